@@ -1,0 +1,1 @@
+//! The broker's async shell: sockets, files, timers.

@@ -1,0 +1,7 @@
+//! Kafka's wire protocol: bytes to values and back.
+//!
+//! Owns: primitive encodings, every message of every version, record batches, compression, API keys, error codes.
+//! Always: decoding never panics and never allocates more than a small multiple of its input before having seen
+//! the bytes that justify it. Deliberately not here: IO, async, clocks, any decision about a message.
+
+pub mod types;

@@ -1,0 +1,2 @@
+//! Project chores: gen, tidy, ci, interop.
+fn main() {}
