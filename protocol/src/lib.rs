@@ -4,4 +4,6 @@
 //! Always: decoding never panics and never allocates more than a small multiple of its input before having seen
 //! the bytes that justify it. Deliberately not here: IO, async, clocks, any decision about a message.
 
+pub mod messages;
 pub mod types;
+pub mod wire;
