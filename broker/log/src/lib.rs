@@ -1,1 +1,30 @@
 //! One partition's bytes on disk.
+//!
+//! Owns: segments, their indexes, the checkpoint files of a log directory, recovery after a crash, retention.
+//! Always: bytes on disk are bytes on the wire, in the reference's layout and file names. Deliberately not here:
+//! high watermarks, leadership, sequences of producers, locks around a log, clocks, threads.
+
+pub mod api;
+pub mod clean_shutdown;
+pub mod checkpoint;
+pub mod config;
+pub mod dir_lock;
+pub mod disk;
+pub mod epochs;
+pub mod errors;
+pub mod log;
+pub mod meta_properties;
+pub mod names;
+pub mod partition_metadata;
+mod real_disk;
+
+pub use api::{
+    Appended, DeleteReason, DeletedSegment, FileSlice, LostFlushed, MinimumRead, Offsets, OpenInput, ReadRequest,
+    RecoveryReport, TimestampOffset, Timestamps, Truncation,
+};
+pub use config::LogConfig;
+pub use disk::{Disk, DiskError, DiskFile, SharedDisk, SharedFile};
+pub use epochs::LeaderEpochs;
+pub use errors::{AppendError, Corruption, Fault, OpenError, ReadError};
+pub use log::Log;
+pub use real_disk::RealDisk;

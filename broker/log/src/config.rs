@@ -1,0 +1,41 @@
+//! What a topic's configuration says about its logs, as plain values; the table of keys is not known here.
+
+use ottla_protocol::types::Millis;
+
+/// Names follow the topic keys (`segment.bytes` and so on). -1 means "no limit" where the key says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    pub segment_bytes: u64,
+    pub segment_ms: Millis,
+    pub segment_index_bytes: u32,
+    pub index_interval_bytes: u32,
+    /// -1: keep for ever.
+    pub retention_ms: Millis,
+    /// -1: any size.
+    pub retention_bytes: i64,
+    pub file_delete_delay_ms: Millis,
+    /// Upper bound of the blocks reserved beyond the active segment's end; 0 switches reserving off. What is reserved
+    /// grows with the segment, so that thousands of small partitions don't fill the disk with nothing.
+    pub reserve_bytes: u64,
+    /// `flush.messages`: how many records may be unflushed before the caller must flush.
+    pub flush_messages: i64,
+    /// `flush.ms`: how long a record may stay unflushed.
+    pub flush_ms: Millis,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: Millis(7 * 24 * 3_600_000),
+            segment_index_bytes: 10 << 20,
+            index_interval_bytes: 4096,
+            retention_ms: Millis(7 * 24 * 3_600_000),
+            retention_bytes: -1,
+            file_delete_delay_ms: Millis(60_000),
+            reserve_bytes: 4 << 20,
+            flush_messages: i64::MAX,
+            flush_ms: Millis(i64::MAX),
+        }
+    }
+}
