@@ -56,7 +56,10 @@ impl RecoveryReport {
     /// Nothing an operator would want to know.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.truncated.is_none() && self.corrupt.is_empty() && self.rebuilt.is_empty() && self.lost.is_none()
+        self.truncated.is_none()
+            && self.corrupt.is_empty()
+            && self.rebuilt.is_empty()
+            && self.lost.is_none()
     }
 }
 

@@ -33,8 +33,10 @@ pub fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<PartitionOffsets, Ch
     let Some(bytes) = read_file_if_there(disk, path, SIZE_MAX)? else {
         return Ok(PartitionOffsets::new());
     };
-    parse_offsets(&bytes)
-        .map_err(|reason| CheckpointError::Malformed { path: path.display().to_string(), reason })
+    parse_offsets(&bytes).map_err(|reason| CheckpointError::Malformed {
+        path: path.display().to_string(),
+        reason,
+    })
 }
 
 /// Replaces one of the three offset checkpoints, durably.
@@ -56,7 +58,10 @@ pub fn parse_offsets(bytes: &[u8]) -> Result<PartitionOffsets, String> {
         [topic, partition, offset] => {
             let partition = partition.parse().ok()?;
             let offset = offset.parse().ok()?;
-            offsets.insert(((*topic).to_owned(), PartitionIndex(partition)), Offset(offset));
+            offsets.insert(
+                ((*topic).to_owned(), PartitionIndex(partition)),
+                Offset(offset),
+            );
             Some(())
         }
         _ => None,
@@ -76,18 +81,26 @@ pub(crate) fn parse(
 ) -> Result<(), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not text".to_owned())?;
     let mut lines = text.lines();
-    let Some(version) = lines.next() else { return Ok(()) };
+    let Some(version) = lines.next() else {
+        return Ok(());
+    };
     if version != VERSION {
         return Err(format!("version {version:?} is not known, only {VERSION}"));
     }
-    let Some(count) = lines.next() else { return Ok(()) };
-    let count: usize = count.parse().map_err(|_| format!("{count:?} is not a count"))?;
+    let Some(count) = lines.next() else {
+        return Ok(());
+    };
+    let count: usize = count
+        .parse()
+        .map_err(|_| format!("{count:?} is not a count"))?;
     let mut found = 0;
     for line in lines {
         let mut fields = [""; 4];
         let mut n = 0;
         for field in line.split_ascii_whitespace() {
-            *fields.get_mut(n).ok_or_else(|| format!("too many fields in {line:?}"))? = field;
+            *fields
+                .get_mut(n)
+                .ok_or_else(|| format!("too many fields in {line:?}"))? = field;
             n += 1;
         }
         entry(&fields[..n]).ok_or_else(|| format!("malformed line {line:?}"))?;
@@ -106,7 +119,10 @@ mod tests {
     #[test]
     fn reads_what_the_reference_writes() {
         let offsets = parse_offsets(b"0\n2\na-topic 0 12\n__consumer_offsets 49 0\n").unwrap();
-        assert_eq!(offsets[&("a-topic".to_owned(), PartitionIndex(0))], Offset(12));
+        assert_eq!(
+            offsets[&("a-topic".to_owned(), PartitionIndex(0))],
+            Offset(12)
+        );
         assert_eq!(offsets.len(), 2);
         assert!(parse_offsets(b"").unwrap().is_empty());
         assert!(parse_offsets(b"0\n0\n").unwrap().is_empty());

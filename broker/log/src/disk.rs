@@ -106,7 +106,11 @@ pub(crate) trait Context<T> {
 
 impl<T> Context<T> for io::Result<T> {
     fn during(self, what: &'static str, path: &Path) -> Result<T, DiskError> {
-        self.map_err(|source| DiskError { what, path: path.to_owned(), source })
+        self.map_err(|source| DiskError {
+            what,
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 
@@ -174,7 +178,9 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let file = disk.open(&temporary, OpenMode::Create).during("create", &temporary)?;
+    let file = disk
+        .open(&temporary, OpenMode::Create)
+        .during("create", &temporary)?;
     file.set_len(0).during("empty", &temporary)?;
     write_full(file.as_ref(), content, 0).during("write", &temporary)?;
     file.sync_data().during("sync", &temporary)?;

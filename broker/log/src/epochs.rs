@@ -51,7 +51,11 @@ impl LeaderEpochs {
         {
             return false;
         }
-        while self.entries.last().is_some_and(|e| e.epoch >= epoch || e.start >= start) {
+        while self
+            .entries
+            .last()
+            .is_some_and(|e| e.epoch >= epoch || e.start >= start)
+        {
             self.entries.pop();
         }
         self.entries.push(EpochStart { epoch, start });
@@ -84,11 +88,16 @@ impl LeaderEpochs {
             return None;
         }
         if self.latest() == Some(epoch) {
-            return Some(EpochEnd { epoch, end: log_end });
+            return Some(EpochEnd {
+                epoch,
+                end: log_end,
+            });
         }
         let higher = self.entries.partition_point(|e| e.epoch <= epoch);
         let end = self.entries.get(higher)?.start;
-        let floor = higher.checked_sub(1).map_or(epoch, |i| self.entries[i].epoch);
+        let floor = higher
+            .checked_sub(1)
+            .map_or(epoch, |i| self.entries[i].epoch);
         Some(EpochEnd { epoch: floor, end })
     }
 
@@ -111,8 +120,10 @@ impl LeaderEpochs {
         let mut epochs = Self::default();
         checkpoint::parse(bytes, |fields| match fields {
             [epoch, start] => {
-                let entry =
-                    EpochStart { epoch: LeaderEpoch(epoch.parse().ok()?), start: Offset(start.parse().ok()?) };
+                let entry = EpochStart {
+                    epoch: LeaderEpoch(epoch.parse().ok()?),
+                    start: Offset(start.parse().ok()?),
+                };
                 let rises = epochs
                     .entries
                     .last()
@@ -142,7 +153,9 @@ mod tests {
     }
 
     fn end_of(epochs: &LeaderEpochs, epoch: i32, log_end: i64) -> Option<(i32, i64)> {
-        epochs.end_of(LeaderEpoch(epoch), Offset(log_end)).map(|e| (e.epoch.0, e.end.0))
+        epochs
+            .end_of(LeaderEpoch(epoch), Offset(log_end))
+            .map(|e| (e.epoch.0, e.end.0))
     }
 
     #[test]
@@ -150,7 +163,11 @@ mod tests {
         let e = epochs(&[(1, 10), (3, 20), (4, 30)]);
         assert_eq!(end_of(&e, 4, 99), Some((4, 99)));
         assert_eq!(end_of(&e, 3, 99), Some((3, 30)));
-        assert_eq!(end_of(&e, 2, 99), Some((1, 20)), "a gap answers for the epoch below");
+        assert_eq!(
+            end_of(&e, 2, 99),
+            Some((1, 20)),
+            "a gap answers for the epoch below"
+        );
         assert_eq!(end_of(&e, 0, 99), Some((0, 10)), "older than known");
         assert_eq!(end_of(&e, 5, 99), None, "newer than known");
         assert_eq!(end_of(&e, -1, 99), None);
@@ -162,7 +179,10 @@ mod tests {
         let mut e = epochs(&[(1, 10), (2, 20), (3, 30)]);
         assert!(e.assign(LeaderEpoch(4), Offset(20)));
         assert_eq!(e, epochs(&[(1, 10), (4, 20)]));
-        assert!(!e.assign(LeaderEpoch(4), Offset(25)), "the same epoch goes on");
+        assert!(
+            !e.assign(LeaderEpoch(4), Offset(25)),
+            "the same epoch goes on"
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub enum ReadError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     #[error("offset {offset} is not within {start} to {end}")]
-    OutOfRange { offset: Offset, start: Offset, end: Offset },
+    OutOfRange {
+        offset: Offset,
+        start: Offset,
+        end: Offset,
+    },
     #[error(transparent)]
     Corrupt(#[from] Corruption),
 }

@@ -5,8 +5,8 @@
 //! high watermarks, leadership, sequences of producers, locks around a log, clocks, threads.
 
 pub mod api;
-pub mod clean_shutdown;
 pub mod checkpoint;
+pub mod clean_shutdown;
 pub mod config;
 pub mod dir_lock;
 pub mod disk;
@@ -16,11 +16,12 @@ pub mod log;
 pub mod meta_properties;
 pub mod names;
 pub mod partition_metadata;
+mod properties_text;
 mod real_disk;
 
 pub use api::{
-    Appended, DeleteReason, DeletedSegment, FileSlice, LostFlushed, MinimumRead, Offsets, OpenInput, ReadRequest,
-    RecoveryReport, TimestampOffset, Timestamps, Truncation,
+    Appended, DeleteReason, DeletedSegment, FileSlice, LostFlushed, MinimumRead, Offsets,
+    OpenInput, ReadRequest, RecoveryReport, TimestampOffset, Timestamps, Truncation,
 };
 pub use config::LogConfig;
 pub use disk::{Disk, DiskError, DiskFile, SharedDisk, SharedFile};

@@ -92,15 +92,32 @@ mod tests {
             parse_segment_file("00000000000000000042.log.deleted"),
             Some((Offset(42), "log.deleted"))
         );
-        for odd in ["", "log", "42.log", "0000000000000000004x.log", "99999999999999999999.log"] {
+        for odd in [
+            "",
+            "log",
+            "42.log",
+            "0000000000000000004x.log",
+            "99999999999999999999.log",
+        ] {
             assert_eq!(parse_segment_file(odd), None, "{odd}");
         }
     }
 
     #[test]
     fn partition_folders_split_at_the_last_dash() {
-        assert_eq!(parse_partition_dir("my-topic-12"), Some(("my-topic", PartitionIndex(12))));
-        for odd in ["topic", "topic-", "-1", "topic-01", "topic--delete", "t-1.0af3-delete", "t-99999999999"] {
+        assert_eq!(
+            parse_partition_dir("my-topic-12"),
+            Some(("my-topic", PartitionIndex(12)))
+        );
+        for odd in [
+            "topic",
+            "topic-",
+            "-1",
+            "topic-01",
+            "topic--delete",
+            "t-1.0af3-delete",
+            "t-99999999999",
+        ] {
             assert_eq!(parse_partition_dir(odd), None, "{odd}");
         }
     }

@@ -6,12 +6,63 @@ use std::path::Path;
 use ottla_protocol::wire::Uuid;
 
 use crate::disk::{Disk, DiskError, read_file_if_there, replace_file};
-use crate::names;
+use crate::{names, properties_text};
+
+const SIZE_MAX: u64 = 4096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PartitionMetadataError {
     #[error(transparent)]
     Disk(#[from] DiskError),
-    #[error("{path} is malformed")]
+    #[error("{path} does not hold a version and a topic id")]
     Malformed { path: String },
+}
+
+/// The topic id of a partition's folder; None where there is no such file.
+pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Uuid>, PartitionMetadataError> {
+    let path = dir.join(names::PARTITION_METADATA);
+    let Some(bytes) = read_file_if_there(disk, &path, SIZE_MAX)? else {
+        return Ok(None);
+    };
+    match parse(&bytes) {
+        Some(id) => Ok(Some(id)),
+        None => Err(PartitionMetadataError::Malformed {
+            path: path.display().to_string(),
+        }),
+    }
+}
+
+pub fn write(disk: &dyn Disk, dir: &Path, topic_id: Uuid) -> Result<(), DiskError> {
+    let text = format!("version: 0\ntopic_id: {topic_id}");
+    replace_file(disk, &dir.join(names::PARTITION_METADATA), text.as_bytes())
+}
+
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<Uuid> {
+    let pairs = properties_text::parse(bytes, ':')?;
+    let version: u32 = properties_text::get(&pairs, "version")?.parse().ok()?;
+    // Later versions only add lines, and the reference reads them as this one.
+    let _ = version;
+    Uuid::parse(properties_text::get(&pairs, "topic_id")?).filter(|id| !id.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_reference_writes_and_refuses_the_rest() {
+        assert_eq!(
+            parse(b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ"),
+            Some(Uuid::METADATA_TOPIC)
+        );
+        assert_eq!(
+            parse(b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA"),
+            None,
+            "no id"
+        );
+        assert_eq!(parse(b"version: 0\n"), None);
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(&[0; 64]), None);
+    }
 }

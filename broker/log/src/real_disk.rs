@@ -59,7 +59,10 @@ impl Disk for RealDisk {
             let entry = entry?;
             // Names that are not text were not made by a broker; nothing here could address them.
             if let Ok(name) = entry.file_name().into_string() {
-                entries.push(DirEntry { name, is_dir: entry.file_type()?.is_dir() });
+                entries.push(DirEntry {
+                    name,
+                    is_dir: entry.file_type()?.is_dir(),
+                });
             }
         }
         Ok(entries)
@@ -67,9 +70,15 @@ impl Disk for RealDisk {
 
     fn info(&self, path: &Path) -> io::Result<FileInfo> {
         let metadata = fs::metadata(path)?;
-        let age = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = metadata
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let modified = Millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-        Ok(FileInfo { len: metadata.len(), modified })
+        Ok(FileInfo {
+            len: metadata.len(),
+            modified,
+        })
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -107,7 +116,12 @@ impl DiskFile for RealFile {
     }
 
     fn reserve(&self, from: u64, len: u64) -> io::Result<()> {
-        Ok(rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, from, len)?)
+        Ok(rustix::fs::fallocate(
+            &self.0,
+            FallocateFlags::KEEP_SIZE,
+            from,
+            len,
+        )?)
     }
 
     fn os_file(&self) -> Option<&File> {
