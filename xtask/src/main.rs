@@ -1,22 +1,43 @@
-//! Project chores: `cargo xtask gen`.
+//! Project chores: gen, tidy, ci, interop.
+#![expect(clippy::print_stderr, reason = "a chore reports to whoever typed it")]
 
+mod ci;
 mod codegen;
+mod interop;
+mod shell;
+mod tidy;
 
-use std::path::Path;
+use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use codegen::Mode;
+use interop::Missing;
 
-fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        ["gen"] => codegen::run(&root, codegen::Mode::Write),
-        ["gen", "--check"] => codegen::run(&root, codegen::Mode::Check),
-        _ => bail!("usage: cargo xtask gen [--check]"),
+const USAGE: &str = "\
+cargo xtask gen [--check]  write the generated files, or say which are stale
+cargo xtask tidy           check what must hold of the tree
+cargo xtask interop [PART] other clients against ours, ours against Apache Kafka; sets itself up
+cargo xtask ci             everything that must hold before a change is taken in";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["gen"] => codegen::run(shell::root(), Mode::Write),
+        ["gen", "--check"] => codegen::run(shell::root(), Mode::Check),
+        ["tidy"] => tidy::run(),
+        ["interop"] => interop::run_all(Missing::Skips, None),
+        ["interop", part] => interop::run_all(Missing::Skips, Some(part)),
+        ["ci"] => ci::run_all(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

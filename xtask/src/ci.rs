@@ -1,0 +1,77 @@
+//! Everything that must hold before a change is taken in, in the order in which it fails fastest.
+//!
+//! Always: the test command is the README's, read from it and run as it stands there, so that what a user types is
+//! what is tested. A missing tool is a failure here (`Missing::Fails`), never a skip.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::interop::Missing;
+use crate::shell::{cargo, root, run};
+use crate::{interop, tidy};
+
+type Step = fn() -> Result<()>;
+
+const STEPS: &[(&str, Step)] = &[
+    ("format", format),
+    ("clippy", clippy),
+    ("tidy", tidy::run),
+    ("tests", tests),
+    ("interop", || interop::run_all(Missing::Fails, None)),
+];
+
+pub(crate) fn run_all() -> Result<()> {
+    let mut report = Vec::new();
+    for (name, step) in STEPS {
+        eprintln!("== {name}");
+        let started = Instant::now();
+        let outcome = step();
+        report.push(format!("{name}: {} s", started.elapsed().as_secs()));
+        outcome.with_context(|| format!("step {name}"))?;
+    }
+    eprintln!("== all good ({})", report.join(", "));
+    Ok(())
+}
+
+fn format() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn tests() -> Result<()> {
+    let readme = std::fs::read_to_string(root().join("README.md"))?;
+    let command = test_command(&readme).context("README.md has no `cargo test` command")?;
+    run(Command::new("sh").args(["-c", command]).current_dir(root()))
+}
+
+/// The first line of an indented or fenced block that starts with `cargo test`.
+fn test_command(readme: &str) -> Option<&str> {
+    readme
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("cargo test"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_command_is_the_readmes() {
+        let readme = "Test with `cargo test`, like so:\n\n    cargo test --workspace\n";
+        assert_eq!(test_command(readme), Some("cargo test --workspace"));
+        assert_eq!(test_command("nothing"), None);
+    }
+}

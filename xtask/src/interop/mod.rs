@@ -1,0 +1,161 @@
+//! Ottla among others: other clients against our broker, our tools against Apache Kafka.
+//!
+//! Owns: the list of parts and of what each needs. A part that fails does not keep the others from running.
+//! Always: what is missing is installed by script, from the ordinary package registries, into $HOME/.cache; where that
+//! fails, the parts that need it are skipped with a line that cannot be overlooked, or fail, as the caller says.
+
+mod conformance;
+mod disk;
+mod java;
+mod peer;
+mod process;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{cargo, run, script, stdout, target_dir};
+
+/// What becomes of a part whose tools can't be had on this machine.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Missing {
+    Skips,
+    Fails,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Need {
+    Kafka,
+    Librdkafka,
+    Jdk,
+    Npm,
+}
+
+const NEEDS: &[Need] = &[Need::Kafka, Need::Librdkafka, Need::Jdk, Need::Npm];
+
+struct Part {
+    name: &'static str,
+    needs: &'static [Need],
+    run: fn() -> Result<()>,
+}
+
+const PARTS: &[Part] = &[
+    Part {
+        name: "librdkafka and kcat against our broker",
+        needs: &[Need::Librdkafka],
+        run: conformance::run,
+    },
+    Part {
+        name: "Kafka's tools and ours against our broker",
+        needs: &[Need::Kafka],
+        run: tools::on_ours,
+    },
+    Part {
+        name: "Kafka's tools and ours against Kafka's broker",
+        needs: &[Need::Kafka],
+        run: tools::on_kafka,
+    },
+    Part {
+        name: "Kafka's dump-log on our files",
+        needs: &[Need::Kafka],
+        run: disk::run_all,
+    },
+    Part {
+        name: "Kafka's Java clients against our broker",
+        needs: &[Need::Kafka, Need::Jdk],
+        run: java::run_all,
+    },
+    Part {
+        name: "200,000 lines of real input",
+        needs: &[Need::Npm],
+        run: real_input,
+    },
+];
+
+pub(crate) fn run_all(missing: Missing, only: Option<&str>) -> Result<()> {
+    let chosen = || {
+        PARTS
+            .iter()
+            .filter(|part| only.is_none_or(|text| part.name.contains(text)))
+    };
+    run(cargo().args(["build", "--release"]))?;
+    let mut failures = Vec::new();
+    let mut lacking = Vec::new();
+    for need in NEEDS
+        .iter()
+        .filter(|need| chosen().any(|part| part.needs.contains(need)))
+    {
+        if let Err(error) = install(*need) {
+            let line = format!("{need:?} can't be set up: {error:#}");
+            eprintln!("{line}");
+            lacking.push(*need);
+            if missing == Missing::Fails {
+                failures.push(line);
+            }
+        }
+    }
+    for part in chosen() {
+        eprintln!("== interop: {}", part.name);
+        if let Some(need) = part.needs.iter().find(|need| lacking.contains(need)) {
+            eprintln!("!!!! SKIPPED, NOT TESTED: {} (needs {need:?})", part.name);
+        } else if let Err(error) = (part.run)() {
+            eprintln!("{}: {error:#}", part.name);
+            failures.push(format!("{}: {error:#}", part.name));
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    bail!("interop:\n{}", failures.join("\n"));
+}
+
+fn install(need: Need) -> Result<()> {
+    match need {
+        Need::Kafka => {
+            package("mvn", "maven")?;
+            run(&mut script("tests/interop/peers/kafka/setup.sh"))
+        }
+        Need::Librdkafka => run(&mut script("tests/interop/conformance/setup")),
+        Need::Jdk => package("javac", "default-jdk-headless"),
+        Need::Npm => {
+            package("npm", "npm")?;
+            stdout(&mut script("tests/data/flights")).map(drop)
+        }
+    }
+}
+
+/// Makes sure of a program, from Debian's package of it where it is not there.
+fn package(program: &str, package: &str) -> Result<()> {
+    let found = Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()?;
+    if found.status.success() {
+        return Ok(());
+    }
+    run(Command::new("apt-get").args(["update", "-qq"]))
+        .and_then(|()| {
+            run(Command::new("apt-get").args([
+                "install",
+                "-y",
+                "-qq",
+                "--no-install-recommends",
+                package,
+            ]))
+        })
+        .with_context(|| format!("{program} is needed (Debian package {package})"))
+}
+
+/// Our binary, as users get it.
+fn ottla() -> PathBuf {
+    target_dir().join("release/ottla")
+}
+
+/// The end-to-end story of `tests/e2e/real_input.rs`, with the whole data set instead of the slice.
+fn real_input() -> Result<()> {
+    let file = stdout(&mut script("tests/data/flights"))?;
+    let mut test = cargo();
+    test.args(["test", "--test", "e2e", "real_input"]);
+    run(test.env("OTTLA_REAL_INPUT", file.trim()))
+}

@@ -1,0 +1,182 @@
+//! Brokers that run for the length of a part: ours and the reference's, each in a directory of its own.
+//!
+//! Always: the process is ended by its id and the directory removed when the value is dropped.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use super::{ottla, peer};
+use crate::shell::root;
+
+pub(super) struct Broker {
+    pub(super) address: String,
+    directory: TempDir,
+    child: Child,
+}
+
+impl Broker {
+    /// Our broker on a free port, with the settings that the conformance suites expect.
+    pub(super) fn ours() -> Result<Broker> {
+        let directory = tempfile::tempdir()?;
+        let ready = directory.path().join("ready");
+        let mut command = Command::new(ottla());
+        command.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]);
+        command
+            .arg(directory.path().join("data"))
+            .arg("--ready-file")
+            .arg(&ready);
+        command.arg("--override").args(profile()?);
+        let mut child = start(&mut command, directory.path())?;
+        let address = wait(
+            &mut child,
+            directory.path(),
+            Duration::from_secs(30),
+            || {
+                let text = fs::read_to_string(&ready).ok()?;
+                text.split_whitespace()
+                    .find(|word| word.contains(':'))
+                    .map(str::to_owned)
+            },
+        )?;
+        Ok(Broker {
+            address,
+            directory,
+            child,
+        })
+    }
+
+    /// Apache Kafka, one combined node.
+    pub(super) fn kafka() -> Result<Broker> {
+        let directory = tempfile::tempdir()?;
+        let [port, controller] = free_ports()?;
+        let mut command = peer::command("server-start");
+        command
+            .arg(port.to_string())
+            .arg(directory.path().join("data"));
+        command.env("CONTROLLER_PORT", controller.to_string());
+        command.env("KAFKA_HEAP_OPTS", "-Xms256m -Xmx512m");
+        let mut child = start(&mut command, directory.path())?;
+        let log = directory.path().join("log");
+        wait(
+            &mut child,
+            directory.path(),
+            Duration::from_secs(120),
+            || {
+                let ready = fs::read_to_string(&log)
+                    .ok()?
+                    .contains("Kafka Server started");
+                (ready && TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(())
+            },
+        )?;
+        Ok(Broker {
+            address: format!("127.0.0.1:{port}"),
+            directory,
+            child,
+        })
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Asks for an orderly end and checks that it is one.
+    pub(super) fn stop(mut self) -> Result<TempDir> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").arg(&pid).status()?;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => break,
+                Some(status) => bail!(
+                    "the broker ended with {status}:\n{}",
+                    log_tail(self.directory.path())
+                ),
+                None if Instant::now() > deadline => {
+                    bail!("the broker did not end within 20 s of SIGTERM")
+                }
+                None => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+        // Keeps the files for whoever stopped the broker to read them.
+        Ok(std::mem::replace(&mut self.directory, tempfile::tempdir()?))
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn profile() -> Result<Vec<String>> {
+    let path = "tests/interop/conformance/profile.properties";
+    let text = fs::read_to_string(root().join(path)).context(path)?;
+    Ok(text
+        .lines()
+        .filter(|line| line.contains('=') && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect())
+}
+
+fn start(command: &mut Command, directory: &Path) -> Result<Child> {
+    let log = File::create(directory.join("log"))?;
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    command.spawn().with_context(|| format!("{command:?}"))
+}
+
+fn wait<T>(
+    child: &mut Child,
+    directory: &Path,
+    limit: Duration,
+    ready: impl Fn() -> Option<T>,
+) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(value) = ready() {
+            return Ok(value);
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!(
+                "the broker ended early ({status}):\n{}",
+                log_tail(directory)
+            );
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!(
+                "the broker was not ready within {limit:?}:\n{}",
+                log_tail(directory)
+            );
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn log_tail(directory: &Path) -> String {
+    let text = fs::read_to_string(directory.join("log")).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
+
+fn free_ports() -> Result<[u16; 2]> {
+    let sockets = [
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    ];
+    Ok([
+        sockets[0].local_addr()?.port(),
+        sockets[1].local_addr()?.port(),
+    ])
+}

@@ -1,0 +1,171 @@
+//! Which crate may depend on which: the table in ARCHITECTURE.md, held against what cargo says the manifests say.
+//!
+//! Always: every crate of the workspace except xtask has a row, so that a new crate cannot be forgotten.
+//! The table is the only list: its second column names the crates of ours that may be used (dev-dependencies too),
+//! its third the crates of others that must never be.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::Tracked;
+use crate::shell;
+
+const PAGE: &str = "ARCHITECTURE.md";
+const HEADING: &str = "Who may depend on whom";
+
+#[derive(Debug, PartialEq)]
+struct Rule {
+    ours: Vec<String>,
+    never: Vec<String>,
+}
+
+struct Manifest {
+    name: String,
+    dependencies: Vec<String>,
+}
+
+pub(super) fn check(files: &[Tracked]) -> Result<Vec<String>> {
+    let page = files
+        .iter()
+        .find(|file| file.path.as_os_str() == PAGE)
+        .with_context(|| format!("{PAGE} is missing"))?;
+    let rules = parse_table(&page.text)?;
+    Ok(violations(&rules, &manifests()?))
+}
+
+fn violations(rules: &BTreeMap<String, Rule>, manifests: &[Manifest]) -> Vec<String> {
+    let mut found = Vec::new();
+    for manifest in manifests {
+        let Some(rule) = rules.get(&manifest.name) else {
+            found.push(format!(
+                "{PAGE}: the table has no row for {}",
+                manifest.name
+            ));
+            continue;
+        };
+        for dependency in &manifest.dependencies {
+            let ours = manifests.iter().any(|other| other.name == *dependency);
+            if (ours && !rule.ours.contains(dependency)) || rule.never.contains(dependency) {
+                found.push(format!(
+                    "{} must not depend on {dependency}: see the table in {PAGE}",
+                    manifest.name
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Rows look like "| `a`, `b` | `c`, `d` | `e` |"; words that are not in backticks are prose.
+fn parse_table(page: &str) -> Result<BTreeMap<String, Rule>> {
+    let mut rules = BTreeMap::new();
+    let section = page
+        .lines()
+        .skip_while(|line| !(line.starts_with('#') && line.ends_with(HEADING)))
+        .skip(1)
+        .take_while(|line| !line.starts_with('#'));
+    for line in section.filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+        ensure!(
+            cells.len() == 3,
+            "{PAGE}: a row of the table has not three cells: {line}"
+        );
+        for name in quoted(cells[0]) {
+            let rule = Rule {
+                ours: quoted(cells[1]),
+                never: quoted(cells[2]),
+            };
+            rules.insert(name, rule);
+        }
+    }
+    ensure!(!rules.is_empty(), "{PAGE} has no table under \"{HEADING}\"");
+    Ok(rules)
+}
+
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn manifests() -> Result<Vec<Manifest>> {
+    let mut cargo = shell::cargo();
+    cargo.args(["metadata", "--no-deps", "--offline", "--format-version=1"]);
+    let metadata: Value = serde_json::from_str(&shell::stdout(&mut cargo)?)?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata without packages")?;
+    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    Ok(packages
+        .iter()
+        .map(|package| Manifest {
+            name: name(package),
+            dependencies: package["dependencies"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(name)
+                .collect(),
+        })
+        .filter(|manifest| manifest.name != env!("CARGO_PKG_NAME"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\
+## 3. Who may depend on whom
+
+| crate | may use | never |
+|---|---|---|
+| `wire` | nothing | `tokio` |
+| `log`, `quorum` | `wire` | `tokio`, an async runtime |
+
+## 4. Something else
+| `ghost` | | |
+";
+
+    fn manifest(name: &str, dependencies: &[&str]) -> Manifest {
+        let dependencies = dependencies.iter().map(|name| (*name).to_owned()).collect();
+        Manifest {
+            name: name.to_owned(),
+            dependencies,
+        }
+    }
+
+    #[test]
+    fn a_row_speaks_for_each_crate_in_its_first_cell() {
+        let rules = parse_table(TABLE).unwrap();
+        assert_eq!(rules.keys().collect::<Vec<_>>(), ["log", "quorum", "wire"]);
+        assert_eq!(rules["log"].ours, ["wire"]);
+        assert_eq!(rules["quorum"].never, ["tokio"]);
+    }
+
+    #[test]
+    fn edges_that_the_table_does_not_have_are_found() {
+        let rules = parse_table(TABLE).unwrap();
+        let found = violations(
+            &rules,
+            &[
+                manifest("wire", &["bytes", "log"]),
+                manifest("log", &["wire", "bytes"]),
+                manifest("quorum", &["tokio"]),
+                manifest("stranger", &[]),
+            ],
+        );
+        assert_eq!(
+            found,
+            [
+                "wire must not depend on log: see the table in ARCHITECTURE.md",
+                "quorum must not depend on tokio: see the table in ARCHITECTURE.md",
+                "ARCHITECTURE.md: the table has no row for stranger",
+            ]
+        );
+    }
+}
