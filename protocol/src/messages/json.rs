@@ -19,12 +19,12 @@ impl Object {
         self.0.insert(name.to_owned(), value);
     }
 
-    /// Unknown tagged fields are shown as `_unknownTags`; the reference drops them.
+    /// Unknown tagged fields are shown as `_unknownTags` (the reference drops them), their numbers signed as in Java.
     pub(super) fn finish(mut self, unknown: &UnknownTags) -> Value {
         if !unknown.is_empty() {
             let tags = unknown
                 .iter()
-                .map(|(tag, value)| Value::from(vec![Value::from(*tag), base64(value)]));
+                .map(|(tag, value)| Value::from(vec![Value::from(*tag as i32), base64(value)]));
             self.put("_unknownTags", tags.collect());
         }
         Value::Object(self.0)

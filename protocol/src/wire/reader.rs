@@ -344,6 +344,19 @@ impl Reader {
         decode(self).map(Some)
     }
 
+    /// A tagged struct behind a marker varint: 0 is null.
+    #[inline]
+    pub fn nullable_tagged_struct<T>(
+        &mut self,
+        field: &'static str,
+        decode: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if self.uvarint(field)? as i32 <= 0 {
+            return Ok(None);
+        }
+        decode(self).map(Some)
+    }
+
     /// How many tagged fields follow. A count with the sign bit set counts as none, as in the reference.
     #[inline]
     pub fn tag_count(&mut self, field: &'static str) -> Result<u32> {

@@ -1,5 +1,7 @@
 //! Tagged fields that this build does not know: kept in order, so that they can be written back.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 
 use super::{Sizer, Writer, uvarint_size};
@@ -36,9 +38,9 @@ impl UnknownTags {
         }
     }
 
-    /// Writes those with `from ≤ tag < to`: known and unknown tags go out in one ascending order.
-    pub(crate) fn encode_range(&self, w: &mut Writer, from: u32, to: u32) {
-        for (tag, value) in self.iter().filter(|(tag, _)| (from..to).contains(tag)) {
+    /// Writes those in a range of tags: known and unknown tags go out in one ascending order.
+    pub(crate) fn encode_range(&self, w: &mut Writer, range: RangeInclusive<u32>) {
+        for (tag, value) in self.iter().filter(|(tag, _)| range.contains(tag)) {
             w.tag(*tag, value.len());
             w.raw(value);
         }

@@ -391,6 +391,9 @@ impl StructCode<'_> {
             Type::String => format!("r.{prefix}string({flexible}, \"{name}\")?"),
             Type::Bytes => format!("r.{prefix}bytes({flexible}, \"{name}\")?"),
             Type::Records => format!("r.{prefix}records({flexible}, \"{name}\")?"),
+            Type::Struct(kind) if nullable && field.tag.is_some() => {
+                format!("r.nullable_tagged_struct(\"{name}\", |r| {kind}::decode(r, version))?")
+            }
             Type::Struct(kind) if nullable => {
                 format!("r.nullable_struct(\"{name}\", |r| {kind}::decode(r, version))?")
             }
@@ -465,7 +468,9 @@ impl StructCode<'_> {
                 format!("!{value}.is_empty()")
             }
             (Type::Bool, "Default::default()") => value,
-            (Type::Struct(kind), _) => format!("{value} != {kind}::default()"),
+            (Type::Struct(kind), _) if field.nullable.is_none() => {
+                format!("{value} != {kind}::default()")
+            }
             (Type::Uuid, _) => format!("{value} != Uuid::ZERO"),
             (_, "Default::default()") if field.nullable.is_some() => format!("{value}.is_some()"),
             (_, "Default::default()") => format!("{value} != 0"),
@@ -580,7 +585,11 @@ impl StructCode<'_> {
             for field in self.tagged() {
                 let tag = field.tag.unwrap_or_default();
                 if tag > from {
-                    writeln!(out, "self.unknown_tags.encode_range(w, {from}, {tag});")?;
+                    writeln!(
+                        out,
+                        "self.unknown_tags.encode_range(w, {from}..={});",
+                        tag - 1
+                    )?;
                 }
                 from = tag + 1;
                 let value = format!("self.{}", field_name(field));
@@ -594,7 +603,7 @@ impl StructCode<'_> {
             }
             writeln!(
                 out,
-                "self.unknown_tags.encode_range(w, {from}, u32::MAX);\n}}"
+                "self.unknown_tags.encode_range(w, {from}..=u32::MAX);\n}}"
             )?;
         }
         out.push_str("}\n\n");
@@ -613,8 +622,10 @@ impl StructCode<'_> {
             Type::Bytes => format!("w.bytes({}, {flexible});", as_option(&value, null)),
             Type::Records => format!("w.records({}, {flexible});", as_option(&value, null)),
             Type::Struct(_) if null => {
+                // Tagged structs mark null by a varint 0, others by the byte -1.
+                let absent = if field.tag.is_some() { 0 } else { -1 };
                 format!(
-                    "match &{value} {{ Some(value) => {{ w.i8(1); value.encode(w, version); }}, None => w.i8(-1) }}"
+                    "match &{value} {{ Some(value) => {{ w.i8(1); value.encode(w, version); }}, None => w.i8({absent}) }}"
                 )
             }
             Type::Struct(_) => format!("{value}.encode(w, version);"),
@@ -768,8 +779,8 @@ fn default_value(field: &Field) -> String {
     let Some(text) = field.default.as_deref() else {
         // A nullable field without a default of its own starts as its empty value, as in the reference.
         return match (&field.kind, field.nullable) {
-            (Type::Records | Type::Struct(_) | Type::Uuid, _) | (_, None) => zero,
-            (Type::Bytes | Type::String | Type::Array(_), Some(_)) => {
+            (Type::Records | Type::Uuid, _) | (_, None) => zero,
+            (Type::Bytes | Type::String | Type::Array(_) | Type::Struct(_), Some(_)) => {
                 "Some(Default::default())".to_owned()
             }
             _ => zero,
@@ -808,7 +819,7 @@ pub(super) fn snake(name: &str) -> String {
 fn field_name(field: &Field) -> String {
     let name = snake(&field.name);
     match name.as_str() {
-        "type" | "match" | "ref" | "move" => format!("{name}_"),
+        "type" | "match" | "ref" | "move" | "version" | "flexible" | "tag" => format!("{name}_"),
         _ => name,
     }
 }

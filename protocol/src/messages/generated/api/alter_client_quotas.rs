@@ -65,7 +65,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -142,7 +142,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -205,7 +205,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -263,7 +263,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -346,7 +346,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -430,7 +430,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -497,7 +497,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

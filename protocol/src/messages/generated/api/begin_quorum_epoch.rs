@@ -113,7 +113,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -192,7 +192,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -263,7 +263,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -349,7 +349,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -498,7 +498,7 @@ pub mod response {
                         }
                     }
                 }
-                self.unknown_tags.encode_range(w, 1, u32::MAX);
+                self.unknown_tags.encode_range(w, 1..=u32::MAX);
             }
         }
 
@@ -571,7 +571,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -634,7 +634,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -718,7 +718,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

@@ -198,7 +198,7 @@ pub mod request {
                         }
                     }
                 }
-                self.unknown_tags.encode_range(w, 2, u32::MAX);
+                self.unknown_tags.encode_range(w, 2..=u32::MAX);
             }
         }
 
@@ -316,7 +316,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

@@ -62,7 +62,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -154,7 +154,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -263,7 +263,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -349,7 +349,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -458,7 +458,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

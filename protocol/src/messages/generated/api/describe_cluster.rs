@@ -86,7 +86,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -235,7 +235,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -328,7 +328,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

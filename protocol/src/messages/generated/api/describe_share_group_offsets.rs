@@ -62,7 +62,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -146,7 +146,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -211,7 +211,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -298,7 +298,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -379,7 +379,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -457,7 +457,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -550,7 +550,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

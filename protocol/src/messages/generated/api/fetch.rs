@@ -243,7 +243,7 @@ pub mod request {
                     w.tag(1, t.total());
                     self.replica_state.encode(w, version);
                 }
-                self.unknown_tags.encode_range(w, 2, u32::MAX);
+                self.unknown_tags.encode_range(w, 2..=u32::MAX);
             }
         }
 
@@ -355,7 +355,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -444,7 +444,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -629,7 +629,7 @@ pub mod request {
                     w.tag(1, t.total());
                     w.i64(self.high_watermark);
                 }
-                self.unknown_tags.encode_range(w, 2, u32::MAX);
+                self.unknown_tags.encode_range(w, 2..=u32::MAX);
             }
         }
 
@@ -749,7 +749,7 @@ pub mod request {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -928,7 +928,7 @@ pub mod response {
                         }
                     }
                 }
-                self.unknown_tags.encode_range(w, 1, u32::MAX);
+                self.unknown_tags.encode_range(w, 1..=u32::MAX);
             }
         }
 
@@ -1031,7 +1031,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -1266,7 +1266,7 @@ pub mod response {
                     w.tag(2, t.total());
                     self.snapshot_id.encode(w, version);
                 }
-                self.unknown_tags.encode_range(w, 3, u32::MAX);
+                self.unknown_tags.encode_range(w, 3..=u32::MAX);
             }
         }
 
@@ -1382,7 +1382,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -1462,7 +1462,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -1526,7 +1526,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -1576,7 +1576,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 
@@ -1668,7 +1668,7 @@ pub mod response {
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
-                self.unknown_tags.encode_range(w, 0, u32::MAX);
+                self.unknown_tags.encode_range(w, 0..=u32::MAX);
             }
         }
 

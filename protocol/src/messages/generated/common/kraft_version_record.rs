@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KRaftVersionRecord {
-    pub version: i16,
+    pub version_: i16,
     pub k_raft_version: i16,
     pub unknown_tags: UnknownTags,
 }
@@ -24,11 +24,11 @@ impl Message for KRaftVersionRecord {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         Self::check_version(version)?;
         let flexible = true;
-        let version = r.i16("Version")?;
+        let version_ = r.i16("Version")?;
         let k_raft_version = r.i16("KRaftVersion")?;
         let unknown_tags = r.unknown_tags("KRaftVersionRecord", flexible)?;
         Ok(Self {
-            version,
+            version_,
             k_raft_version,
             unknown_tags,
         })
@@ -47,18 +47,18 @@ impl Message for KRaftVersionRecord {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.i16(self.version);
+        w.i16(self.version_);
         w.i16(self.k_raft_version);
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
     fn to_json(&self, version: i16) -> serde_json::Value {
         let mut o = json::Object::new();
-        o.put("version", serde_json::Value::from(self.version));
+        o.put("version", serde_json::Value::from(self.version_));
         o.put("kRaftVersion", serde_json::Value::from(self.k_raft_version));
         o.finish(&self.unknown_tags)
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LeaderChangeMessage {
-    pub version: i16,
+    pub version_: i16,
     pub leader_id: i32,
     pub voters: Vec<Voter>,
     pub granting_voters: Vec<Voter>,
@@ -26,13 +26,13 @@ impl Message for LeaderChangeMessage {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         Self::check_version(version)?;
         let flexible = true;
-        let version = r.i16("Version")?;
+        let version_ = r.i16("Version")?;
         let leader_id = r.i32("LeaderId")?;
         let voters = r.array(flexible, "Voters", |r| Voter::decode(r, version))?;
         let granting_voters = r.array(flexible, "GrantingVoters", |r| Voter::decode(r, version))?;
         let unknown_tags = r.unknown_tags("LeaderChangeMessage", flexible)?;
         Ok(Self {
-            version,
+            version_,
             leader_id,
             voters,
             granting_voters,
@@ -67,7 +67,7 @@ impl Message for LeaderChangeMessage {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.i16(self.version);
+        w.i16(self.version_);
         w.i32(self.leader_id);
         {
             let items = &self.voters;
@@ -86,13 +86,13 @@ impl Message for LeaderChangeMessage {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
     fn to_json(&self, version: i16) -> serde_json::Value {
         let mut o = json::Object::new();
-        o.put("version", serde_json::Value::from(self.version));
+        o.put("version", serde_json::Value::from(self.version_));
         o.put("leaderId", serde_json::Value::from(self.leader_id));
         o.put(
             "voters",
@@ -152,7 +152,7 @@ impl Voter {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

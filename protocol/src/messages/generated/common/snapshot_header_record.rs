@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SnapshotHeaderRecord {
-    pub version: i16,
+    pub version_: i16,
     pub last_contained_log_timestamp: i64,
     pub unknown_tags: UnknownTags,
 }
@@ -24,11 +24,11 @@ impl Message for SnapshotHeaderRecord {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         Self::check_version(version)?;
         let flexible = true;
-        let version = r.i16("Version")?;
+        let version_ = r.i16("Version")?;
         let last_contained_log_timestamp = r.i64("LastContainedLogTimestamp")?;
         let unknown_tags = r.unknown_tags("SnapshotHeaderRecord", flexible)?;
         Ok(Self {
-            version,
+            version_,
             last_contained_log_timestamp,
             unknown_tags,
         })
@@ -47,18 +47,18 @@ impl Message for SnapshotHeaderRecord {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.i16(self.version);
+        w.i16(self.version_);
         w.i64(self.last_contained_log_timestamp);
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
     fn to_json(&self, version: i16) -> serde_json::Value {
         let mut o = json::Object::new();
-        o.put("version", serde_json::Value::from(self.version));
+        o.put("version", serde_json::Value::from(self.version_));
         o.put(
             "lastContainedLogTimestamp",
             serde_json::Value::from(self.last_contained_log_timestamp),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VotersRecord {
-    pub version: i16,
+    pub version_: i16,
     pub voters: Vec<Voter>,
     pub unknown_tags: UnknownTags,
 }
@@ -24,11 +24,11 @@ impl Message for VotersRecord {
     fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         Self::check_version(version)?;
         let flexible = true;
-        let version = r.i16("Version")?;
+        let version_ = r.i16("Version")?;
         let voters = r.array(flexible, "Voters", |r| Voter::decode(r, version))?;
         let unknown_tags = r.unknown_tags("VotersRecord", flexible)?;
         Ok(Self {
-            version,
+            version_,
             voters,
             unknown_tags,
         })
@@ -53,7 +53,7 @@ impl Message for VotersRecord {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.i16(self.version);
+        w.i16(self.version_);
         {
             let items = &self.voters;
             w.long_length(Some(items.len()), flexible);
@@ -64,13 +64,13 @@ impl Message for VotersRecord {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
     fn to_json(&self, version: i16) -> serde_json::Value {
         let mut o = json::Object::new();
-        o.put("version", serde_json::Value::from(self.version));
+        o.put("version", serde_json::Value::from(self.version_));
         o.put(
             "voters",
             json::array(&self.voters, |item| item.to_json(version)),
@@ -139,7 +139,7 @@ impl Voter {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -202,7 +202,7 @@ impl Endpoint {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -253,7 +253,7 @@ impl KRaftVersionFeature {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

@@ -96,7 +96,7 @@ impl Message for ConsumerGroupCurrentMemberAssignmentValue {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -122,7 +122,7 @@ impl Message for ConsumerGroupCurrentMemberAssignmentValue {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TopicPartitions {
     pub topic_id: Uuid,
     pub partitions: Vec<i32>,
@@ -130,12 +130,23 @@ pub struct TopicPartitions {
     pub unknown_tags: UnknownTags,
 }
 
+impl Default for TopicPartitions {
+    fn default() -> Self {
+        Self {
+            topic_id: Default::default(),
+            partitions: Default::default(),
+            assignment_epochs: Some(Default::default()),
+            unknown_tags: UnknownTags::default(),
+        }
+    }
+}
+
 impl TopicPartitions {
     pub(super) fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let flexible = true;
         let topic_id = r.uuid("TopicId")?;
         let partitions = r.array(flexible, "Partitions", |r| r.i32("Partitions"))?;
-        let mut assignment_epochs = None;
+        let mut assignment_epochs = Some(Default::default());
         let mut unknown_tags = UnknownTags::default();
         if flexible {
             for _ in 0..r.tag_count("TopicPartitions")? {
@@ -169,11 +180,11 @@ impl TopicPartitions {
         }
         if flexible {
             let mut tags = self.unknown_tags.len();
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 tags += 1;
             }
             s.add(uvarint_size(tags));
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -205,11 +216,11 @@ impl TopicPartitions {
         }
         if flexible {
             let mut tags = self.unknown_tags.len();
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 tags += 1;
             }
             w.uvarint(tags);
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -236,7 +247,7 @@ impl TopicPartitions {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 
@@ -247,7 +258,7 @@ impl TopicPartitions {
             "partitions",
             json::array(&self.partitions, |item| serde_json::Value::from(*item)),
         );
-        if self.assignment_epochs.is_some() {
+        if self.assignment_epochs != Some(Default::default()) {
             o.put(
                 "assignmentEpochs",
                 json::nullable(self.assignment_epochs.as_ref(), |value| {

@@ -32,7 +32,7 @@ impl Default for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: Some(Default::default()),
             rebalance_timeout_ms: -1,
             server_assignor: Some(Default::default()),
-            classic_member_metadata: None,
+            classic_member_metadata: Some(Default::default()),
             unknown_tags: UnknownTags::default(),
         }
     }
@@ -58,7 +58,7 @@ impl Message for ConsumerGroupMemberMetadataValue {
         let subscribed_topic_regex = r.nullable_string(flexible, "SubscribedTopicRegex")?;
         let rebalance_timeout_ms = r.i32("RebalanceTimeoutMs")?;
         let server_assignor = r.nullable_string(flexible, "ServerAssignor")?;
-        let mut classic_member_metadata = None;
+        let mut classic_member_metadata = Some(Default::default());
         let mut unknown_tags = UnknownTags::default();
         if flexible {
             for _ in 0..r.tag_count("ConsumerGroupMemberMetadataValue")? {
@@ -67,7 +67,7 @@ impl Message for ConsumerGroupMemberMetadataValue {
                 match tag {
                     0 => {
                         classic_member_metadata = r
-                            .nullable_struct("ClassicMemberMetadata", |r| {
+                            .nullable_tagged_struct("ClassicMemberMetadata", |r| {
                                 ClassicMemberMetadata::decode(r, version)
                             })?
                     }
@@ -112,11 +112,11 @@ impl Message for ConsumerGroupMemberMetadataValue {
         s.string(self.server_assignor.as_deref(), flexible);
         if flexible {
             let mut tags = self.unknown_tags.len();
-            if self.classic_member_metadata.is_some() {
+            if self.classic_member_metadata != Some(Default::default()) {
                 tags += 1;
             }
             s.add(uvarint_size(tags));
-            if self.classic_member_metadata.is_some() {
+            if self.classic_member_metadata != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -149,11 +149,11 @@ impl Message for ConsumerGroupMemberMetadataValue {
         w.string(self.server_assignor.as_deref(), flexible);
         if flexible {
             let mut tags = self.unknown_tags.len();
-            if self.classic_member_metadata.is_some() {
+            if self.classic_member_metadata != Some(Default::default()) {
                 tags += 1;
             }
             w.uvarint(tags);
-            if self.classic_member_metadata.is_some() {
+            if self.classic_member_metadata != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -168,10 +168,10 @@ impl Message for ConsumerGroupMemberMetadataValue {
                         w.i8(1);
                         value.encode(w, version);
                     }
-                    None => w.i8(-1),
+                    None => w.i8(0),
                 }
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 
@@ -205,7 +205,7 @@ impl Message for ConsumerGroupMemberMetadataValue {
             "serverAssignor",
             json::nullable(self.server_assignor.as_ref(), |value| json::text(value)),
         );
-        if self.classic_member_metadata.is_some() {
+        if self.classic_member_metadata != Some(Default::default()) {
             o.put(
                 "classicMemberMetadata",
                 json::nullable(self.classic_member_metadata.as_ref(), |value| {
@@ -269,7 +269,7 @@ impl ClassicMemberMetadata {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -325,7 +325,7 @@ impl ClassicProtocol {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

@@ -85,7 +85,7 @@ impl Message for ConsumerGroupMetadataValue {
                 w.tag(0, t.total());
                 w.i64(self.metadata_hash);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConsumerGroupRegularExpressionValue {
     pub topics: Vec<StrBytes>,
-    pub version: i64,
+    pub version_: i64,
     pub timestamp: i64,
     pub unknown_tags: UnknownTags,
 }
@@ -26,12 +26,12 @@ impl Message for ConsumerGroupRegularExpressionValue {
         Self::check_version(version)?;
         let flexible = true;
         let topics = r.array(flexible, "Topics", |r| r.string(flexible, "Topics"))?;
-        let version = r.i64("Version")?;
+        let version_ = r.i64("Version")?;
         let timestamp = r.i64("Timestamp")?;
         let unknown_tags = r.unknown_tags("ConsumerGroupRegularExpressionValue", flexible)?;
         Ok(Self {
             topics,
-            version,
+            version_,
             timestamp,
             unknown_tags,
         })
@@ -64,19 +64,19 @@ impl Message for ConsumerGroupRegularExpressionValue {
                 w.string(Some(item), flexible);
             }
         }
-        w.i64(self.version);
+        w.i64(self.version_);
         w.i64(self.timestamp);
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
     fn to_json(&self, version: i16) -> serde_json::Value {
         let mut o = json::Object::new();
         o.put("topics", json::array(&self.topics, |item| json::text(item)));
-        o.put("version", serde_json::Value::from(self.version));
+        o.put("version", serde_json::Value::from(self.version_));
         o.put("timestamp", serde_json::Value::from(self.timestamp));
         o.finish(&self.unknown_tags)
     }

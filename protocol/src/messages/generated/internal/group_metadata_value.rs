@@ -106,7 +106,7 @@ impl Message for GroupMetadataValue {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -236,7 +236,7 @@ impl MemberMetadata {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

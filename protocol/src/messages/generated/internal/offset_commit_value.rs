@@ -133,7 +133,7 @@ impl Message for OffsetCommitValue {
                 w.tag(0, t.total());
                 w.uuid(self.topic_id);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 

@@ -144,7 +144,7 @@ impl Message for QuorumStateData {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -218,7 +218,7 @@ impl Voter {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

@@ -147,7 +147,7 @@ impl Message for RemoteLogSegmentMetadataRecord {
                 w.tag(0, t.total());
                 w.bool(self.txn_index_empty);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 
@@ -232,7 +232,7 @@ impl RemoteLogSegmentIdEntry {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -287,7 +287,7 @@ impl TopicIdPartitionEntry {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -338,7 +338,7 @@ impl SegmentLeaderEpochEntry {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

@@ -147,7 +147,7 @@ impl Message for RemoteLogSegmentMetadataSnapshotRecord {
                 w.tag(0, t.total());
                 w.bool(self.txn_index_empty);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 
@@ -229,7 +229,7 @@ impl SegmentLeaderEpochEntry {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

@@ -52,7 +52,7 @@ impl Message for ShareGroupMetadataValue {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

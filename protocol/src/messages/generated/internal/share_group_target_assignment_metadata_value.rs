@@ -88,7 +88,7 @@ impl Message for ShareGroupTargetAssignmentMetadataValue {
                 w.tag(0, t.total());
                 w.i64(self.assignment_timestamp);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 

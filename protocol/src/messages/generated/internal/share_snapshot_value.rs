@@ -142,7 +142,7 @@ impl Message for ShareSnapshotValue {
                 w.tag(0, t.total());
                 w.i32(self.delivery_complete_count);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 
@@ -225,7 +225,7 @@ impl StateBatch {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

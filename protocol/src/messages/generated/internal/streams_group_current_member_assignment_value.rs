@@ -168,7 +168,7 @@ impl Message for StreamsGroupCurrentMemberAssignmentValue {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -214,7 +214,7 @@ impl Message for StreamsGroupCurrentMemberAssignmentValue {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskIds {
     pub subtopology_id: StrBytes,
     pub partitions: Vec<i32>,
@@ -222,12 +222,23 @@ pub struct TaskIds {
     pub unknown_tags: UnknownTags,
 }
 
+impl Default for TaskIds {
+    fn default() -> Self {
+        Self {
+            subtopology_id: Default::default(),
+            partitions: Default::default(),
+            assignment_epochs: Some(Default::default()),
+            unknown_tags: UnknownTags::default(),
+        }
+    }
+}
+
 impl TaskIds {
     pub(super) fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let flexible = true;
         let subtopology_id = r.string(flexible, "SubtopologyId")?;
         let partitions = r.array(flexible, "Partitions", |r| r.i32("Partitions"))?;
-        let mut assignment_epochs = None;
+        let mut assignment_epochs = Some(Default::default());
         let mut unknown_tags = UnknownTags::default();
         if flexible {
             for _ in 0..r.tag_count("TaskIds")? {
@@ -261,11 +272,11 @@ impl TaskIds {
         }
         if flexible {
             let mut tags = self.unknown_tags.len();
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 tags += 1;
             }
             s.add(uvarint_size(tags));
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -297,11 +308,11 @@ impl TaskIds {
         }
         if flexible {
             let mut tags = self.unknown_tags.len();
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 tags += 1;
             }
             w.uvarint(tags);
-            if self.assignment_epochs.is_some() {
+            if self.assignment_epochs != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -328,7 +339,7 @@ impl TaskIds {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 
@@ -339,7 +350,7 @@ impl TaskIds {
             "partitions",
             json::array(&self.partitions, |item| serde_json::Value::from(*item)),
         );
-        if self.assignment_epochs.is_some() {
+        if self.assignment_epochs != Some(Default::default()) {
             o.put(
                 "assignmentEpochs",
                 json::nullable(self.assignment_epochs.as_ref(), |value| {

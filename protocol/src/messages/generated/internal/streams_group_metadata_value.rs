@@ -22,7 +22,7 @@ impl Default for StreamsGroupMetadataValue {
             epoch: Default::default(),
             metadata_hash: Default::default(),
             validated_topology_epoch: -1,
-            last_assignment_configs: None,
+            last_assignment_configs: Some(Default::default()),
             unknown_tags: UnknownTags::default(),
         }
     }
@@ -41,7 +41,7 @@ impl Message for StreamsGroupMetadataValue {
         let epoch = r.i32("Epoch")?;
         let metadata_hash = r.i64("MetadataHash")?;
         let mut validated_topology_epoch = -1;
-        let mut last_assignment_configs = None;
+        let mut last_assignment_configs = Some(Default::default());
         let mut unknown_tags = UnknownTags::default();
         if flexible {
             for _ in 0..r.tag_count("StreamsGroupMetadataValue")? {
@@ -79,7 +79,7 @@ impl Message for StreamsGroupMetadataValue {
             if self.validated_topology_epoch != -1 {
                 tags += 1;
             }
-            if self.last_assignment_configs.is_some() {
+            if self.last_assignment_configs != Some(Default::default()) {
                 tags += 1;
             }
             s.add(uvarint_size(tags));
@@ -91,7 +91,7 @@ impl Message for StreamsGroupMetadataValue {
                 }
                 s.tagged(0, t);
             }
-            if self.last_assignment_configs.is_some() {
+            if self.last_assignment_configs != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -122,7 +122,7 @@ impl Message for StreamsGroupMetadataValue {
             if self.validated_topology_epoch != -1 {
                 tags += 1;
             }
-            if self.last_assignment_configs.is_some() {
+            if self.last_assignment_configs != Some(Default::default()) {
                 tags += 1;
             }
             w.uvarint(tags);
@@ -135,7 +135,7 @@ impl Message for StreamsGroupMetadataValue {
                 w.tag(0, t.total());
                 w.i32(self.validated_topology_epoch);
             }
-            if self.last_assignment_configs.is_some() {
+            if self.last_assignment_configs != Some(Default::default()) {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
@@ -164,7 +164,7 @@ impl Message for StreamsGroupMetadataValue {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 2, u32::MAX);
+            self.unknown_tags.encode_range(w, 2..=u32::MAX);
         }
     }
 
@@ -178,7 +178,7 @@ impl Message for StreamsGroupMetadataValue {
                 serde_json::Value::from(self.validated_topology_epoch),
             );
         }
-        if self.last_assignment_configs.is_some() {
+        if self.last_assignment_configs != Some(Default::default()) {
             o.put(
                 "lastAssignmentConfigs",
                 json::nullable(self.last_assignment_configs.as_ref(), |value| {
@@ -228,7 +228,7 @@ impl LastAssignmentConfig {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

@@ -235,7 +235,7 @@ impl Message for TransactionLogValue {
                 w.tag(3, t.total());
                 w.i16(self.next_producer_epoch);
             }
-            self.unknown_tags.encode_range(w, 4, u32::MAX);
+            self.unknown_tags.encode_range(w, 4..=u32::MAX);
         }
     }
 
@@ -344,7 +344,7 @@ impl PartitionsSchema {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 

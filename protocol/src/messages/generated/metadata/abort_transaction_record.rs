@@ -78,7 +78,7 @@ impl Message for AbortTransactionRecord {
                 w.tag(0, t.total());
                 w.string(self.reason.as_deref(), flexible);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 

@@ -75,7 +75,7 @@ impl Message for BeginTransactionRecord {
                 w.tag(0, t.total());
                 w.string(self.name.as_deref(), flexible);
             }
-            self.unknown_tags.encode_range(w, 1, u32::MAX);
+            self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }
     }
 

@@ -223,7 +223,7 @@ impl Message for BrokerRegistrationChangeRecord {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 4, u32::MAX);
+            self.unknown_tags.encode_range(w, 4..=u32::MAX);
         }
     }
 

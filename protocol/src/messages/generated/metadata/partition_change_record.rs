@@ -529,7 +529,7 @@ impl Message for PartitionChangeRecord {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 9, u32::MAX);
+            self.unknown_tags.encode_range(w, 9..=u32::MAX);
         }
     }
 

@@ -324,7 +324,7 @@ impl Message for PartitionRecord {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 3, u32::MAX);
+            self.unknown_tags.encode_range(w, 3..=u32::MAX);
         }
     }
 

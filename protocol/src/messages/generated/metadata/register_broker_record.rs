@@ -259,7 +259,7 @@ impl Message for RegisterBrokerRecord {
                     }
                 }
             }
-            self.unknown_tags.encode_range(w, 2, u32::MAX);
+            self.unknown_tags.encode_range(w, 2..=u32::MAX);
         }
     }
 
@@ -359,7 +359,7 @@ impl BrokerEndpoint {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
@@ -419,7 +419,7 @@ impl BrokerFeature {
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);
-            self.unknown_tags.encode_range(w, 0, u32::MAX);
+            self.unknown_tags.encode_range(w, 0..=u32::MAX);
         }
     }
 
