@@ -37,7 +37,11 @@ fn produce_request(partitions: i32) -> ProduceRequest {
 }
 
 fn fetch_request(partitions: i32) -> FetchRequest {
-    let partition = |partition| FetchPartition { partition, partition_max_bytes: 1 << 20, ..Default::default() };
+    let partition = |partition| FetchPartition {
+        partition,
+        partition_max_bytes: 1 << 20,
+        ..Default::default()
+    };
     FetchRequest {
         max_wait_ms: 500,
         min_bytes: 1,
@@ -55,7 +59,10 @@ fn fetch_response(partitions: i32) -> FetchResponse {
     let partition = |partition_index| PartitionData {
         partition_index,
         high_watermark: 1000,
-        records: Some(Records::External { len: 65_536, token: 1 }),
+        records: Some(Records::External {
+            len: 65_536,
+            token: 1,
+        }),
         ..Default::default()
     };
     FetchResponse {
@@ -69,7 +76,11 @@ fn fetch_response(partitions: i32) -> FetchResponse {
 }
 
 fn produce_response(partitions: i32) -> ProduceResponse {
-    let partition = |index| PartitionProduceResponse { index, base_offset: 42, ..Default::default() };
+    let partition = |index| PartitionProduceResponse {
+        index,
+        base_offset: 42,
+        ..Default::default()
+    };
     ProduceResponse {
         responses: vec![TopicProduceResponse {
             name: "orders".into(),
