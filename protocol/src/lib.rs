@@ -4,6 +4,11 @@
 //! Always: decoding never panics and never allocates more than a small multiple of its input before having seen
 //! the bytes that justify it. Deliberately not here: IO, async, clocks, any decision about a message.
 
+pub mod apis;
+pub mod compress;
+pub mod errors;
 pub mod messages;
+pub mod murmur2;
+pub mod records;
 pub mod types;
 pub mod wire;

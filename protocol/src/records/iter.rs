@@ -1,0 +1,128 @@
+//! The records of one batch.
+
+use bytes::Bytes;
+
+use super::batch::{BATCH_OVERHEAD, BatchHeader};
+use super::error::RecordError;
+use super::record::{Fields, OwnedRecord, Record, malformed};
+use crate::compress::{Compression, InflateLimits};
+
+/// A batch whose records can be read: its header, and the records inflated if they were compressed.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// The batch's header.
+    pub header: BatchHeader,
+    payload: Bytes,
+}
+
+impl Records {
+    /// Opens a batch. What is not compressed is not copied; the CRC is not looked at.
+    pub fn open(batch: &Bytes, limits: InflateLimits) -> Result<Self, RecordError> {
+        let (header, packed) = split(batch)?;
+        let payload = match header.compression()? {
+            Compression::None => batch.slice_ref(packed),
+            codec => Bytes::from(codec.inflate(packed, limits)?),
+        };
+        Ok(Self { header, payload })
+    }
+
+    /// The records, borrowed.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter::new(self.header, &self.payload)
+    }
+
+    /// The records, each keeping the buffer alive.
+    pub fn owned(&self) -> impl Iterator<Item = Result<OwnedRecord, RecordError>> + '_ {
+        self.iter()
+            .map(|record| record.map(|record| record.to_owned_in(&self.payload)))
+    }
+
+    /// The bytes of all records, uncompressed. Slices of records can be turned into `Bytes` of it by `slice_ref`.
+    #[must_use]
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+}
+
+impl<'a> IntoIterator for &'a Records {
+    type Item = Result<Record<'a>, RecordError>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// Header and records part of a batch that must be there to its end; what follows it is left alone.
+pub(super) fn split(batch: &[u8]) -> Result<(BatchHeader, &[u8]), RecordError> {
+    let header = BatchHeader::read(batch)?;
+    let size = header.size_in_bytes();
+    let packed = batch
+        .get(BATCH_OVERHEAD..size)
+        .ok_or(RecordError::Incomplete {
+            size,
+            available: batch.len(),
+        })?;
+    Ok((header, packed))
+}
+
+/// Reads records one after the other: as many as the header says, and then there must be no bytes left. After an error
+/// nothing more comes.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    header: BatchHeader,
+    rest: &'a [u8],
+    read: u32,
+    failed: bool,
+}
+
+impl<'a> Iter<'a> {
+    pub(super) const fn new(header: BatchHeader, payload: &'a [u8]) -> Self {
+        Self {
+            header,
+            rest: payload,
+            read: 0,
+            failed: false,
+        }
+    }
+
+    pub(super) fn next_fields(&mut self) -> Result<Option<Fields<'a>>, RecordError> {
+        let count = self.header.record_count;
+        let total = u32::try_from(count).map_err(|_| RecordError::Count(count))?;
+        if self.read == total {
+            // The reference does not look at what follows a count of 0.
+            return if self.rest.is_empty() || total == 0 {
+                Ok(None)
+            } else {
+                Err(RecordError::BytesLeft(count))
+            };
+        }
+        if self.rest.is_empty() {
+            return Err(RecordError::MissingRecords {
+                found: self.read,
+                count,
+            });
+        }
+        let fields = Fields::read(&mut self.rest).map_err(|reason| malformed(self.read, reason))?;
+        self.read += 1;
+        Ok(Some(fields))
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Result<Record<'a>, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        match self.next_fields() {
+            Ok(fields) => Some(Ok(fields?.in_batch(&self.header))),
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Zigzag varints of record bodies, over slices. A varint has at most 5 bytes, a varlong 10; overlong forms within that
+//! are read, and bits beyond the type are dropped, as the reference does.
+
+/// Why a number could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VarintError {
+    End,
+    TooLong,
+}
+
+impl VarintError {
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::End => "it ends within a number",
+            Self::TooLong => "a varint is too long",
+        }
+    }
+}
+
+pub(super) fn read_varint(input: &mut &[u8]) -> Result<i32, VarintError> {
+    let (first, rest) = input.split_first().ok_or(VarintError::End)?;
+    if *first < 0x80 {
+        *input = rest;
+        return Ok(unzigzag(u32::from(*first)));
+    }
+    read_varint_slow(input)
+}
+
+fn read_varint_slow(input: &mut &[u8]) -> Result<i32, VarintError> {
+    let mut value = 0_u32;
+    for (index, byte) in input.iter().take(5).enumerate() {
+        value |= u32::from(byte & 0x7f) << (7 * index);
+        if *byte < 0x80 {
+            *input = &input[index + 1..];
+            return Ok(unzigzag(value));
+        }
+    }
+    Err(if input.len() < 5 {
+        VarintError::End
+    } else {
+        VarintError::TooLong
+    })
+}
+
+pub(super) fn read_varlong(input: &mut &[u8]) -> Result<i64, VarintError> {
+    let mut value = 0_u64;
+    for (index, byte) in input.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if *byte < 0x80 {
+            *input = &input[index + 1..];
+            return Ok(unzigzag_long(value));
+        }
+    }
+    Err(if input.len() < 10 {
+        VarintError::End
+    } else {
+        VarintError::TooLong
+    })
+}
+
+const fn unzigzag(value: u32) -> i32 {
+    (value >> 1) as i32 ^ -((value & 1) as i32)
+}
+
+const fn unzigzag_long(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+pub(super) fn write_varint(value: i32, out: &mut Vec<u8>) {
+    write_varlong(i64::from(value), out);
+}
+
+pub(super) fn write_varlong(value: i64, out: &mut Vec<u8>) {
+    let mut rest = zigzag_long(value);
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Bytes that `value` takes. An int and the long of the same value take the same.
+pub(super) const fn varint_size(value: i64) -> usize {
+    let bits = 64 - zigzag_long(value).leading_zeros() as usize;
+    if bits == 0 { 1 } else { bits.div_ceil(7) }
+}
+
+const fn zigzag_long(value: i64) -> u64 {
+    (value << 1) as u64 ^ (value >> 63) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_survive_and_take_the_size_computed() {
+        let mut numbers = vec![
+            0,
+            1,
+            -1,
+            i64::MAX,
+            i64::MIN,
+            i64::from(i32::MAX),
+            i64::from(i32::MIN),
+        ];
+        numbers.extend((0..63).flat_map(|shift| {
+            [
+                (1 << shift) - 1,
+                1 << shift,
+                -(1 << shift),
+                -(1 << shift) - 1,
+            ]
+        }));
+        for number in numbers {
+            let mut bytes = Vec::new();
+            write_varlong(number, &mut bytes);
+            assert_eq!(bytes.len(), varint_size(number), "{number}");
+            assert_eq!(read_varlong(&mut bytes.as_slice()), Ok(number));
+            if let Ok(int) = i32::try_from(number) {
+                let mut rest = bytes.as_slice();
+                assert_eq!(read_varint(&mut rest), Ok(int));
+                assert!(rest.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn overlong_forms_are_read_up_to_a_point() {
+        assert_eq!(read_varint(&mut &[0x80, 0x80, 0x80, 0x80, 0x00][..]), Ok(0));
+        assert_eq!(read_varint(&mut &[0x80; 5][..]), Err(VarintError::TooLong));
+        assert_eq!(read_varint(&mut &[0x80; 4][..]), Err(VarintError::End));
+        assert_eq!(
+            read_varlong(&mut &[0x80; 10][..]),
+            Err(VarintError::TooLong)
+        );
+        assert_eq!(read_varlong(&mut &[0xff; 9][..]), Err(VarintError::End));
+    }
+}
