@@ -18,10 +18,15 @@ pub(crate) fn install(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let directory = Path::new(directory);
     let binary = std::env::current_exe()
         .map_err(|error| Failure::new(format!("Cannot tell where this binary is: {error}")))?;
-    std::fs::create_dir_all(directory).map_err(|error| cannot("make the directory", directory, &error))?;
+    std::fs::create_dir_all(directory)
+        .map_err(|error| cannot("make the directory", directory, &error))?;
     let mut failure = None;
     for tool in tools::all() {
-        for name in [tool.link.to_owned(), format!("{}.sh", tool.link), format!("ottla-{}", tool.name)] {
+        for name in [
+            tool.link.to_owned(),
+            format!("{}.sh", tool.link),
+            format!("ottla-{}", tool.name),
+        ] {
             let link = directory.join(name);
             match place(&binary, &link) {
                 Ok(()) => writeln!(cx.out, "{} -> {}", link.display(), binary.display())?,
@@ -35,7 +40,12 @@ pub(crate) fn install(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 fn place(binary: &Path, link: &PathBuf) -> io::Result<()> {
     match std::fs::symlink_metadata(link) {
         Ok(present) if present.file_type().is_symlink() => std::fs::remove_file(link)?,
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file of that name is there already")),
+        Ok(_) => {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "a file of that name is there already",
+            ));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }

@@ -12,9 +12,17 @@ mod tools;
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let program = words.next().unwrap_or_default();
-    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = Path::new(&program)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut cx = Context::of_process(name.clone());
-    let Some(words) = words.map(OsString::into_string).collect::<Result<Vec<String>, _>>().ok() else {
+    let Some(words) = words
+        .map(OsString::into_string)
+        .collect::<Result<Vec<String>, _>>()
+        .ok()
+    else {
         cx.warn("An argument is not valid UTF-8.");
         return ExitCode::FAILURE;
     };

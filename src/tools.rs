@@ -23,9 +23,13 @@ pub(crate) fn by_name(name: &str) -> Option<&'static Tool> {
 
 pub(crate) fn unknown(name: &str) -> Stop {
     let failure = Failure::new(format!("ottla has no tool '{name}'."));
-    let nearest = all().map(|tool| (jopt::edits(name, tool.name), tool.name)).min();
+    let nearest = all()
+        .map(|tool| (jopt::edits(name, tool.name), tool.name))
+        .min();
     let failure = match nearest {
-        Some((edits, tool)) if edits * 3 <= tool.len() => failure.hint(format!("Did you mean `ottla {tool}`?")),
+        Some((edits, tool)) if jopt::is_near(edits, tool) => {
+            failure.hint(format!("Did you mean `ottla {tool}`?"))
+        }
         _ => failure,
     };
     failure.hint("`ottla` alone lists the tools.").into()
@@ -33,7 +37,10 @@ pub(crate) fn unknown(name: &str) -> Stop {
 
 pub(crate) fn version(cx: &mut Context) -> Result<(), Stop> {
     let (ours, reference) = (env!("CARGO_PKG_VERSION"), ottla_cli::REFERENCE_VERSION);
-    Ok(writeln!(cx.out, "ottla {ours} (speaks and behaves like Apache Kafka {reference})")?)
+    Ok(writeln!(
+        cx.out,
+        "ottla {ours} (speaks and behaves like Apache Kafka {reference})"
+    )?)
 }
 
 /// `ottla help` lists the tools, `ottla help TOOL` the options of one.
@@ -43,19 +50,29 @@ pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Some(name) => {
             let tool = by_name(name).ok_or_else(|| unknown(name))?;
             let program = format!("ottla {}", tool.name);
-            Ok(write!(cx.out, "{}", (tool.command)().bin_name(program).render_long_help())?)
+            Ok(write!(
+                cx.out,
+                "{}",
+                (tool.command)().bin_name(program).render_long_help()
+            )?)
         }
     }
 }
 
 fn list(cx: &mut Context) -> Result<(), Stop> {
     let own = [
-        ("install-links DIR", "Make links named kafka-*.sh to this binary in a directory"),
+        (
+            "install-links DIR",
+            "Make links named kafka-*.sh to this binary in a directory",
+        ),
         ("help [TOOL]", "This list, or the options of a tool"),
         ("version", "The version of this binary"),
     ];
     let lines = || all().map(|tool| (tool.name, tool.about)).chain(own);
-    let width = lines().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let width = lines()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
     writeln!(cx.out, "Usage: ottla TOOL [OPTIONS]\n")?;
     for (name, about) in lines() {
         writeln!(cx.out, "  {name:width$}  {about}")?;

@@ -43,7 +43,9 @@ impl Context {
     /// Runs the network part of a tool. One thread: a tool waits far more than it computes, and starting a pool of
     /// threads would cost more than most tools take.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let result = runtime.block_on(work);
         // A blocking read of standard input cannot be interrupted, and nobody waits for it any more.
         runtime.shutdown_background();

@@ -16,7 +16,9 @@ pub fn sort<T>(entries: &mut [T], expected: Option<usize>, key: impl Fn(&T) -> &
 
 /// `String.hashCode`.
 fn hash(text: &str) -> u32 {
-    text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
+    text.encode_utf16().fold(0u32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(u32::from(unit))
+    })
 }
 
 fn spread(hash: u32) -> u32 {
@@ -29,10 +31,27 @@ mod tests {
 
     #[test]
     fn topics_come_in_the_order_the_reference_was_seen_to_print() {
-        let mut topics =
-            ["__my_own", "basic", "defaults", "fresh", "manual", "my.topic", "my_other", "with-config"];
+        let mut topics = [
+            "__my_own",
+            "basic",
+            "defaults",
+            "fresh",
+            "manual",
+            "my.topic",
+            "my_other",
+            "with-config",
+        ];
         sort(&mut topics, Some(8), |topic| topic);
-        let seen = ["defaults", "__my_own", "my.topic", "with-config", "basic", "fresh", "manual", "my_other"];
+        let seen = [
+            "defaults",
+            "__my_own",
+            "my.topic",
+            "with-config",
+            "basic",
+            "fresh",
+            "manual",
+            "my_other",
+        ];
         assert_eq!(topics, seen);
     }
 
@@ -40,8 +59,11 @@ mod tests {
     fn the_hash_is_that_of_java() {
         assert_eq!(hash(""), 0);
         assert_eq!(hash("hello"), 99_162_322);
-        assert_eq!(hash("retention.ms") as i32, "retention.ms".bytes().fold(0i32, |h, b| {
-            h.wrapping_mul(31).wrapping_add(i32::from(b))
-        }));
+        assert_eq!(
+            hash("retention.ms") as i32,
+            "retention.ms".bytes().fold(0i32, |h, b| {
+                h.wrapping_mul(31).wrapping_add(i32::from(b))
+            })
+        );
     }
 }

@@ -8,7 +8,7 @@
 
 use std::str::FromStr;
 
-use clap::{Arg, ArgAction, Command, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, Command, Parser};
 use thiserror::Error;
 
 /// The messages are the reference's.
@@ -21,7 +21,11 @@ pub enum OptionError {
     #[error("Found multiple arguments for option {0}, but you asked for only one")]
     Repeated(String),
     #[error("Cannot parse argument '{value}' of option {name}")]
-    NotANumber { name: String, value: String, reason: String },
+    NotANumber {
+        name: String,
+        value: String,
+        reason: String,
+    },
     #[error("{0}")]
     Other(String),
 }
@@ -29,9 +33,9 @@ pub enum OptionError {
 impl OptionError {
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { meant, .. } => {
-                meant.as_ref().map(|name| format!("Did you mean --{name}? Names are not abbreviated."))
-            }
+            Self::Unknown { meant, .. } => meant
+                .as_ref()
+                .map(|name| format!("Did you mean --{name}? Names are not abbreviated.")),
             Self::NoValue(name) => Some(format!("Write --{name} VALUE or --{name}=VALUE.")),
             Self::Repeated(name) => Some(format!("Give --{name} once.")),
             Self::NotANumber { value, reason, .. } => Some(format!("'{value}': {reason}.")),
@@ -49,7 +53,9 @@ pub fn parse<A: Parser>(words: &[String]) -> Result<A, OptionError> {
         OptionError::Other(first.strip_prefix("error: ").unwrap_or(first).to_owned())
     };
     let program = [command.get_name().to_owned()];
-    let matches = command.try_get_matches_from_mut(program.iter().chain(&canonical)).map_err(other)?;
+    let matches = command
+        .try_get_matches_from_mut(program.iter().chain(&canonical))
+        .map_err(other)?;
     A::from_arg_matches(&matches).map_err(other)
 }
 
@@ -61,17 +67,30 @@ fn canonical(command: &Command, words: &[String]) -> Result<Vec<String>, OptionE
         if word == "--" {
             break;
         }
-        let Some((name, given)) = split(command, word)? else { continue };
+        let Some((name, given)) = split(command, word)? else {
+            continue;
+        };
         let option = find(command, name).ok_or_else(|| unknown(command, name))?;
         let long = option.get_long().unwrap_or(name);
         if !takes_value(option) {
-            out.push(format!("--{long}"));
+            // Said once is enough, and clap insists on it.
+            let flag = format!("--{long}");
+            if !out.contains(&flag) {
+                out.push(flag);
+            }
             continue;
         }
         let value = match given {
             Some(value) => Some(value.to_owned()),
-            None if value_is_optional(option) => words.next_if(|next| !looks_like_option(next)).cloned(),
-            None => Some(words.next().ok_or_else(|| OptionError::NoValue(name.to_owned()))?.clone()),
+            None if value_is_optional(option) => {
+                words.next_if(|next| !looks_like_option(next)).cloned()
+            }
+            None => Some(
+                words
+                    .next()
+                    .ok_or_else(|| OptionError::NoValue(name.to_owned()))?
+                    .clone(),
+            ),
         };
         out.push(value.map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")));
     }
@@ -79,7 +98,10 @@ fn canonical(command: &Command, words: &[String]) -> Result<Vec<String>, OptionE
 }
 
 /// The name and the value behind `=`; `None` for a word that is no option.
-fn split<'a>(command: &Command, word: &'a str) -> Result<Option<(&'a str, Option<&'a str>)>, OptionError> {
+fn split<'a>(
+    command: &Command,
+    word: &'a str,
+) -> Result<Option<(&'a str, Option<&'a str>)>, OptionError> {
     let pair = |text: &'a str| match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),
@@ -97,7 +119,10 @@ fn split<'a>(command: &Command, word: &'a str) -> Result<Option<(&'a str, Option
                 return Ok(Some((name, value)));
             }
             let letter: String = rest.chars().take(1).collect();
-            Err(OptionError::Unknown { name: letter, meant: nearest(command, name) })
+            Err(OptionError::Unknown {
+                name: letter,
+                meant: nearest(command, name),
+            })
         }
     }
 }
@@ -109,7 +134,9 @@ fn looks_like_option(word: &str) -> bool {
 fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|option| {
         option.get_long() == Some(name)
-            || option.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+            || option
+                .get_all_aliases()
+                .is_some_and(|aliases| aliases.contains(&name))
     })
 }
 
@@ -118,11 +145,16 @@ fn takes_value(option: &Arg) -> bool {
 }
 
 fn value_is_optional(option: &Arg) -> bool {
-    option.get_num_args().is_some_and(|count| count.min_values() == 0)
+    option
+        .get_num_args()
+        .is_some_and(|count| count.min_values() == 0)
 }
 
 fn unknown(command: &Command, name: &str) -> OptionError {
-    OptionError::Unknown { name: name.to_owned(), meant: nearest(command, name) }
+    OptionError::Unknown {
+        name: name.to_owned(),
+        meant: nearest(command, name),
+    }
 }
 
 /// The option somebody probably meant: one that starts like it, or differs in a letter or two.
@@ -131,9 +163,17 @@ fn nearest(command: &Command, name: &str) -> Option<String> {
     let by_prefix = || longs().find(|long| name.len() > 1 && long.starts_with(name));
     let by_distance = || {
         let scored = longs().map(|long| (edits(name, long), long));
-        scored.min().filter(|(edits, long)| *edits * 3 <= long.len()).map(|(_, long)| long)
+        scored
+            .min()
+            .filter(|(edits, long)| is_near(*edits, long))
+            .map(|(_, long)| long)
     };
     by_prefix().or_else(by_distance).map(str::to_owned)
+}
+
+/// Whether so many edits are a slip of the pen.
+pub fn is_near(edits: usize, name: &str) -> bool {
+    edits <= 1 + name.len() / 4
 }
 
 /// The Levenshtein distance: how many letters to insert, remove or replace.
@@ -145,7 +185,9 @@ pub fn edits(a: &str, b: &str) -> usize {
         let mut left = i + 1;
         for (j, to) in b.iter().enumerate() {
             let above = row.get(j + 1).copied().unwrap_or(usize::MAX - 1);
-            let here = (diagonal + usize::from(from != *to)).min(above + 1).min(left + 1);
+            let here = (diagonal + usize::from(from != *to))
+                .min(above + 1)
+                .min(left + 1);
             diagonal = above;
             if let Some(cell) = row.get_mut(j) {
                 *cell = left;
@@ -173,12 +215,17 @@ pub fn number<T: FromStr<Err = std::num::ParseIntError>>(
     name: &str,
     values: &[String],
 ) -> Result<Option<T>, OptionError> {
-    let Some(value) = one(name, values)? else { return Ok(None) };
-    value.parse().map(Some).map_err(|error: std::num::ParseIntError| OptionError::NotANumber {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        reason: error.to_string(),
-    })
+    let Some(value) = one(name, values)? else {
+        return Ok(None);
+    };
+    value
+        .parse()
+        .map(Some)
+        .map_err(|error: std::num::ParseIntError| OptionError::NotANumber {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            reason: error.to_string(),
+        })
 }
 
 #[cfg(test)]
@@ -192,8 +239,8 @@ mod tests {
         topic: Vec<String>,
         #[arg(long)]
         partitions: Vec<String>,
-        #[arg(long, action = ArgAction::Count)]
-        list: u8,
+        #[arg(long)]
+        list: bool,
         #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "")]
         state: Vec<String>,
     }
@@ -207,14 +254,25 @@ mod tests {
     }
 
     fn refused(line: &str) -> String {
-        parse::<Args>(&words(line)).expect_err("a bad command line").to_string()
+        parse::<Args>(&words(line))
+            .expect_err("a bad command line")
+            .to_string()
     }
 
     #[test]
     fn values_come_after_a_space_or_an_equals_sign_and_one_dash_will_do() {
-        for line in ["--topic a --list", "--topic=a --list", "-topic a -list", "-topic=a --list=yes"] {
+        for line in [
+            "--topic a --list",
+            "--topic=a --list",
+            "-topic a -list",
+            "-topic=a --list=yes",
+        ] {
             let args = parsed(line);
-            assert_eq!((args.topic, args.list), (vec!["a".to_owned()], 1), "{line}");
+            assert_eq!(
+                (args.topic, args.list),
+                (vec!["a".to_owned()], true),
+                "{line}"
+            );
         }
         assert_eq!(parsed("--topic=a=b").topic, ["a=b"]);
         assert_eq!(parsed("--topic=").topic, [""]);
@@ -223,13 +281,16 @@ mod tests {
     #[test]
     fn a_value_may_look_like_an_option() {
         let args = parsed("--partitions -1 --topic --list");
-        assert_eq!((args.partitions, args.topic, args.list), (words("-1"), words("--list"), 0));
+        assert_eq!(
+            (args.partitions, args.topic, args.list),
+            (words("-1"), words("--list"), false)
+        );
     }
 
     #[test]
     fn words_that_belong_to_nothing_are_ignored() {
         let args = parsed("stray --list more - -- --nonsense");
-        assert_eq!((args.list, args.topic.len()), (1, 0));
+        assert_eq!((args.list, args.topic.len()), (true, 0));
     }
 
     #[test]
@@ -253,11 +314,17 @@ mod tests {
     #[test]
     fn a_repeated_option_matters_only_to_who_wants_one_value() {
         let args = parsed("--topic a --topic b --list --list");
-        assert_eq!((args.topic.len(), args.list), (2, 2));
+        assert_eq!((args.topic.len(), args.list), (2, true));
         let error = one("topic", &args.topic).expect_err("two values");
-        assert_eq!(error.to_string(), "Found multiple arguments for option topic, but you asked for only one");
+        assert_eq!(
+            error.to_string(),
+            "Found multiple arguments for option topic, but you asked for only one"
+        );
         let error = number::<i32>("partitions", &words("abc")).expect_err("no number");
-        assert_eq!(error.to_string(), "Cannot parse argument 'abc' of option partitions");
+        assert_eq!(
+            error.to_string(),
+            "Cannot parse argument 'abc' of option partitions"
+        );
         assert_eq!(number::<i32>("partitions", &words("-3")), Ok(Some(-3)));
     }
 }

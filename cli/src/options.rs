@@ -11,11 +11,11 @@ use crate::stop::{Failure, Stop};
 #[derive(Debug, Clone, Default, Args)]
 pub struct Standard {
     /// Print usage information
-    #[arg(long, action = clap::ArgAction::Count)]
-    pub help: u8,
+    #[arg(long)]
+    pub help: bool,
     /// Print the version of Kafka whose tool this stands in for
-    #[arg(long, action = clap::ArgAction::Count)]
-    pub version: u8,
+    #[arg(long)]
+    pub version: bool,
 }
 
 /// The options of a tool.
@@ -34,10 +34,10 @@ pub fn start<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
         return Err(Stop::Help(A::INTRO_WITHOUT_OPTIONS));
     }
     let args: A = jopt::parse(words)?;
-    if args.standard().help > 0 {
+    if args.standard().help {
         return Err(Stop::Help(A::INTRO));
     }
-    if args.standard().version > 0 {
+    if args.standard().version {
         return Err(Stop::Version);
     }
     Ok(args)
@@ -51,16 +51,15 @@ impl Given {
     pub fn values(name: &'static str, values: &[String]) -> Self {
         Self(name, !values.is_empty())
     }
-
-    pub fn flag(name: &'static str, count: u8) -> Self {
-        Self(name, count > 0)
-    }
 }
 
 /// Every one of the options must be there.
 pub fn require(options: &[Given]) -> Result<(), Stop> {
     match options.iter().find(|option| !option.1) {
-        Some(missing) => Err(Stop::Usage(format!("Missing required argument \"[{}]\"", missing.0))),
+        Some(missing) => Err(Stop::Usage(format!(
+            "Missing required argument \"[{}]\"",
+            missing.0
+        ))),
         None => Ok(()),
     }
 }
@@ -113,7 +112,9 @@ pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
 /// `HOST:PORT,HOST:PORT`: the shape only, names are resolved when a connection is made.
 pub fn check_bootstrap_servers(list: &str) -> Result<(), OptionError> {
     let wrong = |address: &str| {
-        OptionError::Other(format!("Please provide valid host:port like host1:9091,host2:9092\n: {address}"))
+        OptionError::Other(format!(
+            "Please provide valid host:port like host1:9091,host2:9092\n: {address}"
+        ))
     };
     for address in list.split(',').map(str::trim) {
         let (host, port) = address.rsplit_once(':').ok_or_else(|| wrong(address))?;

@@ -31,7 +31,11 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hints: Vec::new(), status: 1 }
+        Self {
+            message: message.into(),
+            hints: Vec::new(),
+            status: 1,
+        }
     }
 
     #[must_use]
@@ -66,13 +70,18 @@ impl From<io::Error> for Stop {
     }
 }
 
-impl From<OptionError> for Stop {
+impl From<OptionError> for Failure {
     fn from(error: OptionError) -> Self {
-        let hint = error.hint();
-        let failure = Failure::new(error.to_string());
-        Self::Failed(match hint {
+        let failure = Self::new(error.to_string());
+        match error.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,
-        })
+        }
+    }
+}
+
+impl From<OptionError> for Stop {
+    fn from(error: OptionError) -> Self {
+        Self::Failed(error.into())
     }
 }

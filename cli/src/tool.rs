@@ -97,7 +97,13 @@ mod tests {
 
     fn tool(run: fn(&[String], &mut Context) -> Result<(), Stop>) -> Tool {
         let command = || Command::new("kafka-thing").about("Does a thing.");
-        Tool { name: "thing", link: "kafka-thing", about: "does a thing", command, run }
+        Tool {
+            name: "thing",
+            link: "kafka-thing",
+            about: "does a thing",
+            command,
+            run,
+        }
     }
 
     struct Gone(io::ErrorKind);
@@ -124,7 +130,13 @@ mod tests {
         for name in ["kafka-thing", "kafka-thing.sh", "ottla-thing"] {
             assert!(tool.answers_to(name), "{name}");
         }
-        for name in ["thing", "kafka-things", "kafka-thing.bash", "ottla", "ottla-kafka-thing"] {
+        for name in [
+            "thing",
+            "kafka-things",
+            "kafka-thing.bash",
+            "ottla",
+            "ottla-kafka-thing",
+        ] {
             assert!(!tool.answers_to(name), "{name}");
         }
     }
@@ -132,8 +144,14 @@ mod tests {
     #[test]
     fn a_reader_that_went_away_is_success_but_a_full_disk_is_not() {
         let say = tool(|_, cx| Ok(writeln!(cx.out, "word")?));
-        assert_eq!(run(&say, &[], &mut context(Gone(io::ErrorKind::BrokenPipe))), 0);
-        assert_eq!(run(&say, &[], &mut context(Gone(io::ErrorKind::StorageFull))), 1);
+        assert_eq!(
+            run(&say, &[], &mut context(Gone(io::ErrorKind::BrokenPipe))),
+            0
+        );
+        assert_eq!(
+            run(&say, &[], &mut context(Gone(io::ErrorKind::StorageFull))),
+            1
+        );
     }
 
     #[test]

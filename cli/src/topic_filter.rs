@@ -6,7 +6,11 @@ use regex::Regex;
 use crate::stop::Failure;
 
 /// The topics that belong to the cluster itself.
-pub const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+pub const INTERNAL_TOPICS: [&str; 3] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+];
 
 pub fn is_internal(topic: &str) -> bool {
     INTERNAL_TOPICS.contains(&topic)
@@ -41,7 +45,9 @@ mod tests {
     use super::*;
 
     fn allows(list: &str, topic: &str) -> bool {
-        TopicFilter::new(list).expect("a good pattern").allows(topic)
+        TopicFilter::new(list)
+            .expect("a good pattern")
+            .allows(topic)
     }
 
     #[test]

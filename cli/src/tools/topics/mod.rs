@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use clap::{ArgAction::Count, CommandFactory, Parser};
+use clap::{CommandFactory, Parser};
 
 use crate::context::Context;
 use crate::options::{self, Given, Standard, ToolArgs};
@@ -25,7 +25,11 @@ pub const TOOL: Tool = Tool {
 
 /// Create, list, describe, alter and delete topics.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "kafka-topics", disable_help_flag = true, disable_version_flag = true)]
+#[command(
+    name = "kafka-topics",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
     #[arg(long, value_name = "SERVERS", help_heading = "Connection")]
@@ -35,20 +39,20 @@ pub struct Args {
     command_config: Vec<String>,
 
     /// List the topics
-    #[arg(long, action = Count, help_heading = "Actions")]
-    list: u8,
+    #[arg(long, help_heading = "Actions")]
+    list: bool,
     /// Create a topic
-    #[arg(long, action = Count, help_heading = "Actions")]
-    create: u8,
+    #[arg(long, help_heading = "Actions")]
+    create: bool,
     /// Delete topics
-    #[arg(long, action = Count, help_heading = "Actions")]
-    delete: u8,
+    #[arg(long, help_heading = "Actions")]
+    delete: bool,
     /// Give topics more partitions (kafka-configs changes their configuration)
-    #[arg(long, action = Count, help_heading = "Actions")]
-    alter: u8,
+    #[arg(long, help_heading = "Actions")]
+    alter: bool,
     /// Show partitions, leaders, replicas and configuration of topics
-    #[arg(long, action = Count, help_heading = "Actions")]
-    describe: u8,
+    #[arg(long, help_heading = "Actions")]
+    describe: bool,
 
     /// The name of the topic to create; for the other actions a list of regular expressions separated by commas,
     /// each of which matches whole names
@@ -74,29 +78,29 @@ pub struct Args {
     #[arg(long, value_name = "B:B,B:B,...")]
     replica_assignment: Vec<String>,
     /// Describe only partitions with fewer replicas in sync than they have
-    #[arg(long, action = Count)]
-    under_replicated_partitions: u8,
+    #[arg(long)]
+    under_replicated_partitions: bool,
     /// Describe only partitions without a leader that is alive
-    #[arg(long, action = Count)]
-    unavailable_partitions: u8,
+    #[arg(long)]
+    unavailable_partitions: bool,
     /// Describe only partitions with fewer replicas in sync than min.insync.replicas asks for
-    #[arg(long, action = Count)]
-    under_min_isr_partitions: u8,
+    #[arg(long)]
+    under_min_isr_partitions: bool,
     /// Describe only partitions with just as many replicas in sync as min.insync.replicas asks for
-    #[arg(long, action = Count)]
-    at_min_isr_partitions: u8,
+    #[arg(long)]
+    at_min_isr_partitions: bool,
     /// Describe only topics with configuration of their own, without their partitions
-    #[arg(long, action = Count)]
-    topics_with_overrides: u8,
+    #[arg(long)]
+    topics_with_overrides: bool,
     /// Alter, delete, describe: a topic that does not exist is no error
-    #[arg(long, action = Count)]
-    if_exists: u8,
+    #[arg(long)]
+    if_exists: bool,
     /// Create: a topic that exists already is no error
-    #[arg(long, action = Count)]
-    if_not_exists: u8,
+    #[arg(long)]
+    if_not_exists: bool,
     /// List, describe: leave the cluster's own topics out
-    #[arg(long, action = Count)]
-    exclude_internal: u8,
+    #[arg(long)]
+    exclude_internal: bool,
     /// How many partitions the broker shall describe in one response
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     partition_size_limit_per_response: Vec<String>,
@@ -117,7 +121,8 @@ impl ToolArgs for Args {
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     check(&args, cx)?;
-    let bootstrap = crate::jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap =
+        crate::jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let _properties =
         options::client_properties(&args.command_config, &[("bootstrap.servers", bootstrap)])?;
     let outcome = plan::plan(&args).and_then(|_plan| Ok(()));
@@ -126,7 +131,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 /// Says a failure where the reference says it, and once more, with what to do about it, where people look for it.
 fn report(failure: Failure, cx: &mut Context) -> Result<(), Stop> {
-    writeln!(cx.out, "Error while executing topic command : {}", failure.message)?;
+    writeln!(
+        cx.out,
+        "Error while executing topic command : {}",
+        failure.message
+    )?;
     Err(failure.into())
 }
 
@@ -135,21 +144,29 @@ fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
     let [create, list, alter, describe, delete] = args.actions();
     if args.actions().iter().filter(|action| action.1).count() != 1 {
         let all = "--list, --describe, --create, --alter or --delete";
-        return Err(Stop::Usage(format!("Command must include exactly one action: {all}")));
+        return Err(Stop::Usage(format!(
+            "Command must include exactly one action: {all}"
+        )));
     }
     if !args.delete_config.is_empty() {
-        cx.warn("--delete-config does nothing any more; kafka-configs --alter --delete-config does it.");
+        cx.warn(
+            "--delete-config does nothing any more; kafka-configs --alter --delete-config does it.",
+        );
     }
     if args.bootstrap_server.is_empty() {
         let missing = Failure::new("--bootstrap-server must be specified");
-        return Err(missing.hint("For a broker on this machine: --bootstrap-server localhost:9092").into());
+        return Err(missing
+            .hint("For a broker on this machine: --bootstrap-server localhost:9092")
+            .into());
     }
     let topic = Given::values("topic", &args.topic);
     let partitions = Given::values("partitions", &args.partitions);
-    if describe.1 && args.if_exists > 0 && !topic.1 && args.topic_id.is_empty() {
-        return Err(Stop::Usage("--topic or --topic-id is required to describe a topic".to_owned()));
+    if describe.1 && args.if_exists && !topic.1 && args.topic_id.is_empty() {
+        return Err(Stop::Usage(
+            "--topic or --topic-id is required to describe a topic".to_owned(),
+        ));
     }
-    if describe.1 && args.if_exists > 0 && topic.1 && !args.topic_id.is_empty() {
+    if describe.1 && args.if_exists && topic.1 && !args.topic_id.is_empty() {
         let note = "Only topic id will be used when both --topic and --topic-id are specified and topicId is not Uuid.ZERO_UUID";
         writeln!(cx.out, "{note}")?;
     }
@@ -177,42 +194,54 @@ fn check_actions_of_options(
     let partitions = Given::values("partitions", &args.partitions);
     let replication_factor = Given::values("replication-factor", &args.replication_factor);
     let replica_assignment = Given::values("replica-assignment", &args.replica_assignment);
-    options::forbid(Given::values("config", &args.config), &[describe, list, delete])?;
+    options::forbid(
+        Given::values("config", &args.config),
+        &[describe, list, delete],
+    )?;
     options::forbid(partitions, &[describe, list, delete])?;
     options::forbid(replication_factor, &[alter, describe, list, delete])?;
     options::forbid(replica_assignment, &[describe, list, delete])?;
     if create.1 {
         options::forbid(replica_assignment, &[partitions, replication_factor])?;
     }
-    let overrides = Given::flag("topics-with-overrides", args.topics_with_overrides);
+    let overrides = Given("topics-with-overrides", args.topics_with_overrides);
     let filters = args.partition_filters();
     for filter in filters {
         options::forbid(filter, &[alter, create, list, delete, overrides])?;
     }
     options::forbid(overrides, &[alter, create, list, delete])?;
     options::forbid(overrides, &filters)?;
-    options::forbid(Given::flag("if-exists", args.if_exists), &[create, list])?;
-    options::forbid(Given::flag("if-not-exists", args.if_not_exists), &[alter, describe, list, delete])?;
-    options::forbid(Given::flag("exclude-internal", args.exclude_internal), &[alter, create, delete])
+    options::forbid(Given("if-exists", args.if_exists), &[create, list])?;
+    options::forbid(
+        Given("if-not-exists", args.if_not_exists),
+        &[alter, describe, list, delete],
+    )?;
+    options::forbid(
+        Given("exclude-internal", args.exclude_internal),
+        &[alter, create, delete],
+    )
 }
 
 impl Args {
     fn actions(&self) -> [Given; 5] {
         [
-            Given::flag("create", self.create),
-            Given::flag("list", self.list),
-            Given::flag("alter", self.alter),
-            Given::flag("describe", self.describe),
-            Given::flag("delete", self.delete),
+            Given("create", self.create),
+            Given("list", self.list),
+            Given("alter", self.alter),
+            Given("describe", self.describe),
+            Given("delete", self.delete),
         ]
     }
 
     fn partition_filters(&self) -> [Given; 4] {
         [
-            Given::flag("under-replicated-partitions", self.under_replicated_partitions),
-            Given::flag("under-min-isr-partitions", self.under_min_isr_partitions),
-            Given::flag("at-min-isr-partitions", self.at_min_isr_partitions),
-            Given::flag("unavailable-partitions", self.unavailable_partitions),
+            Given(
+                "under-replicated-partitions",
+                self.under_replicated_partitions,
+            ),
+            Given("under-min-isr-partitions", self.under_min_isr_partitions),
+            Given("at-min-isr-partitions", self.at_min_isr_partitions),
+            Given("unavailable-partitions", self.unavailable_partitions),
         ]
     }
 }

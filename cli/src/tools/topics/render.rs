@@ -50,17 +50,30 @@ pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) 
     match show {
         Show::Everything => {
             head(&mut text, topic);
-            topic.partitions.iter().for_each(|partition| line(&mut text, &topic.name, partition));
+            topic
+                .partitions
+                .iter()
+                .for_each(|partition| line(&mut text, &topic.name, partition));
         }
-        Show::Overrides if topic.configs.iter().any(|config| !config.is_default) => head(&mut text, topic),
+        Show::Overrides if topic.configs.iter().any(|config| !config.is_default) => {
+            head(&mut text, topic)
+        }
         Show::Overrides => {}
-        Show::Partitions { under_replicated, unavailable, under_min_isr, at_min_isr } => {
+        Show::Partitions {
+            under_replicated,
+            unavailable,
+            under_min_isr,
+            at_min_isr,
+        } => {
             let min_isr = topic.min_isr();
             for partition in &topic.partitions {
                 let in_sync = partition.isr.len();
                 let no_leader = partition.leader.is_none();
                 let shown = under_replicated && partition.replication_factor() > in_sync
-                    || unavailable && partition.leader.is_none_or(|leader| !live_brokers.contains(&leader))
+                    || unavailable
+                        && partition
+                            .leader
+                            .is_none_or(|leader| !live_brokers.contains(&leader))
                     || under_min_isr && (no_leader || min_isr.is_some_and(|min| in_sync < min))
                     || at_min_isr && min_isr == Some(in_sync);
                 if shown {
@@ -73,15 +86,28 @@ pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) 
 }
 
 fn head(text: &mut String, topic: &Topic) {
-    let replication_factor = topic.partitions.first().map_or(0, Partition::replication_factor);
+    let replication_factor = topic
+        .partitions
+        .first()
+        .map_or(0, Partition::replication_factor);
     let mut configs: Vec<&Config> = topic.configs.iter().collect();
     java_order::sort(&mut configs, None, |config| &config.key);
     let configs: Vec<String> = configs
         .iter()
         .filter(|config| !config.is_default)
-        .map(|config| format!("{}={}", config.key, config.value.as_deref().unwrap_or("null")))
+        .map(|config| {
+            format!(
+                "{}={}",
+                config.key,
+                config.value.as_deref().unwrap_or("null")
+            )
+        })
         .collect();
-    let id = if topic.id.is_zero() { String::new() } else { format!("\tTopicId: {}", topic.id) };
+    let id = if topic.id.is_zero() {
+        String::new()
+    } else {
+        format!("\tTopicId: {}", topic.id)
+    };
     // Writing to a string cannot fail.
     writeln!(
         text,
@@ -94,7 +120,9 @@ fn head(text: &mut String, topic: &Topic) {
 }
 
 fn line(text: &mut String, topic: &str, partition: &Partition) {
-    let leader = partition.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
+    let leader = partition
+        .leader
+        .map_or_else(|| "none".to_owned(), |leader| leader.to_string());
     write!(
         text,
         "\tTopic: {topic}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
@@ -105,10 +133,18 @@ fn line(text: &mut String, topic: &str, partition: &Partition) {
     .ok();
     if let Some(moving) = &partition.reassignment {
         let (adding, removing) = (ids(&moving.adding), ids(&moving.removing));
-        write!(text, "\tAdding Replicas: {adding}\tRemoving Replicas: {removing}").ok();
+        write!(
+            text,
+            "\tAdding Replicas: {adding}\tRemoving Replicas: {removing}"
+        )
+        .ok();
     }
-    let or_unknown = |list: &Option<Vec<i32>>| list.as_deref().map_or_else(|| "N/A".to_owned(), ids);
-    let (elr, last_known) = (or_unknown(&partition.elr), or_unknown(&partition.last_known_elr));
+    let or_unknown =
+        |list: &Option<Vec<i32>>| list.as_deref().map_or_else(|| "N/A".to_owned(), ids);
+    let (elr, last_known) = (
+        or_unknown(&partition.elr),
+        or_unknown(&partition.last_known_elr),
+    );
     writeln!(text, "\tElr: {elr}\tLastKnownElr: {last_known}").ok();
 }
 
@@ -119,7 +155,10 @@ fn ids(ids: &[i32]) -> String {
 
 impl Topic {
     fn min_isr(&self) -> Option<usize> {
-        let config = self.configs.iter().find(|config| config.key == "min.insync.replicas")?;
+        let config = self
+            .configs
+            .iter()
+            .find(|config| config.key == "min.insync.replicas")?;
         config.value.as_ref()?.parse().ok()
     }
 }
@@ -129,7 +168,10 @@ impl Partition {
     fn replication_factor(&self) -> usize {
         match &self.reassignment {
             Some(moving)
-                if self.replicas.iter().any(|id| moving.adding.contains(id) || moving.removing.contains(id)) =>
+                if self
+                    .replicas
+                    .iter()
+                    .any(|id| moving.adding.contains(id) || moving.removing.contains(id)) =>
             {
                 moving.replicas.len().saturating_sub(moving.adding.len())
             }
@@ -160,13 +202,25 @@ mod tests {
             value: Some(value.to_owned()),
             is_default,
         };
-        let configs = vec![config("min.insync.replicas", "2", false), config("retention.ms", "1", true)];
-        Topic { name: "t".to_owned(), id: Uuid::METADATA_TOPIC, partitions, configs }
+        let configs = vec![
+            config("min.insync.replicas", "2", false),
+            config("retention.ms", "1", true),
+        ];
+        Topic {
+            name: "t".to_owned(),
+            id: Uuid::METADATA_TOPIC,
+            partitions,
+            configs,
+        }
     }
 
     #[test]
     fn a_head_line_and_a_line_for_each_partition() {
-        let text = describe(&topic(vec![partition(0, &[1, 2, 3])]), Show::Everything, &BTreeSet::new());
+        let text = describe(
+            &topic(vec![partition(0, &[1, 2, 3])]),
+            Show::Everything,
+            &BTreeSet::new(),
+        );
         assert_eq!(
             text,
             "Topic: t\tTopicId: AAAAAAAAAAAAAAAAAAAAAQ\tPartitionCount: 1\tReplicationFactor: 3\tConfigs: min.insync.replicas=2\n\
@@ -176,23 +230,55 @@ mod tests {
 
     #[test]
     fn what_an_old_broker_does_not_say_is_not_available() {
-        let unknown = Partition { elr: None, last_known_elr: None, leader: None, ..partition(0, &[1]) };
+        let unknown = Partition {
+            elr: None,
+            last_known_elr: None,
+            leader: None,
+            ..partition(0, &[1])
+        };
         let text = describe(&topic(vec![unknown]), Show::Everything, &BTreeSet::new());
-        assert!(text.ends_with("Leader: none\tReplicas: 1,2,3\tIsr: 1\tElr: N/A\tLastKnownElr: N/A\n"), "{text}");
+        assert!(
+            text.ends_with("Leader: none\tReplicas: 1,2,3\tIsr: 1\tElr: N/A\tLastKnownElr: N/A\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn partition_filters_choose_lines_and_leave_heads_out() {
-        let all = topic(vec![partition(0, &[1, 2, 3]), partition(1, &[1, 2]), partition(2, &[9]), partition(3, &[])]);
-        let none = Show::Partitions { under_replicated: false, unavailable: false, under_min_isr: false, at_min_isr: false };
-        let Show::Partitions { .. } = none else { return };
+        let all = topic(vec![
+            partition(0, &[1, 2, 3]),
+            partition(1, &[1, 2]),
+            partition(2, &[9]),
+            partition(3, &[]),
+        ]);
+        let none = Show::Partitions {
+            under_replicated: false,
+            unavailable: false,
+            under_min_isr: false,
+            at_min_isr: false,
+        };
+        let Show::Partitions { .. } = none else {
+            return;
+        };
         let shown = |show: Show| -> Vec<i32> {
             let text = describe(&all, show, &BTreeSet::from([1, 2, 3]));
-            let number = |line: &str| line.split("Partition: ").nth(1)?.split('\t').next()?.parse().ok();
+            let number = |line: &str| {
+                line.split("Partition: ")
+                    .nth(1)?
+                    .split('\t')
+                    .next()?
+                    .parse()
+                    .ok()
+            };
             text.lines().filter_map(number).collect()
         };
         let filter = |under_replicated, unavailable, under_min_isr, at_min_isr| {
-            shown(Show::Partitions { under_replicated, unavailable, under_min_isr, at_min_isr })
+            shown(Show::Partitions {
+                under_replicated,
+                unavailable,
+                under_min_isr,
+                at_min_isr,
+            })
         };
         assert_eq!(filter(true, false, false, false), [1, 2, 3]);
         assert_eq!(filter(false, true, false, false), [2, 3]);
