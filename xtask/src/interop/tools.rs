@@ -75,7 +75,7 @@ const STORY: &[(Who, &str)] = &[
     ),
     (
         Kafkas,
-        "configs --alter --entity-type topics --entity-name plain --add-config max.message.bytes=2000000",
+        "configs --alter --entity-type topics --entity-name plain --add-config retention.ms=10800000",
     ),
     (
         Both,
