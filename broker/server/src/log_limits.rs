@@ -23,7 +23,11 @@ pub(crate) struct LogLimits(Mutex<Window>);
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self(Mutex::new(Window { start: Instant::now(), lines: 0, dropped: 0 }))
+        Self(Mutex::new(Window {
+            start: Instant::now(),
+            lines: 0,
+            dropped: 0,
+        }))
     }
 }
 

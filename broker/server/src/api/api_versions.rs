@@ -15,7 +15,10 @@ use crate::net::Encoded;
 /// First version in which the client introduces its software.
 const SOFTWARE_NAME_FROM: i16 = 3;
 
-pub(crate) fn handle(context: &Context<'_>, request: ApiVersionsRequest) -> Answer<ApiVersionsResponse> {
+pub(crate) fn handle(
+    context: &Context<'_>,
+    request: ApiVersionsRequest,
+) -> Answer<ApiVersionsResponse> {
     if context.version >= SOFTWARE_NAME_FROM
         && !(is_plain(&request.client_software_name) && is_plain(&request.client_software_version))
     {
@@ -24,7 +27,10 @@ pub(crate) fn handle(context: &Context<'_>, request: ApiVersionsRequest) -> Answ
             ..Default::default()
         });
     }
-    Answer::now(ApiVersionsResponse { api_keys: spoken(|_| true), ..Default::default() })
+    Answer::now(ApiVersionsResponse {
+        api_keys: spoken(|_| true),
+        ..Default::default()
+    })
 }
 
 /// The answer to a version from the future: version 0, which every client can read, with what would be understood.
@@ -34,7 +40,10 @@ pub(crate) fn oldest_refusal(correlation_id: i32) -> Outcome {
         api_keys: spoken(|key| key == ApiKey::ApiVersions),
         ..Default::default()
     };
-    Outcome::Now(Encoded { chunks: encode_response(&response, 0, correlation_id), files: Vec::new() })
+    Outcome::Now(Encoded {
+        chunks: encode_response(&response, 0, correlation_id),
+        files: Vec::new(),
+    })
 }
 
 fn spoken(wanted: impl Fn(ApiKey) -> bool) -> Vec<ApiVersion> {
@@ -42,7 +51,12 @@ fn spoken(wanted: impl Fn(ApiKey) -> bool) -> Vec<ApiVersion> {
     listed
         .filter_map(|key| {
             let (min_version, max_version) = key.advertised_versions()?;
-            Some(ApiVersion { api_key: key.key(), min_version, max_version, ..Default::default() })
+            Some(ApiVersion {
+                api_key: key.key(),
+                min_version,
+                max_version,
+                ..Default::default()
+            })
         })
         .collect()
 }
@@ -52,7 +66,9 @@ fn is_plain(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     edge(text.chars().next())
         && edge(text.chars().next_back())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
 }
 
 #[cfg(test)]

@@ -62,7 +62,10 @@ impl Call {
 
     /// The client id in memory of its own.
     pub(crate) fn detached_client_id(&self) -> StrBytes {
-        self.client_id.as_ref().map(StrBytes::detached).unwrap_or_default()
+        self.client_id
+            .as_ref()
+            .map(StrBytes::detached)
+            .unwrap_or_default()
     }
 
     /// How the request stands to earlier ones of its connection that are not answered yet.
@@ -78,7 +81,15 @@ pub(crate) fn answer(
     client_id: &StrBytes,
     call: Call,
 ) -> (Outcome, Option<BytesMut>) {
-    let Call { key, api, version, correlation_id, client_id: sent_client_id, frame, body } = call;
+    let Call {
+        key,
+        api,
+        version,
+        correlation_id,
+        client_id: sent_client_id,
+        frame,
+        body,
+    } = call;
     drop(sent_client_id);
     let context = Context {
         broker,
@@ -92,14 +103,23 @@ pub(crate) fn answer(
     let handled = match api {
         Some(api) if key.supports(version) => (api.handle)(&context, body),
         Some(_) if key == ApiKey::ApiVersions => Ok(api_versions::oldest_refusal(correlation_id)),
-        Some(_) => Ok(Outcome::Close(format!("{key} version {version} is not supported"))),
+        Some(_) => Ok(Outcome::Close(format!(
+            "{key} version {version} is not supported"
+        ))),
         None => {
             drop(body);
             Ok(unsupported::answer(key, version, correlation_id))
         }
     };
-    let outcome = handled.unwrap_or_else(|error| Outcome::Close(format!("{key} version {version}: {error}")));
-    let buffer = context.frame.into_inner().try_into_mut().ok().filter(|bytes| bytes.capacity() > 0);
-    let buffer = buffer.or_else(|| Some(context.buffer.into_inner()).filter(|bytes| bytes.capacity() > 0));
+    let outcome =
+        handled.unwrap_or_else(|error| Outcome::Close(format!("{key} version {version}: {error}")));
+    let buffer = context
+        .frame
+        .into_inner()
+        .try_into_mut()
+        .ok()
+        .filter(|bytes| bytes.capacity() > 0);
+    let buffer =
+        buffer.or_else(|| Some(context.buffer.into_inner()).filter(|bytes| bytes.capacity() > 0));
     (outcome, buffer)
 }

@@ -50,8 +50,12 @@ macro_rules! api {
 }
 
 /// The list, in the order of the keys.
-pub(crate) static APIS: &[Api] =
-    &[api!(ApiVersions, ApiVersionsRequest, InTurn, api_versions::handle)];
+pub(crate) static APIS: &[Api] = &[api!(
+    ApiVersions,
+    ApiVersionsRequest,
+    InTurn,
+    api_versions::handle
+)];
 
 impl Api {
     pub(crate) fn of(key: ApiKey) -> Option<&'static Self> {
@@ -92,7 +96,10 @@ pub(crate) struct Reply<R> {
 
 impl<R> From<R> for Reply<R> {
     fn from(body: R) -> Self {
-        Self { body, files: Vec::new() }
+        Self {
+            body,
+            files: Vec::new(),
+        }
     }
 }
 
@@ -114,7 +121,9 @@ impl<R> Answer<R> {
         Self::Now(body.into())
     }
 
-    pub(crate) fn later<T: Into<Reply<R>>>(reply: impl Future<Output = T> + Send + 'static) -> Self {
+    pub(crate) fn later<T: Into<Reply<R>>>(
+        reply: impl Future<Output = T> + Send + 'static,
+    ) -> Self {
         Self::Later(Box::pin(async move { reply.await.into() }))
     }
 }
@@ -150,9 +159,9 @@ where
     let (version, correlation_id) = (context.version, context.correlation_id);
     Ok(match handler(context, request) {
         Answer::Now(reply) => Outcome::Now(encode(reply, version, correlation_id)),
-        Answer::Later(reply) => {
-            Outcome::Later(Box::pin(async move { encode(reply.await, version, correlation_id) }))
-        }
+        Answer::Later(reply) => Outcome::Later(Box::pin(async move {
+            encode(reply.await, version, correlation_id)
+        })),
         Answer::Nothing => Outcome::Nothing,
         Answer::Close(why) => Outcome::Close(why),
     })
@@ -172,7 +181,12 @@ mod tests {
     #[test]
     fn the_list_is_in_the_order_of_the_keys_and_within_what_the_reference_advertises() {
         for pair in APIS.windows(2) {
-            assert!(pair[0].key < pair[1].key, "{} before {}", pair[0].key, pair[1].key);
+            assert!(
+                pair[0].key < pair[1].key,
+                "{} before {}",
+                pair[0].key,
+                pair[1].key
+            );
         }
         for api in APIS {
             assert!(api.key.advertised_versions().is_some(), "{}", api.key);

@@ -77,5 +77,8 @@ pub(crate) fn answer(key: ApiKey, version: i16, correlation_id: i32) -> Outcome 
 
 fn refuse<M: Message>(response: &M, version: i16, correlation_id: i32) -> Outcome {
     let chunks = messages::encode_response(response, version, correlation_id);
-    Outcome::Now(Encoded { chunks, files: Vec::new() })
+    Outcome::Now(Encoded {
+        chunks,
+        files: Vec::new(),
+    })
 }

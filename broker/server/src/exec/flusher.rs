@@ -50,7 +50,9 @@ impl Flusher {
 
     fn start_thread(&self) {
         let shared = self.0.clone();
-        let started = std::thread::Builder::new().name("flush".to_owned()).spawn(move || shared.work());
+        let started = std::thread::Builder::new()
+            .name("flush".to_owned())
+            .spawn(move || shared.work());
         if let Err(error) = started {
             let threads = {
                 let mut queue = self.0.queue.lock();

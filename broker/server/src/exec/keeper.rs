@@ -58,11 +58,19 @@ impl Keeper {
     }
 
     pub(crate) fn remove_later(&self, dir: Arc<LogDir>, segment: DeletedSegment) {
-        self.add(Removal { at: segment.remove_at, dir, what: Doomed::Segment(segment) });
+        self.add(Removal {
+            at: segment.remove_at,
+            dir,
+            what: Doomed::Segment(segment),
+        });
     }
 
     pub(crate) fn remove_folder_later(&self, dir: Arc<LogDir>, folder: PathBuf, at: Millis) {
-        self.add(Removal { at, dir, what: Doomed::Folder(folder) });
+        self.add(Removal {
+            at,
+            dir,
+            what: Doomed::Folder(folder),
+        });
     }
 
     fn add(&self, removal: Removal) {
@@ -79,19 +87,28 @@ impl Keeper {
     pub(crate) fn run(&self, storage: &Storage, retention_interval: Duration) {
         let mut next_retention = Instant::now() + retention_interval;
         loop {
-            let Some(due) = self.wait(next_retention) else { return };
+            let Some(due) = self.wait(next_retention) else {
+                return;
+            };
             for removal in due.removals {
                 remove(&removal);
             }
             let now = clock::now();
-            let again: Vec<_> = due.listed.into_iter().filter(|partition| partition.keep(now)).collect();
+            let again: Vec<_> = due
+                .listed
+                .into_iter()
+                .filter(|partition| partition.keep(now))
+                .collect();
             if due.is_round {
                 storage.dirs.write_checkpoints();
                 self.jobs.lock().begin_round(again);
             }
             if next_retention <= Instant::now() {
                 for topic in storage.topics.all() {
-                    topic.all().iter().for_each(|partition| partition.apply_retention(clock::now()));
+                    topic
+                        .all()
+                        .iter()
+                        .for_each(|partition| partition.apply_retention(clock::now()));
                 }
                 next_retention = Instant::now() + retention_interval;
             }
@@ -108,15 +125,30 @@ impl Keeper {
             let now = Instant::now();
             let wall = clock::now();
             let is_round = jobs.next_round.is_some_and(|at| at <= now);
-            let due: Vec<Removal> = jobs.removals.extract_if(.., |removal| removal.at <= wall).collect();
+            let due: Vec<Removal> = jobs
+                .removals
+                .extract_if(.., |removal| removal.at <= wall)
+                .collect();
             if is_round || !due.is_empty() || next_retention <= now {
-                let listed = if is_round { std::mem::take(&mut jobs.listed) } else { Vec::new() };
-                return Some(Due { is_round, listed, removals: due });
+                let listed = if is_round {
+                    std::mem::take(&mut jobs.listed)
+                } else {
+                    Vec::new()
+                };
+                return Some(Due {
+                    is_round,
+                    listed,
+                    removals: due,
+                });
             }
             let removal = jobs.removals.iter().map(|removal| removal.at).min();
             let removal = removal.map(|at| now + Duration::from_millis(at.0.abs_diff(wall.0)));
-            let wake = [jobs.next_round, removal, Some(next_retention)].into_iter().flatten().min();
-            self.changed.wait_until(&mut jobs, wake.unwrap_or(next_retention));
+            let wake = [jobs.next_round, removal, Some(next_retention)]
+                .into_iter()
+                .flatten()
+                .min();
+            self.changed
+                .wait_until(&mut jobs, wake.unwrap_or(next_retention));
         }
     }
 }
@@ -139,10 +171,16 @@ struct Due {
 fn remove(removal: &Removal) {
     let disk = &*removal.dir.disk;
     let (what, result) = match &removal.what {
-        Doomed::Segment(segment) => ("segment", segment.remove(disk).map_err(|error| error.to_string())),
+        Doomed::Segment(segment) => (
+            "segment",
+            segment.remove(disk).map_err(|error| error.to_string()),
+        ),
         Doomed::Folder(folder) => {
             let removed = disk.remove_dir_all(folder);
-            ("folder", removed.map_err(|error| format!("cannot remove {}: {error}", folder.display())))
+            (
+                "folder",
+                removed.map_err(|error| format!("cannot remove {}: {error}", folder.display())),
+            )
         }
     };
     if let Err(error) = result {

@@ -105,12 +105,15 @@ impl LogDir {
     pub(crate) fn note(&self, topic: &str, index: PartitionIndex, now: Checkpointed) {
         let mut offsets = self.offsets.lock();
         let key = (topic.to_owned(), index);
-        let before = offsets.recovery_points.insert(key.clone(), now.recovery_point);
+        let before = offsets
+            .recovery_points
+            .insert(key.clone(), now.recovery_point);
         let start_before = match now.log_start {
             Offset::ZERO => offsets.log_starts.remove(&key).or(Some(Offset::ZERO)),
             start => offsets.log_starts.insert(key, start),
         };
-        offsets.changed |= before != Some(now.recovery_point) || start_before != Some(now.log_start);
+        offsets.changed |=
+            before != Some(now.recovery_point) || start_before != Some(now.log_start);
     }
 
     pub(crate) fn forget(&self, topic: &str, index: PartitionIndex) {
@@ -130,8 +133,10 @@ impl LogDir {
             (offsets.recovery_points.clone(), offsets.log_starts.clone())
         };
         let write = |name: &str, offsets: &PartitionOffsets| {
-            let entries: Vec<_> =
-                offsets.iter().map(|((topic, index), offset)| (topic.as_str(), *index, *offset)).collect();
+            let entries: Vec<_> = offsets
+                .iter()
+                .map(|((topic, index), offset)| (topic.as_str(), *index, *offset))
+                .collect();
             write_offsets(&*self.disk, &self.path.join(name), entries.into_iter())
         };
         write(names::RECOVERY_POINTS, &recovery_points)?;
@@ -166,7 +171,11 @@ impl LogDirs {
             }
         }
         let load = |dir: &&Arc<LogDir>| (dir.is_offline(), dir.partitions.load(Ordering::Relaxed));
-        self.dirs.iter().min_by_key(load).expect("a server has a log directory").clone()
+        self.dirs
+            .iter()
+            .min_by_key(load)
+            .expect("a server has a log directory")
+            .clone()
     }
 
     /// Takes a directory out of service after a write or sync failed in it: what the kernel could not write it has
@@ -177,7 +186,10 @@ impl LogDirs {
         }
         error!(dir = %dir.path.display(), "log directory is offline: {why}");
         if dir.holds_metadata || self.dirs.iter().all(|dir| dir.is_offline()) {
-            let text = format!("log directory {} failed and the server cannot go on without it: {why}", dir.path.display());
+            let text = format!(
+                "log directory {} failed and the server cannot go on without it: {why}",
+                dir.path.display()
+            );
             drop(self.fatal.send(text));
         }
     }

@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use ottla_log::errors::{AppendError, OpenError, ReadError};
-use ottla_log::{
-    Appended, FileSlice, FlushTicket, Flushed, Log, MinimumRead, Offsets, OpenInput, ReadRequest,
-    Timestamps, names, partition_metadata,
-};
 use ottla_log::disk::DiskError;
+use ottla_log::errors::{AppendError, OpenError, ReadError};
+use ottla_log::log::{FlushTicket, Flushed};
+use ottla_log::{
+    Appended, FileSlice, Log, MinimumRead, Offsets, OpenInput, ReadRequest, Timestamps, names,
+    partition_metadata,
+};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
@@ -96,8 +97,15 @@ pub(crate) enum Ack<'a> {
 }
 
 impl Partition {
-    pub(crate) fn new(storage: Arc<Storage>, topic: Arc<Topic>, index: PartitionIndex, epoch: LeaderEpoch) -> Arc<Self> {
-        let dir = storage.dirs.place(&names::partition_dir(&topic.name, index));
+    pub(crate) fn new(
+        storage: Arc<Storage>,
+        topic: Arc<Topic>,
+        index: PartitionIndex,
+        epoch: LeaderEpoch,
+    ) -> Arc<Self> {
+        let dir = storage
+            .dirs
+            .place(&names::partition_dir(&topic.name, index));
         dir.partition_added();
         Arc::new(Self {
             topic,
@@ -141,9 +149,13 @@ impl Partition {
     ) -> Result<Appended, ErrorCode> {
         let settings = self.settings();
         let mut replica = self.open(now)?;
-        let offsets = Offsets::Assign { leader_epoch: self.leader_epoch() };
-        let appended =
-            replica.log.append(batches, offsets, timestamps, now).map_err(|error| self.append_failed(&error))?;
+        let offsets = Offsets::Assign {
+            leader_epoch: self.leader_epoch(),
+        };
+        let appended = replica
+            .log
+            .append(batches, offsets, timestamps, now)
+            .map_err(|error| self.append_failed(&error))?;
         replica.appended_bytes += batches.len() as u64;
         let must_flush = replica.log.flush_is_due(now);
         let is_memory = settings.durability == Durability::Memory;
@@ -191,10 +203,21 @@ impl Partition {
             Isolation::ReadCommitted => bounds.last_stable,
         };
         if from >= upper_end || (bytes_max == 0 && minimum == MinimumRead::Nothing) {
-            return Ok(Read { slice: None, bounds });
+            return Ok(Read {
+                slice: None,
+                bounds,
+            });
         }
-        let request = ReadRequest { from, max_bytes: bytes_max, upper_end, minimum };
-        let slice = replica.log.read(request).map_err(|error| self.read_failed(&error))?;
+        let request = ReadRequest {
+            from,
+            max_bytes: bytes_max,
+            upper_end,
+            minimum,
+        };
+        let slice = replica
+            .log
+            .read(request)
+            .map_err(|error| self.read_failed(&error))?;
         Ok(Read { slice, bounds })
     }
 
@@ -214,7 +237,11 @@ impl Partition {
     }
 
     /// Asks that everything appended so far becomes visible; counts it on `wait` if that takes a flush.
-    pub(crate) fn make_visible(self: &Arc<Self>, wait: &Arc<AckWait>, now: Millis) -> Result<(), ErrorCode> {
+    pub(crate) fn make_visible(
+        self: &Arc<Self>,
+        wait: &Arc<AckWait>,
+        now: Millis,
+    ) -> Result<(), ErrorCode> {
         let mut replica = self.open(now)?;
         let end = replica.log.end();
         if replica.high_watermark < end {
@@ -235,7 +262,10 @@ impl Partition {
             Ok(mut replica) => {
                 // Only the end of the log may have moved, which a reader does not see.
                 let now_visible = replica.bounds();
-                let same = Bounds { log_end: seen.log_end, ..now_visible } == seen;
+                let same = Bounds {
+                    log_end: seen.log_end,
+                    ..now_visible
+                } == seen;
                 if same {
                     replica.fetches.push(wait.clone());
                 }
@@ -255,12 +285,19 @@ impl Partition {
     pub(crate) fn delete_records(&self, before: Offset, now: Millis) -> Result<Offset, ErrorCode> {
         let mut replica = self.open(now)?;
         let bounds = replica.bounds();
-        let before = if before == Offset(-1) { bounds.high_watermark } else { before };
+        let before = if before == Offset(-1) {
+            bounds.high_watermark
+        } else {
+            before
+        };
         if before < Offset::ZERO || before > bounds.high_watermark {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         if before > bounds.log_start {
-            replica.log.set_start(before).map_err(|error| self.disk_failed(&error))?;
+            replica
+                .log
+                .set_start(before)
+                .map_err(|error| self.disk_failed(&error))?;
             self.note(&replica);
             replica.wake_all();
         }
@@ -276,7 +313,9 @@ impl Partition {
 
     /// Deletes segments that retention lets go and rolls by age; the files go later.
     pub(crate) fn apply_retention(&self, now: Millis) {
-        let Ok(mut replica) = self.open(now) else { return };
+        let Ok(mut replica) = self.open(now) else {
+            return;
+        };
         let high_watermark = replica.high_watermark;
         match replica.log.apply_retention(high_watermark, now) {
             Ok(segments) if segments.is_empty() => {}
@@ -307,31 +346,50 @@ impl Partition {
         }
         self.dir.forget(&self.topic.name, self.index);
         self.dir.partition_removed();
-        let folder = self.dir.path.join(names::partition_dir(&self.topic.name, self.index));
+        let folder = self
+            .dir
+            .path
+            .join(names::partition_dir(&self.topic.name, self.index));
         if self.dir.disk.info(&folder).is_err() {
             return;
         }
-        let doomed = self.dir.path.join(names::delete_dir(&self.topic.name, self.index, unique));
+        let doomed = self
+            .dir
+            .path
+            .join(names::delete_dir(&self.topic.name, self.index, unique));
         match self.dir.disk.rename(&folder, &doomed) {
             Ok(()) => {
                 let delay = self.settings().log.file_delete_delay_ms;
-                self.storage.keeper.remove_folder_later(self.dir.clone(), doomed, now.plus(delay));
+                self.storage
+                    .keeper
+                    .remove_folder_later(self.dir.clone(), doomed, now.plus(delay));
             }
-            Err(error) => warn!(folder = %folder.display(), "cannot rename a deleted partition's folder: {error}"),
+            Err(error) => {
+                warn!(folder = %folder.display(), "cannot rename a deleted partition's folder: {error}")
+            }
         }
     }
 
     /// Flushes and closes the log, so that the mark of a clean shutdown is true of it.
     pub(crate) fn close(&self) -> Result<(), DiskError> {
         let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
-        let State::Open(mut replica) = state else { return Ok(()) };
+        let State::Open(mut replica) = state else {
+            return Ok(());
+        };
         let log_start = replica.log.start();
         replica.wake_all();
         let acks = std::mem::take(&mut replica.acks);
         match replica.log.close() {
             Ok(recovery_point) => {
                 acks.into_iter().for_each(|(_, wait)| wait.release());
-                self.dir.note(&self.topic.name, self.index, Checkpointed { recovery_point, log_start });
+                self.dir.note(
+                    &self.topic.name,
+                    self.index,
+                    Checkpointed {
+                        recovery_point,
+                        log_start,
+                    },
+                );
                 Ok(())
             }
             Err(error) => {
@@ -362,8 +420,12 @@ impl Partition {
     }
 
     fn open_log(&self, now: Millis) -> Result<Replica, ErrorCode> {
-        let folder = self.dir.path.join(names::partition_dir(&self.topic.name, self.index));
-        self.clear_foreign_folder(&folder, now).map_err(|error| self.disk_failed(&error))?;
+        let folder = self
+            .dir
+            .path
+            .join(names::partition_dir(&self.topic.name, self.index));
+        self.clear_foreign_folder(&folder, now)
+            .map_err(|error| self.disk_failed(&error))?;
         let checkpointed = self.dir.checkpointed(&self.topic.name, self.index);
         let input = OpenInput {
             recovery_point: checkpointed.recovery_point,
@@ -371,7 +433,13 @@ impl Partition {
             clean_shutdown: self.dir.was_clean,
         };
         let settings = self.settings();
-        let opened = Log::open(self.dir.disk.clone(), &folder, settings.log.clone(), input, now);
+        let opened = Log::open(
+            self.dir.disk.clone(),
+            &folder,
+            settings.log.clone(),
+            input,
+            now,
+        );
         let (mut log, report) = opened.map_err(|error| match error {
             OpenError::Disk(error) => self.disk_failed(&error),
             other => {
@@ -407,14 +475,19 @@ impl Partition {
             Ok(None) => {}
             Ok(Some(_)) => {
                 let unique = u128::from(now.0.unsigned_abs());
-                let doomed = self.dir.path.join(names::delete_dir(&self.topic.name, self.index, unique));
+                let doomed =
+                    self.dir
+                        .path
+                        .join(names::delete_dir(&self.topic.name, self.index, unique));
                 warn!(folder = %folder.display(), "the folder belongs to an older topic of this name: deleted");
                 disk.rename(folder, &doomed).map_err(|source| DiskError {
                     what: "rename",
                     path: folder.to_owned(),
                     source,
                 })?;
-                self.storage.keeper.remove_folder_later(self.dir.clone(), doomed, now);
+                self.storage
+                    .keeper
+                    .remove_folder_later(self.dir.clone(), doomed, now);
             }
             // Its records are read with the id of the topic that the metadata log names.
             Err(error) => warn!(folder = %folder.display(), "{error}"),
@@ -443,7 +516,9 @@ impl Partition {
     pub(crate) fn keep(self: &Arc<Self>, now: Millis) -> bool {
         let durability = self.settings().durability;
         let mut state = self.state.lock();
-        let State::Open(replica) = &mut *state else { return false };
+        let State::Open(replica) = &mut *state else {
+            return false;
+        };
         let is_flushed = replica.log.flushed_end() == replica.log.end();
         if is_flushed {
             replica.is_listed = false;
@@ -467,7 +542,9 @@ impl Partition {
 
     fn start_flush(&self) -> Option<(Option<FlushTicket>, u64)> {
         let mut state = self.state.lock();
-        let State::Open(replica) = &mut *state else { return None };
+        let State::Open(replica) = &mut *state else {
+            return None;
+        };
         replica.flush = Flush::Running;
         match replica.log.start_flush() {
             Ok(ticket) => Some((ticket, replica.appended_bytes)),
@@ -481,7 +558,9 @@ impl Partition {
     /// Takes in what a flush achieved; true if another one is wanted.
     fn finish_flush(&self, flushed: Result<Option<Flushed>, DiskError>, bytes: u64) -> bool {
         let mut state = self.state.lock();
-        let State::Open(replica) = &mut *state else { return false };
+        let State::Open(replica) = &mut *state else {
+            return false;
+        };
         match flushed {
             Ok(flushed) => {
                 if let Some(flushed) = flushed {
@@ -513,7 +592,10 @@ impl Partition {
     }
 
     fn note(&self, replica: &Replica) {
-        let at = Checkpointed { recovery_point: replica.log.flushed_end(), log_start: replica.log.start() };
+        let at = Checkpointed {
+            recovery_point: replica.log.flushed_end(),
+            log_start: replica.log.start(),
+        };
         self.dir.note(&self.topic.name, self.index, at);
     }
 

@@ -47,10 +47,20 @@ impl TopicSettings {
         let log = LogConfig {
             segment_bytes: values.size("segment.bytes").unwrap_or(0) as u64,
             segment_ms: ms("segment.ms"),
-            segment_index_bytes: u32::try_from(values.number("segment.index.bytes")).unwrap_or(u32::MAX),
-            index_interval_bytes: u32::try_from(values.number("index.interval.bytes")).unwrap_or(u32::MAX),
-            retention_ms: if deletes { ms("retention.ms") } else { Millis(-1) },
-            retention_bytes: if deletes { values.number("retention.bytes") } else { -1 },
+            segment_index_bytes: u32::try_from(values.number("segment.index.bytes"))
+                .unwrap_or(u32::MAX),
+            index_interval_bytes: u32::try_from(values.number("index.interval.bytes"))
+                .unwrap_or(u32::MAX),
+            retention_ms: if deletes {
+                ms("retention.ms")
+            } else {
+                Millis(-1)
+            },
+            retention_bytes: if deletes {
+                values.number("retention.bytes")
+            } else {
+                -1
+            },
             file_delete_delay_ms: ms("file.delete.delay.ms"),
             flush_messages: values.number("flush.messages"),
             flush_ms: ms("flush.ms"),
@@ -100,7 +110,10 @@ pub(crate) struct TopicPartitions {
 
 impl TopicPartitions {
     pub(crate) fn get(&self, index: i32) -> Option<Arc<Partition>> {
-        self.partitions.read().get(usize::try_from(index).ok()?).cloned()
+        self.partitions
+            .read()
+            .get(usize::try_from(index).ok()?)
+            .cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
@@ -150,8 +163,15 @@ impl Topics {
         let entry = known.unwrap_or_else(|| {
             let settings = ArcSwap::from_pointee(settings());
             let name = name.detached();
-            let topic = Arc::new(Topic { id, name: name.clone(), settings });
-            let entry = Arc::new(TopicPartitions { topic, partitions: RwLock::default() });
+            let topic = Arc::new(Topic {
+                id,
+                name: name.clone(),
+                settings,
+            });
+            let entry = Arc::new(TopicPartitions {
+                topic,
+                partitions: RwLock::default(),
+            });
             let mut maps = self.maps.write();
             maps.by_name.insert(name, entry.clone());
             maps.by_id.insert(id, entry.clone());
@@ -171,7 +191,11 @@ impl Topics {
         let Some(entry) = maps.by_id.remove(id) else {
             return Vec::new();
         };
-        if maps.by_name.get(&entry.topic.name).is_some_and(|named| named.topic.id == *id) {
+        if maps
+            .by_name
+            .get(&entry.topic.name)
+            .is_some_and(|named| named.topic.id == *id)
+        {
             maps.by_name.remove(&entry.topic.name);
         }
         entry.all()

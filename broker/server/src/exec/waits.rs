@@ -19,7 +19,11 @@ pub(crate) struct AckWait {
 
 impl AckWait {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(1), failed: AtomicBool::new(false), done: Notify::new() })
+        Arc::new(Self {
+            left: AtomicUsize::new(1),
+            failed: AtomicBool::new(false),
+            done: Notify::new(),
+        })
     }
 
     pub(crate) fn add(&self) {
@@ -57,7 +61,10 @@ pub(crate) struct FetchWait {
 
 impl FetchWait {
     pub(crate) fn new(missing_bytes: i64) -> Arc<Self> {
-        Arc::new(Self { missing: AtomicI64::new(missing_bytes), ready: Notify::new() })
+        Arc::new(Self {
+            missing: AtomicI64::new(missing_bytes),
+            ready: Notify::new(),
+        })
     }
 
     /// More bytes can be read; wakes when that makes the answer large enough.
@@ -105,7 +112,9 @@ mod tests {
         wait.grow(60);
         wait.grow(39);
         let mut ready = Box::pin(wait.ready());
-        let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(ready.as_mut().poll(cx).is_pending())).await;
+        let pending =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(ready.as_mut().poll(cx).is_pending()))
+                .await;
         assert!(pending);
         wait.grow(1);
         ready.await;

@@ -23,7 +23,7 @@ use tracing::debug;
 use super::inbox::{BadLength, Inbox};
 use super::memory::Lease;
 use super::outbox::{Encoded, Outbox};
-use crate::api::{self, Outcome, Parked};
+use crate::api::{self, Order, Outcome, Parked};
 use crate::broker::Broker;
 
 /// How many acknowledgements of one connection may be parked at a time. Beyond it the connection is not read.
@@ -109,7 +109,9 @@ impl Connection {
             drop(self.outbox.flush(&self.stream).await);
         }
         match end {
-            End::Closed | End::Shutdown | End::Idle => debug!(remote = %self.peer.remote, %end, "connection ended"),
+            End::Closed | End::Shutdown | End::Idle => {
+                debug!(remote = %self.peer.remote, %end, "connection ended")
+            }
             _ => self.broker.log_limits.connection_refused(&self.peer, &end),
         }
     }
@@ -161,19 +163,16 @@ impl Connection {
             self.inbox.shrink();
         }
         self.outbox.shrink();
-        idle.as_mut().reset(due.max(Instant::now() + Duration::from_secs(1)));
+        idle.as_mut()
+            .reset(due.max(Instant::now() + Duration::from_secs(1)));
         Ok(())
     }
 
     /// Sends the acknowledgement at hand and those behind it that are due as well.
-    async fn send_ack(&mut self, ack: Option<Encoded>) -> io::Result<()> {
-        if let Some(reply) = ack {
-            self.outbox.push(&self.stream, reply).await?;
-        }
+    async fn send_ack(&mut self, ack: Encoded) -> io::Result<()> {
+        self.outbox.push(&self.stream, ack).await?;
         while let Some(due) = next_if_due(&mut self.acks) {
-            if let Some(reply) = due {
-                self.outbox.push(&self.stream, reply).await?;
-            }
+            self.outbox.push(&self.stream, due).await?;
         }
         self.outbox.flush(&self.stream).await
     }
@@ -184,7 +183,8 @@ impl Connection {
         if call.client_id() != self.client_id.as_str() {
             self.client_id = call.detached_client_id();
         }
-        if !call.may_overtake_parked_acks() {
+        let order = call.order();
+        if order == Order::InTurn {
             self.settle_acks().await?;
         }
         let (outcome, frame) = api::answer(&self.broker, &self.peer, &self.client_id, call);
@@ -192,16 +192,16 @@ impl Connection {
             self.inbox.recycle(frame);
         }
         match outcome {
-            Outcome::Now(reply) if self.acks.is_empty() => self.outbox.push(&self.stream, reply).await?,
-            Outcome::Now(reply) => self.park(Box::pin(std::future::ready(Some(reply)))).await?,
-            Outcome::Ack(ack) => self.park(ack).await?,
+            Outcome::Now(reply) if self.acks.is_empty() => {
+                self.outbox.push(&self.stream, reply).await?
+            }
+            Outcome::Now(reply) => self.park(Box::pin(std::future::ready(reply))).await?,
+            Outcome::Later(ack) if order == Order::Pipelined => self.park(ack).await?,
             Outcome::Later(reply) => {
                 self.outbox.flush(&self.stream).await?;
                 let reply = self.wait_for_reply(reply).await?;
                 self.last_active = Instant::now();
-                if let Some(reply) = reply {
-                    self.outbox.push(&self.stream, reply).await?;
-                }
+                self.outbox.push(&self.stream, reply).await?;
             }
             Outcome::Nothing => {}
             Outcome::Close(why) => {
@@ -236,7 +236,7 @@ impl Connection {
     }
 
     /// Waits for a parked reply, and notices when the client goes away or the server stops meanwhile.
-    async fn wait_for_reply(&mut self, mut reply: Parked) -> Result<Option<Encoded>, End> {
+    async fn wait_for_reply(&mut self, mut reply: Parked) -> Result<Encoded, End> {
         let mut stopping = *self.shutdown.borrow();
         let mut listening = true;
         let mut grace = Box::pin(tokio::time::sleep(STOP_GRACE));
@@ -261,7 +261,7 @@ impl Connection {
 }
 
 /// The reply of the oldest parked acknowledgement, once it is due.
-async fn next(acks: &mut VecDeque<Parked>) -> Option<Encoded> {
+async fn next(acks: &mut VecDeque<Parked>) -> Encoded {
     let reply = match acks.front_mut() {
         Some(ack) => ack.await,
         None => std::future::pending().await,
@@ -271,7 +271,7 @@ async fn next(acks: &mut VecDeque<Parked>) -> Option<Encoded> {
 }
 
 /// Like `next`, but only if it needs no waiting.
-fn next_if_due(acks: &mut VecDeque<Parked>) -> Option<Option<Encoded>> {
+fn next_if_due(acks: &mut VecDeque<Parked>) -> Option<Encoded> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match acks.front_mut()?.as_mut().poll(&mut context) {
         std::task::Poll::Ready(reply) => {

@@ -73,7 +73,8 @@ impl Inbox {
     /// Takes a handled frame's memory back for the next one.
     pub(crate) fn recycle(&mut self, mut frame: BytesMut) {
         frame.clear();
-        if frame.capacity() > self.spare.capacity() && frame.capacity() <= READ_AHEAD_BYTES_MAX * 2 {
+        if frame.capacity() > self.spare.capacity() && frame.capacity() <= READ_AHEAD_BYTES_MAX * 2
+        {
             self.spare = frame;
         }
     }
@@ -85,7 +86,9 @@ impl Inbox {
         let trusted = (have * 2).max(self.expected.min(READ_AHEAD_BYTES_MAX) + SLACK_BYTES);
         let trusted = trusted.max(IDLE_BYTES_MAX);
         match self.announced() {
-            Ok(Some(length)) if LENGTH_BYTES + length > have => trusted.min(LENGTH_BYTES + length + SLACK_BYTES),
+            Ok(Some(length)) if LENGTH_BYTES + length > have => {
+                trusted.min(LENGTH_BYTES + length + SLACK_BYTES)
+            }
             _ => trusted,
         }
     }
@@ -93,10 +96,14 @@ impl Inbox {
     /// Makes room for `wanted_capacity` and hands the buffer out to be read into.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
         let wanted = self.wanted_capacity();
-        if self.received.is_empty() && self.spare.capacity() >= wanted && self.received.capacity() < wanted {
+        if self.received.is_empty()
+            && self.spare.capacity() >= wanted
+            && self.received.capacity() < wanted
+        {
             std::mem::swap(&mut self.received, &mut self.spare);
         }
-        self.received.reserve(wanted.saturating_sub(self.received.len()).max(1));
+        self.received
+            .reserve(wanted.saturating_sub(self.received.len()).max(1));
         &mut self.received
     }
 
@@ -127,7 +134,10 @@ impl Inbox {
         let length = i32::from_be_bytes(*head);
         match usize::try_from(length) {
             Ok(size) if size > 0 && size <= self.frame_bytes_max => Ok(Some(size)),
-            _ => Err(BadLength { length, max: self.frame_bytes_max }),
+            _ => Err(BadLength {
+                length,
+                max: self.frame_bytes_max,
+            }),
         }
     }
 }
@@ -146,7 +156,13 @@ mod tests {
 
     #[test]
     fn frames_come_out_whole_however_the_bytes_arrive() {
-        let payloads = [vec![1u8; 10], vec![2; 5000], vec![3; 1], vec![4; 70_000], vec![5; 64]];
+        let payloads = [
+            vec![1u8; 10],
+            vec![2; 5000],
+            vec![3; 1],
+            vec![4; 70_000],
+            vec![5; 64],
+        ];
         let stream: Vec<u8> = payloads.iter().flat_map(|payload| frame(payload)).collect();
         for step in [1, 3, 17, 4096, 1 << 20] {
             let mut inbox = Inbox::new(MAX);
@@ -166,7 +182,9 @@ mod tests {
     #[test]
     fn announced_length_alone_reserves_nothing() {
         let mut inbox = Inbox::new(100 * MAX);
-        inbox.buffer().extend_from_slice(&(100 * MAX as u32 - 1).to_be_bytes());
+        inbox
+            .buffer()
+            .extend_from_slice(&(100 * MAX as u32 - 1).to_be_bytes());
         inbox.buffer().extend_from_slice(&[0]);
         assert!(inbox.wanted_capacity() <= IDLE_BYTES_MAX);
         inbox.buffer().extend_from_slice(&vec![0; 100_000]);
@@ -175,7 +193,13 @@ mod tests {
 
     #[test]
     fn lengths_no_request_can_have_are_refused() {
-        for head in [&(-1i32).to_be_bytes(), &0i32.to_be_bytes(), &i32::MAX.to_be_bytes(), b"GET ", &[0x16, 3, 1, 0]] {
+        for head in [
+            &(-1i32).to_be_bytes(),
+            &0i32.to_be_bytes(),
+            &i32::MAX.to_be_bytes(),
+            b"GET ",
+            &[0x16, 3, 1, 0],
+        ] {
             let mut inbox = Inbox::new(100 * MAX);
             inbox.buffer().extend_from_slice(head);
             assert!(inbox.take_frame().is_err(), "{head:?}");

@@ -56,19 +56,30 @@ struct Pass {
 
 impl Gate {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits: Arc::new(limits), open: Arc::default() }
+        Self {
+            limits: Arc::new(limits),
+            open: Arc::default(),
+        }
     }
 
     fn enter(&self, ip: IpAddr) -> Option<Pass> {
         let mut open = self.open.lock();
-        let ip_max = self.limits.per_ip_overrides.get(&ip).copied().unwrap_or(self.limits.per_ip_max);
+        let ip_max = self
+            .limits
+            .per_ip_overrides
+            .get(&ip)
+            .copied()
+            .unwrap_or(self.limits.per_ip_max);
         let of_ip = open.per_ip.get(&ip).copied().unwrap_or(0);
         if open.total >= self.limits.connections_max || of_ip >= ip_max {
             return None;
         }
         open.total += 1;
         open.per_ip.insert(ip, of_ip + 1);
-        Some(Pass { gate: self.clone(), ip })
+        Some(Pass {
+            gate: self.clone(),
+            ip,
+        })
     }
 }
 
@@ -103,7 +114,10 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Self { name: name.into(), socket: TcpListener::from_std(socket.into())? })
+        Ok(Self {
+            name: name.into(),
+            socket: TcpListener::from_std(socket.into())?,
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -162,8 +176,18 @@ impl Listener {
         };
         let local = stream.local_addr().ok()?;
         stream.set_nodelay(true).ok()?;
-        let peer = Peer { local, remote, listener: self.name.clone() };
-        let connection = Connection::new(broker.clone(), peer, stream, memory.lease(), shutdown.clone());
+        let peer = Peer {
+            local,
+            remote,
+            listener: self.name.clone(),
+        };
+        let connection = Connection::new(
+            broker.clone(),
+            peer,
+            stream,
+            memory.lease(),
+            shutdown.clone(),
+        );
         Some((pass, connection))
     }
 }
@@ -188,6 +212,9 @@ mod tests {
         drop(first);
         assert!(gate.enter(two).is_none(), "one for this address");
         let _fourth = gate.enter(one).unwrap();
-        assert!(gate.enter(IpAddr::from([127, 0, 0, 3])).is_none(), "three in all");
+        assert!(
+            gate.enter(IpAddr::from([127, 0, 0, 3])).is_none(),
+            "three in all"
+        );
     }
 }

@@ -20,11 +20,17 @@ pub(crate) struct MemoryPool {
 impl MemoryPool {
     pub(crate) fn new(bytes: usize) -> Self {
         let bytes = bytes.min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(bytes)), bytes }
+        Self {
+            free: Arc::new(Semaphore::new(bytes)),
+            bytes,
+        }
     }
 
     pub(crate) fn lease(&self) -> Lease {
-        Lease { pool: self.clone(), held: 0 }
+        Lease {
+            pool: self.clone(),
+            held: 0,
+        }
     }
 }
 
@@ -84,7 +90,10 @@ mod tests {
     }
 
     async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {
-        std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
+        std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())
+        })
+        .await
     }
 
     #[tokio::test]

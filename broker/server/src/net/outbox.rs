@@ -3,10 +3,12 @@
 //! Always: bytes leave in the order they were pushed. What is held back is bounded by `PENDING_BYTES_MAX` plus one
 //! reply; whoever pushes waits while the client does not read.
 
+use std::fs::File;
 use std::io;
 
 use bytes::{Buf, BytesMut};
 use ottla_log::FileSlice;
+use ottla_log::disk::read_full;
 use ottla_protocol::wire::Chunk;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -48,7 +50,8 @@ impl Outbox {
                 Chunk::Bytes(bytes) => self.pending.extend_from_slice(&bytes),
                 Chunk::External { len, .. } => {
                     let file = files.next().filter(|file| file.len == len);
-                    let file = file.ok_or_else(|| io::Error::other("reply and file ranges do not match"))?;
+                    let file =
+                        file.ok_or_else(|| io::Error::other("reply and file ranges do not match"))?;
                     self.push_file(stream, &file).await?;
                 }
             }
@@ -63,7 +66,7 @@ impl Outbox {
         if file.len <= COPIED_FILE_BYTES_MAX && self.pending.len() <= PENDING_BYTES_MAX {
             let start = self.pending.len();
             self.pending.resize(start + file.len, 0);
-            return file.read_exact(&mut self.pending[start..]);
+            return read_exact(file, &mut self.pending[start..]);
         }
         send(stream, &mut self.pending, Follow::More).await?;
         send_file(stream, file).await
@@ -90,11 +93,29 @@ impl Outbox {
     }
 }
 
+fn read_exact(file: &FileSlice, into: &mut [u8]) -> io::Result<()> {
+    let read = read_full(&*file.file, into, file.position)?;
+    if read < into.len() {
+        Err(too_short())
+    } else {
+        Ok(())
+    }
+}
+
+fn too_short() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "a segment is shorter than its log says",
+    )
+}
+
 /// Sends all of `bytes` and leaves the buffer empty, its memory kept.
 async fn send(stream: &TcpStream, bytes: &mut BytesMut, follow: Follow) -> io::Result<()> {
     let mut sent = 0;
     while sent < bytes.len() {
-        match stream.try_io(Interest::WRITABLE, || send_some(stream, &bytes[sent..], follow)) {
+        match stream.try_io(Interest::WRITABLE, || {
+            send_some(stream, &bytes[sent..], follow)
+        }) {
             Ok(n) => sent += n,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -112,27 +133,51 @@ async fn send(stream: &TcpStream, bytes: &mut BytesMut, follow: Follow) -> io::R
 fn send_some(stream: &TcpStream, bytes: &[u8], follow: Follow) -> io::Result<usize> {
     use rustix::net::SendFlags;
 
-    let more = if follow == Follow::More { SendFlags::MORE } else { SendFlags::empty() };
-    Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL | more)?)
+    let more = if follow == Follow::More {
+        SendFlags::MORE
+    } else {
+        SendFlags::empty()
+    };
+    Ok(rustix::net::send(
+        stream,
+        bytes,
+        SendFlags::NOSIGNAL | more,
+    )?)
 }
 
 #[cfg(not(target_os = "linux"))]
 fn send_some(stream: &TcpStream, bytes: &[u8], _follow: Follow) -> io::Result<usize> {
-    Ok(rustix::net::send(stream, bytes, rustix::net::SendFlags::empty())?)
+    Ok(rustix::net::send(
+        stream,
+        bytes,
+        rustix::net::SendFlags::empty(),
+    )?)
 }
 
-/// Sends a range of a file straight from the page cache.
+/// Sends a range of a file, straight from the page cache where the system can.
+async fn send_file(stream: &TcpStream, slice: &FileSlice) -> io::Result<()> {
+    match slice.file.os_file() {
+        Some(file) if cfg!(target_os = "linux") => send_os_file(stream, file, slice).await,
+        _ => send_copied(stream, slice).await,
+    }
+}
+
 #[cfg(target_os = "linux")]
-async fn send_file(stream: &TcpStream, file: &FileSlice) -> io::Result<()> {
-    let mut position = file.position;
-    let end = file.position + file.len as u64;
+async fn send_os_file(stream: &TcpStream, file: &File, slice: &FileSlice) -> io::Result<()> {
+    let mut position = slice.position;
+    let end = slice.position + slice.len as u64;
     while position < end {
         let left = usize::try_from(end - position).unwrap_or(usize::MAX);
-        let sent = stream.try_io(Interest::WRITABLE, || {
-            Ok(rustix::fs::sendfile(stream, &*file.file, Some(&mut position), left)?)
-        });
-        match sent {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the segment is shorter than its index")),
+        let send = || {
+            Ok(rustix::fs::sendfile(
+                stream,
+                file,
+                Some(&mut position),
+                left,
+            )?)
+        };
+        match stream.try_io(Interest::WRITABLE, send) {
+            Ok(0) => return Err(too_short()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -142,20 +187,22 @@ async fn send_file(stream: &TcpStream, file: &FileSlice) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends a range of a file through a small buffer.
 #[cfg(not(target_os = "linux"))]
-async fn send_file(stream: &TcpStream, file: &FileSlice) -> io::Result<()> {
+async fn send_os_file(stream: &TcpStream, _file: &File, slice: &FileSlice) -> io::Result<()> {
+    send_copied(stream, slice).await
+}
+
+/// Sends a range of a file through a small buffer.
+async fn send_copied(stream: &TcpStream, slice: &FileSlice) -> io::Result<()> {
     let mut done = 0;
-    while done < file.len {
-        let part = FileSlice {
-            file: file.file.clone(),
-            position: file.position + done as u64,
-            len: (file.len - done).min(PENDING_BYTES_MAX),
-        };
+    while done < slice.len {
+        let mut part = slice.clone();
+        part.position += done as u64;
+        part.len = (slice.len - done).min(PENDING_BYTES_MAX);
         let mut bytes = BytesMut::zeroed(part.len);
-        part.read_exact(&mut bytes)?;
-        send(stream, &mut bytes, Follow::More).await?;
+        read_exact(&part, &mut bytes)?;
         done += part.len;
+        send(stream, &mut bytes, Follow::More).await?;
     }
     Ok(())
 }
