@@ -1,1 +1,10 @@
-//! Async Kafka client library.
+//! The async client library behind all tools, and the links between brokers.
+//!
+//! Layers, each knowing only those before it: `conn` (one connection), `cluster` (the right connection, and trying
+//! again), `admin` and `producer` (what is asked).
+
+pub mod cluster;
+pub mod conn;
+mod error;
+
+pub use error::{ApiError, ClientError};

@@ -6,7 +6,9 @@
 use std::{collections::VecDeque, io, io::IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::transport::{ReadHalf, WriteHalf};
 
 /// Small answers share a buffer of this size; a larger frame gets one that fits.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -26,12 +28,12 @@ pub(super) enum FrameFault {
 
 /// Reads frames. Cancelling `next` loses nothing: what was read stays in the buffer.
 pub(super) struct FrameReader {
-    reader: Box<dyn AsyncRead + Send + Unpin>,
+    reader: ReadHalf,
     buffer: BytesMut,
 }
 
 impl FrameReader {
-    pub(super) fn new(reader: Box<dyn AsyncRead + Send + Unpin>) -> Self {
+    pub(super) fn new(reader: ReadHalf) -> Self {
         Self { reader, buffer: BytesMut::with_capacity(READ_BUFFER_BYTES) }
     }
 
@@ -84,8 +86,7 @@ impl ChunkQueue {
     }
 
     /// Writes everything. Several chunks go out in one system call where the stream can do that.
-    pub(super) async fn write_to(&mut self, writer: &mut (dyn AsyncWrite + Send + Unpin)) -> io::Result<()> {
-        let mut writer = writer;
+    pub(super) async fn write_to(&mut self, writer: &mut WriteHalf) -> io::Result<()> {
         writer.write_all_buf(self).await?;
         writer.flush().await
     }

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::{io::AsyncWrite, time::timeout};
+use tokio::time::timeout;
 
 use ottla_protocol::{
     errors::ErrorCode,
@@ -18,6 +18,7 @@ use super::{
     ConnSettings, Endpoint, EndpointError, EndpointFault, PeerVersions,
     frame::{ChunkQueue, FrameFault, FrameReader},
     request::own_bytes,
+    transport::WriteHalf,
 };
 
 /// An ApiVersions response takes some hundred bytes; features may add to that.
@@ -26,7 +27,7 @@ const HANDSHAKE_BYTES_MAX: usize = 1024 * 1024;
 /// A stream on which the handshake is done.
 pub(super) struct Ready {
     pub(super) reader: FrameReader,
-    pub(super) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(super) writer: WriteHalf,
 }
 
 /// Connects and shakes hands within the set-up timeout.
@@ -95,7 +96,7 @@ async fn ask(ready: &mut Ready, client_id: &StrBytes, version: i16, id: i32) -> 
         frames.push(own_bytes(chunk));
     }
     // A peer that closes at once may have said why before: what it sent is read even where writing fails.
-    let written = frames.write_to(&mut *ready.writer).await;
+    let written = frames.write_to(&mut ready.writer).await;
     let frame = match ready.reader.next(HANDSHAKE_BYTES_MAX).await {
         Ok(frame) => frame,
         Err(FrameFault::Closed { partial }) => return Err(EndpointFault::of_first_bytes(&partial)),

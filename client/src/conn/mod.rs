@@ -32,7 +32,7 @@ mod versions;
 pub(crate) use diagnosis::Seconds;
 pub use diagnosis::{EndpointError, EndpointFault};
 pub use endpoint::{BadEndpoint, Endpoint};
-pub use request::{Pending, RequestError};
+pub use request::{Pending, RequestError, known_versions};
 pub use transport::{ConnectFault, Connecting, Halves, Plain, Transport};
 pub use versions::{FinalizedFeature, PeerVersions, SupportedFeature};
 

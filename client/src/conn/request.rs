@@ -10,7 +10,7 @@ use ottla_protocol::{
     wire::{Chunk, DecodeError, Reader},
 };
 
-use super::{Connection, Endpoint, Fault, Seconds, VersionRange, task::Expects};
+use super::{Connection, Endpoint, EndpointFault, Fault, Seconds, VersionRange, task::Expects};
 
 /// Why a request has no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,15 @@ impl RequestError {
     /// True where the same request may succeed on a new connection.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Connection { .. } | Self::TimedOut { .. })
+    }
+
+    /// The same as a fault of the endpoint: for the first request after the handshake.
+    pub(crate) fn as_endpoint_fault(&self) -> EndpointFault {
+        match self {
+            Self::Connection { fault: Fault::Closed, .. } => EndpointFault::Closed,
+            Self::TimedOut { after, .. } => EndpointFault::NoAnswer(*after),
+            other => EndpointFault::Io(other.to_string()),
+        }
     }
 }
 

@@ -7,18 +7,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::AsyncWrite,
-    sync::{Notify, mpsc, oneshot},
-};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Fault,
     frame::{ChunkQueue, FrameFault, FrameReader},
+    transport::WriteHalf,
 };
 
 /// Requests handed over and not yet written. Callers bound what they keep in flight well below this.
@@ -66,22 +64,22 @@ impl Shared {
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs until the peer closes, something breaks, `Shared::end` is called, or every handle is gone.
 pub(super) async fn run(
-    shared: std::sync::Arc<Shared>,
+    shared: Arc<Shared>,
     mut requests: mpsc::Receiver<Outgoing>,
     mut reader: FrameReader,
-    mut writer: Box<dyn AsyncWrite + Send + Unpin>,
+    mut writer: WriteHalf,
     response_bytes_max: usize,
 ) {
     let fault = tokio::select! {
         fault = read_replies(&shared, &mut reader, response_bytes_max) => fault,
-        fault = write_requests(&shared, &mut requests, &mut *writer) => fault,
+        fault = write_requests(&shared, &mut requests, &mut writer) => fault,
         () = shared.stop.notified() => Fault::Ended,
     };
     let fault = shared.fault.get_or_init(|| fault).clone();
@@ -98,7 +96,7 @@ pub(super) async fn run(
 async fn write_requests(
     shared: &Shared,
     requests: &mut mpsc::Receiver<Outgoing>,
-    writer: &mut (dyn AsyncWrite + Send + Unpin),
+    writer: &mut WriteHalf,
 ) -> Fault {
     let mut frames = ChunkQueue::default();
     let mut written = Vec::new();

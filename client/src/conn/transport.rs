@@ -12,10 +12,13 @@ use tokio::{
 
 use super::Endpoint;
 
+pub type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
+pub type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
+
 /// The two directions of a connected stream.
 pub struct Halves {
-    pub reader: Box<dyn AsyncRead + Send + Unpin>,
-    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub reader: ReadHalf,
+    pub writer: WriteHalf,
 }
 
 /// What a transport's `connect` gives back.
