@@ -20,12 +20,18 @@ impl ApiError {
     pub fn check(code: i16, message: Option<&str>) -> Result<(), Self> {
         match ErrorCode::from_code(code) {
             ErrorCode::None => Ok(()),
-            code => Err(Self { code, message: message.filter(|text| !text.is_empty()).map(str::to_owned) }),
+            code => Err(Self {
+                code,
+                message: message.filter(|text| !text.is_empty()).map(str::to_owned),
+            }),
         }
     }
 
     pub fn of_code(code: ErrorCode) -> Self {
-        Self { code, message: None }
+        Self {
+            code,
+            message: None,
+        }
     }
 
     /// The broker's words, else the protocol's.
@@ -64,12 +70,20 @@ pub enum ClientError {
     Api(#[from] ApiError),
     /// The caller's time was up; `last` says what had failed until then.
     #[error("{what} was not done within {}{}", Seconds(*.after), because(.last))]
-    TimedOut { what: &'static str, after: Duration, last: Option<Box<ClientError>> },
+    TimedOut {
+        what: &'static str,
+        after: Duration,
+        last: Option<Box<ClientError>>,
+    },
     #[error("the cluster has no broker {0}")]
     NoSuchBroker(BrokerId),
     /// Something the caller passed can't be put on the wire.
     #[error("{what} is too long: {bytes} bytes, at most {max} are allowed")]
-    TooLong { what: &'static str, bytes: usize, max: usize },
+    TooLong {
+        what: &'static str,
+        bytes: usize,
+        max: usize,
+    },
     /// The client this belongs to has been closed.
     #[error("the client is closed")]
     Closed,
@@ -92,7 +106,9 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Api(error) => Some(error.code),
-            Self::TimedOut { last: Some(last), .. } => last.code(),
+            Self::TimedOut {
+                last: Some(last), ..
+            } => last.code(),
             _ => None,
         }
     }
@@ -104,22 +120,33 @@ fn bootstrap_text(errors: &[EndpointError]) -> String {
         [only] => only.to_string(),
         several => {
             let list: Vec<String> = several.iter().map(|error| format!("\n  {error}")).collect();
-            format!("none of the bootstrap servers can be used:{}", list.concat())
+            format!(
+                "none of the bootstrap servers can be used:{}",
+                list.concat()
+            )
         }
     }
 }
 
 fn because(last: &Option<Box<ClientError>>) -> String {
-    last.as_ref().map_or_else(String::new, |error| format!(": {error}"))
+    last.as_ref()
+        .map_or_else(String::new, |error| format!(": {error}"))
 }
 
 /// Longest text in versions of the protocol with two-byte lengths, and of the reference in all versions.
 pub(crate) const TEXT_BYTES_MAX: usize = 32767;
 
 /// Checks a caller's text before it gets into a request.
-pub(crate) fn wire_text(what: &'static str, text: &str) -> Result<ottla_protocol::wire::StrBytes, ClientError> {
+pub(crate) fn wire_text(
+    what: &'static str,
+    text: &str,
+) -> Result<ottla_protocol::wire::StrBytes, ClientError> {
     if text.len() > TEXT_BYTES_MAX {
-        return Err(ClientError::TooLong { what, bytes: text.len(), max: TEXT_BYTES_MAX });
+        return Err(ClientError::TooLong {
+            what,
+            bytes: text.len(),
+            max: TEXT_BYTES_MAX,
+        });
     }
     Ok(text.into())
 }

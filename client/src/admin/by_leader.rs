@@ -21,7 +21,8 @@ impl Admin {
         F: Future<Output = Result<Outcomes<TopicPartition, T>, ClientError>>,
     {
         let deadline = self.deadline();
-        self.cluster.want_topics(partitions.iter().map(|partition| partition.topic.as_str()))?;
+        self.cluster
+            .want_topics(partitions.iter().map(|partition| partition.topic.as_str()))?;
         let mut answers: Outcomes<TopicPartition, T> = Vec::new();
         let mut pending: Vec<TopicPartition> = partitions.to_vec();
         let mut failures = 0;
@@ -32,7 +33,9 @@ impl Admin {
             for partition in pending {
                 match self.leader_of(&partition) {
                     Ok(leader) => led.push((leader, partition)),
-                    Err(error) if error.code == ErrorCode::LeaderNotAvailable => again.push((partition, error)),
+                    Err(error) if error.code == ErrorCode::LeaderNotAvailable => {
+                        again.push((partition, error))
+                    }
                     Err(error) => answers.push((partition, Err(error))),
                 }
             }
@@ -41,18 +44,32 @@ impl Admin {
                 match ask(leader, group.clone()).await {
                     Ok(outcomes) => sort_out(group, outcomes, &mut answers, &mut again),
                     Err(error) if error.may_pass() => {
-                        let lost = ApiError { code: ErrorCode::NetworkException, message: Some(error.to_string()) };
+                        let lost = ApiError {
+                            code: ErrorCode::NetworkException,
+                            message: Some(error.to_string()),
+                        };
                         again.extend(group.into_iter().map(|partition| (partition, lost.clone())));
                         unreachable = Some(error);
                     }
                     Err(error) => return Err(error),
                 }
             }
-            let Some((_, first)) = again.first() else { break };
+            let Some((_, first)) = again.first() else {
+                break;
+            };
             failures += 1;
             let reason = unreachable.unwrap_or_else(|| first.clone().into());
-            if self.cluster.pause(failures, deadline, "asking the partitions' leaders", reason).await.is_err() {
-                answers.extend(again.into_iter().map(|(partition, error)| (partition, Err(error))));
+            if self
+                .cluster
+                .pause(failures, deadline, "asking the partitions' leaders", reason)
+                .await
+                .is_err()
+            {
+                answers.extend(
+                    again
+                        .into_iter()
+                        .map(|(partition, error)| (partition, Err(error))),
+                );
                 break;
             }
             pending = again.into_iter().map(|(partition, _)| partition).collect();
@@ -62,7 +79,9 @@ impl Admin {
 
     fn leader_of(&self, partition: &TopicPartition) -> Result<BrokerId, ApiError> {
         let metadata = self.cluster.metadata();
-        let topic = metadata.topic(&partition.topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let topic = metadata
+            .topic(&partition.topic)
+            .ok_or(ErrorCode::UnknownTopicOrPartition)?;
         topic.error.ok()?;
         let found = topic.partition(PartitionIndex(partition.partition));
         let found = found.ok_or(ErrorCode::UnknownTopicOrPartition)?;
@@ -78,7 +97,9 @@ fn sort_out<T>(
     again: &mut Vec<(TopicPartition, ApiError)>,
 ) {
     for partition in asked {
-        let found = outcomes.iter().position(|(answered, _)| *answered == partition);
+        let found = outcomes
+            .iter()
+            .position(|(answered, _)| *answered == partition);
         match found.map(|index| outcomes.swap_remove(index).1) {
             Some(Err(error)) if error.code.is_retriable() => again.push((partition, error)),
             Some(outcome) => answers.push((partition, outcome)),

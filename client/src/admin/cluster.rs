@@ -31,10 +31,22 @@ pub struct ClusterNode {
 
 impl Admin {
     /// Describes the cluster; fenced brokers are included on request where the broker can tell (KIP-1073).
-    pub async fn describe_cluster(&self, include_fenced: bool) -> Result<ClusterDescription, ClientError> {
-        let request = DescribeClusterRequest { include_fenced_brokers: include_fenced, ..Default::default() };
-        let response = match self.cluster.call(&Target::Any, &request, self.call(), no_error).await {
-            Err(ClientError::Request(RequestError::Version { .. })) => return self.describe_by_snapshot().await,
+    pub async fn describe_cluster(
+        &self,
+        include_fenced: bool,
+    ) -> Result<ClusterDescription, ClientError> {
+        let request = DescribeClusterRequest {
+            include_fenced_brokers: include_fenced,
+            ..Default::default()
+        };
+        let response = match self
+            .cluster
+            .call(&Target::Any, &request, self.call(), no_error)
+            .await
+        {
+            Err(ClientError::Request(RequestError::Version { .. })) => {
+                return self.describe_by_snapshot().await;
+            }
             other => other?,
         };
         ApiError::check(response.error_code, response.error_message.as_deref())?;
@@ -54,7 +66,10 @@ impl Admin {
     /// Brokers before 2.8 have no DescribeCluster.
     async fn describe_by_snapshot(&self) -> Result<ClusterDescription, ClientError> {
         let metadata = self.cluster.refresh(self.deadline()).await?;
-        let node = |broker: &Broker| ClusterNode { broker: broker.clone(), is_fenced: false };
+        let node = |broker: &Broker| ClusterNode {
+            broker: broker.clone(),
+            is_fenced: false,
+        };
         Ok(ClusterDescription {
             id: metadata.cluster_id.clone(),
             controller: metadata.controller,
@@ -63,12 +78,20 @@ impl Admin {
     }
 
     /// What every broker speaks, by broker id; a broker that can't be reached is an error in its place.
-    pub async fn broker_versions(&self) -> Result<Vec<(Broker, Result<PeerVersions, ClientError>)>, ClientError> {
+    pub async fn broker_versions(
+        &self,
+    ) -> Result<Vec<(Broker, Result<PeerVersions, ClientError>)>, ClientError> {
         let metadata = self.cluster.refresh(self.deadline()).await?;
         let mut answers = Vec::new();
         for broker in metadata.brokers() {
-            let connection = self.cluster.connection_to(broker.id, Lane::Control, self.deadline()).await;
-            answers.push((broker.clone(), connection.map(|connection| connection.versions().clone())));
+            let connection = self
+                .cluster
+                .connection_to(broker.id, Lane::Control, self.deadline())
+                .await;
+            answers.push((
+                broker.clone(),
+                connection.map(|connection| connection.versions().clone()),
+            ));
         }
         Ok(answers)
     }
@@ -78,6 +101,9 @@ impl Admin {
         let connection = self.cluster.any_connection(self.deadline()).await?;
         // The handshake's answer may be old by now; it is the newest this connection has.
         let timeout = self.timeout.max(Duration::from_millis(1));
-        connection.ask_versions(timeout).await.map_err(ClientError::from)
+        connection
+            .ask_versions(timeout)
+            .await
+            .map_err(ClientError::from)
     }
 }

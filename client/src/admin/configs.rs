@@ -66,7 +66,10 @@ pub struct ConfigResource {
 
 impl ConfigResource {
     pub fn new(kind: ResourceType, name: impl Into<String>) -> Self {
-        Self { kind, name: name.into() }
+        Self {
+            kind,
+            name: name.into(),
+        }
     }
 
     /// Only the broker itself knows its own configuration; everything else any broker can answer.
@@ -224,10 +227,18 @@ impl Admin {
         keys: Option<&[String]>,
         detail: DescribeDetail,
     ) -> Result<Outcomes<ConfigResource, Vec<ConfigEntry>>, ClientError> {
-        let keys = keys.map(|keys| keys.iter().map(|key| wire_text("the config's name", key)).collect::<Result<Vec<_>, _>>());
+        let keys = keys.map(|keys| {
+            keys.iter()
+                .map(|key| wire_text("the config's name", key))
+                .collect::<Result<Vec<_>, _>>()
+        });
         let keys = keys.transpose()?;
         let mut answers = Outcomes::new();
-        for (target, group) in grouped(resources.iter().map(|resource| (resource.target(), resource))) {
+        for (target, group) in grouped(
+            resources
+                .iter()
+                .map(|resource| (resource.target(), resource)),
+        ) {
             let mut asked = Vec::with_capacity(group.len());
             for resource in group {
                 asked.push(DescribeConfigsResource {
@@ -243,7 +254,10 @@ impl Admin {
                 include_documentation: detail.documentation,
                 ..Default::default()
             };
-            let response = self.cluster.call(&target, &request, self.call(), no_error).await?;
+            let response = self
+                .cluster
+                .call(&target, &request, self.call(), no_error)
+                .await?;
             answers.extend(response.results.iter().map(described));
         }
         Ok(in_order(resources.iter().cloned(), answers))
@@ -256,7 +270,11 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Outcomes<ConfigResource>, ClientError> {
         let mut answers = Outcomes::new();
-        for (target, group) in grouped(changes.iter().map(|change| (change.resource.target(), change))) {
+        for (target, group) in grouped(
+            changes
+                .iter()
+                .map(|change| (change.resource.target(), change)),
+        ) {
             let request = IncrementalAlterConfigsRequest {
                 resources: group.into_iter().map(altered).collect::<Result<_, _>>()?,
                 validate_only,
@@ -265,7 +283,12 @@ impl Admin {
             let response = self
                 .cluster
                 .call(&target, &request, self.call(), |response| {
-                    misdirected(response.responses.iter().map(|resource| resource.error_code))
+                    misdirected(
+                        response
+                            .responses
+                            .iter()
+                            .map(|resource| resource.error_code),
+                    )
                 })
                 .await?;
             answers.extend(response.responses.iter().map(|answer| {
@@ -274,7 +297,10 @@ impl Admin {
                 (ConfigResource::new(kind, &*answer.resource_name), outcome)
             }));
         }
-        Ok(in_order(changes.iter().map(|change| change.resource.clone()), answers))
+        Ok(in_order(
+            changes.iter().map(|change| change.resource.clone()),
+            answers,
+        ))
     }
 
     /// Resources of these types that have a configuration of their own (KIP-1142); no type means all.
@@ -288,21 +314,41 @@ impl Admin {
         };
         // Version 0 lists client metrics only, whatever is asked.
         let only_metrics = kinds == [ResourceType::ClientMetrics];
-        let call = self.call().versions(if only_metrics { 0..=i16::MAX } else { 1..=i16::MAX });
-        let response = self.cluster.call(&Target::Any, &request, call, no_error).await?;
+        let call = self.call().versions(if only_metrics {
+            0..=i16::MAX
+        } else {
+            1..=i16::MAX
+        });
+        let response = self
+            .cluster
+            .call(&Target::Any, &request, call, no_error)
+            .await?;
         ApiError::check(response.error_code, None)?;
         Ok(response
             .config_resources
             .iter()
-            .map(|found| ConfigResource::new(ResourceType::of_wire(found.resource_type), &*found.resource_name))
+            .map(|found| {
+                ConfigResource::new(
+                    ResourceType::of_wire(found.resource_type),
+                    &*found.resource_name,
+                )
+            })
             .collect())
     }
 }
 
-fn described(result: &DescribeConfigsResult) -> (ConfigResource, Result<Vec<ConfigEntry>, ApiError>) {
-    let resource = ConfigResource::new(ResourceType::of_wire(result.resource_type), &*result.resource_name);
+fn described(
+    result: &DescribeConfigsResult,
+) -> (ConfigResource, Result<Vec<ConfigEntry>, ApiError>) {
+    let resource = ConfigResource::new(
+        ResourceType::of_wire(result.resource_type),
+        &*result.resource_name,
+    );
     let outcome = ApiError::check(result.error_code, result.error_message.as_deref());
-    (resource, outcome.map(|()| result.configs.iter().map(entry).collect()))
+    (
+        resource,
+        outcome.map(|()| result.configs.iter().map(entry).collect()),
+    )
 }
 
 fn entry(config: &DescribeConfigsResourceResult) -> ConfigEntry {
@@ -334,7 +380,9 @@ fn altered(change: &AlterResource) -> Result<AlterConfigsResource, ClientError> 
         configs.push(AlterableConfig {
             name: wire_text("the config's name", name)?,
             config_operation,
-            value: value.map(|value| wire_text("the config's value", value)).transpose()?,
+            value: value
+                .map(|value| wire_text("the config's value", value))
+                .transpose()?,
             ..Default::default()
         });
     }

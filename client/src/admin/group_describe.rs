@@ -8,7 +8,9 @@ use ottla_protocol::{
     messages::{
         ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest, Message,
         api::{
-            consumer_group_describe::response::{Assignment, DescribedGroup as NewGroup, Member as NewMember},
+            consumer_group_describe::response::{
+                Assignment, DescribedGroup as NewGroup, Member as NewMember,
+            },
             describe_groups::response::{DescribedGroup as ClassicGroup, DescribedGroupMember},
         },
     },
@@ -99,11 +101,16 @@ impl Admin {
         match self.describe_new_group(id).await {
             // Not of the new protocol, or a broker without it.
             Err(ClientError::Api(error))
-                if matches!(error.code, ErrorCode::GroupIdNotFound | ErrorCode::UnsupportedVersion) =>
+                if matches!(
+                    error.code,
+                    ErrorCode::GroupIdNotFound | ErrorCode::UnsupportedVersion
+                ) =>
             {
                 self.describe_classic_group(id).await
             }
-            Err(ClientError::Request(RequestError::Version { .. })) => self.describe_classic_group(id).await,
+            Err(ClientError::Request(RequestError::Version { .. })) => {
+                self.describe_classic_group(id).await
+            }
             other => other,
         }
     }
@@ -115,9 +122,12 @@ impl Admin {
         };
         let response = self
             .cluster
-            .call(&Target::Group(id.to_owned()), &request, self.call(), |response| {
-                misdirected(response.groups.iter().map(|group| group.error_code))
-            })
+            .call(
+                &Target::Group(id.to_owned()),
+                &request,
+                self.call(),
+                |response| misdirected(response.groups.iter().map(|group| group.error_code)),
+            )
             .await?;
         let group = response.groups.first().ok_or_else(super::left_out)?;
         ApiError::check(group.error_code, group.error_message.as_deref())?;
@@ -125,13 +135,18 @@ impl Admin {
     }
 
     async fn describe_classic_group(&self, id: &str) -> Result<GroupDescription, ClientError> {
-        let request =
-            DescribeGroupsRequest { groups: vec![wire_text("the group id", id)?], ..Default::default() };
+        let request = DescribeGroupsRequest {
+            groups: vec![wire_text("the group id", id)?],
+            ..Default::default()
+        };
         let response = self
             .cluster
-            .call(&Target::Group(id.to_owned()), &request, self.call(), |response| {
-                misdirected(response.groups.iter().map(|group| group.error_code))
-            })
+            .call(
+                &Target::Group(id.to_owned()),
+                &request,
+                self.call(),
+                |response| misdirected(response.groups.iter().map(|group| group.error_code)),
+            )
             .await?;
         let group = response.groups.first().ok_or_else(super::left_out)?;
         ApiError::check(group.error_code, group.error_message.as_deref())?;
@@ -139,7 +154,9 @@ impl Admin {
     }
 
     async fn coordinator_of(&self, id: &str) -> Result<Broker, ClientError> {
-        self.cluster.coordinator(CoordinatorKind::Group, id, self.deadline()).await
+        self.cluster
+            .coordinator(CoordinatorKind::Group, id, self.deadline())
+            .await
     }
 }
 
@@ -168,13 +185,21 @@ fn of_new(group: &NewGroup, coordinator: Broker) -> GroupDescription {
         assignor: group.assignor_name.to_string(),
         coordinator,
         members: group.members.iter().map(member).collect(),
-        epochs: Some(GroupEpochs { group: group.group_epoch, target_assignment: group.assignment_epoch }),
+        epochs: Some(GroupEpochs {
+            group: group.group_epoch,
+            target_assignment: group.assignment_epoch,
+        }),
     }
 }
 
 fn assigned(assignment: &Assignment) -> Vec<TopicPartitions> {
     let topics = assignment.topic_partitions.iter();
-    topics.map(|t| TopicPartitions { topic: t.topic_name.to_string(), partitions: t.partitions.clone() }).collect()
+    topics
+        .map(|t| TopicPartitions {
+            topic: t.topic_name.to_string(),
+            partitions: t.partitions.clone(),
+        })
+        .collect()
 }
 
 fn of_classic(group: &ClassicGroup, coordinator: Broker) -> GroupDescription {
@@ -184,7 +209,11 @@ fn of_classic(group: &ClassicGroup, coordinator: Broker) -> GroupDescription {
         instance_id: member.group_instance_id.as_deref().map(str::to_owned),
         client_id: member.client_id.to_string(),
         host: member.client_host.to_string(),
-        assignment: if is_consumers { decode_assignment(&member.member_assignment) } else { Vec::new() },
+        assignment: if is_consumers {
+            decode_assignment(&member.member_assignment)
+        } else {
+            Vec::new()
+        },
         epochs: None,
     };
     GroupDescription {
@@ -203,12 +232,21 @@ fn of_classic(group: &ClassicGroup, coordinator: Broker) -> GroupDescription {
 /// another client's data and no reason to hide the rest of the group.
 fn decode_assignment(bytes: &bytes::Bytes) -> Vec<TopicPartitions> {
     let mut reader = Reader::new(bytes.clone());
-    let Ok(version) = reader.i16("version") else { return Vec::new() };
+    let Ok(version) = reader.i16("version") else {
+        return Vec::new();
+    };
     // Later versions only add fields behind those we know.
     let version = version.min(ConsumerProtocolAssignment::MAX_VERSION);
-    let Ok(assignment) = ConsumerProtocolAssignment::decode(&mut reader, version) else { return Vec::new() };
+    let Ok(assignment) = ConsumerProtocolAssignment::decode(&mut reader, version) else {
+        return Vec::new();
+    };
     let topics = assignment.assigned_partitions.iter();
-    topics.map(|t| TopicPartitions { topic: t.topic.to_string(), partitions: t.partitions.clone() }).collect()
+    topics
+        .map(|t| TopicPartitions {
+            topic: t.topic.to_string(),
+            partitions: t.partitions.clone(),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -221,10 +259,19 @@ mod tests {
     fn an_assignment_is_read_and_garbage_is_no_partitions() {
         // Version 3, one topic "t" with partitions 0 and 1, no user data.
         let bytes = b"\0\x03\0\0\0\x01\0\x01t\0\0\0\x02\0\0\0\0\0\0\0\x01\xff\xff\xff\xff";
-        let expected = [TopicPartitions { topic: "t".to_owned(), partitions: vec![0, 1] }];
+        let expected = [TopicPartitions {
+            topic: "t".to_owned(),
+            partitions: vec![0, 1],
+        }];
         assert_eq!(decode_assignment(&Bytes::from_static(bytes)), expected);
         assert_eq!(decode_assignment(&Bytes::from_static(b"")), []);
-        assert_eq!(decode_assignment(&Bytes::from_static(b"\0\x01\x7f\xff\xff\xff")), []);
-        assert_eq!(decode_assignment(&Bytes::from_static(b"\xff\xff\0\0\0\0")), []);
+        assert_eq!(
+            decode_assignment(&Bytes::from_static(b"\0\x01\x7f\xff\xff\xff")),
+            []
+        );
+        assert_eq!(
+            decode_assignment(&Bytes::from_static(b"\xff\xff\0\0\0\0")),
+            []
+        );
     }
 }

@@ -7,7 +7,9 @@ use ottla_protocol::{
         api::{
             offset_commit::request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
             offset_delete::request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
-            offset_fetch::request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics},
+            offset_fetch::request::{
+                OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+            },
         },
     },
     wire::StrBytes,
@@ -38,7 +40,11 @@ pub struct NewOffset {
 
 impl NewOffset {
     pub fn at(offset: i64) -> Self {
-        Self { offset, leader_epoch: None, metadata: String::new() }
+        Self {
+            offset,
+            leader_epoch: None,
+            metadata: String::new(),
+        }
     }
 }
 
@@ -57,7 +63,15 @@ impl Admin {
         let request = fetch_request(group, partitions)?;
         // Version 2 is the first that can ask for all partitions.
         let call = self.call().versions(2..=FETCH_BY_NAME_MAX);
-        let response = self.cluster.call(&Target::Group(group.to_owned()), &request, call, fetch_error).await?;
+        let response = self
+            .cluster
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                call,
+                fetch_error,
+            )
+            .await?;
         committed(&response)
     }
 
@@ -68,7 +82,11 @@ impl Admin {
         offsets: &[(TopicPartition, NewOffset)],
     ) -> Result<Outcomes<TopicPartition>, ClientError> {
         let mut topics = Vec::new();
-        for (topic, partitions) in grouped(offsets.iter().map(|(at, new)| (at.topic.as_str(), (at.partition, new)))) {
+        for (topic, partitions) in grouped(
+            offsets
+                .iter()
+                .map(|(at, new)| (at.topic.as_str(), (at.partition, new))),
+        ) {
             let mut asked = Vec::with_capacity(partitions.len());
             for (partition_index, new) in partitions {
                 asked.push(OffsetCommitRequestPartition {
@@ -85,15 +103,23 @@ impl Admin {
                 ..Default::default()
             });
         }
-        let request =
-            OffsetCommitRequest { group_id: wire_text("the group id", group)?, topics, ..Default::default() };
+        let request = OffsetCommitRequest {
+            group_id: wire_text("the group id", group)?,
+            topics,
+            ..Default::default()
+        };
         let call = self.call().versions(2..=COMMIT_BY_NAME_MAX);
         let response = self
             .cluster
-            .call(&Target::Group(group.to_owned()), &request, call, |response| {
-                let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
-                misdirected(partitions.map(|partition| partition.error_code))
-            })
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                call,
+                |response| {
+                    let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+                    misdirected(partitions.map(|partition| partition.error_code))
+                },
+            )
             .await?;
         let mut answers = Outcomes::new();
         for topic in &response.topics {
@@ -112,21 +138,34 @@ impl Admin {
         partitions: &[TopicPartition],
     ) -> Result<Outcomes<TopicPartition>, ClientError> {
         let mut topics = Vec::new();
-        for (topic, indexes) in grouped(partitions.iter().map(|at| (at.topic.as_str(), at.partition))) {
-            let partition = |partition_index| OffsetDeleteRequestPartition { partition_index, ..Default::default() };
+        for (topic, indexes) in grouped(
+            partitions
+                .iter()
+                .map(|at| (at.topic.as_str(), at.partition)),
+        ) {
+            let partition = |partition_index| OffsetDeleteRequestPartition {
+                partition_index,
+                ..Default::default()
+            };
             topics.push(OffsetDeleteRequestTopic {
                 name: wire_text("the topic name", topic)?,
                 partitions: indexes.into_iter().map(partition).collect(),
                 ..Default::default()
             });
         }
-        let request =
-            OffsetDeleteRequest { group_id: wire_text("the group id", group)?, topics, ..Default::default() };
+        let request = OffsetDeleteRequest {
+            group_id: wire_text("the group id", group)?,
+            topics,
+            ..Default::default()
+        };
         let response = self
             .cluster
-            .call(&Target::Group(group.to_owned()), &request, self.call(), |response| {
-                ErrorCode::from_code(response.error_code)
-            })
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                self.call(),
+                |response| ErrorCode::from_code(response.error_code),
+            )
             .await?;
         ApiError::check(response.error_code, None)?;
         let mut answers = Outcomes::new();
@@ -141,12 +180,19 @@ impl Admin {
 }
 
 /// Versions before 8 ask for one group, later ones for a list (KIP-709); both forms are filled in.
-fn fetch_request(group: &str, partitions: Option<&[TopicPartition]>) -> Result<OffsetFetchRequest, ClientError> {
+fn fetch_request(
+    group: &str,
+    partitions: Option<&[TopicPartition]>,
+) -> Result<OffsetFetchRequest, ClientError> {
     let group_id = wire_text("the group id", group)?;
     let mut by_topic: Option<Vec<(StrBytes, Vec<i32>)>> = None;
     if let Some(partitions) = partitions {
         let mut list = Vec::new();
-        for (topic, indexes) in grouped(partitions.iter().map(|at| (at.topic.as_str(), at.partition))) {
+        for (topic, indexes) in grouped(
+            partitions
+                .iter()
+                .map(|at| (at.topic.as_str(), at.partition)),
+        ) {
             list.push((wire_text("the topic name", topic)?, indexes));
         }
         by_topic = Some(list);
@@ -163,10 +209,14 @@ fn fetch_request(group: &str, partitions: Option<&[TopicPartition]>) -> Result<O
     };
     Ok(OffsetFetchRequest {
         group_id: group_id.clone(),
-        topics: by_topic.as_ref().map(|list| list.iter().map(single).collect()),
+        topics: by_topic
+            .as_ref()
+            .map(|list| list.iter().map(single).collect()),
         groups: vec![OffsetFetchRequestGroup {
             group_id,
-            topics: by_topic.as_ref().map(|list| list.iter().map(listed).collect()),
+            topics: by_topic
+                .as_ref()
+                .map(|list| list.iter().map(listed).collect()),
             ..Default::default()
         }],
         ..Default::default()
@@ -174,11 +224,16 @@ fn fetch_request(group: &str, partitions: Option<&[TopicPartition]>) -> Result<O
 }
 
 fn fetch_error(response: &OffsetFetchResponse) -> ErrorCode {
-    let code = response.groups.first().map_or(response.error_code, |group| group.error_code);
+    let code = response
+        .groups
+        .first()
+        .map_or(response.error_code, |group| group.error_code);
     ErrorCode::from_code(code)
 }
 
-fn committed(response: &OffsetFetchResponse) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
+fn committed(
+    response: &OffsetFetchResponse,
+) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
     ApiError::check(fetch_error(response).code(), None)?;
     let mut outcomes = Outcomes::new();
     let mut add = |topic: &str, index, offset, epoch: i32, metadata: Option<&str>, code| {
@@ -190,19 +245,36 @@ fn committed(response: &OffsetFetchResponse) -> Result<Outcomes<TopicPartition, 
         match ApiError::check(code, None) {
             // -1: nothing is committed.
             Ok(()) if offset < 0 => {}
-            outcome => outcomes.push((TopicPartition::new(topic, index), outcome.map(|()| committed))),
+            outcome => outcomes.push((
+                TopicPartition::new(topic, index),
+                outcome.map(|()| committed),
+            )),
         }
     };
     for topic in &response.topics {
         for p in &topic.partitions {
             let epoch = p.committed_leader_epoch;
-            add(&topic.name, p.partition_index, p.committed_offset, epoch, p.metadata.as_deref(), p.error_code);
+            add(
+                &topic.name,
+                p.partition_index,
+                p.committed_offset,
+                epoch,
+                p.metadata.as_deref(),
+                p.error_code,
+            );
         }
     }
     for topic in response.groups.iter().flat_map(|group| &group.topics) {
         for p in &topic.partitions {
             let epoch = p.committed_leader_epoch;
-            add(&topic.name, p.partition_index, p.committed_offset, epoch, p.metadata.as_deref(), p.error_code);
+            add(
+                &topic.name,
+                p.partition_index,
+                p.committed_offset,
+                epoch,
+                p.metadata.as_deref(),
+                p.error_code,
+            );
         }
     }
     Ok(outcomes)

@@ -47,7 +47,12 @@ impl Admin {
         states: &[String],
         types: &[String],
     ) -> Result<(Vec<GroupListing>, Vec<(BrokerId, ClientError)>), ClientError> {
-        let texts = |what, filter: &[String]| filter.iter().map(|text| wire_text(what, text)).collect::<Result<Vec<_>, _>>();
+        let texts = |what, filter: &[String]| {
+            filter
+                .iter()
+                .map(|text| wire_text(what, text))
+                .collect::<Result<Vec<_>, _>>()
+        };
         let request = ListGroupsRequest {
             states_filter: texts("the state", states)?,
             types_filter: texts("the type", types)?,
@@ -62,8 +67,12 @@ impl Admin {
         let (mut listings, mut errors) = (Vec::new(), Vec::new());
         for broker in metadata.brokers() {
             let call = self.call().versions(first_version..=i16::MAX);
-            let error_of = |response: &ListGroupsResponse| ErrorCode::from_code(response.error_code);
-            let outcome = self.cluster.call(&Target::Broker(broker.id), &request, call, error_of).await;
+            let error_of =
+                |response: &ListGroupsResponse| ErrorCode::from_code(response.error_code);
+            let outcome = self
+                .cluster
+                .call(&Target::Broker(broker.id), &request, call, error_of)
+                .await;
             match outcome.and_then(|response| listed(&response, broker.id)) {
                 Ok(found) => listings.extend(found),
                 Err(error) => errors.push((broker.id, error)),
@@ -79,15 +88,23 @@ impl Admin {
     pub async fn delete_groups(&self, ids: &[String]) -> Result<Outcomes<String>, ClientError> {
         let mut outcomes = Outcomes::new();
         for id in ids {
-            let request =
-                DeleteGroupsRequest { groups_names: vec![wire_text("the group id", id)?], ..Default::default() };
+            let request = DeleteGroupsRequest {
+                groups_names: vec![wire_text("the group id", id)?],
+                ..Default::default()
+            };
             let response = self
                 .cluster
-                .call(&Target::Group(id.clone()), &request, self.call(), |response| {
-                    misdirected(response.results.iter().map(|result| result.error_code))
-                })
+                .call(
+                    &Target::Group(id.clone()),
+                    &request,
+                    self.call(),
+                    |response| misdirected(response.results.iter().map(|result| result.error_code)),
+                )
                 .await?;
-            let code = response.results.first().map_or(ErrorCode::UnknownServerError.code(), |r| r.error_code);
+            let code = response
+                .results
+                .first()
+                .map_or(ErrorCode::UnknownServerError.code(), |r| r.error_code);
             outcomes.push((id.clone(), ApiError::check(code, None)));
         }
         Ok(outcomes)
@@ -105,10 +122,17 @@ impl Admin {
         for member in members {
             let (member_id, group_instance_id) = match member {
                 MemberToRemove::Member(id) => (wire_text("the member id", id)?, None),
-                MemberToRemove::Instance(id) => (Default::default(), Some(wire_text("the instance id", id)?)),
+                MemberToRemove::Instance(id) => {
+                    (Default::default(), Some(wire_text("the instance id", id)?))
+                }
             };
             let reason = Some(reason.clone());
-            identities.push(MemberIdentity { member_id, group_instance_id, reason, ..Default::default() });
+            identities.push(MemberIdentity {
+                member_id,
+                group_instance_id,
+                reason,
+                ..Default::default()
+            });
         }
         let request = LeaveGroupRequest {
             group_id: wire_text("the group id", group)?,
@@ -119,23 +143,32 @@ impl Admin {
         let call = self.call().versions(3..=i16::MAX);
         let response = self
             .cluster
-            .call(&Target::Group(group.to_owned()), &request, call, |response| {
-                ErrorCode::from_code(response.error_code)
-            })
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                call,
+                |response| ErrorCode::from_code(response.error_code),
+            )
             .await?;
         ApiError::check(response.error_code, None)?;
         Ok(response
             .members
             .iter()
             .map(|member| {
-                let id = member.group_instance_id.as_ref().unwrap_or(&member.member_id);
+                let id = member
+                    .group_instance_id
+                    .as_ref()
+                    .unwrap_or(&member.member_id);
                 (id.to_string(), ApiError::check(member.error_code, None))
             })
             .collect())
     }
 }
 
-fn listed(response: &ListGroupsResponse, coordinator: BrokerId) -> Result<Vec<GroupListing>, ClientError> {
+fn listed(
+    response: &ListGroupsResponse,
+    coordinator: BrokerId,
+) -> Result<Vec<GroupListing>, ClientError> {
     ApiError::check(response.error_code, None)?;
     let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Ok(response

@@ -3,7 +3,9 @@
 use ottla_protocol::{
     messages::{
         DescribeLogDirsRequest, DescribeLogDirsResponse,
-        api::describe_log_dirs::{request::DescribableLogDirTopic, response::DescribeLogDirsResult},
+        api::describe_log_dirs::{
+            request::DescribableLogDirTopic, response::DescribeLogDirsResult,
+        },
     },
     types::BrokerId,
 };
@@ -44,10 +46,16 @@ impl Admin {
         brokers: &[BrokerId],
         topics: Option<&[TopicPartition]>,
     ) -> Result<Vec<(BrokerId, Result<Vec<LogDir>, ClientError>)>, ClientError> {
-        let request = DescribeLogDirsRequest { topics: topics.map(describable).transpose()?, ..Default::default() };
+        let request = DescribeLogDirsRequest {
+            topics: topics.map(describable).transpose()?,
+            ..Default::default()
+        };
         let mut answers = Vec::with_capacity(brokers.len());
         for broker in brokers {
-            let response = self.cluster.call(&Target::Broker(*broker), &request, self.call(), no_error).await;
+            let response = self
+                .cluster
+                .call(&Target::Broker(*broker), &request, self.call(), no_error)
+                .await;
             answers.push((*broker, response.and_then(|response| log_dirs(&response))));
         }
         Ok(answers)
@@ -55,9 +63,17 @@ impl Admin {
 }
 
 fn describable(partitions: &[TopicPartition]) -> Result<Vec<DescribableLogDirTopic>, ClientError> {
-    let by_topic = super::grouped(partitions.iter().map(|at| (at.topic.as_str(), at.partition)));
+    let by_topic = super::grouped(
+        partitions
+            .iter()
+            .map(|at| (at.topic.as_str(), at.partition)),
+    );
     let topic = |(name, partitions)| {
-        Ok(DescribableLogDirTopic { topic: wire_text("the topic name", name)?, partitions, ..Default::default() })
+        Ok(DescribableLogDirTopic {
+            topic: wire_text("the topic name", name)?,
+            partitions,
+            ..Default::default()
+        })
     };
     by_topic.into_iter().map(topic).collect()
 }

@@ -25,15 +25,19 @@ mod topics;
 
 pub use cluster::{ClusterDescription, ClusterNode};
 pub use configs::{
-    AlterOp, AlterResource, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, DescribeDetail,
-    ResourceType,
+    AlterOp, AlterResource, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType,
+    DescribeDetail, ResourceType,
 };
-pub use group_describe::{GroupDescription, GroupEpochs, MemberDescription, MemberEpochs, TopicPartitions};
+pub use group_describe::{
+    GroupDescription, GroupEpochs, MemberDescription, MemberEpochs, TopicPartitions,
+};
 pub use group_offsets::{CommittedOffset, NewOffset};
 pub use groups::{GroupListing, MemberToRemove};
 pub use log_dirs::{LogDir, ReplicaOnDisk};
 pub use offsets::{Isolation, ListedOffset, OffsetSpec};
-pub use topics::{CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing};
+pub use topics::{
+    CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+};
 
 /// A partition of a topic, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,7 +48,10 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     pub fn new(topic: impl Into<String>, partition: i32) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 
@@ -79,7 +86,10 @@ impl Admin {
     /// The same with another time for each call than `default.api.timeout.ms`.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { cluster: self.cluster.clone(), timeout }
+        Self {
+            cluster: self.cluster.clone(),
+            timeout,
+        }
     }
 
     pub fn cluster(&self) -> &Cluster {
@@ -129,13 +139,18 @@ fn misdirected(codes: impl IntoIterator<Item = i16>) -> ErrorCode {
 }
 
 /// Puts answers into the order of the questions; what the broker left out is an error of its own.
-fn in_order<K: PartialEq, T>(asked: impl IntoIterator<Item = K>, mut answers: Outcomes<K, T>) -> Outcomes<K, T> {
+fn in_order<K: PartialEq, T>(
+    asked: impl IntoIterator<Item = K>,
+    mut answers: Outcomes<K, T>,
+) -> Outcomes<K, T> {
     asked
         .into_iter()
-        .map(|key| match answers.iter().position(|(answered, _)| *answered == key) {
-            Some(index) => answers.swap_remove(index),
-            None => (key, Err(left_out())),
-        })
+        .map(
+            |key| match answers.iter().position(|(answered, _)| *answered == key) {
+                Some(index) => answers.swap_remove(index),
+                None => (key, Err(left_out())),
+            },
+        )
         .collect()
 }
 

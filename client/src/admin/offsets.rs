@@ -93,14 +93,18 @@ impl Admin {
         asked: &[(TopicPartition, OffsetSpec)],
         isolation: Isolation,
     ) -> Result<Outcomes<TopicPartition, ListedOffset>, ClientError> {
-        let partitions: Vec<TopicPartition> = asked.iter().map(|(partition, _)| partition.clone()).collect();
+        let partitions: Vec<TopicPartition> = asked
+            .iter()
+            .map(|(partition, _)| partition.clone())
+            .collect();
         self.by_leader(&partitions, |leader, group| async move {
             let spec = |partition: TopicPartition| {
                 let found = asked.iter().find(|(asked, _)| *asked == partition);
                 let spec = found.map_or(OffsetSpec::Latest, |(_, spec)| *spec);
                 (partition, spec)
             };
-            self.list_offsets_of(leader, group.into_iter().map(spec).collect(), isolation).await
+            self.list_offsets_of(leader, group.into_iter().map(spec).collect(), isolation)
+                .await
         })
         .await
     }
@@ -111,8 +115,16 @@ impl Admin {
         asked: Vec<(TopicPartition, OffsetSpec)>,
         isolation: Isolation,
     ) -> Result<Outcomes<TopicPartition, ListedOffset>, ClientError> {
-        let first_version = asked.iter().map(|(_, spec)| spec.first_version()).max().unwrap_or(1);
-        let by_topic = grouped(asked.into_iter().map(|(at, spec)| (at.topic, (at.partition, spec))));
+        let first_version = asked
+            .iter()
+            .map(|(_, spec)| spec.first_version())
+            .max()
+            .unwrap_or(1);
+        let by_topic = grouped(
+            asked
+                .into_iter()
+                .map(|(at, spec)| (at.topic, (at.partition, spec))),
+        );
         let mut topics = Vec::with_capacity(by_topic.len());
         for (topic, partitions) in by_topic {
             let partition = |(index, spec): (i32, OffsetSpec)| ListOffsetsPartition {
@@ -134,7 +146,10 @@ impl Admin {
             ..Default::default()
         };
         let call = self.call().versions(first_version..=i16::MAX);
-        let response = self.cluster.call(&Target::Broker(leader), &request, call, no_error).await?;
+        let response = self
+            .cluster
+            .call(&Target::Broker(leader), &request, call, no_error)
+            .await?;
         Ok(outcomes(&response))
     }
 }
@@ -149,7 +164,10 @@ fn outcomes(response: &ListOffsetsResponse) -> Outcomes<TopicPartition, ListedOf
                 leader_epoch: Some(partition.leader_epoch).filter(|epoch| *epoch >= 0),
             };
             let outcome = ApiError::check(partition.error_code, None).map(|()| listed);
-            outcomes.push((TopicPartition::new(&*topic.name, partition.partition_index), outcome));
+            outcomes.push((
+                TopicPartition::new(&*topic.name, partition.partition_index),
+                outcome,
+            ));
         }
     }
     outcomes

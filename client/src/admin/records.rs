@@ -22,13 +22,17 @@ impl Admin {
         &self,
         before: &[(TopicPartition, i64)],
     ) -> Result<Outcomes<TopicPartition, i64>, ClientError> {
-        let partitions: Vec<TopicPartition> = before.iter().map(|(partition, _)| partition.clone()).collect();
+        let partitions: Vec<TopicPartition> = before
+            .iter()
+            .map(|(partition, _)| partition.clone())
+            .collect();
         self.by_leader(&partitions, |leader, group| async move {
             let with_offset = |partition: TopicPartition| {
                 let found = before.iter().find(|(asked, _)| *asked == partition);
                 found.map(|(_, offset)| (partition.topic, (partition.partition, *offset)))
             };
-            self.delete_records_of(leader, grouped(group.into_iter().filter_map(with_offset))).await
+            self.delete_records_of(leader, grouped(group.into_iter().filter_map(with_offset)))
+                .await
         })
         .await
     }
@@ -51,13 +55,24 @@ impl Admin {
                 ..Default::default()
             });
         }
-        let request = DeleteRecordsRequest { topics, timeout_ms: self.broker_timeout_ms(), ..Default::default() };
-        let response = self.cluster.call(&Target::Broker(leader), &request, self.call(), no_error).await?;
+        let request = DeleteRecordsRequest {
+            topics,
+            timeout_ms: self.broker_timeout_ms(),
+            ..Default::default()
+        };
+        let response = self
+            .cluster
+            .call(&Target::Broker(leader), &request, self.call(), no_error)
+            .await?;
         let mut outcomes = Vec::new();
         for topic in &response.topics {
             for partition in &topic.partitions {
-                let outcome = ApiError::check(partition.error_code, None).map(|()| partition.low_watermark);
-                outcomes.push((TopicPartition::new(&*topic.name, partition.partition_index), outcome));
+                let outcome =
+                    ApiError::check(partition.error_code, None).map(|()| partition.low_watermark);
+                outcomes.push((
+                    TopicPartition::new(&*topic.name, partition.partition_index),
+                    outcome,
+                ));
             }
         }
         Ok(outcomes)

@@ -3,15 +3,20 @@
 use ottla_protocol::{
     errors::ErrorCode,
     messages::{
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeTopicPartitionsRequest,
-        DescribeTopicPartitionsResponse, MetadataRequest, MetadataResponse,
+        CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, MetadataRequest,
+        MetadataResponse,
         api::{
             create_partitions::request::{CreatePartitionsAssignment, CreatePartitionsTopic},
-            create_topics::request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
+            create_topics::request::{
+                CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+            },
             delete_topics::request::DeleteTopicState,
             describe_topic_partitions::{
                 request::{Cursor, TopicRequest},
-                response::{DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic},
+                response::{
+                    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+                },
             },
             metadata::request::MetadataRequestTopic,
             metadata::response::{MetadataResponsePartition, MetadataResponseTopic},
@@ -92,7 +97,11 @@ pub struct PartitionDescription {
 impl Admin {
     /// Every topic, sorted by name.
     pub async fn list_topics(&self) -> Result<Vec<TopicListing>, ClientError> {
-        let request = MetadataRequest { topics: None, allow_auto_topic_creation: false, ..Default::default() };
+        let request = MetadataRequest {
+            topics: None,
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
         let response = self.metadata(&request).await?;
         let mut listing: Vec<TopicListing> = response
             .topics
@@ -119,7 +128,9 @@ impl Admin {
             return Ok(Vec::new());
         }
         let answers = match self.describe_by_pages(names, partitions_per_request).await {
-            Err(ClientError::Request(RequestError::Version { .. })) => self.describe_by_metadata(names).await?,
+            Err(ClientError::Request(RequestError::Version { .. })) => {
+                self.describe_by_metadata(names).await?
+            }
             other => other?,
         };
         Ok(in_order(names.iter().cloned(), answers))
@@ -130,7 +141,11 @@ impl Admin {
         &self,
         ids: &[Uuid],
     ) -> Result<Outcomes<Uuid, TopicDescription>, ClientError> {
-        let topic = |id: &Uuid| MetadataRequestTopic { topic_id: *id, name: None, ..Default::default() };
+        let topic = |id: &Uuid| MetadataRequestTopic {
+            topic_id: *id,
+            name: None,
+            ..Default::default()
+        };
         let request = MetadataRequest {
             topics: Some(ids.iter().map(topic).collect()),
             allow_auto_topic_creation: false,
@@ -138,8 +153,15 @@ impl Admin {
         };
         // The first version with ids in requests that brokers honour (KIP-516).
         let call = self.call().versions(12..=i16::MAX);
-        let response = self.cluster.call(&Target::Any, &request, call, no_error).await?;
-        let answers = response.topics.iter().map(|topic| (topic.topic_id, of_metadata(topic))).collect();
+        let response = self
+            .cluster
+            .call(&Target::Any, &request, call, no_error)
+            .await?;
+        let answers = response
+            .topics
+            .iter()
+            .map(|topic| (topic.topic_id, of_metadata(topic)))
+            .collect();
         Ok(in_order(ids.iter().copied(), answers))
     }
 
@@ -174,13 +196,22 @@ impl Admin {
                 (topic.name.to_string(), outcome.map(|()| created))
             })
             .collect();
-        Ok(in_order(topics.iter().map(|topic| topic.name.clone()), answers))
+        Ok(in_order(
+            topics.iter().map(|topic| topic.name.clone()),
+            answers,
+        ))
     }
 
     /// Deletes topics with everything in them.
     pub async fn delete_topics(&self, names: &[String]) -> Result<Outcomes<String>, ClientError> {
-        let texts = names.iter().map(|name| wire_text("the topic name", name)).collect::<Result<Vec<_>, _>>()?;
-        let state = |name| DeleteTopicState { name: Some(name), ..Default::default() };
+        let texts = names
+            .iter()
+            .map(|name| wire_text("the topic name", name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let state = |name| DeleteTopicState {
+            name: Some(name),
+            ..Default::default()
+        };
         let request = DeleteTopicsRequest {
             topics: texts.iter().cloned().map(state).collect(),
             // Versions before 6 have the names alone.
@@ -199,7 +230,10 @@ impl Admin {
             .iter()
             .map(|topic| {
                 let name = topic.name.as_deref().unwrap_or_default().to_owned();
-                (name, ApiError::check(topic.error_code, topic.error_message.as_deref()))
+                (
+                    name,
+                    ApiError::check(topic.error_code, topic.error_message.as_deref()),
+                )
             })
             .collect();
         Ok(in_order(names.iter().cloned(), answers))
@@ -212,7 +246,10 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Outcomes<String>, ClientError> {
         let request = CreatePartitionsRequest {
-            topics: topics.iter().map(with_more_partitions).collect::<Result<_, _>>()?,
+            topics: topics
+                .iter()
+                .map(with_more_partitions)
+                .collect::<Result<_, _>>()?,
             timeout_ms: self.broker_timeout_ms(),
             validate_only,
             ..Default::default()
@@ -231,12 +268,17 @@ impl Admin {
                 (topic.name.to_string(), outcome)
             })
             .collect();
-        Ok(in_order(topics.iter().map(|topic| topic.topic.clone()), answers))
+        Ok(in_order(
+            topics.iter().map(|topic| topic.topic.clone()),
+            answers,
+        ))
     }
 
     async fn metadata(&self, request: &MetadataRequest) -> Result<MetadataResponse, ClientError> {
         self.cluster
-            .call(&Target::Any, request, self.call(), |response| ErrorCode::from_code(response.error_code))
+            .call(&Target::Any, request, self.call(), |response| {
+                ErrorCode::from_code(response.error_code)
+            })
             .await
     }
 
@@ -247,15 +289,26 @@ impl Admin {
         let mut topics = Vec::with_capacity(names.len());
         for name in names {
             let name = Some(wire_text("the topic name", name)?);
-            topics.push(MetadataRequestTopic { name, ..Default::default() });
+            topics.push(MetadataRequestTopic {
+                name,
+                ..Default::default()
+            });
         }
-        let request =
-            MetadataRequest { topics: Some(topics), allow_auto_topic_creation: false, ..Default::default() };
+        let request = MetadataRequest {
+            topics: Some(topics),
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
         let response = self.metadata(&request).await?;
         Ok(response
             .topics
             .iter()
-            .map(|topic| (topic.name.as_deref().unwrap_or_default().to_owned(), of_metadata(topic)))
+            .map(|topic| {
+                (
+                    topic.name.as_deref().unwrap_or_default().to_owned(),
+                    of_metadata(topic),
+                )
+            })
             .collect())
     }
 
@@ -268,7 +321,10 @@ impl Admin {
         sorted.sort();
         let mut topics = Vec::with_capacity(sorted.len());
         for name in sorted {
-            topics.push(TopicRequest { name: wire_text("the topic name", name)?, ..Default::default() });
+            topics.push(TopicRequest {
+                name: wire_text("the topic name", name)?,
+                ..Default::default()
+            });
         }
         let mut request = DescribeTopicPartitionsRequest {
             topics,
@@ -277,14 +333,21 @@ impl Admin {
         };
         let mut answers = Outcomes::new();
         loop {
-            let response = self.cluster.call(&Target::Any, &request, self.call(), no_error).await?;
+            let response = self
+                .cluster
+                .call(&Target::Any, &request, self.call(), no_error)
+                .await?;
             let got = add_page(&mut answers, &response);
-            let Some(next) = response.next_cursor else { return Ok(answers) };
+            let Some(next) = response.next_cursor else {
+                return Ok(answers);
+            };
             if got == 0 {
                 // A broker that names a next page without giving anything would keep us here for ever.
                 return Ok(answers);
             }
-            request.topics.retain(|topic| topic.name.as_str() >= next.topic_name.as_str());
+            request
+                .topics
+                .retain(|topic| topic.name.as_str() >= next.topic_name.as_str());
             request.cursor = Some(Cursor {
                 topic_name: next.topic_name.clone(),
                 partition_index: next.partition_index,
@@ -305,7 +368,9 @@ fn add_page(
         let name = topic.name.as_deref().unwrap_or_default();
         let fresh = of_page(topic);
         match (answers.last_mut(), fresh) {
-            (Some((last, Ok(known))), Ok(fresh)) if last == name => known.partitions.extend(fresh.partitions),
+            (Some((last, Ok(known))), Ok(fresh)) if last == name => {
+                known.partitions.extend(fresh.partitions)
+            }
             (_, fresh) => answers.push((name.to_owned(), fresh)),
         }
     }
@@ -319,7 +384,10 @@ fn of_page(topic: &DescribeTopicPartitionsResponseTopic) -> Result<TopicDescript
         leader: leader(partition.leader_id),
         replicas: broker_ids(&partition.replica_nodes),
         isr: broker_ids(&partition.isr_nodes),
-        elr: partition.eligible_leader_replicas.as_deref().map(broker_ids),
+        elr: partition
+            .eligible_leader_replicas
+            .as_deref()
+            .map(broker_ids),
         last_known_elr: partition.last_known_elr.as_deref().map(broker_ids),
         offline: broker_ids(&partition.offline_replicas),
     };
@@ -342,7 +410,8 @@ fn of_metadata(topic: &MetadataResponseTopic) -> Result<TopicDescription, ApiErr
         last_known_elr: None,
         offline: broker_ids(&partition.offline_replicas),
     };
-    let mut partitions: Vec<PartitionDescription> = topic.partitions.iter().map(partition).collect();
+    let mut partitions: Vec<PartitionDescription> =
+        topic.partitions.iter().map(partition).collect();
     partitions.sort_by_key(|partition| partition.index);
     Ok(TopicDescription {
         name: topic.name.as_deref().unwrap_or_default().to_owned(),
@@ -390,12 +459,15 @@ fn creatable(topic: &NewTopic) -> Result<CreatableTopic, ClientError> {
 }
 
 fn with_more_partitions(topic: &NewPartitions) -> Result<CreatePartitionsTopic, ClientError> {
-    let assignment =
-        |brokers: &Vec<BrokerId>| CreatePartitionsAssignment { broker_ids: ids(brokers), ..Default::default() };
+    let assignment = |brokers: &Vec<BrokerId>| CreatePartitionsAssignment {
+        broker_ids: ids(brokers),
+        ..Default::default()
+    };
     Ok(CreatePartitionsTopic {
         name: wire_text("the topic name", &topic.topic)?,
         count: topic.total,
-        assignments: (!topic.assignments.is_empty()).then(|| topic.assignments.iter().map(assignment).collect()),
+        assignments: (!topic.assignments.is_empty())
+            .then(|| topic.assignments.iter().map(assignment).collect()),
         ..Default::default()
     })
 }

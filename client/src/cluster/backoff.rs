@@ -43,7 +43,10 @@ impl Deadline {
     /// So much time from now. Absurdly long times count as a year, which `Instant` can hold everywhere.
     pub fn after(allowed: Duration) -> Self {
         let allowed = allowed.min(Duration::from_secs(365 * 24 * 3600));
-        Self { at: Instant::now() + allowed, allowed }
+        Self {
+            at: Instant::now() + allowed,
+            allowed,
+        }
     }
 
     /// Time left; zero once it has passed.
@@ -65,11 +68,16 @@ impl Deadline {
 mod tests {
     use super::*;
 
-    const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_millis(1000) };
+    const BACKOFF: Backoff = Backoff {
+        initial: Duration::from_millis(50),
+        max: Duration::from_millis(1000),
+    };
 
     #[test]
     fn waits_double_until_the_maximum() {
-        let waits: Vec<u128> = (0..8).map(|n| BACKOFF.with_jitter(n, 0.0).as_millis()).collect();
+        let waits: Vec<u128> = (0..8)
+            .map(|n| BACKOFF.with_jitter(n, 0.0).as_millis())
+            .collect();
         assert_eq!(waits, [0, 50, 100, 200, 400, 800, 1000, 1000]);
     }
 
@@ -78,13 +86,19 @@ mod tests {
         for failures in 1..80 {
             let exact = BACKOFF.with_jitter(failures, 0.0);
             let wait = BACKOFF.after(failures);
-            assert!(wait >= exact.mul_f64(0.79) && wait <= BACKOFF.max, "{failures}: {wait:?}");
+            assert!(
+                wait >= exact.mul_f64(0.79) && wait <= BACKOFF.max,
+                "{failures}: {wait:?}"
+            );
         }
     }
 
     #[test]
     fn a_maximum_below_the_initial_wait_is_the_initial_wait() {
-        let odd = Backoff { initial: Duration::from_millis(100), max: Duration::ZERO };
+        let odd = Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::ZERO,
+        };
         assert_eq!(odd.with_jitter(5, 0.0).as_millis(), 100);
     }
 

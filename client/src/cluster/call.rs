@@ -33,12 +33,19 @@ pub struct Call {
 
 impl Call {
     pub fn until(deadline: Deadline) -> Self {
-        Self { deadline, versions: None, lane: Lane::Control }
+        Self {
+            deadline,
+            versions: None,
+            lane: Lane::Control,
+        }
     }
 
     /// Only these versions.
     pub fn versions(self, versions: VersionRange) -> Self {
-        Self { versions: Some(versions), ..self }
+        Self {
+            versions: Some(versions),
+            ..self
+        }
     }
 
     pub fn lane(self, lane: Lane) -> Self {
@@ -72,7 +79,10 @@ impl Cluster {
             failures += 1;
             tracing::debug!(request = R::NAME, ?target, %error, "trying again");
             self.forget(target, &error, call.deadline).await;
-            if let Err(error) = self.pause(failures, call.deadline, "the request", error).await {
+            if let Err(error) = self
+                .pause(failures, call.deadline, "the request", error)
+                .await
+            {
                 return response.ok_or(error);
             }
         }
@@ -91,7 +101,11 @@ impl Cluster {
     }
 
     /// A connection to whoever the target is right now.
-    pub async fn connection_for(&self, target: &Target, call: &Call) -> Result<Connection, ClientError> {
+    pub async fn connection_for(
+        &self,
+        target: &Target,
+        call: &Call,
+    ) -> Result<Connection, ClientError> {
         let deadline = call.deadline;
         match target {
             Target::Any => self.any_connection(deadline).await,
@@ -100,8 +114,14 @@ impl Cluster {
                 Some(id) => self.connection_to(id, call.lane, deadline).await,
                 None => self.any_connection(deadline).await,
             },
-            Target::Group(id) => self.coordinator_connection(CoordinatorKind::Group, id, call).await,
-            Target::Transaction(id) => self.coordinator_connection(CoordinatorKind::Transaction, id, call).await,
+            Target::Group(id) => {
+                self.coordinator_connection(CoordinatorKind::Group, id, call)
+                    .await
+            }
+            Target::Transaction(id) => {
+                self.coordinator_connection(CoordinatorKind::Transaction, id, call)
+                    .await
+            }
         }
     }
 
@@ -112,7 +132,8 @@ impl Cluster {
         call: &Call,
     ) -> Result<Connection, ClientError> {
         let coordinator = self.coordinator(kind, key, call.deadline).await?;
-        self.connection_at(&coordinator.endpoint, call.lane, call.deadline).await
+        self.connection_at(&coordinator.endpoint, call.lane, call.deadline)
+            .await
     }
 
     /// Drops what may have been wrong about the target.
@@ -121,8 +142,14 @@ impl Cluster {
             Target::Group(id) => self.forget_coordinator(CoordinatorKind::Group, id),
             Target::Transaction(id) => self.forget_coordinator(CoordinatorKind::Transaction, id),
             Target::Any | Target::Broker(_) | Target::Controller => {
-                let moved = matches!(error.code(), Some(ErrorCode::NotController | ErrorCode::NotLeaderOrFollower));
-                let unreachable = matches!(error, ClientError::Endpoint(_) | ClientError::NoSuchBroker(_));
+                let moved = matches!(
+                    error.code(),
+                    Some(ErrorCode::NotController | ErrorCode::NotLeaderOrFollower)
+                );
+                let unreachable = matches!(
+                    error,
+                    ClientError::Endpoint(_) | ClientError::NoSuchBroker(_)
+                );
                 if moved || unreachable {
                     // Where this fails, the next attempt says why.
                     let _ = self.refresh(deadline).await;

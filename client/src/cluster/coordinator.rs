@@ -42,7 +42,7 @@ impl Cluster {
             key: text.clone(),
             coordinator_keys: vec![text],
             key_type: kind.on_wire(),
-        ..Default::default()
+            ..Default::default()
         };
         // Boxed because looking a coordinator up is itself a call.
         let response =
@@ -59,7 +59,10 @@ impl Cluster {
 }
 
 fn error_of(response: &FindCoordinatorResponse) -> ErrorCode {
-    let listed = response.coordinators.first().map(|coordinator| coordinator.error_code);
+    let listed = response
+        .coordinators
+        .first()
+        .map(|coordinator| coordinator.error_code);
     ErrorCode::from_code(listed.unwrap_or(response.error_code))
 }
 

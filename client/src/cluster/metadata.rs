@@ -33,7 +33,11 @@ impl Broker {
     /// None where the advertised port is no port.
     pub(crate) fn of_wire(id: i32, host: &str, port: i32, rack: Option<&str>) -> Option<Self> {
         let port = u16::try_from(port).ok().filter(|port| *port != 0)?;
-        Some(Self { id: BrokerId(id), endpoint: Endpoint::new(host, port), rack: rack.map(str::to_owned) })
+        Some(Self {
+            id: BrokerId(id),
+            endpoint: Endpoint::new(host, port),
+            rack: rack.map(str::to_owned),
+        })
     }
 }
 
@@ -63,7 +67,10 @@ pub struct Partition {
 
 impl Topic {
     pub fn partition(&self, index: PartitionIndex) -> Option<&Partition> {
-        let found = self.partitions.binary_search_by_key(&index, |partition| partition.index).ok()?;
+        let found = self
+            .partitions
+            .binary_search_by_key(&index, |partition| partition.index)
+            .ok()?;
         self.partitions.get(found)
     }
 
@@ -142,7 +149,12 @@ impl Metadata {
 
     /// This snapshot with an answer merged in: brokers are replaced, topics added or replaced; after asking for all
     /// topics, those that are not in the answer are gone.
-    pub(crate) fn merged(&self, response: &MetadataResponse, scope: Scope, asked_at: Instant) -> Self {
+    pub(crate) fn merged(
+        &self,
+        response: &MetadataResponse,
+        scope: Scope,
+        asked_at: Instant,
+    ) -> Self {
         let brokers = response
             .brokers
             .iter()
@@ -155,7 +167,9 @@ impl Metadata {
         };
         for answered in &response.topics {
             // Without a name: an id was asked for that nobody knows.
-            let Some(name) = answered.name.as_deref() else { continue };
+            let Some(name) = answered.name.as_deref() else {
+                continue;
+            };
             let topic = Topic::of_wire(answered, self.topics.get(name).map(|topic| &**topic));
             topics.insert(topic.name.clone(), Arc::new(topic));
         }
@@ -208,7 +222,12 @@ mod tests {
 
     fn response(topic_id: u128, leader: i32, epoch: i32) -> MetadataResponse {
         MetadataResponse {
-            brokers: vec![MetadataResponseBroker { node_id: 1, host: "h".into(), port: 9092, ..Default::default() }],
+            brokers: vec![MetadataResponseBroker {
+                node_id: 1,
+                host: "h".into(),
+                port: 9092,
+                ..Default::default()
+            }],
             controller_id: 1,
             topics: vec![MetadataResponseTopic {
                 name: Some("t".into()),
@@ -225,7 +244,11 @@ mod tests {
     }
 
     fn snapshot() -> Metadata {
-        Metadata::empty(Instant::now()).merged(&response(7, 1, 5), Scope::SomeTopics, Instant::now())
+        Metadata::empty(Instant::now()).merged(
+            &response(7, 1, 5),
+            Scope::SomeTopics,
+            Instant::now(),
+        )
     }
 
     fn leader(metadata: &Metadata) -> Option<BrokerId> {
@@ -249,9 +272,22 @@ mod tests {
 
     #[test]
     fn topics_not_asked_for_stay_and_deleted_ones_go() {
-        let nothing = MetadataResponse { topics: Vec::new(), ..response(7, 1, 5) };
-        assert!(snapshot().merged(&nothing, Scope::SomeTopics, Instant::now()).topic("t").is_some());
-        assert!(snapshot().merged(&nothing, Scope::AllTopics, Instant::now()).topic("t").is_none());
+        let nothing = MetadataResponse {
+            topics: Vec::new(),
+            ..response(7, 1, 5)
+        };
+        assert!(
+            snapshot()
+                .merged(&nothing, Scope::SomeTopics, Instant::now())
+                .topic("t")
+                .is_some()
+        );
+        assert!(
+            snapshot()
+                .merged(&nothing, Scope::AllTopics, Instant::now())
+                .topic("t")
+                .is_none()
+        );
     }
 
     #[test]

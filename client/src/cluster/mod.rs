@@ -31,9 +31,9 @@ mod pool;
 pub use backoff::{Backoff, Deadline};
 pub use call::{Call, Target};
 pub use coordinator::CoordinatorKind;
+use metadata::Scope;
 pub(crate) use metadata::broker_ids;
 pub use metadata::{Broker, Metadata, Partition, Topic};
-use metadata::Scope;
 pub use pool::Lane;
 
 /// How a cluster is found and talked to.
@@ -86,7 +86,9 @@ impl Cluster {
             coordinators: Mutex::default(),
             settings,
         };
-        let cluster = Self { inner: Arc::new(inner) };
+        let cluster = Self {
+            inner: Arc::new(inner),
+        };
         let connection = cluster.bootstrap().await?;
         let deadline = Deadline::after(cluster.settings().request_timeout);
         match cluster.fetch_metadata(&connection, deadline).await {
@@ -114,7 +116,10 @@ impl Cluster {
     }
 
     /// Adds topics to those that refreshes ask for.
-    pub fn want_topics<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), ClientError> {
+    pub fn want_topics<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), ClientError> {
         for name in names {
             wire_text("the topic name", name)?;
             lock(&self.inner.wanted).insert(name.to_owned());
@@ -146,7 +151,11 @@ impl Cluster {
 
     /// A topic that can be used, asked for until it can (it may just be created) or the deadline passes.
     pub async fn topic(&self, name: &str, deadline: Deadline) -> Result<Arc<Topic>, ClientError> {
-        if let Some(topic) = self.metadata().topic(name).filter(|topic| topic.error.is_none()) {
+        if let Some(topic) = self
+            .metadata()
+            .topic(name)
+            .filter(|topic| topic.error.is_none())
+        {
             return Ok(topic.clone());
         }
         self.want_topics([name])?;
@@ -158,7 +167,10 @@ impl Cluster {
                         return Ok(topic.clone());
                     }
                     Some(topic) if topic.error.is_err() => ApiError::of_code(topic.error).into(),
-                    _ => ApiError::of_code(ottla_protocol::errors::ErrorCode::UnknownTopicOrPartition).into(),
+                    _ => ApiError::of_code(
+                        ottla_protocol::errors::ErrorCode::UnknownTopicOrPartition,
+                    )
+                    .into(),
                 },
                 Err(error) => error,
             };
@@ -166,7 +178,8 @@ impl Cluster {
                 return Err(error);
             }
             failures += 1;
-            self.pause(failures, deadline, "finding the topic", error).await?;
+            self.pause(failures, deadline, "finding the topic", error)
+                .await?;
         }
     }
 
@@ -193,7 +206,10 @@ impl Cluster {
             known.rotate_left(start);
         }
         for broker in known {
-            match self.connection_at(&broker.endpoint, Lane::Control, deadline).await {
+            match self
+                .connection_at(&broker.endpoint, Lane::Control, deadline)
+                .await
+            {
                 Ok(connection) => return Ok(connection),
                 Err(error @ ClientError::TimedOut { .. }) => return Err(error),
                 Err(_) => {}
@@ -236,7 +252,9 @@ impl Cluster {
             }
         }
         errors.sort_by_key(|(index, _)| *index);
-        Err(ClientError::Bootstrap(errors.into_iter().map(|(_, error)| error).collect()))
+        Err(ClientError::Bootstrap(
+            errors.into_iter().map(|(_, error)| error).collect(),
+        ))
     }
 
     /// Asks for the wanted topics and merges the answer.
@@ -247,7 +265,9 @@ impl Cluster {
     ) -> Result<Arc<Metadata>, ClientError> {
         let asked_at = Instant::now();
         let names: Vec<String> = lock(&self.inner.wanted).iter().cloned().collect();
-        let response = self.request_metadata(connection, Some(&names), deadline).await?;
+        let response = self
+            .request_metadata(connection, Some(&names), deadline)
+            .await?;
         Ok(self.merge(&response, Scope::SomeTopics, asked_at))
     }
 
@@ -265,7 +285,10 @@ impl Cluster {
         names: Option<&[String]>,
         deadline: Deadline,
     ) -> Result<MetadataResponse, ClientError> {
-        let topic = |name: &String| MetadataRequestTopic { name: Some(name.into()), ..Default::default() };
+        let topic = |name: &String| MetadataRequestTopic {
+            name: Some(name.into()),
+            ..Default::default()
+        };
         let request = MetadataRequest {
             topics: names.map(|names| names.iter().map(topic).collect()),
             allow_auto_topic_creation: self.settings().allow_auto_create_topics,
@@ -299,7 +322,11 @@ impl Cluster {
                 ClientError::TimedOut { last, .. } => last,
                 other => Some(Box::new(other)),
             };
-            return Err(ClientError::TimedOut { what, after: deadline.allowed(), last });
+            return Err(ClientError::TimedOut {
+                what,
+                after: deadline.allowed(),
+                last,
+            });
         }
         if failures > self.settings().retries {
             return Err(last);
@@ -317,7 +344,11 @@ async fn within<T>(
 ) -> Result<T, ClientError> {
     match tokio::time::timeout(deadline.left(), attempt).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(ClientError::TimedOut { what, after: deadline.allowed(), last: None }),
+        Err(_) => Err(ClientError::TimedOut {
+            what,
+            after: deadline.allowed(),
+            last: None,
+        }),
     }
 }
 

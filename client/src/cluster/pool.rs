@@ -47,12 +47,20 @@ struct SlotState {
 
 impl Pool {
     pub(super) fn new(settings: ConnSettings, backoff: Backoff) -> Self {
-        Self { settings, backoff, slots: Mutex::default() }
+        Self {
+            settings,
+            backoff,
+            slots: Mutex::default(),
+        }
     }
 
     /// The connection to this endpoint, opened where there is none that works. Waits out the backoff after failures;
     /// the caller bounds the waiting.
-    pub(super) async fn connection(&self, endpoint: &Endpoint, lane: Lane) -> Result<Connection, EndpointError> {
+    pub(super) async fn connection(
+        &self,
+        endpoint: &Endpoint,
+        lane: Lane,
+    ) -> Result<Connection, EndpointError> {
         let slot = self.slot(endpoint, lane);
         let mut state = slot.state.lock().await;
         if let Some(connection) = state.working() {
@@ -63,7 +71,11 @@ impl Pool {
         }
         match Connection::open(endpoint, &self.settings).await {
             Ok(connection) => {
-                *state = SlotState { connection: Some(connection.clone()), failures: 0, failed_at: None };
+                *state = SlotState {
+                    connection: Some(connection.clone()),
+                    failures: 0,
+                    failed_at: None,
+                };
                 Ok(connection)
             }
             Err(error) => {
@@ -89,7 +101,9 @@ impl Pool {
             .filter(|((_, of), _)| *of == lane)
             .map(|(_, slot)| slot.clone())
             .collect();
-        slots.iter().find_map(|slot| slot.state.try_lock().ok()?.working())
+        slots
+            .iter()
+            .find_map(|slot| slot.state.try_lock().ok()?.working())
     }
 
     pub(super) fn settings(&self) -> &ConnSettings {
@@ -107,7 +121,10 @@ impl Pool {
     }
 
     fn slot(&self, endpoint: &Endpoint, lane: Lane) -> Arc<Slot> {
-        self.slots().entry((endpoint.clone(), lane)).or_default().clone()
+        self.slots()
+            .entry((endpoint.clone(), lane))
+            .or_default()
+            .clone()
     }
 
     fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<(Endpoint, Lane), Arc<Slot>>> {
@@ -117,6 +134,8 @@ impl Pool {
 
 impl SlotState {
     fn working(&self) -> Option<Connection> {
-        self.connection.clone().filter(|connection| connection.fault().is_none())
+        self.connection
+            .clone()
+            .filter(|connection| connection.fault().is_none())
     }
 }

@@ -43,7 +43,10 @@ pub enum EndpointFault {
 
 impl EndpointError {
     pub(crate) fn new(endpoint: &Endpoint, fault: EndpointFault) -> Self {
-        Self { endpoint: endpoint.clone(), fault }
+        Self {
+            endpoint: endpoint.clone(),
+            fault,
+        }
     }
 
     /// True where trying again may help although nobody changes anything at the client.
@@ -80,7 +83,9 @@ impl EndpointFault {
 
     /// Recognises who answered, from bytes that make no sense as a Kafka response.
     pub(crate) fn of_first_bytes(bytes: &[u8]) -> Self {
-        let shown = bytes.get(..bytes.len().min(FOREIGN_BYTES_SHOWN)).unwrap_or_default();
+        let shown = bytes
+            .get(..bytes.len().min(FOREIGN_BYTES_SHOWN))
+            .unwrap_or_default();
         match bytes {
             // An alert (0x15) or handshake (0x16) record of SSL 3 to TLS 1.3.
             [0x15 | 0x16, 0x03, ..] => Self::Tls,
@@ -98,13 +103,22 @@ impl fmt::Display for EndpointError {
         let at = &self.endpoint;
         match &self.fault {
             EndpointFault::Refused => {
-                write!(f, "nothing listens at {at} (connection refused): start the broker or correct the address")
+                write!(
+                    f,
+                    "nothing listens at {at} (connection refused): start the broker or correct the address"
+                )
             }
             EndpointFault::NameNotFound(detail) => {
-                write!(f, "the host name of {at} is not known ({detail}): correct the name or the DNS entry")
+                write!(
+                    f,
+                    "the host name of {at} is not known ({detail}): correct the name or the DNS entry"
+                )
             }
             EndpointFault::Unreachable(detail) => {
-                write!(f, "{at} can't be reached ({detail}): check the network, VPN or firewall")
+                write!(
+                    f,
+                    "{at} can't be reached ({detail}): check the network, VPN or firewall"
+                )
             }
             EndpointFault::ConnectTimeout(after) => write!(
                 f,
@@ -117,10 +131,16 @@ impl fmt::Display for EndpointError {
                 Seconds(*after)
             ),
             EndpointFault::Tls => {
-                write!(f, "{at} speaks TLS and this client spoke plain text: use the broker's PLAINTEXT listener")
+                write!(
+                    f,
+                    "{at} speaks TLS and this client spoke plain text: use the broker's PLAINTEXT listener"
+                )
             }
             EndpointFault::Http => {
-                write!(f, "{at} is an HTTP server, not a Kafka broker: use the port of the Kafka listener")
+                write!(
+                    f,
+                    "{at} is an HTTP server, not a Kafka broker: use the port of the Kafka listener"
+                )
             }
             EndpointFault::Foreign(bytes) => write!(
                 f,
@@ -163,8 +183,14 @@ mod tests {
             (&[0x15, 3, 3, 0, 2, 2, 70], EndpointFault::Tls),
             (&[0x16, 3, 1, 0, 9], EndpointFault::Tls),
             (b"HTTP/1.1 400 Bad Request\r\n", EndpointFault::Http),
-            (b"SSH-2.0-OpenSSH_9.6\r\n", EndpointFault::Foreign(b"SSH-2.0-OpenSSH_".to_vec())),
-            (&[0x80, 0, 0, 0], EndpointFault::Foreign(vec![0x80, 0, 0, 0])),
+            (
+                b"SSH-2.0-OpenSSH_9.6\r\n",
+                EndpointFault::Foreign(b"SSH-2.0-OpenSSH_".to_vec()),
+            ),
+            (
+                &[0x80, 0, 0, 0],
+                EndpointFault::Foreign(vec![0x80, 0, 0, 0]),
+            ),
             (&[], EndpointFault::Closed),
         ];
         for (bytes, expected) in cases {
@@ -176,7 +202,10 @@ mod tests {
     fn terminal_escapes_of_a_hostile_peer_are_not_printed() {
         let fault = EndpointFault::of_first_bytes(b"\x1b[2J\x07evil");
         let text = EndpointError::new(&Endpoint::new("h", 1), fault).to_string();
-        assert!(!text.contains('\x1b') && text.contains("\\x1b[2J"), "{text}");
+        assert!(
+            !text.contains('\x1b') && text.contains("\\x1b[2J"),
+            "{text}"
+        );
     }
 
     #[test]

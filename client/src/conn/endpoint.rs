@@ -26,21 +26,33 @@ pub struct BadEndpoint {
 impl Endpoint {
     /// An endpoint from its parts, as metadata carries it.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port }
+        Self {
+            host: host.into(),
+            port,
+        }
     }
 
     /// Reads one address. The reference accepts a listener prefix (`PLAINTEXT://`) here, so we do.
     pub fn parse(text: &str) -> Result<Self, BadEndpoint> {
-        let bad = |reason| BadEndpoint { text: text.to_owned(), reason };
+        let bad = |reason| BadEndpoint {
+            text: text.to_owned(),
+            reason,
+        };
         let trimmed = text.trim();
         let address = trimmed.split_once("://").map_or(trimmed, |(_, rest)| rest);
-        let (host, port) = address.rsplit_once(':').ok_or(bad("the port is missing (host:port)"))?;
-        let port: u16 = port.parse().map_err(|_| bad("the port is no number from 1 to 65535"))?;
+        let (host, port) = address
+            .rsplit_once(':')
+            .ok_or(bad("the port is missing (host:port)"))?;
+        let port: u16 = port
+            .parse()
+            .map_err(|_| bad("the port is no number from 1 to 65535"))?;
         if port == 0 {
             return Err(bad("port 0 can't be connected to"));
         }
         let host = match host.strip_prefix('[') {
-            Some(inner) => inner.strip_suffix(']').ok_or(bad("the closing ] is missing"))?,
+            Some(inner) => inner
+                .strip_suffix(']')
+                .ok_or(bad("the closing ] is missing"))?,
             None if host.contains(':') => return Err(bad("an IPv6 address needs brackets")),
             None => host,
         };
@@ -56,7 +68,11 @@ impl Endpoint {
 
     /// Reads a comma list; empty items are skipped, as the reference does.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, BadEndpoint> {
-        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Self::parse).collect()
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(Self::parse)
+            .collect()
     }
 }
 
@@ -84,7 +100,11 @@ mod tests {
             ("[fe80::1%eth0]:65535", "[fe80::1%eth0]:65535"),
         ];
         for (text, expected) in cases {
-            assert_eq!(Endpoint::parse(text).unwrap().to_string(), expected, "{text}");
+            assert_eq!(
+                Endpoint::parse(text).unwrap().to_string(),
+                expected,
+                "{text}"
+            );
         }
     }
 

@@ -20,9 +20,14 @@ const KEPT_BYTES: usize = 64;
 #[derive(Debug)]
 pub(super) enum FrameFault {
     /// The peer closed; the bytes are those of an unfinished frame.
-    Closed { partial: Bytes },
+    Closed {
+        partial: Bytes,
+    },
     /// The size is negative or over the bound; the bytes are the first of the answer, size included.
-    Size { size: i32, first: Bytes },
+    Size {
+        size: i32,
+        first: Bytes,
+    },
     Io(io::Error),
 }
 
@@ -34,16 +39,27 @@ pub(super) struct FrameReader {
 
 impl FrameReader {
     pub(super) fn new(reader: ReadHalf) -> Self {
-        Self { reader, buffer: BytesMut::with_capacity(READ_BUFFER_BYTES) }
+        Self {
+            reader,
+            buffer: BytesMut::with_capacity(READ_BUFFER_BYTES),
+        }
     }
 
     /// The next frame without its size.
     pub(super) async fn next(&mut self, size_max: usize) -> Result<Bytes, FrameFault> {
         self.fill(4).await?;
-        let size = self.buffer.first_chunk().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
+        let size = self
+            .buffer
+            .first_chunk()
+            .map_or(-1, |bytes| i32::from_be_bytes(*bytes));
         let length = match usize::try_from(size) {
             Ok(length) if length <= size_max => length,
-            _ => return Err(FrameFault::Size { size, first: self.first_bytes() }),
+            _ => {
+                return Err(FrameFault::Size {
+                    size,
+                    first: self.first_bytes(),
+                });
+            }
         };
         self.fill(4 + length).await?;
         self.buffer.advance(4);
@@ -63,7 +79,11 @@ impl FrameReader {
                 self.buffer.reserve(missing.max(READ_BUFFER_BYTES));
             }
             match self.reader.read_buf(&mut self.buffer).await {
-                Ok(0) => return Err(FrameFault::Closed { partial: self.first_bytes() }),
+                Ok(0) => {
+                    return Err(FrameFault::Closed {
+                        partial: self.first_bytes(),
+                    });
+                }
                 Ok(_) => {}
                 Err(error) => return Err(FrameFault::Io(error)),
             }
@@ -142,21 +162,33 @@ mod tests {
         assert_eq!(reader.next(10).await.unwrap(), "abc");
         assert_eq!(reader.next(10).await.unwrap(), "");
         assert_eq!(reader.next(10).await.unwrap(), "z");
-        assert!(matches!(reader.next(10).await, Err(FrameFault::Closed { partial }) if partial.is_empty()));
+        assert!(
+            matches!(reader.next(10).await, Err(FrameFault::Closed { partial }) if partial.is_empty())
+        );
     }
 
     #[tokio::test]
     async fn a_size_over_the_bound_or_below_zero_is_refused_before_anything_is_allocated() {
-        for bytes in [b"\x7f\xff\xff\xffrest", b"\x80\0\0\0rest", b"\0\0\0\x0brest"] {
+        for bytes in [
+            b"\x7f\xff\xff\xffrest",
+            b"\x80\0\0\0rest",
+            b"\0\0\0\x0brest",
+        ] {
             let fault = reader_of(bytes).next(10).await.unwrap_err();
-            assert!(matches!(&fault, FrameFault::Size { first, .. } if first == &bytes[..]), "{fault:?}");
+            assert!(
+                matches!(&fault, FrameFault::Size { first, .. } if first == &bytes[..]),
+                "{fault:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_peer_that_closes_inside_a_frame_leaves_what_it_sent_for_the_diagnosis() {
         let fault = reader_of(b"\0\0\0\x09abc").next(10).await.unwrap_err();
-        assert!(matches!(&fault, FrameFault::Closed { partial } if partial == &b"\0\0\0\x09abc"[..]), "{fault:?}");
+        assert!(
+            matches!(&fault, FrameFault::Closed { partial } if partial == &b"\0\0\0\x09abc"[..]),
+            "{fault:?}"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ottla_protocol::{
 use super::{
     ConnSettings, Endpoint, EndpointError, EndpointFault, PeerVersions,
     frame::{ChunkQueue, FrameFault, FrameReader},
-    request::own_bytes,
+    request::{CLIENT_SOFTWARE_NAME, CLIENT_SOFTWARE_VERSION, own_bytes},
     transport::WriteHalf,
 };
 
@@ -43,16 +43,23 @@ pub(super) async fn connect(
         Ok(Err(fault)) => return Err(fail(EndpointFault::of_connect(fault))),
         Err(_) => return Err(fail(EndpointFault::ConnectTimeout(allowed))),
     };
-    let mut ready = Ready { reader: FrameReader::new(halves.reader), writer: halves.writer };
-    let left = allowed.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+    let mut ready = Ready {
+        reader: FrameReader::new(halves.reader),
+        writer: halves.writer,
+    };
+    let left = allowed
+        .saturating_sub(started.elapsed())
+        .max(Duration::from_millis(1));
     match timeout(left, negotiate(&mut ready, &settings.client_id)).await {
         Ok(Ok(versions)) => Ok((ready, versions)),
         Ok(Err(fault)) => Err(fail(fault)),
         // A few odd bytes and then silence: those bytes still tell who is there.
-        Err(_) => Err(fail(match EndpointFault::of_first_bytes(&ready.reader.first_bytes()) {
-            EndpointFault::Closed => EndpointFault::NoAnswer(allowed),
-            fault => fault,
-        })),
+        Err(_) => Err(fail(
+            match EndpointFault::of_first_bytes(&ready.reader.first_bytes()) {
+                EndpointFault::Closed => EndpointFault::NoAnswer(allowed),
+                fault => fault,
+            },
+        )),
     }
 }
 
@@ -66,7 +73,8 @@ async fn negotiate(ready: &mut Ready, client_id: &StrBytes) -> Result<PeerVersio
                 Answer::Usable(response) => response,
                 Answer::OtherVersion(_) => {
                     return Err(EndpointFault::Dialect(
-                        "it refuses every version of ApiVersions that this client speaks".to_owned(),
+                        "it refuses every version of ApiVersions that this client speaks"
+                            .to_owned(),
                     ));
                 }
             }
@@ -74,7 +82,9 @@ async fn negotiate(ready: &mut Ready, client_id: &StrBytes) -> Result<PeerVersio
     };
     let code = ErrorCode::from_code(response.error_code);
     if code != ErrorCode::None {
-        return Err(EndpointFault::Dialect(format!("it answers ApiVersions with {code}")));
+        return Err(EndpointFault::Dialect(format!(
+            "it answers ApiVersions with {code}"
+        )));
     }
     Ok(PeerVersions::of_response(&response))
 }
@@ -85,10 +95,15 @@ enum Answer {
     OtherVersion(i16),
 }
 
-async fn ask(ready: &mut Ready, client_id: &StrBytes, version: i16, id: i32) -> Result<Answer, EndpointFault> {
+async fn ask(
+    ready: &mut Ready,
+    client_id: &StrBytes,
+    version: i16,
+    id: i32,
+) -> Result<Answer, EndpointFault> {
     let request = ApiVersionsRequest {
-        client_software_name: StrBytes::from_static("ottla"),
-        client_software_version: StrBytes::from_static(env!("CARGO_PKG_VERSION")),
+        client_software_name: CLIENT_SOFTWARE_NAME,
+        client_software_version: CLIENT_SOFTWARE_VERSION,
         ..Default::default()
     };
     let mut frames = ChunkQueue::default();
@@ -113,9 +128,17 @@ async fn ask(ready: &mut Ready, client_id: &StrBytes, version: i16, id: i32) -> 
 }
 
 fn decode(frame: Bytes, version: i16, id: i32) -> Result<Answer, EndpointFault> {
-    let foreign = |frame: &Bytes| EndpointFault::Foreign(frame.get(..frame.len().min(16)).unwrap_or_default().to_vec());
+    let foreign = |frame: &Bytes| {
+        EndpointFault::Foreign(
+            frame
+                .get(..frame.len().min(16))
+                .unwrap_or_default()
+                .to_vec(),
+        )
+    };
     let mut reader = Reader::new(frame.clone());
-    let (Ok(correlation_id), Ok(code)) = (reader.i32("correlation id"), reader.i16("error code")) else {
+    let (Ok(correlation_id), Ok(code)) = (reader.i32("correlation id"), reader.i16("error code"))
+    else {
         return Err(foreign(&frame));
     };
     if correlation_id != id {
@@ -139,5 +162,3 @@ fn newest_of(response: &ApiVersionsResponse) -> i16 {
         .find(|api| api.api_key == ApiVersionsRequest::API_KEY)
         .map_or(0, |api| api.max_version.max(0))
 }
-
-

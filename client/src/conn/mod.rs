@@ -33,7 +33,7 @@ pub(crate) use diagnosis::Seconds;
 pub use diagnosis::{EndpointError, EndpointFault};
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use request::{Pending, RequestError, known_versions};
-pub use transport::{ConnectFault, Connecting, Halves, Plain, Transport};
+pub use transport::{ConnectFault, Connecting, Halves, Plain, ReadHalf, Transport, WriteHalf};
 pub use versions::{FinalizedFeature, PeerVersions, SupportedFeature};
 
 /// Larger responses are refused unread. The reference's fetch limit is 50 MiB; first bytes of TLS, HTTP or text
@@ -99,7 +99,13 @@ impl Connection {
         let shared = Arc::new(task::Shared::default());
         let (requests, queue) = mpsc::channel(task::QUEUE_LENGTH);
         let response_bytes_max = settings.response_bytes_max;
-        tokio::spawn(task::run(shared.clone(), queue, halves.reader, halves.writer, response_bytes_max));
+        tokio::spawn(task::run(
+            shared.clone(),
+            queue,
+            halves.reader,
+            halves.writer,
+            response_bytes_max,
+        ));
         tracing::debug!(%endpoint, "connected");
         Ok(Self {
             inner: Arc::new(Inner {
@@ -139,7 +145,9 @@ impl Connection {
 
     fn next_correlation_id(&self) -> i32 {
         // Wraps to negative numbers after two thousand million requests, which the protocol allows.
-        self.inner.next_correlation_id.fetch_add(1, Ordering::Relaxed)
+        self.inner
+            .next_correlation_id
+            .fetch_add(1, Ordering::Relaxed)
     }
 
     /// Hands a frame to the task, in order.
@@ -150,12 +158,18 @@ impl Connection {
         expects: task::Expects,
     ) -> Result<oneshot::Receiver<Result<Bytes, Fault>>, Fault> {
         let (outcome, receiver) = oneshot::channel();
-        let outgoing = task::Outgoing { correlation_id, chunks, expects, outcome };
+        let outgoing = task::Outgoing {
+            correlation_id,
+            chunks,
+            expects,
+            outcome,
+        };
         match self.inner.requests.try_send(outgoing) {
             Ok(()) => Ok(receiver),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                Err(Fault::Io(format!("{} requests are waiting to be written", task::QUEUE_LENGTH)))
-            }
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Fault::Io(format!(
+                "{} requests are waiting to be written",
+                task::QUEUE_LENGTH
+            ))),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(self.fault().unwrap_or(Fault::Closed)),
         }
     }

@@ -6,26 +6,48 @@ use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
 
 use ottla_protocol::{
-    messages::{Message, Request, ResponseHeader, encode_request, response_header_version},
-    wire::{Chunk, DecodeError, Reader},
+    messages::{
+        ApiVersionsRequest, Message, Request, ResponseHeader, encode_request,
+        response_header_version,
+    },
+    wire::{Chunk, DecodeError, Reader, StrBytes},
 };
 
-use super::{Connection, Endpoint, EndpointFault, Fault, Seconds, VersionRange, task::Expects};
+use super::{
+    Connection, Endpoint, EndpointFault, Fault, PeerVersions, Seconds, VersionRange, task::Expects,
+};
 
 /// Why a request has no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The connection broke; whether the broker saw the request is unknown.
     #[error("{api} to {endpoint} failed: {fault}")]
-    Connection { api: &'static str, endpoint: Endpoint, fault: Fault },
+    Connection {
+        api: &'static str,
+        endpoint: Endpoint,
+        fault: Fault,
+    },
     #[error("{endpoint} did not answer {api} within {after}", after = Seconds(*after))]
-    TimedOut { api: &'static str, endpoint: Endpoint, after: Duration },
+    TimedOut {
+        api: &'static str,
+        endpoint: Endpoint,
+        after: Duration,
+    },
     /// Nothing was sent.
     #[error("{endpoint} speaks {api} {theirs}, and this client needs {ours}", theirs = Range(theirs), ours = Range(&Some(ours.clone())))]
-    Version { api: &'static str, endpoint: Endpoint, ours: VersionRange, theirs: Option<VersionRange> },
+    Version {
+        api: &'static str,
+        endpoint: Endpoint,
+        ours: VersionRange,
+        theirs: Option<VersionRange>,
+    },
     /// The reply was no such response.
     #[error("the answer of {endpoint} to {api} can't be read: {detail}")]
-    Decode { api: &'static str, endpoint: Endpoint, detail: String },
+    Decode {
+        api: &'static str,
+        endpoint: Endpoint,
+        detail: String,
+    },
 }
 
 struct Range<'a>(&'a Option<VersionRange>);
@@ -48,7 +70,10 @@ impl RequestError {
     /// The same as a fault of the endpoint: for the first request after the handshake.
     pub(crate) fn as_endpoint_fault(&self) -> EndpointFault {
         match self {
-            Self::Connection { fault: Fault::Closed, .. } => EndpointFault::Closed,
+            Self::Connection {
+                fault: Fault::Closed,
+                ..
+            } => EndpointFault::Closed,
             Self::TimedOut { after, .. } => EndpointFault::NoAnswer(*after),
             other => EndpointFault::Io(other.to_string()),
         }
@@ -64,12 +89,14 @@ impl Connection {
     /// The newest version of the API that both sides speak, out of those the caller can use.
     pub fn pick_version<R: Request>(&self, usable: &VersionRange) -> Result<i16, RequestError> {
         let ours = *usable.start().max(&R::MIN_VERSION)..=*usable.end().min(&R::MAX_VERSION);
-        self.versions().pick(R::API_KEY, &ours).ok_or_else(|| RequestError::Version {
-            api: api_name::<R>(),
-            endpoint: self.endpoint().clone(),
-            ours,
-            theirs: self.versions().range(R::API_KEY),
-        })
+        self.versions()
+            .pick(R::API_KEY, &ours)
+            .ok_or_else(|| RequestError::Version {
+                api: api_name::<R>(),
+                endpoint: self.endpoint().clone(),
+                ours,
+                theirs: self.versions().range(R::API_KEY),
+            })
     }
 
     /// Sends and waits.
@@ -95,7 +122,23 @@ impl Connection {
         version: i16,
         within: Duration,
     ) -> Result<(), RequestError> {
-        self.hand_over(request, version, Expects::Nothing)?.frame(within).await.map(drop)
+        self.hand_over(request, version, Expects::Nothing)?
+            .frame(within)
+            .await
+            .map(drop)
+    }
+
+    /// Asks anew what the peer speaks; features may have changed since the handshake.
+    pub async fn ask_versions(&self, within: Duration) -> Result<PeerVersions, RequestError> {
+        let request = ApiVersionsRequest {
+            client_software_name: CLIENT_SOFTWARE_NAME,
+            client_software_version: CLIENT_SOFTWARE_VERSION,
+            ..Default::default()
+        };
+        let response = self
+            .send(&request, known_versions::<ApiVersionsRequest>(), within)
+            .await?;
+        Ok(PeerVersions::of_response(&response))
     }
 
     fn hand_over<R: Request>(
@@ -106,15 +149,30 @@ impl Connection {
     ) -> Result<Pending<R>, RequestError> {
         let correlation_id = self.next_correlation_id();
         let client_id = Some(self.inner.client_id.as_str());
-        let chunks = encode_request(request, version, correlation_id, client_id).into_iter().map(own_bytes).collect();
-        let receiver = self.enqueue(correlation_id, chunks, expects).map_err(|fault| RequestError::Connection {
-            api: api_name::<R>(),
-            endpoint: self.endpoint().clone(),
-            fault,
-        })?;
-        Ok(Pending { connection: self.clone(), receiver, version, request: PhantomData })
+        let chunks = encode_request(request, version, correlation_id, client_id)
+            .into_iter()
+            .map(own_bytes)
+            .collect();
+        let receiver = self
+            .enqueue(correlation_id, chunks, expects)
+            .map_err(|fault| RequestError::Connection {
+                api: api_name::<R>(),
+                endpoint: self.endpoint().clone(),
+                fault,
+            })?;
+        Ok(Pending {
+            connection: self.clone(),
+            receiver,
+            version,
+            request: PhantomData,
+        })
     }
 }
+
+/// How this client names itself in ApiVersions (KIP-511).
+pub(super) const CLIENT_SOFTWARE_NAME: StrBytes = StrBytes::from_static("ottla");
+pub(super) const CLIENT_SOFTWARE_VERSION: StrBytes =
+    StrBytes::from_static(env!("CARGO_PKG_VERSION"));
 
 /// A client has all bytes of its requests at hand; only a broker leaves gaps for file ranges.
 pub(super) fn own_bytes(chunk: Chunk) -> Bytes {
@@ -152,7 +210,11 @@ impl<R: Request> Pending<R> {
         decode_response::<R>(frame, version).map_err(|error| {
             let detail = error.to_string();
             connection.end(Fault::Protocol(detail.clone()));
-            RequestError::Decode { api: api_name::<R>(), endpoint: connection.endpoint().clone(), detail }
+            RequestError::Decode {
+                api: api_name::<R>(),
+                endpoint: connection.endpoint().clone(),
+                detail,
+            }
         })
     }
 
@@ -165,16 +227,30 @@ impl<R: Request> Pending<R> {
             Ok(Err(_)) => self.connection.fault().unwrap_or(Fault::Ended),
             Err(_) => {
                 self.connection.end(Fault::TimedOut);
-                return Err(RequestError::TimedOut { api: api_name::<R>(), endpoint, after: within });
+                return Err(RequestError::TimedOut {
+                    api: api_name::<R>(),
+                    endpoint,
+                    after: within,
+                });
             }
         };
-        Err(RequestError::Connection { api: api_name::<R>(), endpoint, fault })
+        Err(RequestError::Connection {
+            api: api_name::<R>(),
+            endpoint,
+            fault,
+        })
     }
 }
 
 /// Header and body of a response frame.
-pub(super) fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<R::Response, DecodeError> {
+pub(super) fn decode_response<R: Request>(
+    frame: Bytes,
+    version: i16,
+) -> Result<R::Response, DecodeError> {
     let mut reader = Reader::new(frame);
-    ResponseHeader::decode(&mut reader, response_header_version(R::API_KEY, R::is_flexible(version)))?;
+    ResponseHeader::decode(
+        &mut reader,
+        response_header_version(R::API_KEY, R::is_flexible(version)),
+    )?;
     R::Response::decode(&mut reader, version)
 }

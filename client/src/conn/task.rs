@@ -128,28 +128,38 @@ fn enqueue(
     }
     match outgoing.expects {
         // Before the bytes go out: the reply may be here before the write returns.
-        Expects::Reply => shared
-            .waiting()
-            .push_back(Waiting { correlation_id: outgoing.correlation_id, outcome: outgoing.outcome }),
+        Expects::Reply => shared.waiting().push_back(Waiting {
+            correlation_id: outgoing.correlation_id,
+            outcome: outgoing.outcome,
+        }),
         Expects::Nothing => written.push(outgoing.outcome),
     }
 }
 
-async fn read_replies(shared: &Shared, reader: &mut FrameReader, response_bytes_max: usize) -> Fault {
+async fn read_replies(
+    shared: &Shared,
+    reader: &mut FrameReader,
+    response_bytes_max: usize,
+) -> Fault {
     loop {
         let frame = match reader.next(response_bytes_max).await {
             Ok(frame) => frame,
             Err(fault) => return of_frame(fault, response_bytes_max),
         };
-        let Some(correlation_id) = frame.first_chunk().map(|bytes| i32::from_be_bytes(*bytes)) else {
+        let Some(correlation_id) = frame.first_chunk().map(|bytes| i32::from_be_bytes(*bytes))
+        else {
             return Fault::Protocol("a response without a correlation id".to_owned());
         };
         let Some(waiting) = shared.waiting().pop_front() else {
-            return Fault::Protocol(format!("a response (correlation id {correlation_id}) that nobody asked for"));
+            return Fault::Protocol(format!(
+                "a response (correlation id {correlation_id}) that nobody asked for"
+            ));
         };
         if waiting.correlation_id != correlation_id {
             let expected = waiting.correlation_id;
-            let fault = Fault::Protocol(format!("correlation id {correlation_id} came where {expected} was due"));
+            let fault = Fault::Protocol(format!(
+                "correlation id {correlation_id} came where {expected} was due"
+            ));
             let _ = waiting.outcome.send(Err(fault.clone()));
             return fault;
         }
@@ -162,8 +172,8 @@ fn of_frame(fault: FrameFault, response_bytes_max: usize) -> Fault {
     match fault {
         FrameFault::Closed { .. } => Fault::Closed,
         FrameFault::Io(error) => Fault::Io(error.to_string()),
-        FrameFault::Size { size, .. } => {
-            Fault::Protocol(format!("a response of {size} bytes, at most {response_bytes_max} are accepted"))
-        }
+        FrameFault::Size { size, .. } => Fault::Protocol(format!(
+            "a response of {size} bytes, at most {response_bytes_max} are accepted"
+        )),
     }
 }

@@ -12,7 +12,9 @@ use tokio::{
 
 use super::Endpoint;
 
+/// What a connection reads from.
 pub type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
+/// What a connection writes to.
 pub type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// The two directions of a connected stream.
@@ -49,7 +51,10 @@ impl Transport for Plain {
             // Requests are written whole; waiting for more bytes only adds latency.
             stream.set_nodelay(true).map_err(ConnectFault::Connect)?;
             let (reader, writer) = stream.into_split();
-            Ok(Halves { reader: Box::new(reader), writer: Box::new(writer) })
+            Ok(Halves {
+                reader: Box::new(reader),
+                writer: Box::new(writer),
+            })
         })
     }
 }

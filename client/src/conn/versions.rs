@@ -43,7 +43,11 @@ impl PeerVersions {
             supported_features: response
                 .supported_features
                 .iter()
-                .map(|f| SupportedFeature { name: f.name.to_string(), min: f.min_version, max: f.max_version })
+                .map(|f| SupportedFeature {
+                    name: f.name.to_string(),
+                    min: f.min_version,
+                    max: f.max_version,
+                })
                 .collect(),
             finalized_features: response
                 .finalized_features
@@ -65,7 +69,9 @@ impl PeerVersions {
 
     /// Every API the peer named, by key.
     pub fn iter(&self) -> impl Iterator<Item = (i16, VersionRange)> + '_ {
-        self.ranges.iter().map(|(key, (min, max))| (*key, *min..=*max))
+        self.ranges
+            .iter()
+            .map(|(key, (min, max))| (*key, *min..=*max))
     }
 
     /// The newest version both sides speak.
@@ -81,7 +87,10 @@ mod tests {
     use super::*;
 
     fn peer(min: i16, max: i16) -> PeerVersions {
-        PeerVersions { ranges: BTreeMap::from([(3, (min, max))]), ..PeerVersions::default() }
+        PeerVersions {
+            ranges: BTreeMap::from([(3, (min, max))]),
+            ..PeerVersions::default()
+        }
     }
 
     #[test]
@@ -95,7 +104,15 @@ mod tests {
     fn without_a_common_version_there_is_none() {
         assert_eq!(peer(0, 3).pick(3, &(4..=12)), None);
         assert_eq!(peer(13, 14).pick(3, &(4..=12)), None);
-        assert_eq!(peer(5, 4).pick(3, &(0..=12)), None, "a nonsensical range of the peer");
-        assert_eq!(peer(0, 13).pick(4, &(0..=12)), None, "an API the peer does not have");
+        assert_eq!(
+            peer(5, 4).pick(3, &(0..=12)),
+            None,
+            "a nonsensical range of the peer"
+        );
+        assert_eq!(
+            peer(0, 13).pick(4, &(0..=12)),
+            None,
+            "an API the peer does not have"
+        );
     }
 }
