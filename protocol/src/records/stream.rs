@@ -147,11 +147,11 @@ impl Input<'_> {
     }
 
     fn varint(&mut self) -> Result<i32, Trouble> {
-        self.number(read_varint)
+        self.number(|input| read_varint(input))
     }
 
     fn varlong(&mut self) -> Result<i64, Trouble> {
-        self.number(read_varlong)
+        self.number(|input| read_varlong(input))
     }
 
     fn number<T>(

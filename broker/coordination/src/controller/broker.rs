@@ -1,0 +1,161 @@
+//! Brokers, features and blocks of producer ids.
+
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::BrokerRegistrationRequest;
+use ottla_protocol::messages::metadata::register_broker_record::{BrokerEndpoint, BrokerFeature};
+use ottla_protocol::messages::metadata::{
+    BrokerRegistrationChangeRecord, FeatureLevelRecord, MetadataRecord, ProducerIdsRecord,
+    RegisterBrokerRecord,
+};
+use ottla_protocol::types::{BrokerId, ProducerId};
+
+use super::Controller;
+use super::commands::{ApiError, ProducerIdBlock, Response};
+use super::image::BrokerImage;
+
+/// "Not fenced any more" in a `BrokerRegistrationChangeRecord`.
+const UNFENCED: i8 = -1;
+
+impl Controller {
+    /// A start of the broker replaces what an earlier start registered. It begins fenced.
+    pub(super) fn register_broker(
+        &self,
+        request: &BrokerRegistrationRequest,
+        broker_epoch: i64,
+    ) -> (Vec<MetadataRecord>, Response) {
+        let end_points = request.listeners.iter().map(|listener| BrokerEndpoint {
+            name: listener.name.clone(),
+            host: listener.host.clone(),
+            port: listener.port,
+            security_protocol: listener.security_protocol,
+            ..Default::default()
+        });
+        let features = request.features.iter().map(|feature| BrokerFeature {
+            name: feature.name.clone(),
+            min_supported_version: feature.min_supported_version,
+            max_supported_version: feature.max_supported_version,
+            ..Default::default()
+        });
+        let mut log_dirs = request.log_dirs.clone();
+        log_dirs.sort_unstable();
+        let record = RegisterBrokerRecord {
+            broker_id: request.broker_id,
+            incarnation_id: request.incarnation_id,
+            broker_epoch,
+            end_points: end_points.collect(),
+            features: features.collect(),
+            rack: request.rack.clone(),
+            fenced: true,
+            log_dirs,
+            ..Default::default()
+        };
+        (
+            vec![MetadataRecord::RegisterBroker(record)],
+            Response::RegisterBroker(Ok(broker_epoch)),
+        )
+    }
+
+    pub(super) fn unfence_broker(
+        &self,
+        broker_id: BrokerId,
+        broker_epoch: i64,
+    ) -> (Vec<MetadataRecord>, Response) {
+        match self.registered(broker_id, broker_epoch) {
+            Err(error) => (Vec::new(), Response::UnfenceBroker(Err(error))),
+            Ok(broker) if !broker.fenced => (Vec::new(), Response::UnfenceBroker(Ok(()))),
+            Ok(_) => {
+                let record = BrokerRegistrationChangeRecord {
+                    broker_id: broker_id.0,
+                    broker_epoch,
+                    fenced: UNFENCED,
+                    ..Default::default()
+                };
+                (
+                    vec![MetadataRecord::BrokerRegistrationChange(record)],
+                    Response::UnfenceBroker(Ok(())),
+                )
+            }
+        }
+    }
+
+    /// Levels only rise here; the way down loses what the higher level wrote and is no command yet.
+    pub(super) fn set_feature(&self, name: &str, level: i16) -> (Vec<MetadataRecord>, Response) {
+        let current = self.image.features().get(name).copied().unwrap_or(0);
+        if level < current {
+            let error = ApiError::new(
+                ErrorCode::InvalidUpdateVersion,
+                format!(
+                    "Invalid update version {level} for feature {name}. Can't downgrade the version of this \
+                     feature without setting the upgrade type to either safe or unsafe downgrade."
+                ),
+            );
+            return (Vec::new(), Response::SetFeature(Err(error)));
+        }
+        let mut records = Vec::new();
+        if level != current {
+            records.push(MetadataRecord::FeatureLevel(FeatureLevelRecord {
+                name: name.into(),
+                feature_level: level,
+                ..Default::default()
+            }));
+        }
+        (records, Response::SetFeature(Ok(())))
+    }
+
+    pub(super) fn allocate_producer_ids(
+        &self,
+        broker_id: BrokerId,
+        broker_epoch: i64,
+    ) -> (Vec<MetadataRecord>, Response) {
+        match self.next_block(broker_id, broker_epoch) {
+            Err(error) => (Vec::new(), Response::AllocateProducerIds(Err(error))),
+            Ok(block) => {
+                let record = ProducerIdsRecord {
+                    broker_id: broker_id.0,
+                    broker_epoch,
+                    next_producer_id: block.first.0 + i64::from(block.length),
+                    ..Default::default()
+                };
+                (
+                    vec![MetadataRecord::ProducerIds(record)],
+                    Response::AllocateProducerIds(Ok(block)),
+                )
+            }
+        }
+    }
+
+    fn next_block(
+        &self,
+        broker_id: BrokerId,
+        broker_epoch: i64,
+    ) -> Result<ProducerIdBlock, ApiError> {
+        self.registered(broker_id, broker_epoch)?;
+        let first = self.image.next_producer_id();
+        let length = self.settings.producer_ids_per_block;
+        if first > i64::MAX - i64::from(length) {
+            return Err(ApiError::new(
+                ErrorCode::UnknownServerError,
+                format!(
+                    "Exhausted all producerIds as the next block's end producerId has exceeded the int64 type \
+                     limit: {first}"
+                ),
+            ));
+        }
+        Ok(ProducerIdBlock {
+            first: ProducerId(first),
+            length,
+        })
+    }
+
+    fn registered(&self, id: BrokerId, epoch: i64) -> Result<&BrokerImage, ApiError> {
+        let broker = self
+            .image
+            .cluster()
+            .broker(id)
+            .ok_or(ErrorCode::BrokerIdNotRegistered)?;
+        if broker.epoch != epoch {
+            return Err(ErrorCode::StaleBrokerEpoch.into());
+        }
+        Ok(broker)
+    }
+}

@@ -1,0 +1,25 @@
+//! What the shell reads from the broker's configuration for the controller.
+
+/// Defaults and limits of the controller; each field names its broker key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `num.partitions`
+    pub partition_count_default: i32,
+    /// `default.replication.factor`
+    pub replication_factor_default: i16,
+    /// Records that one request may make; no key, ten thousand in the reference.
+    pub records_per_request_max: usize,
+    /// Ids in one block for InitProducerId; no key, a thousand in the reference.
+    pub producer_ids_per_block: i32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            partition_count_default: 1,
+            replication_factor_default: 1,
+            records_per_request_max: 10_000,
+            producer_ids_per_block: 1_000,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Classic groups and committed offsets: the machine behind one partition of `__consumer_offsets`.
+//!
+//! Owns: membership, rebalances, assignments as the leader sent them, committed offsets and their expiry.
+//! Always: a generation never falls; a group has at most one member per `group.instance.id`; within a generation a
+//! member has one assignment. What survives a failover is [`state::Hard`]: the last stable generation of each group
+//! and its offsets. Everything else (parked joins, pending members, timers) is soft, and members rebuild it.
+//! Not here: API versions, access checks, which partition a group belongs to on the wire (see [`partition_for`]).
+//!
+//! Terms and error codes are the reference's. Consumer, share and streams groups are other files' business: a
+//! `Command` and a record type each, next to those of the classic groups.
+
+mod commands;
+mod describe;
+mod heartbeat;
+mod join;
+mod leave;
+mod member;
+mod offsets;
+mod rebalance;
+mod records;
+mod settings;
+mod soft;
+pub mod state;
+mod sync;
+
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::{Millis, Offset, PartitionIndex};
+
+use crate::effects::{Effects, ReplyToken};
+use crate::machine::Machine;
+
+pub use commands::{
+    Command, JoinGroup, MemberIds, Response, UnknownGroup, delete_groups_error,
+    describe_groups_error, leave_group_error, offset_commit_error, offset_delete_error,
+    offset_fetch_error,
+};
+pub use records::{GroupRecord, RecordError};
+pub use settings::Settings;
+
+use soft::Soft;
+use state::Hard;
+
+/// The groups of one partition of `__consumer_offsets`.
+#[derive(Debug)]
+pub struct GroupMachine {
+    settings: Settings,
+    hard: Hard,
+    soft: Soft,
+}
+
+/// The machine's timers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// A member's session, or the time that a pending member has to come back.
+    Heartbeat { group: String, member: String },
+    /// The end of a rebalance's join phase.
+    Join { group: String },
+    /// The end of a rebalance's sync phase.
+    Sync { group: String },
+    /// The next look for expired offsets and empty groups.
+    ExpireOffsets,
+}
+
+impl GroupMachine {
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            hard: Hard::default(),
+            soft: Soft::default(),
+        }
+    }
+
+    /// What replaying the log gives.
+    #[must_use]
+    pub fn hard(&self) -> &Hard {
+        &self.hard
+    }
+}
+
+/// The partition of `__consumer_offsets` that a group belongs to: the absolute value of Java's string hash, modulo.
+#[must_use]
+pub fn partition_for(group_id: &str, partition_count: i32) -> PartitionIndex {
+    let hash = group_id.encode_utf16().fold(0_i32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    });
+    // As the reference does it: the one number without a positive counterpart becomes 0.
+    let positive = if hash == i32::MIN { 0 } else { hash.abs() };
+    PartitionIndex(positive % partition_count.max(1))
+}
+
+impl Machine for GroupMachine {
+    type Command = Command;
+    type Record = GroupRecord;
+    type Response = Response;
+    type Timer = Timer;
+
+    fn handle(
+        &mut self,
+        now: Millis,
+        token: ReplyToken,
+        command: Command,
+        out: &mut Effects<Self>,
+    ) {
+        match command {
+            Command::JoinGroup(join) => self.join_group(now, token, join, out),
+            Command::SyncGroup(request) => self.sync_group(now, token, request, out),
+            Command::Heartbeat(request) => self.heartbeat(now, token, &request, out),
+            Command::LeaveGroup(request) => self.leave_group(now, token, &request, out),
+            Command::DescribeGroups {
+                group_ids,
+                unknown_group,
+            } => out.reply(token, self.describe_groups(group_ids, unknown_group)),
+            Command::ListGroups {
+                states_filter,
+                types_filter,
+            } => out.reply(token, self.list_groups(&states_filter, &types_filter)),
+            Command::DeleteGroups { group_ids } => self.delete_groups(token, group_ids, out),
+            Command::OffsetCommit {
+                request,
+                unknown_group,
+            } => self.offset_commit(now, token, &request, unknown_group, out),
+            Command::OffsetFetch { group } => out.reply(token, self.offset_fetch(&group)),
+            Command::OffsetDelete(request) => self.offset_delete(token, &request, out),
+            Command::PartitionsDeleted { partitions } => {
+                self.partitions_deleted(token, &partitions, out);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, now: Millis, timer: Timer, out: &mut Effects<Self>) {
+        match timer {
+            Timer::Heartbeat { group, member } => self.expire_member(now, &group, &member, out),
+            Timer::Join { group } => self.join_phase_over(now, &group, out),
+            Timer::Sync { group } => self.expire_pending_sync(now, &group, out),
+            Timer::ExpireOffsets => self.expire_offsets(now, out),
+        }
+    }
+
+    fn apply(&mut self, offset: Offset, record: &GroupRecord) {
+        self.hard.apply(offset, record);
+        self.soft.follow(&self.hard, record);
+    }
+
+    fn on_loaded(&mut self, now: Millis, out: &mut Effects<Self>) {
+        self.restore(now, out);
+    }
+
+    fn on_append_failed(
+        &mut self,
+        now: Millis,
+        records: &[GroupRecord],
+        error: ErrorCode,
+        out: &mut Effects<Self>,
+    ) {
+        self.take_back(now, records, Self::client_error(error), out);
+    }
+
+    fn client_error(error: ErrorCode) -> ErrorCode {
+        match error {
+            ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::NotEnoughReplicas
+            | ErrorCode::NotEnoughReplicasAfterAppend
+            | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
+            ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => {
+                ErrorCode::NotCoordinator
+            }
+            ErrorCode::MessageTooLarge
+            | ErrorCode::RecordListTooLarge
+            | ErrorCode::InvalidFetchSize => ErrorCode::UnknownServerError,
+            other => other,
+        }
+    }
+}

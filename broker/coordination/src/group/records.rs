@@ -1,0 +1,127 @@
+//! The records of `__consumer_offsets` that classic groups and offsets need, and their bytes.
+//!
+//! A key starts with its type, a value with its version, two bytes each; a null value is a tombstone. The versions
+//! written are the reference's: 3 for groups, 4 for offsets, 1 for offsets with an expiry time of their own.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ottla_protocol::messages::Message;
+use ottla_protocol::messages::internal::{
+    GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, LegacyOffsetCommitValue,
+    OffsetCommitKey, OffsetCommitValue,
+};
+use ottla_protocol::wire::{DecodeError, Reader};
+use thiserror::Error;
+
+const GROUP_METADATA_VERSION: i16 = 3;
+const OFFSET_COMMIT_VERSION: i16 = 4;
+const OFFSET_COMMIT_WITH_EXPIRY_VERSION: i16 = 1;
+
+/// A record of `__consumer_offsets`; no value is a tombstone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupRecord {
+    GroupMetadata {
+        key: GroupMetadataKey,
+        value: Option<GroupMetadataValue>,
+    },
+    OffsetCommit {
+        key: OffsetCommitKey,
+        value: Option<OffsetCommitValue>,
+    },
+}
+
+/// A record of `__consumer_offsets` that can't be read.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    #[error("a record of the offsets topic has no key")]
+    NoKey,
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl GroupRecord {
+    /// Key and value as they go into the log.
+    #[must_use]
+    pub fn encode(&self) -> (Bytes, Option<Bytes>) {
+        match self {
+            Self::GroupMetadata { key, value } => (
+                with_number(GroupMetadataKey::API_KEY, &key.to_bytes(0)),
+                value
+                    .as_ref()
+                    .map(|value| versioned(value, GROUP_METADATA_VERSION)),
+            ),
+            Self::OffsetCommit { key, value } => (
+                with_number(OffsetCommitKey::API_KEY, &key.to_bytes(0)),
+                value
+                    .as_ref()
+                    .map(|value| versioned(value, offset_commit_version(value))),
+            ),
+        }
+    }
+
+    /// Reads a record; `None` where the type is one that this machine has no part in.
+    pub fn decode(key: Option<Bytes>, value: Option<Bytes>) -> Result<Option<Self>, RecordError> {
+        let mut key = Reader::new(key.ok_or(RecordError::NoKey)?);
+        match key.i16("type")? {
+            LegacyOffsetCommitKey::API_KEY => {
+                let key = LegacyOffsetCommitKey::decode(&mut key, 0)?;
+                let value = decode_value::<LegacyOffsetCommitValue>(value)?;
+                Ok(Some(from_legacy(key, value)))
+            }
+            OffsetCommitKey::API_KEY => Ok(Some(Self::OffsetCommit {
+                key: OffsetCommitKey::decode(&mut key, 0)?,
+                value: decode_value(value)?,
+            })),
+            GroupMetadataKey::API_KEY => Ok(Some(Self::GroupMetadata {
+                key: GroupMetadataKey::decode(&mut key, 0)?,
+                value: decode_value(value)?,
+            })),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn offset_commit_version(value: &OffsetCommitValue) -> i16 {
+    if value.expire_timestamp >= 0 {
+        OFFSET_COMMIT_WITH_EXPIRY_VERSION
+    } else {
+        OFFSET_COMMIT_VERSION
+    }
+}
+
+/// Offsets of key type 0 mean the same as those of type 1; only very old brokers wrote them.
+fn from_legacy(key: LegacyOffsetCommitKey, value: Option<LegacyOffsetCommitValue>) -> GroupRecord {
+    GroupRecord::OffsetCommit {
+        key: OffsetCommitKey {
+            group: key.group,
+            topic: key.topic,
+            partition: key.partition,
+            ..Default::default()
+        },
+        value: value.map(|value| OffsetCommitValue {
+            offset: value.offset,
+            metadata: value.metadata,
+            commit_timestamp: value.commit_timestamp,
+            ..Default::default()
+        }),
+    }
+}
+
+fn versioned<M: Message>(message: &M, version: i16) -> Bytes {
+    with_number(version, &message.to_bytes(version))
+}
+
+fn with_number(number: i16, body: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(2 + body.len());
+    bytes.put_i16(number);
+    bytes.put_slice(body);
+    bytes.freeze()
+}
+
+fn decode_value<M: Message>(value: Option<Bytes>) -> Result<Option<M>, RecordError> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let mut reader = Reader::new(value);
+    let version = reader.i16("version")?;
+    Ok(Some(M::decode(&mut reader, version)?))
+}

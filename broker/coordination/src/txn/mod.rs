@@ -1,0 +1,7 @@
+//! Idempotent producers: what a partition remembers of them, and where their ids come from.
+
+pub mod producer_ids;
+pub mod producer_state;
+
+pub use producer_ids::ProducerIds;
+pub use producer_state::{Duplicate, ProducerBatch, ProducerStates, Verdict};

@@ -1,0 +1,256 @@
+//! What one partition remembers of its idempotent producers (KIP-98).
+//!
+//! Owns: epoch and sequence checks, the last five batches of each producer for telling duplicates, where open
+//! transactions begin, expiry.
+//! Always: the remembered batches of a producer are of its current epoch, in order and without gaps; a sequence
+//! number follows 2^31-1 with 0; `check` changes nothing, `apply` believes what is on the log.
+//! Not here: transaction markers' verdicts, verification of transactions, the snapshot file's bytes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
+use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
+
+/// As many as a producer may have in flight without losing its order.
+const BATCHES_REMEMBERED: usize = 5;
+const NO_SEQUENCE: i32 = -1;
+
+/// A batch with a producer id, as its header tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerBatch {
+    pub producer_id: ProducerId,
+    pub producer_epoch: ProducerEpoch,
+    pub first_sequence: i32,
+    pub last_sequence: i32,
+    /// Last offset minus base offset.
+    pub offset_delta: i32,
+    pub max_timestamp: Millis,
+    pub is_transactional: bool,
+}
+
+/// Whether a batch may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Append,
+    /// It is on the log already: the producer gets the answer that it missed.
+    Duplicate(Duplicate),
+}
+
+/// Where a batch was appended the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    pub base_offset: Offset,
+    pub last_offset: Offset,
+    pub timestamp: Millis,
+}
+
+/// All producers of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProducerStates {
+    producers: BTreeMap<ProducerId, ProducerState>,
+    /// First offsets of open transactions.
+    open_transactions: BTreeSet<(Offset, ProducerId)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ProducerState {
+    epoch: ProducerEpoch,
+    batches: VecDeque<BatchSeen>,
+    last_timestamp: Millis,
+    coordinator_epoch: i32,
+    transaction_start: Option<Offset>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BatchSeen {
+    last_sequence: i32,
+    last_offset: Offset,
+    offset_delta: i32,
+    timestamp: Millis,
+}
+
+impl BatchSeen {
+    fn first_sequence(&self) -> i32 {
+        sequence_before(self.last_sequence, self.offset_delta)
+    }
+
+    fn base_offset(&self) -> Offset {
+        Offset(self.last_offset.0 - i64::from(self.offset_delta))
+    }
+}
+
+impl ProducerStates {
+    /// Decides about a batch that a client sent.
+    pub fn check(&self, batch: &ProducerBatch) -> Result<Verdict, ErrorCode> {
+        let Some(producer) = self.producers.get(&batch.producer_id) else {
+            // A producer may outlive what we remember of it (expiry, retention): any sequence starts it (KIP-360).
+            return Ok(Verdict::Append);
+        };
+        if let Some(duplicate) = producer.find_duplicate(batch) {
+            return Ok(Verdict::Duplicate(duplicate));
+        }
+        if batch.producer_epoch < producer.epoch {
+            return Err(ErrorCode::InvalidProducerEpoch);
+        }
+        let expected = if batch.producer_epoch > producer.epoch {
+            0
+        } else {
+            sequence_after(producer.last_sequence(), 1)
+        };
+        if batch.first_sequence != expected {
+            return Err(ErrorCode::OutOfOrderSequenceNumber);
+        }
+        Ok(Verdict::Append)
+    }
+
+    /// Remembers a batch that is on the log at `base_offset`: after `check`, or when reading the log.
+    pub fn apply(&mut self, batch: &ProducerBatch, base_offset: Offset) {
+        let producer = self
+            .producers
+            .entry(batch.producer_id)
+            .or_insert_with(|| ProducerState::new(batch.producer_epoch));
+        producer.enter_epoch(batch.producer_epoch);
+        if producer.batches.len() == BATCHES_REMEMBERED {
+            producer.batches.pop_front();
+        }
+        producer.batches.push_back(BatchSeen {
+            last_sequence: batch.last_sequence,
+            last_offset: base_offset.plus(i64::from(batch.offset_delta)),
+            offset_delta: batch.offset_delta,
+            timestamp: batch.max_timestamp,
+        });
+        producer.last_timestamp = batch.max_timestamp;
+        if batch.is_transactional && producer.transaction_start.is_none() {
+            producer.transaction_start = Some(base_offset);
+            self.open_transactions
+                .insert((base_offset, batch.producer_id));
+        }
+    }
+
+    /// Where the first open transaction begins: readers of committed records stop there.
+    #[must_use]
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
+        self.open_transactions.first().map(|(offset, _)| *offset)
+    }
+
+    /// Forgets producers that have been silent for `expiration_ms` and have no open transaction.
+    pub fn expire(&mut self, now: Millis, expiration_ms: i64) {
+        self.producers.retain(|_, producer| {
+            producer.transaction_start.is_some()
+                || now.0.saturating_sub(producer.last_timestamp.0) < expiration_ms
+        });
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.producers.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.producers.is_empty()
+    }
+
+    /// What a snapshot keeps: of each producer its last batch.
+    #[must_use]
+    pub fn to_entries(&self) -> Vec<ProducerEntry> {
+        let entries = self.producers.iter().map(|(id, producer)| {
+            let last = producer.batches.back();
+            ProducerEntry {
+                producer_id: id.0,
+                epoch: producer.epoch.0,
+                last_sequence: producer.last_sequence(),
+                last_offset: last.map_or(-1, |batch| batch.last_offset.0),
+                offset_delta: last.map_or(0, |batch| batch.offset_delta),
+                timestamp: producer.last_timestamp.0,
+                coordinator_epoch: producer.coordinator_epoch,
+                current_txn_first_offset: producer.transaction_start.map_or(-1, |start| start.0),
+                ..Default::default()
+            }
+        });
+        entries.collect()
+    }
+
+    /// The state that a snapshot kept.
+    #[must_use]
+    pub fn from_entries(entries: &[ProducerEntry]) -> Self {
+        let mut states = Self::default();
+        for entry in entries {
+            let id = ProducerId(entry.producer_id);
+            let mut producer = ProducerState::new(ProducerEpoch(entry.epoch));
+            producer.last_timestamp = Millis(entry.timestamp);
+            producer.coordinator_epoch = entry.coordinator_epoch;
+            // A producer whose last word was a marker has no batch.
+            if entry.last_sequence != NO_SEQUENCE && entry.offset_delta >= 0 {
+                producer.batches.push_back(BatchSeen {
+                    last_sequence: entry.last_sequence,
+                    last_offset: Offset(entry.last_offset),
+                    offset_delta: entry.offset_delta,
+                    timestamp: Millis(entry.timestamp),
+                });
+            }
+            if entry.current_txn_first_offset >= 0 {
+                let start = Offset(entry.current_txn_first_offset);
+                producer.transaction_start = Some(start);
+                states.open_transactions.insert((start, id));
+            }
+            states.producers.insert(id, producer);
+        }
+        states
+    }
+}
+
+impl ProducerState {
+    fn new(epoch: ProducerEpoch) -> Self {
+        Self {
+            epoch,
+            batches: VecDeque::new(),
+            last_timestamp: Millis(-1),
+            coordinator_epoch: -1,
+            transaction_start: None,
+        }
+    }
+
+    fn enter_epoch(&mut self, epoch: ProducerEpoch) {
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.batches.clear();
+        }
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.batches
+            .back()
+            .map_or(NO_SEQUENCE, |batch| batch.last_sequence)
+    }
+
+    fn find_duplicate(&self, batch: &ProducerBatch) -> Option<Duplicate> {
+        if batch.producer_epoch != self.epoch {
+            return None;
+        }
+        let seen = self.batches.iter().find(|seen| {
+            seen.first_sequence() == batch.first_sequence
+                && seen.last_sequence == batch.last_sequence
+        })?;
+        Some(Duplicate {
+            base_offset: seen.base_offset(),
+            last_offset: seen.last_offset,
+            timestamp: seen.timestamp,
+        })
+    }
+}
+
+/// The sequence number `count` steps on: 0 follows 2^31-1.
+#[must_use]
+pub fn sequence_after(sequence: i32, count: i32) -> i32 {
+    wrap(i64::from(sequence) + i64::from(count))
+}
+
+fn sequence_before(sequence: i32, count: i32) -> i32 {
+    wrap(i64::from(sequence) - i64::from(count))
+}
+
+fn wrap(sequence: i64) -> i32 {
+    i32::try_from(sequence.rem_euclid(1 << 31)).expect("less than 2^31")
+}
