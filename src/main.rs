@@ -1,2 +1,58 @@
-//! The multicall binary.
-fn main() {}
+//! The multicall binary: the name it was called by, or its first word, says which tool to be.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ottla_cli::Context;
+
+mod links;
+mod tools;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_default();
+    let name = Path::new(&program)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut cx = Context::of_process(name.clone());
+    let Some(words) = words
+        .map(OsString::into_string)
+        .collect::<Result<Vec<String>, _>>()
+        .ok()
+    else {
+        cx.warn("An argument is not valid UTF-8.");
+        return ExitCode::FAILURE;
+    };
+    ExitCode::from(match tools::by_link(&name) {
+        Some(tool) => ottla_cli::run(tool, &words, &mut cx),
+        None => multicall(&words, &mut cx),
+    })
+}
+
+/// `ottla TOOL …`, and the few words that are no tool.
+fn multicall(words: &[String], cx: &mut Context) -> u8 {
+    let (first, rest) = match words.split_first() {
+        Some((first, rest)) => (first.as_str(), rest),
+        None => ("help", words),
+    };
+    let outcome = match first {
+        "help" | "--help" | "-h" => tools::help(rest, cx),
+        "version" | "--version" | "-V" => tools::version(cx),
+        "install-links" => links::install(rest, cx),
+        name => return named(name, rest, cx),
+    };
+    ottla_cli::tool::finish(outcome, cx)
+}
+
+fn named(name: &str, words: &[String], cx: &mut Context) -> u8 {
+    match tools::by_name(name) {
+        Some(tool) => {
+            cx.program = format!("ottla {}", tool.name);
+            ottla_cli::run(tool, words, cx)
+        }
+        None => ottla_cli::tool::finish(Err(tools::unknown(name)), cx),
+    }
+}

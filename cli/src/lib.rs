@@ -1,1 +1,18 @@
-//! The client tools.
+//! The client tools: what `kafka-topics.sh` and its siblings do, as functions over a [`Context`].
+//!
+//! Sits on `client`; knows nothing of the broker. A tool is one file in `tools/` with three parts: `Args` (clap),
+//! `plan` (pure: options to what shall be done) and `render` (pure: answers to text). Between the two it asks the
+//! cluster. Always: standard output and exit status are the reference's; standard error says the same and more.
+
+pub mod context;
+pub mod java_order;
+pub mod jopt;
+pub mod options;
+pub mod stop;
+pub mod tool;
+pub mod tools;
+pub mod topic_filter;
+
+pub use context::Context;
+pub use stop::{Failure, Stop};
+pub use tool::{REFERENCE_VERSION, Tool, run};

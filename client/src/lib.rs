@@ -1,1 +1,12 @@
-//! Async Kafka client library.
+//! The async client library behind all tools, and the links between brokers.
+//!
+//! Layers, each knowing only those before it: `conn` (one connection), `cluster` (the right connection, and trying
+//! again), `admin` and `producer` (what is asked). `config` turns Kafka's keys into their settings.
+
+pub mod admin;
+pub mod cluster;
+pub mod config;
+pub mod conn;
+mod error;
+
+pub use error::{ApiError, ClientError};

@@ -182,7 +182,7 @@ error_codes! {
     23, InconsistentGroupProtocol, "INCONSISTENT_GROUP_PROTOCOL", Fatal, "InconsistentGroupProtocolException",
         "The group member's supported protocols are incompatible with those of existing members or first group member tried to join with empty protocol type or empty protocol list.";
     24, InvalidGroupId, "INVALID_GROUP_ID", Fatal, "InvalidGroupIdException",
-        "The configured groupId is invalid.";
+        "The group id is invalid.";
     25, UnknownMemberId, "UNKNOWN_MEMBER_ID", Fatal, "UnknownMemberIdException",
         "The coordinator is not aware of this member.";
     26, InvalidSessionTimeout, "INVALID_SESSION_TIMEOUT", Fatal, "InvalidSessionTimeoutException",
@@ -296,7 +296,7 @@ error_codes! {
     80, PreferredLeaderNotAvailable, "PREFERRED_LEADER_NOT_AVAILABLE", Retriable, "PreferredLeaderNotAvailableException",
         "The preferred leader was not available.";
     81, GroupMaxSizeReached, "GROUP_MAX_SIZE_REACHED", Fatal, "GroupMaxSizeReachedException",
-        "The consumer group has reached its max size.";
+        "The group has reached its maximum size.";
     82, FencedInstanceId, "FENCED_INSTANCE_ID", Fatal, "FencedInstanceIdException",
         "The broker rejected this static consumer since another consumer with the same group.instance.id has registered with a different member.id.";
     83, EligibleLeadersNotAvailable, "ELIGIBLE_LEADERS_NOT_AVAILABLE", Retriable, "EligibleLeadersNotAvailableException",
@@ -392,7 +392,7 @@ error_codes! {
     128, InvalidRegularExpression, "INVALID_REGULAR_EXPRESSION", Fatal, "InvalidRegularExpression",
         "The regular expression is not valid.";
     129, RebootstrapRequired, "REBOOTSTRAP_REQUIRED", Fatal, "RebootstrapRequiredException",
-        "The client metadata is stale, the client should rebootstrap to obtain new metadata.";
+        "Client metadata is stale. The client should rebootstrap to obtain new metadata.";
     130, StreamsInvalidTopology, "STREAMS_INVALID_TOPOLOGY", Fatal, "StreamsInvalidTopologyException",
         "The supplied topology is invalid.";
     131, StreamsInvalidTopologyEpoch, "STREAMS_INVALID_TOPOLOGY_EPOCH", Fatal, "StreamsInvalidTopologyEpochException",

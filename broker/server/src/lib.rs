@@ -1,1 +1,18 @@
 //! The broker's async shell: sockets, files, timers.
+//!
+//! Owns: connections and the order of their replies (`net`), the list of APIs and their handlers (`api`), and carrying
+//! out what the log and the machines of `ottla_coordination` decide (`exec`).
+//! Deliberately not here: Kafka's rules about groups, topics, producers and fetch sessions; bytes on disk.
+
+mod api;
+mod boot;
+mod broker;
+mod clock;
+mod data_dirs;
+mod exec;
+mod log_limits;
+mod net;
+mod settings;
+
+pub use boot::{Started, serve};
+pub use settings::{Endpoint, SettingsError};

@@ -164,7 +164,7 @@ impl Compression {
     ) -> Result<Inflater<'_>, CompressError> {
         let stream = match self {
             Self::None => Stream::Plain(payload),
-            Self::Gzip => Stream::Gzip(gzip::Inflate::new(payload)),
+            Self::Gzip => Stream::Gzip(Box::new(gzip::Inflate::new(payload))),
             Self::Snappy => Stream::Snappy(snappy::Inflate::new(payload, limits.bytes_max)),
             Self::Lz4 => Stream::Lz4(Box::new(lz4::Inflate::new(payload).map_err(|source| {
                 CompressError::Damaged {
@@ -238,7 +238,7 @@ pub struct Inflater<'a> {
 
 enum Stream<'a> {
     Plain(&'a [u8]),
-    Gzip(gzip::Inflate<'a>),
+    Gzip(Box<gzip::Inflate<'a>>),
     Snappy(snappy::Inflate<'a>),
     Lz4(Box<lz4::Inflate<'a>>),
     Zstd(zstd::Inflate<'a>),

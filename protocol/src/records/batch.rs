@@ -174,16 +174,20 @@ impl BatchHeader {
     /// Reads a header without looking at the CRC or at what follows; the batch may be longer than `bytes`.
     pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
         frame_size(bytes)?;
-        let Some(header) = bytes.first_chunk::<BATCH_OVERHEAD>() else {
-            return Err(RecordError::Incomplete {
-                size: BATCH_OVERHEAD,
-                available: bytes.len(),
-            });
+        let incomplete = RecordError::Incomplete {
+            size: BATCH_OVERHEAD,
+            available: bytes.len(),
         };
-        let batch_length = i32::from_be_bytes(field(header, 8));
+        let Some(start) = bytes.first_chunk::<LOG_OVERHEAD>() else {
+            return Err(incomplete);
+        };
+        let batch_length = i32::from_be_bytes(field(start, 8));
         if batch_length < (BATCH_OVERHEAD - LOG_OVERHEAD) as i32 {
             return Err(RecordError::Length(batch_length));
         }
+        let Some(header) = bytes.first_chunk::<BATCH_OVERHEAD>() else {
+            return Err(incomplete);
+        };
         Ok(Self {
             base_offset: Offset(i64::from_be_bytes(field(header, 0))),
             batch_length,

@@ -147,11 +147,11 @@ impl Input<'_> {
     }
 
     fn varint(&mut self) -> Result<i32, Trouble> {
-        self.number(|input| read_varint(input))
+        self.number(read_varint)
     }
 
     fn varlong(&mut self) -> Result<i64, Trouble> {
-        self.number(|input| read_varlong(input))
+        self.number(read_varlong)
     }
 
     fn number<T>(

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use flate2::read::MultiGzDecoder;
 
 /// The rows of a table without its head line, cells split by tabs.
-pub fn table(name: &str) -> Vec<Vec<String>> {
+pub(crate) fn table(name: &str) -> Vec<Vec<String>> {
     let folder = std::env::var_os("OTTLA_VECTORS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"),
         PathBuf::from,
@@ -32,7 +32,7 @@ pub fn table(name: &str) -> Vec<Vec<String>> {
 }
 
 /// Lower-case hexadecimal to bytes.
-pub fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     assert!(text.len().is_multiple_of(2), "odd number of hex digits");
     (0..text.len() / 2)
         .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex digits"))

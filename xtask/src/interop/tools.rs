@@ -75,7 +75,7 @@ const STORY: &[(Who, &str)] = &[
     ),
     (
         Kafkas,
-        "configs --alter --entity-type topics --entity-name plain --add-config max.message.bytes=2000000",
+        "configs --alter --entity-type topics --entity-name plain --add-config retention.ms=10800000",
     ),
     (
         Both,
@@ -87,7 +87,7 @@ const STORY: &[(Who, &str)] = &[
     ),
     (Kafkas, "topics --alter --topic plain --partitions 2"),
     (Ours, "topics --alter --topic lines --partitions 4"),
-    (Both, "topics --describe"),
+    (Both, "topics --describe --exclude-internal"),
     (Ours, "consumer-groups --delete --group theirs"),
     (Kafkas, "consumer-groups --delete --group ours"),
     (Both, "consumer-groups --list"),

@@ -1,10 +1,12 @@
-//! Which crate may depend on which: the table in ARCHITECTURE.md, held against what cargo says the manifests say.
+//! Which crate may depend on which: the table in ARCHITECTURE.md, held against what cargo says the manifests say; and
+//! a line in the ledger of dependencies for each crate of others.
 //!
 //! Always: every crate of the workspace except xtask has a row, so that a new crate cannot be forgotten.
 //! The table is the only list: its second column names the crates of ours that may be used (dev-dependencies too),
 //! its third the crates of others that must never be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -14,6 +16,7 @@ use crate::shell;
 
 const PAGE: &str = "ARCHITECTURE.md";
 const HEADING: &str = "Who may depend on whom";
+const LEDGER: &str = "docs/decisions/dependencies.md";
 
 #[derive(Debug, PartialEq)]
 struct Rule {
@@ -27,12 +30,30 @@ struct Manifest {
 }
 
 pub(super) fn check(files: &[Tracked]) -> Result<Vec<String>> {
-    let page = files
-        .iter()
-        .find(|file| file.path.as_os_str() == PAGE)
-        .with_context(|| format!("{PAGE} is missing"))?;
-    let rules = parse_table(&page.text)?;
-    Ok(violations(&rules, &manifests()?))
+    let rules = parse_table(text_of(files, PAGE)?)?;
+    let manifests = manifests()?;
+    let mut found = violations(&rules, &manifests);
+    found.extend(unexplained(text_of(files, LEDGER)?, &manifests));
+    Ok(found)
+}
+
+fn text_of<'a>(files: &'a [Tracked], path: &str) -> Result<&'a str> {
+    let file = files.iter().find(|file| file.path == Path::new(path));
+    Ok(&file.with_context(|| format!("{path} is missing"))?.text)
+}
+
+/// Rows of the ledger look like "| `crate` | job | why |".
+fn unexplained(ledger: &str, manifests: &[Manifest]) -> BTreeSet<String> {
+    let theirs = manifests.iter().flat_map(|manifest| &manifest.dependencies);
+    theirs
+        .filter(|name| !manifests.iter().any(|ours| ours.name == **name))
+        .filter(|name| {
+            !ledger
+                .lines()
+                .any(|line| line.starts_with(&format!("| `{name}` |")))
+        })
+        .map(|name| format!("{LEDGER}: no line for {name}"))
+        .collect()
 }
 
 fn violations(rules: &BTreeMap<String, Rule>, manifests: &[Manifest]) -> Vec<String> {
@@ -145,6 +166,21 @@ mod tests {
         assert_eq!(rules.keys().collect::<Vec<_>>(), ["log", "quorum", "wire"]);
         assert_eq!(rules["log"].ours, ["wire"]);
         assert_eq!(rules["quorum"].never, ["tokio"]);
+    }
+
+    #[test]
+    fn a_dependency_without_a_line_in_the_ledger_is_found() {
+        let found = unexplained(
+            "| `bytes` | slices | shared |\nand `rand` in prose",
+            &[
+                manifest("log", &["wire", "bytes", "rand"]),
+                manifest("wire", &["rand"]),
+            ],
+        );
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [format!("{LEDGER}: no line for rand")]
+        );
     }
 
     #[test]

@@ -88,6 +88,8 @@ mod tests {
 
     #[test]
     fn the_tree_is_tidy() {
-        run().unwrap();
+        if let Err(problems) = run() {
+            panic!("{problems:#}");
+        }
     }
 }

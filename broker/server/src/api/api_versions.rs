@@ -1,0 +1,87 @@
+//! ApiVersions (18): what this broker speaks.
+//!
+//! - v3: the client says its name and version; responses are flexible but for their header (KIP-511).
+//! - v3: features, as tagged fields (KIP-584).
+//! - v4: feature ranges may begin at 0 (KIP-1022); older responses leave those out.
+
+use ottla_protocol::apis::ApiKey;
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::api_versions::response::ApiVersion;
+use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, encode_response};
+
+use super::{APIS, Answer, Context, Outcome};
+use crate::net::Encoded;
+
+/// First version in which the client introduces its software.
+const SOFTWARE_NAME_FROM: i16 = 3;
+
+pub(crate) fn handle(
+    context: &Context<'_>,
+    request: ApiVersionsRequest,
+) -> Answer<ApiVersionsResponse> {
+    if context.version >= SOFTWARE_NAME_FROM
+        && !(is_plain(&request.client_software_name) && is_plain(&request.client_software_version))
+    {
+        return Answer::now(ApiVersionsResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            ..Default::default()
+        });
+    }
+    Answer::now(ApiVersionsResponse {
+        api_keys: spoken(|_| true),
+        ..Default::default()
+    })
+}
+
+/// The answer to a version from the future: version 0, which every client can read, with what would be understood.
+pub(crate) fn oldest_refusal(correlation_id: i32) -> Outcome {
+    let response = ApiVersionsResponse {
+        error_code: ErrorCode::UnsupportedVersion.code(),
+        api_keys: spoken(|key| key == ApiKey::ApiVersions),
+        ..Default::default()
+    };
+    Outcome::Now(Encoded {
+        chunks: encode_response(&response, 0, correlation_id),
+        files: Vec::new(),
+    })
+}
+
+fn spoken(wanted: impl Fn(ApiKey) -> bool) -> Vec<ApiVersion> {
+    let listed = APIS.iter().map(|api| api.key).filter(|key| wanted(*key));
+    listed
+        .filter_map(|key| {
+            let (min_version, max_version) = key.advertised_versions()?;
+            Some(ApiVersion {
+                api_key: key.key(),
+                min_version,
+                max_version,
+                ..Default::default()
+            })
+        })
+        .collect()
+}
+
+/// Letters, digits, dots and dashes inside, as KIP-511 asks of names and versions.
+fn is_plain(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    edge(text.chars().next())
+        && edge(text.chars().next_back())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn software_names_are_plain() {
+        for good in ["librdkafka", "apache-kafka-java", "4.3.1", "v"] {
+            assert!(is_plain(good), "{good}");
+        }
+        for bad in ["", "-x", "x-", "a b", "a\n"] {
+            assert!(!is_plain(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Every API this broker speaks: the one list, and the way from a frame to a reply.
+//!
+//! Adding an API is a file here and a line in `APIS`; ApiVersions follows from the list. A handler takes a decoded
+//! request and returns an `Answer`; versions end in it. Deliberately not here: sockets (`net`) and decisions that
+//! outlive a request (`exec`, `ottla_coordination`).
+
+mod api_versions;
+mod call;
+mod unsupported;
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use ottla_log::FileSlice;
+use ottla_protocol::apis::ApiKey;
+use ottla_protocol::messages::{self, Message, Request};
+use ottla_protocol::wire::{DecodeError, Reader, StrBytes};
+
+pub(crate) use call::{Call, answer};
+
+use crate::broker::Broker;
+use crate::net::{Encoded, Peer};
+
+/// Whether requests may be taken in before earlier ones of the connection are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Begins when all earlier requests of the connection are answered.
+    InTurn,
+    /// Does its work at once and in order; only its reply may wait while the next of its kind begins.
+    Pipelined,
+}
+
+/// An API as this broker speaks it.
+pub(crate) struct Api {
+    pub(crate) key: ApiKey,
+    pub(crate) order: Order,
+    handle: fn(&Context<'_>, Reader) -> Result<Outcome, DecodeError>,
+}
+
+macro_rules! api {
+    ($key:ident, $request:ident, $order:ident, $handler:path) => {
+        Api {
+            key: ApiKey::$key,
+            order: Order::$order,
+            handle: |context, reader| run::<messages::$request>(context, reader, $handler),
+        }
+    };
+}
+
+/// The list, in the order of the keys.
+pub(crate) static APIS: &[Api] = &[api!(
+    ApiVersions,
+    ApiVersionsRequest,
+    InTurn,
+    api_versions::handle
+)];
+
+impl Api {
+    pub(crate) fn of(key: ApiKey) -> Option<&'static Self> {
+        APIS.iter().find(|api| api.key == key)
+    }
+}
+
+/// What a handler knows beside the request itself.
+pub(crate) struct Context<'a> {
+    pub(crate) broker: &'a Arc<Broker>,
+    pub(crate) peer: &'a Arc<Peer>,
+    pub(crate) version: i16,
+    /// Empty where the client gave none.
+    pub(crate) client_id: &'a StrBytes,
+    correlation_id: i32,
+    frame: Cell<Bytes>,
+    buffer: Cell<BytesMut>,
+}
+
+impl Context<'_> {
+    /// Takes the frame that the request came in. Once all slices of it are dropped its bytes can be changed in place.
+    pub(crate) fn take_frame(&self) -> Bytes {
+        self.frame.take()
+    }
+
+    /// Gives the frame's memory back to the connection for the next one.
+    pub(crate) fn give_back(&self, buffer: BytesMut) {
+        self.buffer.set(buffer);
+    }
+}
+
+/// A response, and the file ranges that fill the gaps of its `Records::External` in order.
+#[derive(Debug, Default)]
+pub(crate) struct Reply<R> {
+    pub(crate) body: R,
+    pub(crate) files: Vec<FileSlice>,
+}
+
+impl<R> From<R> for Reply<R> {
+    fn from(body: R) -> Self {
+        Self {
+            body,
+            files: Vec::new(),
+        }
+    }
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a handler returns.
+pub(crate) enum Answer<R> {
+    Now(Reply<R>),
+    /// The reply needs something to happen first.
+    Later(Boxed<Reply<R>>),
+    /// The client wants no reply.
+    Nothing,
+    /// The client can be told in no other way.
+    Close(String),
+}
+
+impl<R> Answer<R> {
+    pub(crate) fn now(body: R) -> Self {
+        Self::Now(body.into())
+    }
+
+    pub(crate) fn later<T: Into<Reply<R>>>(
+        reply: impl Future<Output = T> + Send + 'static,
+    ) -> Self {
+        Self::Later(Box::pin(async move { reply.await.into() }))
+    }
+}
+
+impl<R> From<R> for Answer<R> {
+    fn from(body: R) -> Self {
+        Self::now(body)
+    }
+}
+
+/// A reply that is not due yet.
+pub(crate) type Parked = Boxed<Encoded>;
+
+/// An `Answer` with its response encoded.
+pub(crate) enum Outcome {
+    Now(Encoded),
+    Later(Parked),
+    Nothing,
+    Close(String),
+}
+
+/// Decodes, handles, encodes: what all entries of the list share.
+fn run<R: Request>(
+    context: &Context<'_>,
+    mut reader: Reader,
+    handler: impl Fn(&Context<'_>, R) -> Answer<R::Response>,
+) -> Result<Outcome, DecodeError>
+where
+    R::Response: Send + 'static,
+{
+    let request = R::decode(&mut reader, context.version)?;
+    drop(reader);
+    let (version, correlation_id) = (context.version, context.correlation_id);
+    Ok(match handler(context, request) {
+        Answer::Now(reply) => Outcome::Now(encode(reply, version, correlation_id)),
+        Answer::Later(reply) => Outcome::Later(Box::pin(async move {
+            encode(reply.await, version, correlation_id)
+        })),
+        Answer::Nothing => Outcome::Nothing,
+        Answer::Close(why) => Outcome::Close(why),
+    })
+}
+
+fn encode<M: Message>(reply: Reply<M>, version: i16, correlation_id: i32) -> Encoded {
+    Encoded {
+        chunks: messages::encode_response(&reply.body, version, correlation_id),
+        files: reply.files,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_the_order_of_the_keys_and_within_what_the_reference_advertises() {
+        for pair in APIS.windows(2) {
+            assert!(
+                pair[0].key < pair[1].key,
+                "{} before {}",
+                pair[0].key,
+                pair[1].key
+            );
+        }
+        for api in APIS {
+            assert!(api.key.advertised_versions().is_some(), "{}", api.key);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! From a configuration to a serving broker, and back to a quiet directory.
+//!
+//! Always: when `serve` returns, everything that was taken in is on disk and the directories carry the mark of a clean
+//! shutdown, unless it returns an error. A stop takes `STOP_MAX` at most; a second signal ends the process at once.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use ottla_config::resolve::BrokerConfig;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::broker::Broker;
+use crate::data_dirs::{self, DataDirs};
+use crate::exec::Storage;
+use crate::exec::log_dirs::LogDirs;
+use crate::log_limits::LogLimits;
+use crate::net::{Gate, Listener, MemoryPool};
+use crate::settings::{Endpoint, Settings};
+
+/// How long connections may take to finish when the server stops.
+const CONNECTIONS_STOP_MAX: Duration = Duration::from_millis(1000);
+
+/// What a server says once it answers.
+#[derive(Clone, Debug)]
+pub struct Started {
+    pub listeners: Vec<(String, SocketAddr)>,
+    pub data_dirs: Vec<PathBuf>,
+    pub cluster_id: String,
+    pub node_id: i32,
+}
+
+/// Runs a broker until a signal or a failure ends it.
+pub async fn serve(
+    config: BrokerConfig,
+    on_ready: impl FnOnce(&Started) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let settings = Settings::from_config(&config)?;
+    for key in config.settings().unknown() {
+        warn!("configuration key {key} is not known and has no effect");
+    }
+    let data = data_dirs::open(&settings)?;
+    let listeners = bind(&settings.listeners)?;
+    let server = Server::start(config, settings, data, listeners)?;
+    on_ready(&server.started)?;
+    let mut server = server;
+    let outcome = tokio::select! {
+        signal = signals.next() => {
+            info!(signal, "stopping");
+            Ok(())
+        }
+        Some(why) = server.fatal.recv() => Err(anyhow::anyhow!(why)),
+    };
+    tokio::select! {
+        stopped = server.stop() => stopped?,
+        _ = signals.next() => std::process::exit(1),
+    }
+    outcome
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+fn bind(endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for endpoint in endpoints {
+        let host = if endpoint.host.is_empty() {
+            "::"
+        } else {
+            &endpoint.host
+        };
+        let what = || format!("cannot listen on {}:{}", endpoint.host, endpoint.port);
+        let addresses: Vec<SocketAddr> = (host, endpoint.port)
+            .to_socket_addrs()
+            .with_context(what)?
+            .collect();
+        let Some(address) = addresses
+            .iter()
+            .find(|address| address.is_ipv4())
+            .or(addresses.first())
+        else {
+            bail!("{}: the name has no address", what());
+        };
+        let mut bound = Listener::bind(&endpoint.name, *address);
+        if bound.is_err() && endpoint.host.is_empty() {
+            // A machine without IPv6.
+            bound = Listener::bind(
+                &endpoint.name,
+                SocketAddr::from(([0, 0, 0, 0], endpoint.port)),
+            );
+        }
+        let listener = bound.with_context(what)?;
+        if !address.ip().is_loopback() {
+            warn!(%address, "everybody who reaches this address may read, write and delete: there is no authentication");
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// A broker that serves.
+struct Server {
+    broker: Arc<Broker>,
+    started: Started,
+    stopping: watch::Sender<bool>,
+    accepting: JoinSet<()>,
+    keeper: Option<std::thread::JoinHandle<()>>,
+    fatal: mpsc::UnboundedReceiver<String>,
+    _locks: Vec<ottla_log::dir_lock::DirLock>,
+}
+
+impl Server {
+    fn start(
+        _config: BrokerConfig,
+        settings: Settings,
+        data: DataDirs,
+        listeners: Vec<Listener>,
+    ) -> anyhow::Result<Self> {
+        let (fatal_sender, fatal) = mpsc::unbounded_channel();
+        let storage = Arc::new(Storage::new(LogDirs::new(data.dirs, fatal_sender)));
+        let broker = Arc::new(Broker {
+            identity: data.identity,
+            storage: storage.clone(),
+            log_limits: LogLimits::default(),
+            settings,
+        });
+        let interval = broker.settings.retention_check_interval;
+        let keeper = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || storage.keeper.run(&storage, interval))?;
+        let (stopping, stop) = watch::channel(false);
+        let gate = Gate::new(broker.settings.connection_limits.clone());
+        let memory = MemoryPool::new(broker.settings.request_memory_bytes);
+        let mut started = Started {
+            listeners: Vec::new(),
+            data_dirs: broker.settings.log_dirs.clone(),
+            cluster_id: broker.identity.cluster_id.clone(),
+            node_id: broker.identity.node_id.0,
+        };
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            let address = listener.local_addr()?;
+            info!(listener = listener.name(), %address, "listening");
+            started
+                .listeners
+                .push((listener.name().to_owned(), address));
+            accepting.spawn(listener.run(
+                broker.clone(),
+                gate.clone(),
+                memory.clone(),
+                stop.clone(),
+            ));
+        }
+        Ok(Self {
+            broker,
+            started,
+            stopping,
+            accepting,
+            keeper: Some(keeper),
+            fatal,
+            _locks: data.locks,
+        })
+    }
+
+    /// Ends connections, then brings everything to disk.
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        self.stopping.send_replace(true);
+        let ended = async { while self.accepting.join_next().await.is_some() {} };
+        if tokio::time::timeout(CONNECTIONS_STOP_MAX, ended)
+            .await
+            .is_err()
+        {
+            self.accepting.abort_all();
+        }
+        let storage = self.broker.storage.clone();
+        storage.keeper.stop();
+        let keeper = self.keeper.take();
+        tokio::task::spawn_blocking(move || {
+            if let Some(keeper) = keeper {
+                drop(keeper.join());
+            }
+            storage.close();
+        })
+        .await?;
+        info!("stopped");
+        Ok(())
+    }
+}

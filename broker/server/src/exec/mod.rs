@@ -1,0 +1,75 @@
+//! Carries out what is decided: partitions and their files, flushes, timers.
+
+pub(crate) mod flusher;
+pub(crate) mod keeper;
+pub(crate) mod log_dirs;
+pub(crate) mod partition;
+pub(crate) mod topic;
+pub(crate) mod waits;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ottla_log::clean_shutdown;
+use tracing::warn;
+
+use flusher::Flusher;
+use keeper::Keeper;
+use log_dirs::LogDirs;
+use topic::Topics;
+
+/// Everything that concerns partitions and their files.
+pub(crate) struct Storage {
+    pub(crate) dirs: LogDirs,
+    pub(crate) topics: Topics,
+    pub(crate) flusher: Flusher,
+    pub(crate) keeper: Keeper,
+}
+
+impl Storage {
+    pub(crate) fn new(dirs: LogDirs) -> Self {
+        Self {
+            dirs,
+            topics: Topics::default(),
+            flusher: Flusher::default(),
+            keeper: Keeper::default(),
+        }
+    }
+}
+
+/// A node alone has no use for its epoch after a restart.
+const NO_BROKER_EPOCH: i64 = -1;
+
+/// Threads that close partitions when the server stops.
+const CLOSING_THREADS: usize = 16;
+
+impl Storage {
+    /// Flushes and closes every partition, writes the checkpoints and leaves the mark of a clean shutdown in every
+    /// directory in which all of that went well.
+    pub(crate) fn close(&self) {
+        let partitions: Vec<_> = self
+            .topics
+            .all()
+            .iter()
+            .flat_map(|topic| topic.all())
+            .collect();
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..CLOSING_THREADS.min(partitions.len()) {
+                scope.spawn(|| {
+                    while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        if let Err(error) = partition.close() {
+                            self.dirs.fail(&partition.dir, &error);
+                        }
+                    }
+                });
+            }
+        });
+        self.dirs.write_checkpoints();
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            if let Err(error) = clean_shutdown::write(&*dir.disk, &dir.path, NO_BROKER_EPOCH) {
+                warn!("{error}");
+            }
+        }
+    }
+}

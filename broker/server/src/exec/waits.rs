@@ -1,0 +1,122 @@
+//! Requests that wait for something to happen to partitions.
+//!
+//! Always: whoever waits is woken once, when there is something for it to do, by the append or flush that made it so.
+//! Nothing here polls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Acknowledgements of one produce request that wait for flushes, one count per partition.
+#[derive(Debug)]
+pub(crate) struct AckWait {
+    /// The request itself holds one count until all its partitions are registered.
+    left: AtomicUsize,
+    failed: AtomicBool,
+    done: Notify,
+}
+
+impl AckWait {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(1),
+            failed: AtomicBool::new(false),
+            done: Notify::new(),
+        })
+    }
+
+    pub(crate) fn add(&self) {
+        self.left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One count less; the last one wakes.
+    pub(crate) fn release(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.done.notify_one();
+        }
+    }
+
+    /// The log directory went offline: what was appended may be lost.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.release();
+    }
+
+    /// Waits until every count is released; false if one of them failed.
+    pub(crate) async fn settled(&self) -> bool {
+        while self.left.load(Ordering::Acquire) != 0 {
+            self.done.notified().await;
+        }
+        !self.failed.load(Ordering::Acquire)
+    }
+}
+
+/// A fetch that waits for bytes on any of its partitions.
+#[derive(Debug)]
+pub(crate) struct FetchWait {
+    missing: AtomicI64,
+    ready: Notify,
+}
+
+impl FetchWait {
+    pub(crate) fn new(missing_bytes: i64) -> Arc<Self> {
+        Arc::new(Self {
+            missing: AtomicI64::new(missing_bytes),
+            ready: Notify::new(),
+        })
+    }
+
+    /// More bytes can be read; wakes when that makes the answer large enough.
+    pub(crate) fn grow(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let before = self.missing.fetch_sub(bytes, Ordering::AcqRel);
+        if before > 0 && before <= bytes {
+            self.ready.notify_one();
+        }
+    }
+
+    /// The answer has changed in a way that should be told now: the partition is gone, truncated or failed.
+    pub(crate) fn release(&self) {
+        self.ready.notify_one();
+    }
+
+    pub(crate) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_ack_waits_for_all_its_partitions() {
+        let wait = AckWait::new();
+        wait.add();
+        wait.add();
+        wait.release();
+        let waiting = tokio::spawn({
+            let wait = wait.clone();
+            async move { wait.settled().await }
+        });
+        wait.release();
+        assert!(!waiting.is_finished());
+        wait.fail();
+        assert!(!waiting.await.unwrap(), "one of them failed");
+    }
+
+    #[tokio::test]
+    async fn a_fetch_wakes_when_enough_has_come() {
+        let wait = FetchWait::new(100);
+        wait.grow(60);
+        wait.grow(39);
+        let mut ready = Box::pin(wait.ready());
+        let pending =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(ready.as_mut().poll(cx).is_pending()))
+                .await;
+        assert!(pending);
+        wait.grow(1);
+        ready.await;
+    }
+}

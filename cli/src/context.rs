@@ -1,0 +1,54 @@
+//! What a tool sees of the process it runs in: its streams, and the runtime its network calls run on.
+//!
+//! Tools never print; they write here. Standard output is buffered and flushed at the end of the run, by
+//! [`Context::flush`] for whoever shows records as they come, and before anything goes to standard error.
+
+use std::future::Future;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+pub struct Context {
+    /// The name the tool was called by, for hints: `ottla topics`, `kafka-topics.sh`.
+    pub program: String,
+    pub out: Box<dyn Write>,
+    pub err: Box<dyn Write>,
+    pub stdin_is_terminal: bool,
+    pub stdout_is_terminal: bool,
+    pub stderr_is_terminal: bool,
+}
+
+impl Context {
+    pub fn of_process(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            out: Box::new(BufWriter::with_capacity(64 * 1024, io::stdout())),
+            err: Box::new(io::stderr()),
+            stdin_is_terminal: io::stdin().is_terminal(),
+            stdout_is_terminal: io::stdout().is_terminal(),
+            stderr_is_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// A line on standard error. That nobody reads it is no reason to stop.
+    pub fn warn(&mut self, line: impl AsRef<str>) {
+        // The order of the two streams is kept for whoever looks at both.
+        if self.out.flush().is_ok() {
+            writeln!(self.err, "{}", line.as_ref()).ok();
+        }
+    }
+
+    /// Runs the network part of a tool. One thread: a tool waits far more than it computes, and starting a pool of
+    /// threads would cost more than most tools take.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let result = runtime.block_on(work);
+        // A blocking read of standard input cannot be interrupted, and nobody waits for it any more.
+        runtime.shutdown_background();
+        Ok(result)
+    }
+}

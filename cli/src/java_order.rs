@@ -1,0 +1,69 @@
+//! The order in which `java.util.HashMap` yields its keys.
+//!
+//! Some of the reference's tools print a map as it comes. The order looks random but is a function of the keys, and
+//! recorded outputs have it: following it keeps our outputs equal byte for byte.
+
+/// Sorts as a map yields that was made for `expected` entries (`None`: made without a number) and filled in the order
+/// given. Keys that share a bucket stay in that order.
+pub fn sort<T>(entries: &mut [T], expected: Option<usize>, key: impl Fn(&T) -> &str) {
+    let mut buckets = expected.map_or(16, |count| count.max(1).next_power_of_two());
+    // A map doubles when it is more than three quarters full.
+    while entries.len() * 4 > buckets * 3 {
+        buckets *= 2;
+    }
+    entries.sort_by_key(|entry| spread(hash(key(entry))) as usize & (buckets - 1));
+}
+
+/// `String.hashCode`.
+fn hash(text: &str) -> u32 {
+    text.encode_utf16().fold(0u32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(u32::from(unit))
+    })
+}
+
+fn spread(hash: u32) -> u32 {
+    hash ^ (hash >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_come_in_the_order_the_reference_was_seen_to_print() {
+        let mut topics = [
+            "__my_own",
+            "basic",
+            "defaults",
+            "fresh",
+            "manual",
+            "my.topic",
+            "my_other",
+            "with-config",
+        ];
+        sort(&mut topics, Some(8), |topic| topic);
+        let seen = [
+            "defaults",
+            "__my_own",
+            "my.topic",
+            "with-config",
+            "basic",
+            "fresh",
+            "manual",
+            "my_other",
+        ];
+        assert_eq!(topics, seen);
+    }
+
+    #[test]
+    fn the_hash_is_that_of_java() {
+        assert_eq!(hash(""), 0);
+        assert_eq!(hash("hello"), 99_162_322);
+        assert_eq!(
+            hash("retention.ms") as i32,
+            "retention.ms".bytes().fold(0i32, |h, b| {
+                h.wrapping_mul(31).wrapping_add(i32::from(b))
+            })
+        );
+    }
+}

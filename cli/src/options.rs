@@ -1,0 +1,126 @@
+//! Options that the tools share, and the checks the reference makes on combinations of options.
+
+use std::path::Path;
+
+use clap::{Args, Parser};
+
+use crate::jopt::{self, OptionError};
+use crate::stop::{Failure, Stop};
+
+/// `--help` and `--version`, which every tool has.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Standard {
+    /// Print usage information
+    #[arg(long)]
+    pub help: bool,
+    /// Print the version of Kafka whose tool this stands in for
+    #[arg(long)]
+    pub version: bool,
+}
+
+/// The options of a tool.
+pub trait ToolArgs: Parser {
+    /// The sentence above the options when they are asked for.
+    const INTRO: &'static str;
+    /// The same when the tool is called without any option.
+    const INTRO_WITHOUT_OPTIONS: &'static str = Self::INTRO;
+
+    fn standard(&self) -> &Standard;
+}
+
+/// What every tool does first: parse, then `--help` and `--version`.
+pub fn start<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
+    if words.is_empty() {
+        return Err(Stop::Help(A::INTRO_WITHOUT_OPTIONS));
+    }
+    let args: A = jopt::parse(words)?;
+    if args.standard().help {
+        return Err(Stop::Help(A::INTRO));
+    }
+    if args.standard().version {
+        return Err(Stop::Version);
+    }
+    Ok(args)
+}
+
+/// An option as the checks see it: its name and whether it was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Given(pub &'static str, pub bool);
+
+impl Given {
+    pub fn values(name: &'static str, values: &[String]) -> Self {
+        Self(name, !values.is_empty())
+    }
+}
+
+/// Every one of the options must be there.
+pub fn require(options: &[Given]) -> Result<(), Stop> {
+    match options.iter().find(|option| !option.1) {
+        Some(missing) => Err(Stop::Usage(format!(
+            "Missing required argument \"[{}]\"",
+            missing.0
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// None of `others` may stand beside `option`.
+pub fn forbid(option: Given, others: &[Given]) -> Result<(), Stop> {
+    match others.iter().find(|other| option.1 && other.1) {
+        Some(other) => Err(Stop::Usage(format!(
+            "Option \"[{}]\" can't be used with option \"[{}]\"",
+            option.0, other.0
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The client properties a tool connects with: those of `--command-config`, and on top of them the tool's own.
+pub fn client_properties(
+    command_config: &[String],
+    overrides: &[(&str, &str)],
+) -> Result<Vec<(String, String)>, Stop> {
+    let mut properties = match jopt::one("command-config", command_config)? {
+        Some(path) => read_properties(path)?,
+        None => Vec::new(),
+    };
+    for (key, value) in overrides {
+        properties.retain(|(present, _)| present != key);
+        properties.push(((*key).to_owned(), (*value).to_owned()));
+    }
+    Ok(properties)
+}
+
+/// A `.properties` file; of a key that is there twice the last one counts.
+pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
+    let bytes = std::fs::read(Path::new(path)).map_err(|error| {
+        Failure::new(path).hint(format!("Cannot read the properties file {path}: {error}."))
+    })?;
+    // Files from before Java 9 are Latin-1; every byte is a character there.
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
+    let pairs = ottla_config::properties::parse(&text)
+        .map_err(|error| Failure::new(format!("{path}: {error}")))?;
+    let mut properties: Vec<(String, String)> = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        properties.retain(|(present, _)| *present != key);
+        properties.push((key, value));
+    }
+    Ok(properties)
+}
+
+/// `HOST:PORT,HOST:PORT`: the shape only, names are resolved when a connection is made.
+pub fn check_bootstrap_servers(list: &str) -> Result<(), OptionError> {
+    let wrong = |address: &str| {
+        OptionError::Other(format!(
+            "Please provide valid host:port like host1:9091,host2:9092\n: {address}"
+        ))
+    };
+    for address in list.split(',').map(str::trim) {
+        let (host, port) = address.rsplit_once(':').ok_or_else(|| wrong(address))?;
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            return Err(wrong(address));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! A tool as the multicall binary sees it, and the frame every tool runs in.
+
+use std::io::{self, Write};
+
+use clap::Command;
+
+use crate::context::Context;
+use crate::stop::{Failure, Stop};
+
+/// The release whose tools these stand in for; their `--version` prints it, because scripts compare it.
+pub const REFERENCE_VERSION: &str = "4.3.1";
+
+#[derive(Clone, Copy)]
+pub struct Tool {
+    /// The word after `ottla`.
+    pub name: &'static str,
+    /// The reference's name for it, without `.sh`: what a link to the binary is called.
+    pub link: &'static str,
+    /// One line for the list of tools.
+    pub about: &'static str,
+    /// The options, for help, manual and completion.
+    pub command: fn() -> Command,
+    pub run: fn(&[String], &mut Context) -> Result<(), Stop>,
+}
+
+impl Tool {
+    /// Whether a program of this name, with or without `.sh`, is this tool.
+    pub fn answers_to(&self, program: &str) -> bool {
+        let program = program.strip_suffix(".sh").unwrap_or(program);
+        program == self.link || program.strip_prefix("ottla-") == Some(self.name)
+    }
+}
+
+/// Runs a tool to its exit status. Everything it wrote is flushed; a reader that went away is no error.
+pub fn run(tool: &Tool, words: &[String], cx: &mut Context) -> u8 {
+    match (tool.run)(words, cx) {
+        Err(Stop::Version) => {
+            let written = writeln!(cx.out, "{REFERENCE_VERSION}");
+            finish(written.map_err(Stop::from), cx)
+        }
+        Err(Stop::Help(intro)) => {
+            let help = (tool.command)().bin_name(&cx.program).render_long_help();
+            cx.warn(format!("{intro}\n\n{help}"));
+            finish(Err(Stop::Status(1)), cx)
+        }
+        result => finish(result, cx),
+    }
+}
+
+/// From the outcome of a run to its exit status.
+pub fn finish(result: Result<(), Stop>, cx: &mut Context) -> u8 {
+    match result.and_then(|()| Ok(cx.flush()?)) {
+        Ok(()) => 0,
+        Err(stop) => status_of(stop, cx),
+    }
+}
+
+fn status_of(stop: Stop, cx: &mut Context) -> u8 {
+    match stop {
+        Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Stop::Output(error) => {
+            writeln!(cx.err, "Cannot write to standard output: {error}").ok();
+            1
+        }
+        Stop::Status(status) => finished(cx, status),
+        // Where these two end without a tool, there is nothing more to say.
+        Stop::Version => finished(cx, 0),
+        Stop::Help(_) => finished(cx, 1),
+        Stop::Usage(message) => {
+            let program = &cx.program;
+            let hint = format!("`{program} --help` explains the options.");
+            failed(cx, &Failure::new(message).hint(hint))
+        }
+        Stop::Failed(failure) => failed(cx, &failure),
+    }
+}
+
+fn failed(cx: &mut Context, failure: &Failure) -> u8 {
+    cx.warn(&failure.message);
+    for hint in &failure.hints {
+        cx.warn(hint);
+    }
+    finished(cx, failure.status)
+}
+
+fn finished(cx: &mut Context, status: u8) -> u8 {
+    match cx.flush() {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(_) => status.max(1),
+        Ok(()) => status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(run: fn(&[String], &mut Context) -> Result<(), Stop>) -> Tool {
+        let command = || Command::new("kafka-thing").about("Does a thing.");
+        Tool {
+            name: "thing",
+            link: "kafka-thing",
+            about: "does a thing",
+            command,
+            run,
+        }
+    }
+
+    struct Gone(io::ErrorKind);
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn context(out: impl Write + 'static) -> Context {
+        let mut cx = Context::of_process("kafka-thing");
+        cx.out = Box::new(out);
+        cx.err = Box::new(io::sink());
+        cx
+    }
+
+    #[test]
+    fn a_tool_answers_to_all_its_links() {
+        let tool = tool(|_, _| Ok(()));
+        for name in ["kafka-thing", "kafka-thing.sh", "ottla-thing"] {
+            assert!(tool.answers_to(name), "{name}");
+        }
+        for name in [
+            "thing",
+            "kafka-things",
+            "kafka-thing.bash",
+            "ottla",
+            "ottla-kafka-thing",
+        ] {
+            assert!(!tool.answers_to(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_success_but_a_full_disk_is_not() {
+        let say = tool(|_, cx| Ok(writeln!(cx.out, "word")?));
+        assert_eq!(
+            run(&say, &[], &mut context(Gone(io::ErrorKind::BrokenPipe))),
+            0
+        );
+        assert_eq!(
+            run(&say, &[], &mut context(Gone(io::ErrorKind::StorageFull))),
+            1
+        );
+    }
+
+    #[test]
+    fn failures_usage_and_help_end_with_status_one_and_the_version_with_zero() {
+        let status = |run: fn(&[String], &mut Context) -> Result<(), Stop>| {
+            super::run(&tool(run), &[], &mut context(io::sink()))
+        };
+        assert_eq!(status(|_, _| Err(Stop::Version)), 0);
+        assert_eq!(status(|_, _| Err(Stop::Help("Does a thing."))), 1);
+        assert_eq!(status(|_, _| Err(Stop::Usage("Missing".to_owned()))), 1);
+        assert_eq!(status(|_, _| Err(Stop::failed("no"))), 1);
+        assert_eq!(status(|_, _| Err(Failure::new("no").status(0).into())), 0);
+        assert_eq!(status(|_, _| Err(Stop::Status(143))), 143);
+    }
+}

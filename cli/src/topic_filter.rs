@@ -1,0 +1,69 @@
+//! Which topics a pattern means. Where the reference takes "a topic", it takes a list of regular expressions separated
+//! by commas, each of which has to match the whole name.
+
+use regex::Regex;
+
+use crate::stop::Failure;
+
+/// The topics that belong to the cluster itself.
+pub const INTERNAL_TOPICS: [&str; 3] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+];
+
+pub fn is_internal(topic: &str) -> bool {
+    INTERNAL_TOPICS.contains(&topic)
+}
+
+#[derive(Debug, Clone)]
+pub struct TopicFilter {
+    pattern: Regex,
+}
+
+impl TopicFilter {
+    pub fn new(list: &str) -> Result<Self, Failure> {
+        let quotes = ['"', '\''];
+        let cleaned = list.trim().replace(',', "|").replace(' ', "");
+        let cleaned = cleaned.trim_start_matches(quotes).trim_end_matches(quotes);
+        let pattern = Regex::new(&format!("^(?:{cleaned})$")).map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim();
+            Failure::new(format!("{cleaned} is an invalid regex."))
+                .hint(reason.strip_prefix("error: ").unwrap_or(reason).to_owned())
+        })?;
+        Ok(Self { pattern })
+    }
+
+    pub fn allows(&self, topic: &str) -> bool {
+        self.pattern.is_match(topic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(list: &str, topic: &str) -> bool {
+        TopicFilter::new(list)
+            .expect("a good pattern")
+            .allows(topic)
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_name_and_commas_separate_patterns() {
+        assert!(allows("clicks", "clicks"));
+        assert!(!allows("click", "clicks"));
+        assert!(allows("a, b.*", "b-17"));
+        assert!(allows("\"a\"", "a"));
+        assert!(allows("a.b", "a-b"));
+        assert!(!allows("", "a"));
+    }
+
+    #[test]
+    fn a_broken_pattern_is_refused() {
+        let failure = TopicFilter::new("a(").expect_err("unbalanced");
+        assert_eq!(failure.message, "a( is an invalid regex.");
+        assert!(!failure.hints.is_empty());
+    }
+}

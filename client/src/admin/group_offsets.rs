@@ -1,0 +1,281 @@
+//! Committed offsets of groups: read, set, delete.
+
+use ottla_protocol::{
+    errors::ErrorCode,
+    messages::{
+        OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse,
+        api::{
+            offset_commit::request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+            offset_delete::request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
+            offset_fetch::request::{
+                OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+            },
+        },
+    },
+    wire::StrBytes,
+};
+
+use crate::{
+    cluster::Target,
+    error::{ApiError, ClientError, wire_text},
+};
+
+use super::{Admin, Outcomes, TopicPartition, grouped, in_order, misdirected};
+
+/// What a group has committed for a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedOffset {
+    pub offset: i64,
+    pub leader_epoch: Option<i32>,
+    pub metadata: String,
+}
+
+/// What a group is to have committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOffset {
+    pub offset: i64,
+    pub leader_epoch: Option<i32>,
+    pub metadata: String,
+}
+
+impl NewOffset {
+    pub fn at(offset: i64) -> Self {
+        Self {
+            offset,
+            leader_epoch: None,
+            metadata: String::new(),
+        }
+    }
+}
+
+/// The last versions that name topics; later ones want topic ids.
+const FETCH_BY_NAME_MAX: i16 = 9;
+const COMMIT_BY_NAME_MAX: i16 = 9;
+
+impl Admin {
+    /// The committed offsets of a group: of these partitions, or of all that have one. A partition without a
+    /// committed offset is not in the answer.
+    pub async fn group_offsets(
+        &self,
+        group: &str,
+        partitions: Option<&[TopicPartition]>,
+    ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
+        let request = fetch_request(group, partitions)?;
+        // Version 2 is the first that can ask for all partitions.
+        let call = self.call().versions(2..=FETCH_BY_NAME_MAX);
+        let response = self
+            .cluster
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                call,
+                fetch_error,
+            )
+            .await?;
+        committed(&response)
+    }
+
+    /// Sets committed offsets. The group must have no active members of its own.
+    pub async fn alter_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, NewOffset)],
+    ) -> Result<Outcomes<TopicPartition>, ClientError> {
+        let mut topics = Vec::new();
+        for (topic, partitions) in grouped(
+            offsets
+                .iter()
+                .map(|(at, new)| (at.topic.as_str(), (at.partition, new))),
+        ) {
+            let mut asked = Vec::with_capacity(partitions.len());
+            for (partition_index, new) in partitions {
+                asked.push(OffsetCommitRequestPartition {
+                    partition_index,
+                    committed_offset: new.offset,
+                    committed_leader_epoch: new.leader_epoch.unwrap_or(-1),
+                    committed_metadata: Some(wire_text("the offset's metadata", &new.metadata)?),
+                    ..Default::default()
+                });
+            }
+            topics.push(OffsetCommitRequestTopic {
+                name: wire_text("the topic name", topic)?,
+                partitions: asked,
+                ..Default::default()
+            });
+        }
+        let request = OffsetCommitRequest {
+            group_id: wire_text("the group id", group)?,
+            topics,
+            ..Default::default()
+        };
+        let call = self.call().versions(2..=COMMIT_BY_NAME_MAX);
+        let response = self
+            .cluster
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                call,
+                |response| {
+                    let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+                    misdirected(partitions.map(|partition| partition.error_code))
+                },
+            )
+            .await?;
+        let mut answers = Outcomes::new();
+        for topic in &response.topics {
+            for partition in &topic.partitions {
+                let at = TopicPartition::new(&*topic.name, partition.partition_index);
+                answers.push((at, ApiError::check(partition.error_code, None)));
+            }
+        }
+        Ok(in_order(offsets.iter().map(|(at, _)| at.clone()), answers))
+    }
+
+    /// Forgets committed offsets of topics the group does not subscribe to.
+    pub async fn delete_group_offsets(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Outcomes<TopicPartition>, ClientError> {
+        let mut topics = Vec::new();
+        for (topic, indexes) in grouped(
+            partitions
+                .iter()
+                .map(|at| (at.topic.as_str(), at.partition)),
+        ) {
+            let partition = |partition_index| OffsetDeleteRequestPartition {
+                partition_index,
+                ..Default::default()
+            };
+            topics.push(OffsetDeleteRequestTopic {
+                name: wire_text("the topic name", topic)?,
+                partitions: indexes.into_iter().map(partition).collect(),
+                ..Default::default()
+            });
+        }
+        let request = OffsetDeleteRequest {
+            group_id: wire_text("the group id", group)?,
+            topics,
+            ..Default::default()
+        };
+        let response = self
+            .cluster
+            .call(
+                &Target::Group(group.to_owned()),
+                &request,
+                self.call(),
+                |response| ErrorCode::from_code(response.error_code),
+            )
+            .await?;
+        ApiError::check(response.error_code, None)?;
+        let mut answers = Outcomes::new();
+        for topic in &response.topics {
+            for partition in &topic.partitions {
+                let at = TopicPartition::new(&*topic.name, partition.partition_index);
+                answers.push((at, ApiError::check(partition.error_code, None)));
+            }
+        }
+        Ok(in_order(partitions.iter().cloned(), answers))
+    }
+}
+
+/// Versions before 8 ask for one group, later ones for a list (KIP-709); both forms are filled in.
+fn fetch_request(
+    group: &str,
+    partitions: Option<&[TopicPartition]>,
+) -> Result<OffsetFetchRequest, ClientError> {
+    let group_id = wire_text("the group id", group)?;
+    let mut by_topic: Option<Vec<(StrBytes, Vec<i32>)>> = None;
+    if let Some(partitions) = partitions {
+        let mut list = Vec::new();
+        for (topic, indexes) in grouped(
+            partitions
+                .iter()
+                .map(|at| (at.topic.as_str(), at.partition)),
+        ) {
+            list.push((wire_text("the topic name", topic)?, indexes));
+        }
+        by_topic = Some(list);
+    }
+    let single = |(name, partition_indexes): &(StrBytes, Vec<i32>)| OffsetFetchRequestTopic {
+        name: name.clone(),
+        partition_indexes: partition_indexes.clone(),
+        ..Default::default()
+    };
+    let listed = |(name, partition_indexes): &(StrBytes, Vec<i32>)| OffsetFetchRequestTopics {
+        name: name.clone(),
+        partition_indexes: partition_indexes.clone(),
+        ..Default::default()
+    };
+    Ok(OffsetFetchRequest {
+        group_id: group_id.clone(),
+        topics: by_topic
+            .as_ref()
+            .map(|list| list.iter().map(single).collect()),
+        groups: vec![OffsetFetchRequestGroup {
+            group_id,
+            topics: by_topic
+                .as_ref()
+                .map(|list| list.iter().map(listed).collect()),
+            ..Default::default()
+        }],
+        ..Default::default()
+    })
+}
+
+fn fetch_error(response: &OffsetFetchResponse) -> ErrorCode {
+    let code = response
+        .groups
+        .first()
+        .map_or(response.error_code, |group| group.error_code);
+    ErrorCode::from_code(code)
+}
+
+fn committed(
+    response: &OffsetFetchResponse,
+) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
+    ApiError::check(fetch_error(response).code(), None)?;
+    let mut outcomes = Outcomes::new();
+    let mut add = |topic: &str, index, offset, epoch: i32, metadata: Option<&str>, code| {
+        let committed = CommittedOffset {
+            offset,
+            leader_epoch: (epoch >= 0).then_some(epoch),
+            metadata: metadata.unwrap_or_default().to_owned(),
+        };
+        match ApiError::check(code, None) {
+            // -1: nothing is committed.
+            Ok(()) if offset < 0 => {}
+            outcome => outcomes.push((
+                TopicPartition::new(topic, index),
+                outcome.map(|()| committed),
+            )),
+        }
+    };
+    for topic in &response.topics {
+        for p in &topic.partitions {
+            let epoch = p.committed_leader_epoch;
+            add(
+                &topic.name,
+                p.partition_index,
+                p.committed_offset,
+                epoch,
+                p.metadata.as_deref(),
+                p.error_code,
+            );
+        }
+    }
+    for topic in response.groups.iter().flat_map(|group| &group.topics) {
+        for p in &topic.partitions {
+            let epoch = p.committed_leader_epoch;
+            add(
+                &topic.name,
+                p.partition_index,
+                p.committed_offset,
+                epoch,
+                p.metadata.as_deref(),
+                p.error_code,
+            );
+        }
+    }
+    Ok(outcomes)
+}

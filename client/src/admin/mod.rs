@@ -1,0 +1,174 @@
+//! The admin client: what tools ask of a cluster, as plain functions with plain results.
+//!
+//! One file per family. Always: an error that concerns one resource is in that resource's place of the result, and
+//! an `Err` means that nothing is known of any. Not here: texts for people; tools have those.
+
+use std::time::Duration;
+
+use ottla_protocol::errors::ErrorCode;
+
+use crate::{
+    cluster::{Call, Cluster, ClusterSettings, Deadline},
+    error::{ApiError, ClientError},
+};
+
+mod by_leader;
+mod cluster;
+mod configs;
+mod group_describe;
+mod group_offsets;
+mod groups;
+mod log_dirs;
+mod offsets;
+mod records;
+mod topics;
+
+pub use cluster::{ClusterDescription, ClusterNode};
+pub use configs::{
+    AlterOp, AlterResource, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType,
+    DescribeDetail, ResourceType,
+};
+pub use group_describe::{
+    GroupDescription, GroupEpochs, MemberDescription, MemberEpochs, TopicPartitions,
+};
+pub use group_offsets::{CommittedOffset, NewOffset};
+pub use groups::{GroupListing, MemberToRemove};
+pub use log_dirs::{LogDir, ReplicaOnDisk};
+pub use offsets::{Isolation, ListedOffset, OffsetSpec};
+pub use topics::{
+    CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+};
+
+/// A partition of a topic, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    pub topic: String,
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    pub fn new(topic: impl Into<String>, partition: i32) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+        }
+    }
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// What became of each resource, in the order it was asked for.
+pub type Outcomes<K, T = ()> = Vec<(K, Result<T, ApiError>)>;
+
+/// A handle; clones share the cluster.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    cluster: Cluster,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// Finds the cluster.
+    pub async fn connect(settings: ClusterSettings) -> Result<Self, ClientError> {
+        Ok(Self::over(Cluster::connect(settings).await?))
+    }
+
+    /// Over a cluster that is already connected.
+    pub fn over(cluster: Cluster) -> Self {
+        let timeout = cluster.settings().api_timeout;
+        Self { cluster, timeout }
+    }
+
+    /// The same with another time for each call than `default.api.timeout.ms`.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            timeout,
+        }
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.cluster.close().await;
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout)
+    }
+
+    fn call(&self) -> Call {
+        Call::until(self.deadline())
+    }
+
+    /// For the timeout field of requests that the broker itself may have to wait for.
+    fn broker_timeout_ms(&self) -> i32 {
+        let timeout = self.timeout.min(self.cluster.settings().request_timeout);
+        i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+    }
+}
+
+/// For responses without an error of their own, or whose errors concern single resources.
+fn no_error<R>(_: &R) -> ErrorCode {
+    ErrorCode::None
+}
+
+/// The first of the resources' errors that says the whole request went to the wrong broker or too early.
+fn misdirected(codes: impl IntoIterator<Item = i16>) -> ErrorCode {
+    codes
+        .into_iter()
+        .map(ErrorCode::from_code)
+        .find(|code| {
+            matches!(
+                code,
+                ErrorCode::NotController
+                    | ErrorCode::NotCoordinator
+                    | ErrorCode::CoordinatorNotAvailable
+                    | ErrorCode::CoordinatorLoadInProgress
+            )
+        })
+        .unwrap_or(ErrorCode::None)
+}
+
+/// Puts answers into the order of the questions; what the broker left out is an error of its own.
+fn in_order<K: PartialEq, T>(
+    asked: impl IntoIterator<Item = K>,
+    mut answers: Outcomes<K, T>,
+) -> Outcomes<K, T> {
+    asked
+        .into_iter()
+        .map(
+            |key| match answers.iter().position(|(answered, _)| *answered == key) {
+                Some(index) => answers.swap_remove(index),
+                None => (key, Err(left_out())),
+            },
+        )
+        .collect()
+}
+
+fn left_out() -> ApiError {
+    ApiError {
+        code: ErrorCode::UnknownServerError,
+        message: Some("The broker's answer does not mention it.".to_owned()),
+    }
+}
+
+/// Groups items by a key and keeps the order in which keys first appear.
+fn grouped<K: PartialEq, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    for (key, item) in items {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.push(item),
+            None => groups.push((key, vec![item])),
+        }
+    }
+    groups
+}

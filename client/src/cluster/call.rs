@@ -1,0 +1,160 @@
+//! One request to the right broker, tried again while that makes sense.
+
+use ottla_protocol::{errors::ErrorCode, messages::Request, types::BrokerId};
+
+use crate::{
+    conn::{Connection, VersionRange, known_versions},
+    error::{ApiError, ClientError},
+};
+
+use super::{Cluster, CoordinatorKind, Deadline, Lane};
+
+/// Who is to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Whoever is at hand.
+    Any,
+    Broker(BrokerId),
+    Controller,
+    /// The coordinator of this group.
+    Group(String),
+    /// The coordinator of this transactional id.
+    Transaction(String),
+}
+
+/// How a request is to be made.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub deadline: Deadline,
+    /// Versions in which the request can say what the caller means; all by default.
+    pub versions: Option<VersionRange>,
+    pub lane: Lane,
+}
+
+impl Call {
+    pub fn until(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            versions: None,
+            lane: Lane::Control,
+        }
+    }
+
+    /// Only these versions.
+    pub fn versions(self, versions: VersionRange) -> Self {
+        Self {
+            versions: Some(versions),
+            ..self
+        }
+    }
+
+    pub fn lane(self, lane: Lane) -> Self {
+        Self { lane, ..self }
+    }
+}
+
+impl Cluster {
+    /// Sends the request to its target and returns the response.
+    ///
+    /// `error_of` finds the error that stands for the response as a whole. A retriable one makes the cluster look
+    /// the target up anew and try again; when time is up, the last response is returned, so that the caller can
+    /// report each resource's own error.
+    pub async fn call<R: Request>(
+        &self,
+        target: &Target,
+        request: &R,
+        call: Call,
+        error_of: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClientError> {
+        let mut failures = 0;
+        loop {
+            let (error, response) = match self.attempt(target, request, &call).await {
+                Ok(response) => match error_of(&response) {
+                    code if code.is_retriable() => (ApiError::of_code(code).into(), Some(response)),
+                    _ => return Ok(response),
+                },
+                Err(error) if error.may_pass() => (error, None),
+                Err(error) => return Err(error),
+            };
+            failures += 1;
+            tracing::debug!(request = R::NAME, ?target, %error, "trying again");
+            self.forget(target, &error, call.deadline).await;
+            if let Err(error) = self
+                .pause(failures, call.deadline, "the request", error)
+                .await
+            {
+                return response.ok_or(error);
+            }
+        }
+    }
+
+    async fn attempt<R: Request>(
+        &self,
+        target: &Target,
+        request: &R,
+        call: &Call,
+    ) -> Result<R::Response, ClientError> {
+        let connection = self.connection_for(target, call).await?;
+        let versions = call.versions.clone().unwrap_or_else(known_versions::<R>);
+        let timeout = self.settings().request_timeout.min(call.deadline.left());
+        Ok(connection.send(request, versions, timeout).await?)
+    }
+
+    /// A connection to whoever the target is right now.
+    pub async fn connection_for(
+        &self,
+        target: &Target,
+        call: &Call,
+    ) -> Result<Connection, ClientError> {
+        let deadline = call.deadline;
+        match target {
+            Target::Any => self.any_connection(deadline).await,
+            Target::Broker(id) => self.connection_to(*id, call.lane, deadline).await,
+            Target::Controller => match self.metadata().controller {
+                Some(id) => self.connection_to(id, call.lane, deadline).await,
+                None => self.any_connection(deadline).await,
+            },
+            Target::Group(id) => {
+                self.coordinator_connection(CoordinatorKind::Group, id, call)
+                    .await
+            }
+            Target::Transaction(id) => {
+                self.coordinator_connection(CoordinatorKind::Transaction, id, call)
+                    .await
+            }
+        }
+    }
+
+    async fn coordinator_connection(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+        call: &Call,
+    ) -> Result<Connection, ClientError> {
+        let coordinator = self.coordinator(kind, key, call.deadline).await?;
+        self.connection_at(&coordinator.endpoint, call.lane, call.deadline)
+            .await
+    }
+
+    /// Drops what may have been wrong about the target.
+    async fn forget(&self, target: &Target, error: &ClientError, deadline: Deadline) {
+        match target {
+            Target::Group(id) => self.forget_coordinator(CoordinatorKind::Group, id),
+            Target::Transaction(id) => self.forget_coordinator(CoordinatorKind::Transaction, id),
+            Target::Any | Target::Broker(_) | Target::Controller => {
+                let moved = matches!(
+                    error.code(),
+                    Some(ErrorCode::NotController | ErrorCode::NotLeaderOrFollower)
+                );
+                let unreachable = matches!(
+                    error,
+                    ClientError::Endpoint(_) | ClientError::NoSuchBroker(_)
+                );
+                if moved || unreachable {
+                    // Where this fails, the next attempt says why.
+                    let _ = self.refresh(deadline).await;
+                }
+            }
+        }
+    }
+}

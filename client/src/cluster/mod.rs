@@ -1,0 +1,358 @@
+//! A cluster as its clients see it: found through bootstrap servers, described by metadata, asked through the right
+//! broker.
+//!
+//! Owns: connections, the metadata cache and its coalesced refresh, the coordinator cache, retrying by the error
+//! table within a deadline. Not here: what is asked (`crate::admin`, `crate::producer`, `crate::consumer`).
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+use ottla_protocol::{
+    messages::{MetadataRequest, MetadataResponse, api::metadata::request::MetadataRequestTopic},
+    types::BrokerId,
+};
+
+use crate::{
+    conn::{ConnSettings, Connection, Endpoint, EndpointError, known_versions},
+    error::{ApiError, ClientError, wire_text},
+};
+
+mod backoff;
+mod call;
+mod coordinator;
+mod metadata;
+mod pool;
+
+pub use backoff::{Backoff, Deadline};
+pub use call::{Call, Target};
+pub use coordinator::CoordinatorKind;
+use metadata::Scope;
+pub(crate) use metadata::broker_ids;
+pub use metadata::{Broker, Metadata, Partition, Topic};
+pub use pool::Lane;
+
+/// How a cluster is found and talked to.
+#[derive(Clone, Debug)]
+pub struct ClusterSettings {
+    pub bootstrap: Vec<Endpoint>,
+    pub conn: ConnSettings,
+    /// Between attempts to connect to one broker.
+    pub reconnect_backoff: Backoff,
+    /// Between attempts of a request.
+    pub retry_backoff: Backoff,
+    /// How often a request is tried again at most, whatever the deadline.
+    pub retries: u32,
+    /// How long one attempt may take.
+    pub request_timeout: Duration,
+    /// How long a call may take where its caller says nothing else.
+    pub api_timeout: Duration,
+    pub metadata_max_age: Duration,
+    /// Whether asking for a missing topic may create it, where the broker does that.
+    pub allow_auto_create_topics: bool,
+}
+
+/// A handle; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: ClusterSettings,
+    pool: pool::Pool,
+    metadata: Mutex<Arc<Metadata>>,
+    /// Topics that a refresh asks for.
+    wanted: Mutex<BTreeSet<String>>,
+    /// Held while a refresh is under way, so that those who come meanwhile share the next one.
+    refreshing: tokio::sync::Mutex<()>,
+    coordinators: Mutex<HashMap<(CoordinatorKind, String), Broker>>,
+}
+
+impl Cluster {
+    /// Finds the cluster: all bootstrap servers are tried at once, the first that works is asked who else there is.
+    /// One round only: a caller who wants to wait for a cluster to come up tries again.
+    pub async fn connect(settings: ClusterSettings) -> Result<Self, ClientError> {
+        let inner = Inner {
+            pool: pool::Pool::new(settings.conn.clone(), settings.reconnect_backoff),
+            metadata: Mutex::new(Arc::new(Metadata::empty(Instant::now()))),
+            wanted: Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+            coordinators: Mutex::default(),
+            settings,
+        };
+        let cluster = Self {
+            inner: Arc::new(inner),
+        };
+        let connection = cluster.bootstrap().await?;
+        let deadline = Deadline::after(cluster.settings().request_timeout);
+        match cluster.fetch_metadata(&connection, deadline).await {
+            // A listener that wants SASL answers ApiVersions and then hangs up.
+            Err(ClientError::Request(error)) if error.may_pass() => {
+                Err(EndpointError::new(connection.endpoint(), error.as_endpoint_fault()).into())
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(cluster),
+        }
+    }
+
+    pub fn settings(&self) -> &ClusterSettings {
+        &self.inner.settings
+    }
+
+    /// What is known of the cluster right now.
+    pub fn metadata(&self) -> Arc<Metadata> {
+        lock(&self.inner.metadata).clone()
+    }
+
+    /// A deadline for a call whose caller named none.
+    pub fn default_deadline(&self) -> Deadline {
+        Deadline::after(self.settings().api_timeout)
+    }
+
+    /// Adds topics to those that refreshes ask for.
+    pub fn want_topics<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), ClientError> {
+        for name in names {
+            wire_text("the topic name", name)?;
+            lock(&self.inner.wanted).insert(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Stops asking for a topic.
+    pub fn forget_topic(&self, name: &str) {
+        lock(&self.inner.wanted).remove(name);
+    }
+
+    /// True once the snapshot is older than `metadata.max.age.ms`.
+    pub fn metadata_is_stale(&self) -> bool {
+        self.metadata().asked_at.elapsed() >= self.settings().metadata_max_age
+    }
+
+    /// A snapshot that was asked for no earlier than now. Calls made at the same time share one request.
+    pub async fn refresh(&self, deadline: Deadline) -> Result<Arc<Metadata>, ClientError> {
+        let since = Instant::now();
+        let _guard = self.inner.refreshing.lock().await;
+        let current = self.metadata();
+        if current.asked_at >= since {
+            return Ok(current);
+        }
+        let connection = self.any_connection(deadline).await?;
+        self.fetch_metadata(&connection, deadline).await
+    }
+
+    /// A topic that can be used, asked for until it can (it may just be created) or the deadline passes.
+    pub async fn topic(&self, name: &str, deadline: Deadline) -> Result<Arc<Topic>, ClientError> {
+        if let Some(topic) = self
+            .metadata()
+            .topic(name)
+            .filter(|topic| topic.error.is_none())
+        {
+            return Ok(topic.clone());
+        }
+        self.want_topics([name])?;
+        let mut failures = 0;
+        loop {
+            let error = match self.refresh(deadline).await {
+                Ok(metadata) => match metadata.topic(name) {
+                    Some(topic) if topic.error.is_none() && !topic.partitions.is_empty() => {
+                        return Ok(topic.clone());
+                    }
+                    Some(topic) if topic.error.is_err() => ApiError::of_code(topic.error).into(),
+                    _ => ApiError::of_code(
+                        ottla_protocol::errors::ErrorCode::UnknownTopicOrPartition,
+                    )
+                    .into(),
+                },
+                Err(error) => error,
+            };
+            if !error.may_pass() {
+                return Err(error);
+            }
+            failures += 1;
+            self.pause(failures, deadline, "finding the topic", error)
+                .await?;
+        }
+    }
+
+    /// A connection to one of the cluster's brokers.
+    pub async fn connection_to(
+        &self,
+        broker: BrokerId,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Connection, ClientError> {
+        let known = self.metadata().broker(broker).cloned();
+        let known = known.ok_or(ClientError::NoSuchBroker(broker))?;
+        self.connection_at(&known.endpoint, lane, deadline).await
+    }
+
+    /// A connection to any broker: an open one, else a known one, else the bootstrap servers again.
+    pub async fn any_connection(&self, deadline: Deadline) -> Result<Connection, ClientError> {
+        if let Some(connection) = self.inner.pool.any_open(Lane::Control) {
+            return Ok(connection);
+        }
+        let mut known: Vec<Broker> = self.metadata().brokers().cloned().collect();
+        if !known.is_empty() {
+            let start = rand::RngExt::random_range(&mut rand::rng(), 0..known.len());
+            known.rotate_left(start);
+        }
+        for broker in known {
+            match self
+                .connection_at(&broker.endpoint, Lane::Control, deadline)
+                .await
+            {
+                Ok(connection) => return Ok(connection),
+                Err(error @ ClientError::TimedOut { .. }) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        within(deadline, "finding a broker", self.bootstrap()).await
+    }
+
+    /// Closes all connections; requests under way end.
+    pub async fn close(&self) {
+        self.inner.pool.close().await;
+    }
+
+    async fn connection_at(
+        &self,
+        endpoint: &Endpoint,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Connection, ClientError> {
+        let opening = async { Ok(self.inner.pool.connection(endpoint, lane).await?) };
+        within(deadline, "connecting", opening).await
+    }
+
+    /// Tries all bootstrap servers at once; the first that works wins, the others are dropped.
+    async fn bootstrap(&self) -> Result<Connection, ClientError> {
+        let mut attempts = JoinSet::new();
+        for (index, endpoint) in self.settings().bootstrap.iter().cloned().enumerate() {
+            let settings = self.inner.pool.settings().clone();
+            attempts.spawn(async move { (index, Connection::open(&endpoint, &settings).await) });
+        }
+        let mut errors = Vec::new();
+        while let Some(joined) = attempts.join_next().await {
+            match joined {
+                Ok((_, Ok(connection))) => {
+                    self.inner.pool.adopt(connection.clone()).await;
+                    return Ok(connection);
+                }
+                Ok((index, Err(error))) => errors.push((index, error)),
+                Err(_) => {}
+            }
+        }
+        errors.sort_by_key(|(index, _)| *index);
+        Err(ClientError::Bootstrap(
+            errors.into_iter().map(|(_, error)| error).collect(),
+        ))
+    }
+
+    /// Asks for the wanted topics and merges the answer.
+    async fn fetch_metadata(
+        &self,
+        connection: &Connection,
+        deadline: Deadline,
+    ) -> Result<Arc<Metadata>, ClientError> {
+        let asked_at = Instant::now();
+        let names: Vec<String> = lock(&self.inner.wanted).iter().cloned().collect();
+        let response = self
+            .request_metadata(connection, Some(&names), deadline)
+            .await?;
+        Ok(self.merge(&response, Scope::SomeTopics, asked_at))
+    }
+
+    /// Asks for every topic there is. The cluster keeps them in its snapshot, but does not go on asking for all.
+    pub async fn all_topics(&self, deadline: Deadline) -> Result<Arc<Metadata>, ClientError> {
+        let asked_at = Instant::now();
+        let connection = self.any_connection(deadline).await?;
+        let response = self.request_metadata(&connection, None, deadline).await?;
+        Ok(self.merge(&response, Scope::AllTopics, asked_at))
+    }
+
+    async fn request_metadata(
+        &self,
+        connection: &Connection,
+        names: Option<&[String]>,
+        deadline: Deadline,
+    ) -> Result<MetadataResponse, ClientError> {
+        let topic = |name: &String| MetadataRequestTopic {
+            name: Some(name.into()),
+            ..Default::default()
+        };
+        let request = MetadataRequest {
+            topics: names.map(|names| names.iter().map(topic).collect()),
+            allow_auto_topic_creation: self.settings().allow_auto_create_topics,
+            ..Default::default()
+        };
+        let timeout = self.settings().request_timeout.min(deadline.left());
+        // Version 1 is the first that can ask for no topic at all.
+        let versions = 1..=*known_versions::<MetadataRequest>().end();
+        let response = connection.send(&request, versions, timeout).await?;
+        ApiError::check(response.error_code, None)?;
+        Ok(response)
+    }
+
+    fn merge(&self, response: &MetadataResponse, scope: Scope, asked_at: Instant) -> Arc<Metadata> {
+        let mut current = lock(&self.inner.metadata);
+        *current = Arc::new(current.merged(response, scope, asked_at));
+        current.clone()
+    }
+
+    /// Waits before the next attempt; where the deadline or the attempts are used up, the caller gets the reason.
+    pub(crate) async fn pause(
+        &self,
+        failures: u32,
+        deadline: Deadline,
+        what: &'static str,
+        last: ClientError,
+    ) -> Result<(), ClientError> {
+        let wait = self.settings().retry_backoff.after(failures);
+        if wait >= deadline.left() {
+            let last = match last {
+                ClientError::TimedOut { last, .. } => last,
+                other => Some(Box::new(other)),
+            };
+            return Err(ClientError::TimedOut {
+                what,
+                after: deadline.allowed(),
+                last,
+            });
+        }
+        if failures > self.settings().retries {
+            return Err(last);
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// Bounds an attempt by the caller's deadline.
+async fn within<T>(
+    deadline: Deadline,
+    what: &'static str,
+    attempt: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(deadline.left(), attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ClientError::TimedOut {
+            what,
+            after: deadline.allowed(),
+            last: None,
+        }),
+    }
+}
+
+/// A lock whose holders never leave it half-changed, so a panic elsewhere does not spoil it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,81 @@
+//! The one list of tools: those of the client side, and those that need the broker's crates.
+
+use std::io::Write;
+
+use ottla_cli::{Context, Failure, Stop, Tool, jopt};
+
+/// Tools that need the broker's crates, and so live here and not in `ottla-cli`. One line each.
+const SERVER_TOOLS: &[Tool] = &[];
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Tool> {
+    SERVER_TOOLS.iter().chain(ottla_cli::tools::TOOLS)
+}
+
+/// The tool that a program of this name is.
+pub(crate) fn by_link(program: &str) -> Option<&'static Tool> {
+    all().find(|tool| tool.answers_to(program))
+}
+
+/// The tool of `ottla NAME`; the reference's names are good as well.
+pub(crate) fn by_name(name: &str) -> Option<&'static Tool> {
+    all().find(|tool| tool.name == name || tool.answers_to(name))
+}
+
+pub(crate) fn unknown(name: &str) -> Stop {
+    let failure = Failure::new(format!("ottla has no tool '{name}'."));
+    let nearest = all()
+        .map(|tool| (jopt::edits(name, tool.name), tool.name))
+        .min();
+    let failure = match nearest {
+        Some((edits, tool)) if jopt::is_near(edits, tool) => {
+            failure.hint(format!("Did you mean `ottla {tool}`?"))
+        }
+        _ => failure,
+    };
+    failure.hint("`ottla` alone lists the tools.").into()
+}
+
+pub(crate) fn version(cx: &mut Context) -> Result<(), Stop> {
+    let (ours, reference) = (env!("CARGO_PKG_VERSION"), ottla_cli::REFERENCE_VERSION);
+    Ok(writeln!(
+        cx.out,
+        "ottla {ours} (speaks and behaves like Apache Kafka {reference})"
+    )?)
+}
+
+/// `ottla help` lists the tools, `ottla help TOOL` the options of one.
+pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    match words.first() {
+        None => list(cx),
+        Some(name) => {
+            let tool = by_name(name).ok_or_else(|| unknown(name))?;
+            let program = format!("ottla {}", tool.name);
+            Ok(write!(
+                cx.out,
+                "{}",
+                (tool.command)().bin_name(program).render_long_help()
+            )?)
+        }
+    }
+}
+
+fn list(cx: &mut Context) -> Result<(), Stop> {
+    let own = [
+        (
+            "install-links DIR",
+            "Make links named kafka-*.sh to this binary in a directory",
+        ),
+        ("help [TOOL]", "This list, or the options of a tool"),
+        ("version", "The version of this binary"),
+    ];
+    let lines = || all().map(|tool| (tool.name, tool.about)).chain(own);
+    let width = lines()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    writeln!(cx.out, "Usage: ottla TOOL [OPTIONS]\n")?;
+    for (name, about) in lines() {
+        writeln!(cx.out, "  {name:width$}  {about}")?;
+    }
+    Ok(())
+}
