@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
+use ottla_coordination::fetch_session::FetchSessions;
+use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,6 +28,9 @@ use crate::settings::{Endpoint, Settings};
 
 /// How long connections may take to finish when the server stops.
 const CONNECTIONS_STOP_MAX: Duration = Duration::from_millis(1000);
+
+/// How long a fetch session is safe from being replaced by another.
+const FETCH_SESSION_SAFE_MS: i64 = 120_000;
 
 /// What a server says once it answers.
 #[derive(Clone, Debug)]
@@ -135,7 +141,7 @@ struct Server {
 
 impl Server {
     fn start(
-        _config: BrokerConfig,
+        config: BrokerConfig,
         settings: Settings,
         data: DataDirs,
         listeners: Vec<Listener>,
@@ -146,6 +152,12 @@ impl Server {
             identity: data.identity,
             storage: storage.clone(),
             log_limits: LogLimits::default(),
+            config: ArcSwap::from_pointee(config),
+            image: ArcSwap::default(),
+            fetch_sessions: Mutex::new(FetchSessions::new(
+                settings.fetch_sessions_max,
+                FETCH_SESSION_SAFE_MS,
+            )),
             settings,
         });
         let interval = broker.settings.retention_check_interval;

@@ -119,6 +119,14 @@ impl TopicPartitions {
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
         self.partitions.read().clone()
     }
+
+    pub(crate) fn set_settings(&self, settings: TopicSettings) {
+        self.topic.settings.store(Arc::new(settings));
+        self.partitions
+            .read()
+            .iter()
+            .for_each(|partition| partition.settings_changed());
+    }
 }
 
 /// Every partition of this node, found by topic name or id.
