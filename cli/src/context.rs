@@ -39,16 +39,16 @@ impl Context {
             writeln!(self.err, "{}", line.as_ref()).ok();
         }
     }
+}
 
-    /// Runs the network part of a tool. One thread: a tool waits far more than it computes, and starting a pool of
-    /// threads would cost more than most tools take.
-    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let result = runtime.block_on(work);
-        // A blocking read of standard input cannot be interrupted, and nobody waits for it any more.
-        runtime.shutdown_background();
-        Ok(result)
-    }
+/// Runs the network part of a tool. One thread: a tool waits far more than it computes, and starting a pool of
+/// threads would cost more than most tools take.
+pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(work);
+    // A blocking read of standard input cannot be interrupted, and nobody waits for it any more.
+    runtime.shutdown_background();
+    Ok(result)
 }

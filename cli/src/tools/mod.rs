@@ -2,6 +2,7 @@
 
 use crate::tool::Tool;
 
+pub mod configs;
 pub mod topics;
 
-pub const TOOLS: &[Tool] = &[topics::TOOL];
+pub const TOOLS: &[Tool] = &[topics::TOOL, configs::TOOL];

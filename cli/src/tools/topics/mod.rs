@@ -7,13 +7,18 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser};
 
-use crate::context::Context;
+use crate::connect::{self, Unconnected};
+use crate::context::{self, Context};
+use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
+mod execute;
 mod plan;
 mod render;
+
+use plan::Plan;
 
 pub const TOOL: Tool = Tool {
     name: "topics",
@@ -121,12 +126,52 @@ impl ToolArgs for Args {
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     check(&args, cx)?;
-    let bootstrap =
-        crate::jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
-    let _properties =
-        options::client_properties(&args.command_config, &[("bootstrap.servers", bootstrap)])?;
-    let outcome = plan::plan(&args).and_then(|_plan| Ok(()));
-    outcome.or_else(|failure| report(failure, cx))
+    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let settings = connect::settings(
+        &args.command_config,
+        &[("bootstrap.servers", bootstrap)],
+        cx,
+    )?;
+    let plan = match plan::plan(&args) {
+        Ok(plan) => plan,
+        Err(failure) => return report(failure, cx),
+    };
+    if let Plan::Create(creation) = &plan {
+        if creation.topic.contains(['.', '_']) {
+            writeln!(cx.out, "{COLLISION_WARNING}")?;
+        }
+        if let Err(failure) = creation.check() {
+            return report(failure, cx);
+        }
+    }
+    let outcome = context::block_on(async {
+        let admin = connect::admin(settings, plan.first_call()).await?;
+        execute::execute(&plan, &admin, &mut cx.out)
+            .await
+            .map_err(Ended::Stop)
+    })?;
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(Ended::Unconnected(Unconnected::NoAddress(failure))) => Err(failure.into()),
+        Err(
+            Ended::Unconnected(Unconnected::NoBroker(failure)) | Ended::Stop(Stop::Failed(failure)),
+        ) => report(failure, cx),
+        Err(Ended::Stop(stop)) => Err(stop),
+    }
+}
+
+const COLLISION_WARNING: &str = "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore \
+                                 ('_') could collide. To avoid issues it is best to use either, but not both.";
+
+enum Ended {
+    Unconnected(Unconnected),
+    Stop(Stop),
+}
+
+impl From<Unconnected> for Ended {
+    fn from(unconnected: Unconnected) -> Self {
+        Self::Unconnected(unconnected)
+    }
 }
 
 /// Says a failure where the reference says it, and once more, with what to do about it, where people look for it.

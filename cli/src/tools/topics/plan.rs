@@ -28,9 +28,9 @@ pub(super) struct Selection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Creation {
     pub(super) topic: String,
-    /// `None` in both: the broker's default.
+    /// `None` in both: the broker's default. Not checked yet.
     pub(super) partitions: Option<i32>,
-    pub(super) replication_factor: Option<i16>,
+    pub(super) replication_factor: Option<i32>,
     /// The replicas of each partition; empty: the broker chooses.
     pub(super) assignment: Vec<Vec<i32>>,
     pub(super) configs: Vec<(String, String)>,
@@ -68,6 +68,42 @@ pub(super) enum Show {
         under_min_isr: bool,
         at_min_isr: bool,
     },
+}
+
+impl Creation {
+    /// What can be refused without asking the broker. Apart from planning, because the warning about names comes
+    /// between the two.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self
+            .replication_factor
+            .is_some_and(|count| i16::try_from(count).is_err() || count < 1)
+        {
+            return Err(Failure::new(
+                "The replication factor must be between 1 and 32767 inclusive",
+            )
+            .hint("Leave --replication-factor out for the broker's default."));
+        }
+        if self.partitions.is_some_and(|count| count < 1) {
+            return Err(Failure::new("The partitions must be greater than 0")
+                .hint("Leave --partitions out for the broker's default."));
+        }
+        if self.topic.is_empty() {
+            return Err(Failure::new(
+                "The given topic name '' cannot be represented in a request.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// The reference's name of the first thing it asks the cluster, for messages.
+    pub(super) fn first_call(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "createTopics",
+            _ => "listTopics",
+        }
+    }
 }
 
 impl Selection {
@@ -115,27 +151,10 @@ fn creation(args: &Args) -> Result<Creation, Failure> {
     let topic = jopt::one("topic", &args.topic)?
         .unwrap_or_default()
         .to_owned();
-    let partitions: Option<i32> = jopt::number("partitions", &args.partitions)?;
-    let replication_factor: Option<i32> =
-        jopt::number("replication-factor", &args.replication_factor)?;
+    let partitions = jopt::number("partitions", &args.partitions)?;
+    let replication_factor = jopt::number("replication-factor", &args.replication_factor)?;
     let assignment = assignment(args)?;
     let configs = configs(&args.config)?;
-    let out_of_range = || {
-        Failure::new("The replication factor must be between 1 and 32767 inclusive")
-            .hint("Leave --replication-factor out for the broker's default.")
-    };
-    let replication_factor = replication_factor
-        .map(|count| {
-            i16::try_from(count)
-                .ok()
-                .filter(|count| *count > 0)
-                .ok_or_else(out_of_range)
-        })
-        .transpose()?;
-    if partitions.is_some_and(|count| count < 1) {
-        return Err(Failure::new("The partitions must be greater than 0")
-            .hint("Leave --partitions out for the broker's default."));
-    }
     let if_not_exists = args.if_not_exists;
     Ok(Creation {
         topic,
@@ -300,7 +319,10 @@ mod tests {
 
     fn created(line: &str) -> Result<Creation, String> {
         match planned(&format!("--create --topic t {line}"))? {
-            Plan::Create(creation) => Ok(creation),
+            Plan::Create(creation) => creation
+                .check()
+                .map_err(|failure| failure.message)
+                .map(|()| creation),
             other => panic!("{other:?}"),
         }
     }

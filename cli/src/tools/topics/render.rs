@@ -1,9 +1,10 @@
 //! Descriptions as text, in the reference's layout. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use ottla_protocol::wire::Uuid;
+use ottla_client::admin::{ConfigEntry, ConfigSource, PartitionDescription, TopicDescription};
+use ottla_protocol::types::BrokerId;
 
 use super::plan::Show;
 use crate::java_order;
@@ -11,23 +12,10 @@ use crate::java_order;
 /// A topic with everything a description needs.
 #[derive(Debug, Clone)]
 pub(super) struct Topic {
-    pub(super) name: String,
-    pub(super) id: Uuid,
-    /// By index.
-    pub(super) partitions: Vec<Partition>,
-    pub(super) configs: Vec<Config>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Partition {
-    pub(super) index: i32,
-    pub(super) leader: Option<i32>,
-    pub(super) replicas: Vec<i32>,
-    pub(super) isr: Vec<i32>,
-    /// `None`: the broker is too old to say.
-    pub(super) elr: Option<Vec<i32>>,
-    pub(super) last_known_elr: Option<Vec<i32>>,
-    pub(super) reassignment: Option<Reassignment>,
+    pub(super) topic: TopicDescription,
+    pub(super) configs: Vec<ConfigEntry>,
+    /// By partition.
+    pub(super) reassignments: BTreeMap<i32, Reassignment>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,27 +25,18 @@ pub(super) struct Reassignment {
     pub(super) removing: Vec<i32>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Config {
-    pub(super) key: String,
-    pub(super) value: Option<String>,
-    pub(super) is_default: bool,
-}
-
 /// The description of one topic.
 pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) -> String {
     let mut text = String::new();
+    let partitions = &topic.topic.partitions;
     match show {
         Show::Everything => {
             head(&mut text, topic);
-            topic
-                .partitions
+            partitions
                 .iter()
-                .for_each(|partition| line(&mut text, &topic.name, partition));
+                .for_each(|partition| line(&mut text, topic, partition));
         }
-        Show::Overrides if topic.configs.iter().any(|config| !config.is_default) => {
-            head(&mut text, topic)
-        }
+        Show::Overrides if topic.configs.iter().any(is_set) => head(&mut text, topic),
         Show::Overrides => {}
         Show::Partitions {
             under_replicated,
@@ -66,18 +45,18 @@ pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) 
             at_min_isr,
         } => {
             let min_isr = topic.min_isr();
-            for partition in &topic.partitions {
+            for partition in partitions {
                 let in_sync = partition.isr.len();
                 let no_leader = partition.leader.is_none();
-                let shown = under_replicated && partition.replication_factor() > in_sync
+                let shown = under_replicated && topic.replication_factor(partition) > in_sync
                     || unavailable
                         && partition
                             .leader
-                            .is_none_or(|leader| !live_brokers.contains(&leader))
+                            .is_none_or(|leader| !live_brokers.contains(&leader.0))
                     || under_min_isr && (no_leader || min_isr.is_some_and(|min| in_sync < min))
                     || at_min_isr && min_isr == Some(in_sync);
                 if shown {
-                    line(&mut text, &topic.name, partition);
+                    line(&mut text, topic, partition);
                 }
             }
         }
@@ -86,52 +65,57 @@ pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) 
 }
 
 fn head(text: &mut String, topic: &Topic) {
-    let replication_factor = topic
-        .partitions
+    let TopicDescription {
+        name,
+        id,
+        partitions,
+        ..
+    } = &topic.topic;
+    let replication_factor = partitions
         .first()
-        .map_or(0, Partition::replication_factor);
-    let mut configs: Vec<&Config> = topic.configs.iter().collect();
-    java_order::sort(&mut configs, None, |config| &config.key);
+        .map_or(0, |first| topic.replication_factor(first));
+    let mut configs: Vec<&ConfigEntry> = topic.configs.iter().collect();
+    java_order::sort(&mut configs, None, |config| &config.name);
     let configs: Vec<String> = configs
-        .iter()
-        .filter(|config| !config.is_default)
+        .into_iter()
+        .filter(|config| is_set(config))
         .map(|config| {
             format!(
                 "{}={}",
-                config.key,
+                config.name,
                 config.value.as_deref().unwrap_or("null")
             )
         })
         .collect();
-    let id = if topic.id.is_zero() {
+    let id = if id.is_zero() {
         String::new()
     } else {
-        format!("\tTopicId: {}", topic.id)
+        format!("\tTopicId: {id}")
     };
     // Writing to a string cannot fail.
     writeln!(
         text,
-        "Topic: {}{id}\tPartitionCount: {}\tReplicationFactor: {replication_factor}\tConfigs: {}",
-        topic.name,
-        topic.partitions.len(),
+        "Topic: {name}{id}\tPartitionCount: {}\tReplicationFactor: {replication_factor}\tConfigs: {}",
+        partitions.len(),
         configs.join(","),
     )
     .ok();
 }
 
-fn line(text: &mut String, topic: &str, partition: &Partition) {
+fn line(text: &mut String, topic: &Topic, partition: &PartitionDescription) {
     let leader = partition
         .leader
-        .map_or_else(|| "none".to_owned(), |leader| leader.to_string());
+        .map_or_else(|| "none".to_owned(), |leader| leader.0.to_string());
     write!(
         text,
-        "\tTopic: {topic}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
+        "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
+        topic.topic.name,
         partition.index,
-        ids(&partition.replicas),
-        ids(&partition.isr),
+        brokers(&partition.replicas),
+        brokers(&partition.isr),
     )
     .ok();
-    if let Some(moving) = &partition.reassignment {
+    if let Some(moving) = topic.reassignments.get(&partition.index) {
         let (adding, removing) = (ids(&moving.adding), ids(&moving.removing));
         write!(
             text,
@@ -140,12 +124,21 @@ fn line(text: &mut String, topic: &str, partition: &Partition) {
         .ok();
     }
     let or_unknown =
-        |list: &Option<Vec<i32>>| list.as_deref().map_or_else(|| "N/A".to_owned(), ids);
+        |list: &Option<Vec<BrokerId>>| list.as_deref().map_or_else(|| "N/A".to_owned(), brokers);
     let (elr, last_known) = (
         or_unknown(&partition.elr),
         or_unknown(&partition.last_known_elr),
     );
     writeln!(text, "\tElr: {elr}\tLastKnownElr: {last_known}").ok();
+}
+
+fn is_set(config: &ConfigEntry) -> bool {
+    config.source != ConfigSource::Default
+}
+
+fn brokers(list: &[BrokerId]) -> String {
+    let list: Vec<i32> = list.iter().map(|id| id.0).collect();
+    ids(&list)
 }
 
 fn ids(ids: &[i32]) -> String {
@@ -158,59 +151,72 @@ impl Topic {
         let config = self
             .configs
             .iter()
-            .find(|config| config.key == "min.insync.replicas")?;
+            .find(|config| config.name == "min.insync.replicas")?;
         config.value.as_ref()?.parse().ok()
     }
-}
 
-impl Partition {
     /// What it will be when a running reassignment is done: replicas that are being added do not count yet.
-    fn replication_factor(&self) -> usize {
-        match &self.reassignment {
-            Some(moving)
-                if self
-                    .replicas
-                    .iter()
-                    .any(|id| moving.adding.contains(id) || moving.removing.contains(id)) =>
-            {
+    fn replication_factor(&self, partition: &PartitionDescription) -> usize {
+        let moves = |moving: &Reassignment, id: &BrokerId| {
+            moving.adding.contains(&id.0) || moving.removing.contains(&id.0)
+        };
+        match self.reassignments.get(&partition.index) {
+            Some(moving) if partition.replicas.iter().any(|id| moves(moving, id)) => {
                 moving.replicas.len().saturating_sub(moving.adding.len())
             }
-            _ => self.replicas.len(),
+            _ => partition.replicas.len(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ottla_client::admin::ConfigType;
+    use ottla_protocol::wire::Uuid;
+
     use super::*;
 
-    fn partition(index: i32, isr: &[i32]) -> Partition {
-        Partition {
+    fn ids(ids: &[i32]) -> Vec<BrokerId> {
+        ids.iter().copied().map(BrokerId).collect()
+    }
+
+    fn partition(index: i32, isr: &[i32]) -> PartitionDescription {
+        PartitionDescription {
             index,
-            leader: isr.first().copied(),
-            replicas: vec![1, 2, 3],
-            isr: isr.to_vec(),
+            leader: isr.first().copied().map(BrokerId),
+            replicas: ids(&[1, 2, 3]),
+            isr: ids(isr),
             elr: Some(Vec::new()),
             last_known_elr: Some(Vec::new()),
-            reassignment: None,
+            offline: Vec::new(),
         }
     }
 
-    fn topic(partitions: Vec<Partition>) -> Topic {
-        let config = |key: &str, value: &str, is_default: bool| Config {
-            key: key.to_owned(),
+    fn topic(partitions: Vec<PartitionDescription>) -> Topic {
+        let config = |key: &str, value: &str, source: ConfigSource| ConfigEntry {
+            name: key.to_owned(),
             value: Some(value.to_owned()),
-            is_default,
+            source,
+            is_read_only: false,
+            is_sensitive: false,
+            synonyms: Vec::new(),
+            kind: ConfigType::Int,
+            documentation: None,
         };
         let configs = vec![
-            config("min.insync.replicas", "2", false),
-            config("retention.ms", "1", true),
+            config("min.insync.replicas", "2", ConfigSource::DynamicTopic),
+            config("retention.ms", "1", ConfigSource::Default),
         ];
-        Topic {
+        let topic = TopicDescription {
             name: "t".to_owned(),
             id: Uuid::METADATA_TOPIC,
+            is_internal: false,
             partitions,
+        };
+        Topic {
+            topic,
             configs,
+            reassignments: BTreeMap::new(),
         }
     }
 
@@ -230,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_an_old_broker_does_not_say_is_not_available() {
-        let unknown = Partition {
+        let unknown = PartitionDescription {
             elr: None,
             last_known_elr: None,
             leader: None,
@@ -251,15 +257,6 @@ mod tests {
             partition(2, &[9]),
             partition(3, &[]),
         ]);
-        let none = Show::Partitions {
-            under_replicated: false,
-            unavailable: false,
-            under_min_isr: false,
-            at_min_isr: false,
-        };
-        let Show::Partitions { .. } = none else {
-            return;
-        };
         let shown = |show: Show| -> Vec<i32> {
             let text = describe(&all, show, &BTreeSet::from([1, 2, 3]));
             let number = |line: &str| {

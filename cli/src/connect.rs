@@ -1,0 +1,121 @@
+//! From options and properties to a connected client, and from the client's errors to what tools say.
+//!
+//! The reference keeps trying for a minute where no broker answers; these tools say at once what is wrong, in the same
+//! words on standard output where scripts look, and with the cause on standard error.
+
+use ottla_client::admin::Admin;
+use ottla_client::cluster::ClusterSettings;
+use ottla_client::config::{ClientKind, Patience};
+use ottla_client::conn::EndpointFault;
+use ottla_client::{ApiError, ClientError};
+use ottla_config::{admin, consumer, producer};
+
+use crate::context::Context;
+use crate::options;
+use crate::stop::{Failure, Stop};
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum Unconnected {
+    /// There is nothing to connect to: no address can be used. The reference ends before it does anything.
+    NoAddress(Failure),
+    /// No broker answers; in the reference the first call fails.
+    NoBroker(Failure),
+}
+
+impl From<Unconnected> for Failure {
+    fn from(unconnected: Unconnected) -> Self {
+        match unconnected {
+            Unconnected::NoAddress(failure) | Unconnected::NoBroker(failure) => failure,
+        }
+    }
+}
+
+/// The settings of an admin client: `--command-config`, and on top of it what the tool says.
+pub fn settings(
+    command_config: &[String],
+    overrides: &[(&str, &str)],
+    cx: &mut Context,
+) -> Result<ClusterSettings, Stop> {
+    let given = options::client_properties(command_config, overrides)?;
+    let settings = ClientKind::Admin
+        .settings(given)
+        .map_err(|error| unusable(error.to_string()))?;
+    for key in settings.unknown() {
+        warn_of_unknown(key, cx);
+    }
+    let settings = ClientKind::Admin.cluster_settings(&settings, Patience::Prompt);
+    Ok(settings.map_err(|error| unusable(error.to_string()))?)
+}
+
+/// A file of properties often serves several clients: only what none of them knows is worth a word.
+pub fn warn_of_unknown(key: &str, cx: &mut Context) {
+    let known = admin::lookup(key).is_some()
+        || producer::lookup(key).is_some()
+        || consumer::lookup(key).is_some();
+    if !known {
+        cx.warn(format!(
+            "The configuration '{key}' is not known and has no effect."
+        ));
+    }
+}
+
+fn unusable(reason: String) -> Failure {
+    Failure::new("Failed to create new KafkaAdminClient").hint(reason)
+}
+
+/// Finds the cluster. `call` is the reference's name for what the tool is about to ask.
+pub async fn admin(settings: ClusterSettings, call: &'static str) -> Result<Admin, Unconnected> {
+    Admin::connect(settings)
+        .await
+        .map_err(|error| match &error {
+            ClientError::Bootstrap(faults)
+                if faults
+                    .iter()
+                    .all(|fault| matches!(fault.fault, EndpointFault::NameNotFound(_))) =>
+            {
+                Unconnected::NoAddress(unusable(error.to_string()))
+            }
+            _ => Unconnected::NoBroker(failure(call, &error)),
+        })
+}
+
+/// For `map_err`: a call of this name failed as a whole.
+pub fn failed(call: &'static str) -> impl Fn(ClientError) -> Failure {
+    move |error| failure(call, &error)
+}
+
+/// The reference's sentence for the failure of a call, and ours below it.
+pub fn failure(call: &str, error: &ClientError) -> Failure {
+    match error {
+        ClientError::Api(error) => refused(error.clone()),
+        ClientError::TimedOut {
+            last: Some(last), ..
+        } => match &**last {
+            ClientError::Api(error) => refused(error.clone()),
+            _ => unanswered(call, error),
+        },
+        _ => unanswered(call, error),
+    }
+}
+
+fn unanswered(call: &str, error: &ClientError) -> Failure {
+    Failure::new(format!(
+        "Timed out waiting for a node assignment. Call: {call}"
+    ))
+    .hint(capitalized(error))
+}
+
+/// The broker said no.
+pub fn refused(error: ApiError) -> Failure {
+    Failure::new(error.text())
+}
+
+fn capitalized(text: impl ToString) -> String {
+    let text = text.to_string();
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => text,
+    }
+}

@@ -1,0 +1,73 @@
+//! Configurations as text, in the reference's layout. Pure.
+
+use std::fmt::Write;
+
+use ottla_client::admin::ConfigEntry;
+
+use super::plan::Kind;
+
+/// The block of one entity: a head line, and a line for each of its values, sorted by key. The empty name is the
+/// default entity.
+pub(super) fn block(kind: Kind, name: &str, all: bool, entries: &[ConfigEntry]) -> String {
+    let mut text = match (name, all) {
+        ("", _) => format!("Default configs for {} in the cluster are:\n", kind.plural),
+        (name, true) => format!("All configs for {} {name} are:\n", kind.singular()),
+        (name, false) => format!("Dynamic configs for {} {name} are:\n", kind.singular()),
+    };
+    let own = kind.own_source(name).filter(|_| !all);
+    let mut shown: Vec<&ConfigEntry> = entries
+        .iter()
+        .filter(|entry| own.is_none_or(|own| entry.source == own))
+        .collect();
+    shown.sort_by(|a, b| a.name.cmp(&b.name));
+    for entry in shown {
+        let synonyms: Vec<String> = entry
+            .synonyms
+            .iter()
+            .map(|synonym| {
+                format!(
+                    "{}:{}={}",
+                    synonym.source.name(),
+                    synonym.name,
+                    or_null(synonym.value.as_deref())
+                )
+            })
+            .collect();
+        // Writing to a string cannot fail.
+        writeln!(
+            text,
+            "  {}={} sensitive={} synonyms={{{}}}",
+            entry.name,
+            or_null(entry.value.as_deref()),
+            entry.is_sensitive,
+            synonyms.join(", ")
+        )
+        .ok();
+    }
+    text
+}
+
+fn or_null(value: Option<&str>) -> &str {
+    value.unwrap_or("null")
+}
+
+/// What `--describe` says of an entity that is not there. That is no failure.
+pub(super) fn missing(kind: Kind, name: &str) -> String {
+    format!(
+        "The {} '{name}' doesn't exist and doesn't have dynamic config.\n",
+        kind.singular()
+    )
+}
+
+pub(super) fn altered(kind: Kind, name: &str) -> String {
+    match name {
+        "" => format!(
+            "Completed updating default config for {} in the cluster.\n",
+            kind.plural
+        ),
+        name => format!(
+            "Completed updating config for {} {name}.\n",
+            kind.singular()
+        ),
+    }
+}

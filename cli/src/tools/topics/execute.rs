@@ -1,0 +1,292 @@
+//! Carries a plan out: asks the cluster, writes what there is to say to standard output.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Write;
+
+use ottla_client::ClientError;
+use ottla_client::admin::{
+    Admin, ConfigEntry, ConfigResource, DescribeDetail, NewPartitions, NewTopic, ResourceType,
+    TopicDescription,
+};
+use ottla_client::cluster::{Call, Target};
+use ottla_client::conn::RequestError;
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::ListPartitionReassignmentsRequest;
+use ottla_protocol::types::BrokerId;
+use ottla_protocol::wire::Uuid;
+
+use super::plan::{Alteration, Creation, Description, Plan, Selection};
+use super::render::{self, Reassignment, Topic};
+use crate::connect::{failed, refused};
+use crate::java_order;
+use crate::jopt;
+use crate::stop::{Failure, Stop};
+
+pub(super) async fn execute(plan: &Plan, admin: &Admin, out: &mut dyn Write) -> Result<(), Stop> {
+    match plan {
+        Plan::List(topics) => {
+            let names = select(topics, admin).await?.chosen;
+            // One empty line where there is nothing to list.
+            Ok(writeln!(out, "{}", names.join("\n"))?)
+        }
+        Plan::Create(creation) => create(creation, admin, out).await,
+        Plan::Alter(alteration) => Ok(alter(alteration, admin).await?),
+        Plan::Describe(description) => describe(description, admin, out).await,
+        Plan::Delete { topics, if_exists } => Ok(delete(topics, *if_exists, admin).await?),
+    }
+}
+
+/// The topics there are, and those of them that are meant; both sorted.
+struct Selected {
+    chosen: Vec<String>,
+    all: Vec<String>,
+}
+
+async fn select(topics: &Selection, admin: &Admin) -> Result<Selected, Failure> {
+    let listing = admin.list_topics().await.map_err(failed("listTopics"))?;
+    let chosen = listing
+        .iter()
+        .filter(|topic| topics.allows(&topic.name, topic.is_internal));
+    let chosen = chosen.map(|topic| topic.name.clone()).collect();
+    Ok(Selected {
+        chosen,
+        all: listing.into_iter().map(|topic| topic.name).collect(),
+    })
+}
+
+/// The topics that are meant; that there are none is a failure where topics were named and have to be there.
+async fn select_existing(
+    topics: &Selection,
+    if_exists: bool,
+    admin: &Admin,
+) -> Result<Vec<String>, Failure> {
+    let Selected { chosen, all } = select(topics, admin).await?;
+    match &topics.pattern {
+        Some(pattern) if chosen.is_empty() && !pattern.is_empty() && !if_exists => {
+            let failure = Failure::new(format!("Topic '{pattern}' does not exist as expected"));
+            let nearest = all
+                .iter()
+                .map(|name| (jopt::edits(pattern, name), name))
+                .min();
+            Err(match nearest {
+                Some((edits, name)) if jopt::is_near(edits, name) => {
+                    failure.hint(format!("Did you mean '{name}'?"))
+                }
+                _ => failure.hint(
+                    "--list shows the topics there are; --if-exists makes a missing one no error.",
+                ),
+            })
+        }
+        _ => Ok(chosen),
+    }
+}
+
+async fn create(creation: &Creation, admin: &Admin, out: &mut dyn Write) -> Result<(), Stop> {
+    let topic = NewTopic {
+        name: creation.topic.clone(),
+        partitions: creation.partitions,
+        replication_factor: creation
+            .replication_factor
+            .and_then(|count| i16::try_from(count).ok()),
+        assignments: creation
+            .assignment
+            .iter()
+            .map(|ids| broker_ids(ids))
+            .collect(),
+        configs: creation.configs.clone(),
+    };
+    let outcomes = admin
+        .create_topics(&[topic], false)
+        .await
+        .map_err(failed("createTopics"))?;
+    for (_, outcome) in outcomes {
+        match outcome {
+            Ok(_) => writeln!(out, "Created topic {}.", creation.topic)?,
+            Err(error) if error.code == ErrorCode::TopicAlreadyExists => {
+                if !creation.if_not_exists {
+                    let hint = "--if-not-exists makes that no error.";
+                    return Err(refused(error).hint(hint).into());
+                }
+            }
+            Err(error) => return Err(refused(error).into()),
+        }
+    }
+    Ok(())
+}
+
+async fn alter(alteration: &Alteration, admin: &Admin) -> Result<(), Failure> {
+    let names = select_existing(&alteration.topics, alteration.if_exists, admin).await?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut changes = Vec::with_capacity(names.len());
+    for (topic, present) in described(&names, 2000, admin).await? {
+        // The assignment names all partitions; those that are there already stay where they are.
+        let added = alteration.assignment.iter().skip(present.partitions.len());
+        let assignments = added.map(|ids| broker_ids(ids)).collect();
+        changes.push(NewPartitions {
+            topic,
+            total: alteration.partitions,
+            assignments,
+        });
+    }
+    let outcomes = admin
+        .create_partitions(&changes, false)
+        .await
+        .map_err(failed("createPartitions"))?;
+    first_refusal(outcomes)
+}
+
+async fn delete(topics: &Selection, if_exists: bool, admin: &Admin) -> Result<(), Failure> {
+    let names = select_existing(topics, if_exists, admin).await?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    first_refusal(
+        admin
+            .delete_topics(&names)
+            .await
+            .map_err(failed("deleteTopics"))?,
+    )
+}
+
+fn first_refusal<K>(outcomes: Vec<(K, Result<(), ottla_client::ApiError>)>) -> Result<(), Failure> {
+    outcomes
+        .into_iter()
+        .try_for_each(|(_, outcome)| outcome.map_err(refused))
+}
+
+async fn describe(
+    description: &Description,
+    admin: &Admin,
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
+    let mut topics = match description.topic_id {
+        Some(id) => by_id(id, description.if_exists, admin).await?,
+        None => {
+            let names = select_existing(&description.topics, description.if_exists, admin).await?;
+            let described = described(&names, description.partitions_per_response, admin).await?;
+            described.into_iter().map(|(_, topic)| topic).collect()
+        }
+    };
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let count = topics.len();
+    java_order::sort(&mut topics, Some(count), |topic| &topic.name);
+    let mut configs = configs_of(&topics, admin).await?;
+    let mut reassignments = reassignments(admin).await?;
+    let live = admin
+        .describe_cluster(false)
+        .await
+        .map_err(failed("listNodes"))?;
+    let live: BTreeSet<i32> = live.nodes.iter().map(|node| node.broker.id.0).collect();
+    for topic in topics {
+        let configs = configs.remove(&topic.name).unwrap_or_default();
+        let reassignments = reassignments.remove(&topic.name).unwrap_or_default();
+        let text = render::describe(
+            &Topic {
+                topic,
+                configs,
+                reassignments,
+            },
+            description.show,
+            &live,
+        );
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+async fn by_id(id: Uuid, if_exists: bool, admin: &Admin) -> Result<Vec<TopicDescription>, Failure> {
+    let listing = admin.list_topics().await.map_err(failed("listTopics"))?;
+    if listing.iter().any(|topic| topic.id == id) {
+        let outcomes = admin
+            .describe_topics_by_id(&[id])
+            .await
+            .map_err(failed("describeTopics"))?;
+        return outcomes
+            .into_iter()
+            .map(|(_, outcome)| outcome.map_err(refused))
+            .collect();
+    }
+    if if_exists {
+        return Ok(Vec::new());
+    }
+    Err(
+        Failure::new(format!("TopicId '{id}' does not exist as expected"))
+            .hint("--describe without a topic shows the ids of all topics."),
+    )
+}
+
+async fn described(
+    names: &[String],
+    partitions_per_response: i32,
+    admin: &Admin,
+) -> Result<Vec<(String, TopicDescription)>, Failure> {
+    let outcomes = admin
+        .describe_topics(names, partitions_per_response)
+        .await
+        .map_err(failed("describeTopics"))?;
+    outcomes
+        .into_iter()
+        .map(|(name, outcome)| Ok((name, outcome.map_err(refused)?)))
+        .collect()
+}
+
+async fn configs_of(
+    topics: &[TopicDescription],
+    admin: &Admin,
+) -> Result<HashMap<String, Vec<ConfigEntry>>, Failure> {
+    let resources: Vec<ConfigResource> = topics
+        .iter()
+        .map(|topic| ConfigResource::new(ResourceType::Topic, &topic.name))
+        .collect();
+    let outcomes = admin
+        .describe_configs(&resources, None, DescribeDetail::default())
+        .await
+        .map_err(failed("describeConfigs"))?;
+    outcomes
+        .into_iter()
+        .map(|(resource, outcome)| Ok((resource.name, outcome.map_err(refused)?)))
+        .collect()
+}
+
+type Reassignments = HashMap<String, BTreeMap<i32, Reassignment>>;
+
+/// The reassignments under way, by topic. Who may not ask, or asks a broker that does not know them, sees none.
+async fn reassignments(admin: &Admin) -> Result<Reassignments, Failure> {
+    let request = ListPartitionReassignmentsRequest {
+        timeout_ms: 30_000,
+        topics: None,
+        ..Default::default()
+    };
+    let call = Call::until(admin.cluster().default_deadline());
+    let answer = admin
+        .cluster()
+        .call(&Target::Controller, &request, call, |response| {
+            ErrorCode::from_code(response.error_code)
+        })
+        .await;
+    let response = match answer {
+        Err(ClientError::Request(RequestError::Version { .. })) => return Ok(HashMap::new()),
+        other => other.map_err(failed("listPartitionReassignments"))?,
+    };
+    let mut found: Reassignments = HashMap::new();
+    for topic in &response.topics {
+        let partitions = found.entry(topic.name.to_string()).or_default();
+        for partition in &topic.partitions {
+            let reassignment = Reassignment {
+                replicas: partition.replicas.clone(),
+                adding: partition.adding_replicas.clone(),
+                removing: partition.removing_replicas.clone(),
+            };
+            partitions.insert(partition.partition_index, reassignment);
+        }
+    }
+    Ok(found)
+}
+
+fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().copied().map(BrokerId).collect()
+}
