@@ -10,5 +10,6 @@ pub mod errors;
 pub mod messages;
 pub mod murmur2;
 pub mod records;
+pub mod testing;
 pub mod types;
 pub mod wire;

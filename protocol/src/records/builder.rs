@@ -237,6 +237,12 @@ impl BatchBuilder {
         Ok(delta)
     }
 
+    /// The header as it is so far, without length and CRC.
+    #[must_use]
+    pub const fn header(&self) -> BatchHeader {
+        self.header
+    }
+
     /// Records so far.
     #[must_use]
     pub const fn record_count(&self) -> i32 {
