@@ -136,4 +136,37 @@ mod tests {
         );
         assert_eq!(read_varlong(&mut &[0xff; 9][..]), Err(VarintError::End));
     }
+
+    /// The golden vectors, whose other forms the wire module reads.
+    #[test]
+    fn vectors_varints_of_records() {
+        let folder = std::env::var_os("OTTLA_VECTORS").map_or_else(
+            || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"),
+            std::path::PathBuf::from,
+        );
+        let text = std::fs::read_to_string(folder.join("varints.tsv")).expect("the table");
+        let mut seen = 0;
+        for line in text.lines().skip(1) {
+            let mut cells = line.split('\t');
+            let mut cell = || cells.next().expect("three cells");
+            let (form, value, hex) = (cell(), cell(), cell());
+            let bytes: Vec<u8> = (0..hex.len() / 2)
+                .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex"))
+                .collect();
+            let mut input = bytes.as_slice();
+            let read = match form {
+                "varint" | "read_varint" => read_varint(&mut input).map(i64::from),
+                "varlong" | "read_varlong" => read_varlong(&mut input),
+                _ => continue,
+            };
+            seen += 1;
+            assert_eq!(read.ok(), value.parse().ok(), "{line}");
+            if !form.starts_with("read") {
+                let mut written = Vec::new();
+                write_varlong(read.expect("read above"), &mut written);
+                assert_eq!(written, bytes, "{line}");
+            }
+        }
+        assert!(seen > 100, "{seen} numbers");
+    }
 }

@@ -1,8 +1,4 @@
-//! Record batches beyond the golden vectors: stories, random records, mutated bytes.
+//! Record batches beyond the golden vectors: stories and random records.
 
-#[path = "../support/mod.rs"]
-mod support;
-
-mod fuzz_bodies;
 mod properties;
 mod stories;

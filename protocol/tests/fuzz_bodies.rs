@@ -2,12 +2,17 @@
 //!
 //! A failure prints the input. `OTTLA_FUZZ_SEED` chooses other mutations, `OTTLA_FUZZ_MS` another duration.
 
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use ottla_protocol::testing::{fuzz_control, fuzz_inflate, fuzz_produce, fuzz_record_set};
+use ottla_protocol::testing::{
+    choice_of_message, fuzz_control, fuzz_framing, fuzz_inflate, fuzz_message, fuzz_produce,
+    fuzz_record_set,
+};
 
-use crate::support::{table, unhex};
+use support::{table, unhex};
 
 struct Mutator {
     state: u64,
@@ -113,4 +118,34 @@ fn fuzz_body_of_control_records_for_a_second() {
     let mut seeds = vec![vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 7], vec![0, 0, 0, 0], vec![]];
     seeds.extend((0..8).map(|kind| vec![0, 0, 0, kind, 0, 0]));
     hammer(&seeds, fuzz_control);
+}
+
+#[test]
+fn fuzz_body_of_messages_for_a_second() {
+    let rows = [table("messages.tsv.gz"), table("internal.tsv.gz")].concat();
+    let mut seeds: Vec<_> = rows
+        .iter()
+        .filter_map(|row| {
+            let choice = choice_of_message(&row[1], row[3].parse().ok()?)?;
+            Some([&choice[..], &unhex(&row[5])].concat())
+        })
+        .collect();
+    assert!(seeds.len() > 3000, "{} messages", seeds.len());
+    seeds.retain(|seed| seed.len() < 2000);
+    hammer(&seeds, fuzz_message);
+}
+
+#[test]
+fn fuzz_body_of_headers_and_metadata_frames_for_a_second() {
+    let mut seeds: Vec<_> = table("headers.tsv")
+        .iter()
+        .map(|row| unhex(&row[5]))
+        .collect();
+    seeds.extend(
+        table("internal.tsv.gz")
+            .iter()
+            .filter(|row| row[0] == "metadata")
+            .map(|row| unhex(&row[6])),
+    );
+    hammer(&seeds, fuzz_framing);
 }
