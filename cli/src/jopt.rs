@@ -6,6 +6,7 @@
 //! asked for *one* value was given twice, or whether a number is one, shows only when a tool asks for it: that is why
 //! every option with a value is a `Vec<String>` in `Args`, read with [`one`], [`number`] and the like.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
 use clap::{Arg, ArgAction, Command, Parser};
@@ -24,7 +25,7 @@ pub enum OptionError {
     NotANumber {
         name: String,
         value: String,
-        reason: String,
+        reason: &'static str,
     },
     #[error("{0}")]
     Other(String),
@@ -38,7 +39,11 @@ impl OptionError {
                 .map(|name| format!("Did you mean --{name}? Names are not abbreviated.")),
             Self::NoValue(name) => Some(format!("Write --{name} VALUE or --{name}=VALUE.")),
             Self::Repeated(name) => Some(format!("Give --{name} once.")),
-            Self::NotANumber { value, reason, .. } => Some(format!("'{value}': {reason}.")),
+            Self::NotANumber {
+                name,
+                value,
+                reason,
+            } => Some(format!("--{name} {value}: {reason}.")),
             Self::Other(_) => None,
         }
     }
@@ -211,21 +216,23 @@ pub fn one<'a>(name: &str, values: &'a [String]) -> Result<Option<&'a str>, Opti
 }
 
 /// The value of an option that is asked for one number.
-pub fn number<T: FromStr<Err = std::num::ParseIntError>>(
+pub fn number<T: FromStr<Err = ParseIntError>>(
     name: &str,
     values: &[String],
 ) -> Result<Option<T>, OptionError> {
     let Some(value) = one(name, values)? else {
         return Ok(None);
     };
-    value
-        .parse()
-        .map(Some)
-        .map_err(|error: std::num::ParseIntError| OptionError::NotANumber {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            reason: error.to_string(),
-        })
+    let not_a_number = |error: ParseIntError| OptionError::NotANumber {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        reason: match error.kind() {
+            IntErrorKind::PosOverflow => "that is too large",
+            IntErrorKind::NegOverflow => "that is too small",
+            _ => "a whole number is needed",
+        },
+    };
+    value.parse().map(Some).map_err(not_a_number)
 }
 
 #[cfg(test)]

@@ -2,7 +2,14 @@
 
 use crate::tool::Tool;
 
+pub mod broker_api_versions;
 pub mod configs;
+pub mod get_offsets;
 pub mod topics;
 
-pub const TOOLS: &[Tool] = &[topics::TOOL, configs::TOOL];
+pub const TOOLS: &[Tool] = &[
+    topics::TOOL,
+    configs::TOOL,
+    get_offsets::TOOL,
+    broker_api_versions::TOOL,
+];

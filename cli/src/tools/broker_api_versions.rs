@@ -1,0 +1,144 @@
+//! `kafka-broker-api-versions`: what every broker of a cluster speaks.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use clap::{CommandFactory, Parser};
+
+use ottla_client::cluster::Broker;
+use ottla_client::conn::PeerVersions;
+use ottla_protocol::apis::ApiKey;
+
+use crate::connect::{self, failed};
+use crate::context::{self, Context};
+use crate::jopt;
+use crate::options::{self, Given, Standard, ToolArgs};
+use crate::stop::{Failure, Stop};
+use crate::tool::Tool;
+
+pub const TOOL: Tool = Tool {
+    name: "broker-api-versions",
+    link: "kafka-broker-api-versions",
+    about: "Show which requests and versions every broker speaks",
+    command: Args::command,
+    run,
+};
+
+/// Show which requests and versions every broker speaks.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "kafka-broker-api-versions",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub struct Args {
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "SERVERS")]
+    bootstrap_server: Vec<String>,
+    /// A file of client properties to connect with
+    #[arg(long, value_name = "FILE")]
+    command_config: Vec<String>,
+
+    #[command(flatten)]
+    standard: Standard,
+}
+
+impl ToolArgs for Args {
+    const INTRO: &'static str = "This tool helps to retrieve broker version information.";
+
+    fn standard(&self) -> &Standard {
+        &self.standard
+    }
+}
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let args: Args = options::start(words)?;
+    options::require(&[Given::values("bootstrap-server", &args.bootstrap_server)])?;
+    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let settings = connect::settings(
+        &args.command_config,
+        &[("bootstrap.servers", bootstrap)],
+        cx,
+    )?;
+    let answers = context::block_on(async {
+        let admin = connect::admin(settings, "listNodes").await?;
+        admin.broker_versions().await.map_err(failed("listNodes"))
+    })?
+    .map_err(|failure: Failure| failure)?;
+    for (broker, versions) in answers {
+        let text = match versions {
+            Ok(versions) => render(&broker, &versions),
+            Err(error) => format!("{} -> ERROR: {error}\n", node(&broker)),
+        };
+        cx.out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn node(broker: &Broker) -> String {
+    let rack = broker.rack.as_deref().unwrap_or("null");
+    format!(
+        "{} (id: {} rack: {rack} isFenced: false)",
+        broker.endpoint, broker.id.0
+    )
+}
+
+/// A broker's block: what it names, and what it should name and does not, by key.
+fn render(broker: &Broker, versions: &PeerVersions) -> String {
+    let unsupported = ApiKey::ALL
+        .iter()
+        .filter(|api| api.listeners().broker && !api.is_retired())
+        .map(|api| {
+            (
+                api.key(),
+                format!("{}({}): UNSUPPORTED", api.name(), api.key()),
+            )
+        });
+    let mut lines: BTreeMap<i16, String> = unsupported.collect();
+    lines.extend(
+        versions
+            .iter()
+            .map(|(key, range)| (key, line(key, *range.start(), *range.end()))),
+    );
+    let lines: Vec<String> = lines.into_values().collect();
+    format!("{} -> (\n\t{}\n)\n", node(broker), lines.join(",\n\t"))
+}
+
+fn line(key: i16, min: i16, max: i16) -> String {
+    let range = if min == max {
+        min.to_string()
+    } else {
+        format!("{min} to {max}")
+    };
+    let Some((api, ours)) = ApiKey::from_key(key).and_then(|api| Some((api, api.versions()?)))
+    else {
+        return format!("UNKNOWN({key}): {range}");
+    };
+    let usable = match ours {
+        (_, newest) if newest < min => "unusable: node too new".to_owned(),
+        (oldest, _) if max < oldest => "unusable: node too old".to_owned(),
+        (_, newest) => format!("usable: {}", newest.min(max)),
+    };
+    format!("{}({key}): {range} [{usable}]", api.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_both_sides_speak() {
+        assert_eq!(line(0, 0, 13), "Produce(0): 0 to 13 [usable: 13]");
+        assert_eq!(line(0, 0, 99), "Produce(0): 0 to 99 [usable: 13]");
+        assert_eq!(
+            line(46, 0, 0),
+            "ListPartitionReassignments(46): 0 [usable: 0]"
+        );
+        assert_eq!(
+            line(1, 30, 31),
+            "Fetch(1): 30 to 31 [unusable: node too new]"
+        );
+        assert_eq!(line(1, 0, 3), "Fetch(1): 0 to 3 [unusable: node too old]");
+        assert_eq!(line(9999, 0, 3), "UNKNOWN(9999): 0 to 3");
+    }
+}
