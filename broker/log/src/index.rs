@@ -1,0 +1,292 @@
+//! Sparse index files: fixed-size entries that rise, one every so many bytes of log.
+//!
+//! Two kinds share this code: the offset index (`.index`, offset to position) and the time index (`.timeindex`,
+//! largest timestamp so far to offset). Layout: `docs/format/indexes.md`.
+//!
+//! Always: everything here is derived from the log and is believed only after the batch it points at was looked at.
+//! New entries gather in memory and are written in blocks, at a roll and at a close; what a crash loses is indexed
+//! again by recovery, so index files are never synced on their own. No descriptor is kept between calls.
+
+use std::io;
+use std::path::Path;
+
+use ottla_protocol::types::{Millis, Offset};
+
+use crate::disk::{Context, Disk, DiskError, DiskFile, OpenMode, read_full, write_full};
+use crate::names;
+
+/// Entries that gather before they are written.
+const PENDING_MAX: usize = 512;
+/// A binary search ends in one read of so many bytes.
+const BLOCK: usize = 4096;
+
+/// Where a segment's files are.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) dir: &'a Path,
+    pub(crate) base: Offset,
+}
+
+impl Place<'_> {
+    pub(crate) fn path(&self, suffix: &str) -> std::path::PathBuf {
+        names::segment_file(self.dir, self.base, suffix)
+    }
+}
+
+pub(crate) trait Entry: Copy {
+    const SIZE: usize;
+    const SUFFIX: &'static str;
+    fn decode(bytes: &[u8], base: Offset) -> Option<Self>;
+    fn encode(self, base: Offset, out: &mut Vec<u8>);
+    fn offset(self) -> Offset;
+    /// Both keys rise from one entry to the next.
+    fn follows(self, before: Self) -> bool;
+}
+
+/// The batch that ends with `offset` begins at `position`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OffsetEntry {
+    pub(crate) offset: Offset,
+    pub(crate) position: u32,
+}
+
+/// Up to here the largest timestamp was `timestamp`, in the batch that ends with `offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeEntry {
+    pub(crate) timestamp: Millis,
+    pub(crate) offset: Offset,
+}
+
+fn relative(offset: Offset, base: Offset) -> [u8; 4] {
+    let relative = i32::try_from(offset.since(base)).expect("a segment's offsets fit 31 bits");
+    relative.to_be_bytes()
+}
+
+impl Entry for OffsetEntry {
+    const SIZE: usize = 8;
+    const SUFFIX: &'static str = names::OFFSET_INDEX;
+
+    fn decode(bytes: &[u8], base: Offset) -> Option<Self> {
+        let (relative, position) = bytes.split_first_chunk::<4>()?;
+        let relative = i64::from(i32::from_be_bytes(*relative));
+        let position = u32::from_be_bytes(*position.first_chunk()?);
+        // The end of a file that the reference allocated ahead is zeros. No true entry has a zero offset: the first
+        // is written only after some other batch.
+        (relative > 0).then_some(Self { offset: base.plus(relative), position })
+    }
+
+    fn encode(self, base: Offset, out: &mut Vec<u8>) {
+        out.extend_from_slice(&relative(self.offset, base));
+        out.extend_from_slice(&self.position.to_be_bytes());
+    }
+
+    fn offset(self) -> Offset {
+        self.offset
+    }
+
+    fn follows(self, before: Self) -> bool {
+        self.offset > before.offset && self.position > before.position
+    }
+}
+
+impl Entry for TimeEntry {
+    const SIZE: usize = 12;
+    const SUFFIX: &'static str = names::TIME_INDEX;
+
+    fn decode(bytes: &[u8], base: Offset) -> Option<Self> {
+        let (timestamp, relative) = bytes.split_first_chunk::<8>()?;
+        let timestamp = i64::from_be_bytes(*timestamp);
+        let relative = i64::from(i32::from_be_bytes(*relative.first_chunk()?));
+        let zeros = timestamp == 0 && relative == 0;
+        (timestamp >= 0 && relative >= 0 && !zeros)
+            .then_some(Self { timestamp: Millis(timestamp), offset: base.plus(relative) })
+    }
+
+    fn encode(self, base: Offset, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.timestamp.0.to_be_bytes());
+        out.extend_from_slice(&relative(self.offset, base));
+    }
+
+    fn offset(self) -> Offset {
+        self.offset
+    }
+
+    fn follows(self, before: Self) -> bool {
+        self.timestamp > before.timestamp && self.offset >= before.offset
+    }
+}
+
+/// The index of one segment. A sealed one holds nothing in memory; the active one knows its length and its newest
+/// entries.
+#[derive(Debug)]
+pub(crate) struct SparseIndex<E> {
+    active: Option<Tail<E>>,
+}
+
+#[derive(Debug)]
+struct Tail<E> {
+    written: usize,
+    pending: Vec<E>,
+    last: Option<E>,
+}
+
+impl<E: Entry> SparseIndex<E> {
+    pub(crate) const fn sealed() -> Self {
+        Self { active: None }
+    }
+
+    /// Goes on after the first `written` entries of the file, the last of which is given.
+    pub(crate) fn resume(written: usize, last: Option<E>) -> Self {
+        Self { active: Some(Tail { written, pending: Vec::new(), last }) }
+    }
+
+    pub(crate) fn entries(&self) -> usize {
+        self.active.as_ref().map_or(0, |t| t.written + t.pending.len())
+    }
+
+    pub(crate) fn last(&self) -> Option<E> {
+        self.active.as_ref().and_then(|t| t.last)
+    }
+
+    /// Adds an entry if it rises above the last one.
+    pub(crate) fn push(&mut self, entry: E) {
+        let tail = self.active.as_mut().expect("only the active segment's index grows");
+        if tail.last.is_none_or(|last| entry.follows(last)) {
+            tail.pending.push(entry);
+            tail.last = Some(entry);
+        }
+    }
+
+    /// Whether enough has gathered for a write to be worth its call.
+    pub(crate) fn wants_write(&self) -> bool {
+        self.active.as_ref().is_some_and(|t| t.pending.len() >= PENDING_MAX)
+    }
+
+    /// Brings the file up to date: its length is what is valid, whatever stood behind before.
+    pub(crate) fn write(&mut self, place: Place<'_>) -> Result<(), DiskError> {
+        let Some(tail) = &mut self.active else { return Ok(()) };
+        let path = place.path(E::SUFFIX);
+        let file = place.disk.open(&path, OpenMode::Create).during("open", &path)?;
+        let start = (tail.written * E::SIZE) as u64;
+        let mut bytes = Vec::with_capacity(tail.pending.len() * E::SIZE);
+        for entry in &tail.pending {
+            entry.encode(place.base, &mut bytes);
+        }
+        write_full(file.as_ref(), &bytes, start).during("write", &path)?;
+        let end = start + bytes.len() as u64;
+        if file.len().during("measure", &path)? != end {
+            file.set_len(end).during("cut", &path)?;
+        }
+        tail.written += tail.pending.len();
+        tail.pending = Vec::new();
+        Ok(())
+    }
+
+    pub(crate) fn seal(&mut self, place: Place<'_>) -> Result<(), DiskError> {
+        self.write(place)?;
+        self.active = None;
+        Ok(())
+    }
+
+    /// Forgets entries that do not satisfy a condition that holds for a first part of them. The file follows with the
+    /// next `write`.
+    pub(crate) fn truncate(&mut self, place: Place<'_>, keep: impl Fn(E) -> bool) -> Result<(), DiskError> {
+        let (kept, last) = match &self.active {
+            Some(tail) if tail.last.is_none_or(&keep) => return Ok(()),
+            Some(tail) if tail.pending.first().is_some_and(|e| keep(*e)) => {
+                let n = tail.pending.partition_point(|e| keep(*e));
+                let last = tail.pending[n - 1];
+                let tail = self.active.as_mut().expect("just seen");
+                tail.pending.truncate(n);
+                tail.last = Some(last);
+                return Ok(());
+            }
+            _ => self.floor_on_disk(place, &keep)?,
+        };
+        *self = Self::resume(kept, last);
+        Ok(())
+    }
+
+    /// The last entry that satisfies a condition which holds for a first part of the entries.
+    pub(crate) fn floor(&self, place: Place<'_>, holds: impl Fn(E) -> bool) -> Result<Option<E>, DiskError> {
+        if let Some(tail) = &self.active {
+            let n = tail.pending.partition_point(|e| holds(*e));
+            if n > 0 {
+                return Ok(Some(tail.pending[n - 1]));
+            }
+        }
+        Ok(self.floor_on_disk(place, holds)?.1)
+    }
+
+    /// How many entries of the file satisfy the condition, and the last of them. A file that is missing has none.
+    fn floor_on_disk(
+        &self,
+        place: Place<'_>,
+        holds: impl Fn(E) -> bool,
+    ) -> Result<(usize, Option<E>), DiskError> {
+        let path = place.path(E::SUFFIX);
+        let file = match place.disk.open(&path, OpenMode::Read) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((0, None)),
+            other => other.during("open", &path)?,
+        };
+        let len = file.len().during("measure", &path)?;
+        let in_file = usize::try_from(len).unwrap_or(usize::MAX) / E::SIZE;
+        let entries = self.active.as_ref().map_or(in_file, |t| t.written.min(in_file));
+        search::<E>(file.as_ref(), place.base, entries, holds).during("read", &path)
+    }
+}
+
+/// Binary search down to one block, then within it.
+fn search<E: Entry>(
+    file: &dyn DiskFile,
+    base: Offset,
+    entries: usize,
+    holds: impl Fn(E) -> bool,
+) -> io::Result<(usize, Option<E>)> {
+    let holds = |bytes: &[u8]| E::decode(bytes, base).filter(|e| holds(*e));
+    let (mut low, mut high) = (0, entries);
+    while (high - low) * E::SIZE > BLOCK {
+        let middle = low + (high - low) / 2;
+        let mut bytes = [0; 16];
+        let bytes = &mut bytes[..E::SIZE];
+        let read = read_full(file, bytes, (middle * E::SIZE) as u64)?;
+        if read == E::SIZE && holds(bytes).is_some() { low = middle } else { high = middle }
+    }
+    let mut block = vec![0; (high - low) * E::SIZE];
+    let read = read_full(file, &mut block, (low * E::SIZE) as u64)?;
+    let mut found = None;
+    let mut n = low;
+    for bytes in block[..read].chunks_exact(E::SIZE) {
+        let Some(entry) = holds(bytes) else { break };
+        found = Some(entry);
+        n += 1;
+    }
+    Ok((n, found))
+}
+
+/// What a check of a whole file found: how many of its first entries are in order. None: no such file.
+pub(crate) fn ordered_entries<E: Entry>(place: Place<'_>, limit: usize) -> Result<Option<usize>, DiskError> {
+    let path = place.path(E::SUFFIX);
+    let file = match place.disk.open(&path, OpenMode::Read) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.during("open", &path)?,
+    };
+    let (mut entries, mut position, mut last) = (0, 0, None::<E>);
+    let mut block = vec![0; 16 * BLOCK / E::SIZE * E::SIZE];
+    loop {
+        let read = read_full(file.as_ref(), &mut block, position).during("read", &path)?;
+        for bytes in block[..read].chunks_exact(E::SIZE) {
+            let entry = E::decode(bytes, place.base);
+            let Some(entry) = entry.filter(|e| last.is_none_or(|l| e.follows(l))) else {
+                return Ok(Some(entries));
+            };
+            last = Some(entry);
+            entries += 1;
+        }
+        if read < block.len() || entries >= limit {
+            return Ok(Some(entries));
+        }
+        position += read as u64;
+    }
+}

@@ -1,0 +1,288 @@
+//! One segment: a file of batches with its offset and time index.
+//!
+//! Always: the first `size` bytes of the file are the segment; whatever the file has beyond is not part of the log.
+//! Descriptors are opened on demand and can be let go at any time (`release`). Not here: which segment is active, when
+//! to roll, when to flush.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader};
+use ottla_protocol::types::{Millis, Offset};
+use parking_lot::Mutex;
+
+use crate::disk::{Context, DiskError, OpenMode, SharedFile};
+use crate::errors::{Corruption, Fault, ReadError};
+use crate::index::{OffsetEntry, Place, SparseIndex, TimeEntry};
+use crate::names;
+use crate::scan::{Bounds, HEADER_WINDOW, Window, find_valid_batch, header_at};
+
+/// The largest timestamp of a segment, and the last offset of the first batch that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Largest {
+    pub(crate) timestamp: Millis,
+    pub(crate) offset: Offset,
+}
+
+/// What is known of the largest timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known<T> {
+    NotYet,
+    Known(Option<T>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) base: Offset,
+    pub(crate) size: u64,
+    pub(crate) offsets: SparseIndex<OffsetEntry>,
+    pub(crate) times: SparseIndex<TimeEntry>,
+    pub(crate) largest: Mutex<Known<Largest>>,
+    /// Stretches that are no batches, by position.
+    pub(crate) corrupt: Mutex<Vec<Corruption>>,
+    file: Mutex<Option<SharedFile>>,
+    /// An index entry turned out to be wrong, or the index much sparser than it should be.
+    suspect: AtomicBool,
+}
+
+/// Where a batch is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Located {
+    pub(crate) position: u64,
+    pub(crate) header: BatchHeader,
+}
+
+impl Segment {
+    pub(crate) fn sealed(base: Offset, size: u64) -> Self {
+        Self {
+            base,
+            size,
+            offsets: SparseIndex::sealed(),
+            times: SparseIndex::sealed(),
+            largest: Mutex::new(Known::NotYet),
+            corrupt: Mutex::new(Vec::new()),
+            file: Mutex::new(None),
+            suspect: AtomicBool::new(false),
+        }
+    }
+
+    /// A new, empty segment to append to.
+    pub(crate) fn active(base: Offset) -> Self {
+        let mut segment = Self::sealed(base, 0);
+        segment.offsets = SparseIndex::resume(0, None);
+        segment.times = SparseIndex::resume(0, None);
+        segment.largest = Mutex::new(Known::Known(None));
+        segment
+    }
+
+    /// The file, opened if it isn't.
+    pub(crate) fn file(&self, place: Place<'_>) -> Result<SharedFile, DiskError> {
+        let mut slot = self.file.lock();
+        if let Some(file) = slot.as_ref() {
+            return Ok(file.clone());
+        }
+        let path = place.path(names::LOG);
+        let file = place.disk.open(&path, OpenMode::ReadWrite).during("open", &path)?;
+        *slot = Some(file.clone());
+        Ok(file)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.lock().is_some()
+    }
+
+    pub(crate) fn release(&self) {
+        *self.file.lock() = None;
+    }
+
+    pub(crate) fn suspect_index(&self) {
+        self.suspect.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.suspect.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn bounds(&self, offset_end: Offset) -> Bounds {
+        Bounds { end: self.size, base: self.base, offset_end }
+    }
+
+    /// The damaged stretch that begins at a position, if one is known.
+    fn corrupt_at(&self, position: u64) -> Option<Corruption> {
+        self.corrupt.lock().iter().find(|c| c.position == position).cloned()
+    }
+
+    /// Where the first damaged stretch behind a position begins.
+    pub(crate) fn next_corrupt_after(&self, position: u64) -> Option<u64> {
+        self.corrupt.lock().iter().map(|c| c.position).find(|p| *p > position)
+    }
+
+    /// The first batch that ends at or after `target`. None: the segment has none. `hint` is a position where a batch
+    /// begins whose offsets are at most `target`.
+    pub(crate) fn locate(
+        &self,
+        place: Place<'_>,
+        target: Offset,
+        offset_end: Offset,
+        hint: Option<u64>,
+        interval: u32,
+    ) -> Result<Option<Located>, ReadError> {
+        let file = self.file(place)?;
+        let path = || place.path(names::LOG);
+        let bounds = self.bounds(offset_end);
+        let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
+        let mut next = self.base;
+        let mut position = match hint {
+            Some(position) => position,
+            None => self.floor_position(place, target, bounds, &mut window)?,
+        };
+        let start = position;
+        let mut last_size = 0;
+        while position < self.size {
+            if let Some(known) = self.corrupt_at(position) {
+                if target < known.next_offset {
+                    return Err(known.into());
+                }
+                next = known.next_offset;
+                position += known.bytes;
+                continue;
+            }
+            match header_at(&mut window, position, next, bounds).during("read", &path())? {
+                Ok(header) if header.last_offset() >= target => {
+                    // Between two index entries lie at most an interval and one batch.
+                    let sparse = 4 * (u64::from(interval) + last_size);
+                    if hint.is_none() && position - start > sparse.max(64 << 10) {
+                        self.suspect_index();
+                    }
+                    return Ok(Some(Located { position, header }));
+                }
+                Ok(header) => {
+                    next = header.next_offset();
+                    last_size = header.size_in_bytes() as u64;
+                    position += last_size;
+                }
+                Err(fault) => self.note_corruption(&file, place, position, next, bounds, fault)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers a stretch without a valid batch that a walk ran into.
+    fn note_corruption(
+        &self,
+        file: &SharedFile,
+        place: Place<'_>,
+        position: u64,
+        first_offset: Offset,
+        bounds: Bounds,
+        reason: Fault,
+    ) -> Result<(), DiskError> {
+        let found = find_valid_batch(file.as_ref(), position + 1, first_offset, bounds)
+            .during("read", &place.path(names::LOG))?;
+        let (end, next_offset) = match found {
+            Some((end, header)) => (end, header.base_offset),
+            None => (bounds.end, bounds.offset_end),
+        };
+        let stretch = Corruption {
+            segment: self.base,
+            position,
+            bytes: end - position,
+            first_offset,
+            next_offset,
+            reason,
+        };
+        let mut corrupt = self.corrupt.lock();
+        let at = corrupt.partition_point(|c| c.position < position);
+        corrupt.insert(at, stretch);
+        Ok(())
+    }
+
+    /// A position from where a walk meets the batch that holds `target`: by the index if its entry proves right, else
+    /// the beginning.
+    fn floor_position(
+        &self,
+        place: Place<'_>,
+        target: Offset,
+        bounds: Bounds,
+        window: &mut Window<'_>,
+    ) -> Result<u64, DiskError> {
+        let floor = self.offsets.floor(place, |e| e.offset <= target)?;
+        let Some(entry) = floor else { return Ok(0) };
+        if self.entry_is_right(place, entry, bounds, window)? {
+            return Ok(u64::from(entry.position));
+        }
+        self.suspect_index();
+        Ok(0)
+    }
+
+    /// Whether the batch that an index entry points at is there and ends with the entry's offset.
+    pub(crate) fn entry_is_right(
+        &self,
+        place: Place<'_>,
+        entry: OffsetEntry,
+        bounds: Bounds,
+        window: &mut Window<'_>,
+    ) -> Result<bool, DiskError> {
+        let position = u64::from(entry.position);
+        if position + BATCH_OVERHEAD as u64 > bounds.end {
+            return Ok(false);
+        }
+        let header =
+            header_at(window, position, self.base, bounds).during("read", &place.path(names::LOG))?;
+        Ok(header.is_ok_and(|h| h.last_offset() == entry.offset))
+    }
+
+    /// Whether the batch that a time index entry names is there and has its timestamp; its place.
+    pub(crate) fn time_entry_batch(
+        &self,
+        place: Place<'_>,
+        entry: TimeEntry,
+        offset_end: Offset,
+        interval: u32,
+    ) -> Result<Option<Located>, DiskError> {
+        match self.locate(place, entry.offset, offset_end, None, interval) {
+            Ok(found) => Ok(found.filter(|l| {
+                l.header.last_offset() == entry.offset && l.header.max_timestamp == entry.timestamp
+            })),
+            Err(ReadError::Disk(e)) => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Takes note of a batch that now is part of the segment: index entries when enough bytes passed, and the largest
+    /// timestamp. `since_entry` counts bytes since the last index entry.
+    pub(crate) fn index_batch(
+        &mut self,
+        position: u64,
+        header: &BatchHeader,
+        since_entry: &mut u64,
+        interval: u32,
+    ) {
+        let last_offset = header.last_offset();
+        let largest = self.largest.get_mut();
+        if header.max_timestamp.0 >= 0
+            && match largest {
+                Known::Known(Some(l)) => header.max_timestamp > l.timestamp,
+                _ => true,
+            }
+        {
+            *largest =
+                Known::Known(Some(Largest { timestamp: header.max_timestamp, offset: last_offset }));
+        }
+        // Beyond 4 GiB the format has no position; such a segment rolls before it gets there.
+        if *since_entry > u64::from(interval)
+            && let Ok(position) = u32::try_from(position)
+        {
+            self.offsets.push(OffsetEntry { offset: last_offset, position });
+            self.push_time_entry();
+            *since_entry = 0;
+        }
+        *since_entry += header.size_in_bytes() as u64;
+    }
+
+    /// Puts the largest timestamp so far into the time index.
+    pub(crate) fn push_time_entry(&mut self) {
+        if let Known::Known(Some(largest)) = *self.largest.get_mut() {
+            self.times.push(TimeEntry { timestamp: largest.timestamp, offset: largest.offset });
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `<base>.txnindex`: the aborted transactions whose markers lie in a segment, for readers of committed records only.
+//!
+//! Owns: the file format (34 bytes an entry, `docs/format/txn-index.md`) and the lookup. Most segments have no such
+//! file. Not here: which transactions are aborted; the caller tells.
+
+use std::io;
+use std::path::Path;
+
+use ottla_protocol::types::{Offset, ProducerId};
+
+use crate::disk::{Context, Disk, DiskError, OpenMode, read_file_if_there, write_full};
+use crate::names;
+use crate::producer_snapshot::Fields;
+
+const VERSION: i16 = 0;
+const ENTRY: usize = 34;
+const SIZE_MAX: u64 = 1 << 30;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTxn {
+    pub producer_id: ProducerId,
+    pub first_offset: Offset,
+    /// Offset of the abort marker.
+    pub last_offset: Offset,
+    /// The last stable offset when the marker was written: later entries can't concern offsets below it.
+    pub last_stable_offset: Offset,
+}
+
+/// Adds a transaction to the index of the segment that holds its marker.
+pub fn append(disk: &dyn Disk, dir: &Path, segment: Offset, txn: AbortedTxn) -> Result<(), DiskError> {
+    let path = names::segment_file(dir, segment, names::TXN_INDEX);
+    let file = disk.open(&path, OpenMode::Create).during("open", &path)?;
+    let len = file.len().during("measure", &path)?;
+    let whole = len - len % ENTRY as u64;
+    write_full(file.as_ref(), &render(txn), whole).during("write", &path)
+}
+
+/// Every entry of a segment. A tail that is no whole entry is left out: it was never finished.
+pub fn read(disk: &dyn Disk, dir: &Path, segment: Offset) -> Result<Vec<AbortedTxn>, DiskError> {
+    let path = names::segment_file(dir, segment, names::TXN_INDEX);
+    let bytes = read_file_if_there(disk, &path, SIZE_MAX)?.unwrap_or_default();
+    parse(&bytes)
+        .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+        .during("read", &path)
+}
+
+/// Keeps the entries whose markers lie before `end`.
+pub fn truncate(disk: &dyn Disk, dir: &Path, segment: Offset, end: Offset) -> Result<(), DiskError> {
+    let path = names::segment_file(dir, segment, names::TXN_INDEX);
+    let file = match disk.open(&path, OpenMode::ReadWrite) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.during("open", &path)?,
+    };
+    let kept = read(disk, dir, segment)?.partition_point(|t| t.last_offset < end);
+    file.set_len((kept * ENTRY) as u64).during("cut", &path)
+}
+
+/// The aborted transactions that a reader of `from` to `end` has to know, out of one segment's entries; whether the
+/// next segment has to be asked too.
+#[must_use]
+pub fn overlapping(entries: &[AbortedTxn], from: Offset, end: Offset) -> (Vec<AbortedTxn>, bool) {
+    let mut found = Vec::new();
+    for txn in entries {
+        if txn.last_offset >= from && txn.first_offset < end {
+            found.push(*txn);
+        }
+        if txn.last_stable_offset >= end {
+            return (found, false);
+        }
+    }
+    (found, true)
+}
+
+#[must_use]
+pub fn render(txn: AbortedTxn) -> [u8; ENTRY] {
+    let mut bytes = [0; ENTRY];
+    bytes[..2].copy_from_slice(&VERSION.to_be_bytes());
+    let numbers = [
+        txn.producer_id.0,
+        txn.first_offset.0,
+        txn.last_offset.0,
+        txn.last_stable_offset.0,
+    ];
+    for (field, number) in bytes[2..].chunks_exact_mut(8).zip(numbers) {
+        field.copy_from_slice(&number.to_be_bytes());
+    }
+    bytes
+}
+
+pub fn parse(bytes: &[u8]) -> Result<Vec<AbortedTxn>, &'static str> {
+    let mut entries: Vec<AbortedTxn> = Vec::new();
+    for chunk in bytes.chunks_exact(ENTRY) {
+        let mut f = Fields(chunk);
+        if f.i16() != Some(VERSION) {
+            return Err("unknown version of a transaction index entry");
+        }
+        let (Some(id), Some(first), Some(last), Some(stable)) = (f.i64(), f.i64(), f.i64(), f.i64()) else {
+            return Err("entry cut short");
+        };
+        let rises = entries.last().is_none_or(|e| e.last_offset.0 < last);
+        if !rises || first < 0 || first > last {
+            return Err("offsets of transaction index entries are out of order");
+        }
+        entries.push(AbortedTxn {
+            producer_id: ProducerId(id),
+            first_offset: Offset(first),
+            last_offset: Offset(last),
+            last_stable_offset: Offset(stable),
+        });
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn txn(first: i64, last: i64, stable: i64) -> AbortedTxn {
+        AbortedTxn {
+            producer_id: ProducerId(7),
+            first_offset: Offset(first),
+            last_offset: Offset(last),
+            last_stable_offset: Offset(stable),
+        }
+    }
+
+    #[test]
+    fn entries_go_both_ways_and_an_unfinished_tail_is_ignored() {
+        let mut bytes = render(txn(1, 5, 1)).to_vec();
+        bytes.extend(render(txn(2, 9, 6)));
+        bytes.extend([0; 10]);
+        assert_eq!(parse(&bytes).unwrap(), [txn(1, 5, 1), txn(2, 9, 6)]);
+        assert!(parse(&[0xff; 34]).is_err());
+        assert!(parse(&[render(txn(2, 9, 6)), render(txn(1, 5, 1))].concat()).is_err());
+    }
+
+    #[test]
+    fn a_reader_learns_of_transactions_that_overlap_its_range() {
+        let entries = [txn(1, 5, 1), txn(2, 9, 6), txn(12, 20, 30)];
+        let (found, go_on) = overlapping(&entries, Offset(6), Offset(11));
+        assert_eq!(found, [txn(2, 9, 6)]);
+        assert!(!go_on, "nothing later begins below offset 30");
+        assert!(overlapping(&entries[..2], Offset(0), Offset(11)).1);
+    }
+}
