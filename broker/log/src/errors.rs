@@ -90,6 +90,4 @@ pub enum Fault {
     BadOffset,
     #[error("checksum does not match")]
     BadCrc,
-    #[error("the offsets between two segments are missing")]
-    Missing,
 }

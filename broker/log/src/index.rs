@@ -39,7 +39,6 @@ pub(crate) trait Entry: Copy {
     const SUFFIX: &'static str;
     fn decode(bytes: &[u8], base: Offset) -> Option<Self>;
     fn encode(self, base: Offset, out: &mut Vec<u8>);
-    fn offset(self) -> Offset;
     /// Both keys rise from one entry to the next.
     fn follows(self, before: Self) -> bool;
 }
@@ -73,16 +72,15 @@ impl Entry for OffsetEntry {
         let position = u32::from_be_bytes(*position.first_chunk()?);
         // The end of a file that the reference allocated ahead is zeros. No true entry has a zero offset: the first
         // is written only after some other batch.
-        (relative > 0).then_some(Self { offset: base.plus(relative), position })
+        (relative > 0).then_some(Self {
+            offset: base.plus(relative),
+            position,
+        })
     }
 
     fn encode(self, base: Offset, out: &mut Vec<u8>) {
         out.extend_from_slice(&relative(self.offset, base));
         out.extend_from_slice(&self.position.to_be_bytes());
-    }
-
-    fn offset(self) -> Offset {
-        self.offset
     }
 
     fn follows(self, before: Self) -> bool {
@@ -99,17 +97,15 @@ impl Entry for TimeEntry {
         let timestamp = i64::from_be_bytes(*timestamp);
         let relative = i64::from(i32::from_be_bytes(*relative.first_chunk()?));
         let zeros = timestamp == 0 && relative == 0;
-        (timestamp >= 0 && relative >= 0 && !zeros)
-            .then_some(Self { timestamp: Millis(timestamp), offset: base.plus(relative) })
+        (timestamp >= 0 && relative >= 0 && !zeros).then_some(Self {
+            timestamp: Millis(timestamp),
+            offset: base.plus(relative),
+        })
     }
 
     fn encode(self, base: Offset, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.timestamp.0.to_be_bytes());
         out.extend_from_slice(&relative(self.offset, base));
-    }
-
-    fn offset(self) -> Offset {
-        self.offset
     }
 
     fn follows(self, before: Self) -> bool {
@@ -138,11 +134,19 @@ impl<E: Entry> SparseIndex<E> {
 
     /// Goes on after the first `written` entries of the file, the last of which is given.
     pub(crate) fn resume(written: usize, last: Option<E>) -> Self {
-        Self { active: Some(Tail { written, pending: Vec::new(), last }) }
+        Self {
+            active: Some(Tail {
+                written,
+                pending: Vec::new(),
+                last,
+            }),
+        }
     }
 
     pub(crate) fn entries(&self) -> usize {
-        self.active.as_ref().map_or(0, |t| t.written + t.pending.len())
+        self.active
+            .as_ref()
+            .map_or(0, |t| t.written + t.pending.len())
     }
 
     pub(crate) fn last(&self) -> Option<E> {
@@ -151,7 +155,10 @@ impl<E: Entry> SparseIndex<E> {
 
     /// Adds an entry if it rises above the last one.
     pub(crate) fn push(&mut self, entry: E) {
-        let tail = self.active.as_mut().expect("only the active segment's index grows");
+        let tail = self
+            .active
+            .as_mut()
+            .expect("only the active segment's index grows");
         if tail.last.is_none_or(|last| entry.follows(last)) {
             tail.pending.push(entry);
             tail.last = Some(entry);
@@ -160,14 +167,21 @@ impl<E: Entry> SparseIndex<E> {
 
     /// Whether enough has gathered for a write to be worth its call.
     pub(crate) fn wants_write(&self) -> bool {
-        self.active.as_ref().is_some_and(|t| t.pending.len() >= PENDING_MAX)
+        self.active
+            .as_ref()
+            .is_some_and(|t| t.pending.len() >= PENDING_MAX)
     }
 
     /// Brings the file up to date: its length is what is valid, whatever stood behind before.
     pub(crate) fn write(&mut self, place: Place<'_>) -> Result<(), DiskError> {
-        let Some(tail) = &mut self.active else { return Ok(()) };
+        let Some(tail) = &mut self.active else {
+            return Ok(());
+        };
         let path = place.path(E::SUFFIX);
-        let file = place.disk.open(&path, OpenMode::Create).during("open", &path)?;
+        let file = place
+            .disk
+            .open(&path, OpenMode::Create)
+            .during("open", &path)?;
         let start = (tail.written * E::SIZE) as u64;
         let mut bytes = Vec::with_capacity(tail.pending.len() * E::SIZE);
         for entry in &tail.pending {
@@ -189,27 +203,12 @@ impl<E: Entry> SparseIndex<E> {
         Ok(())
     }
 
-    /// Forgets entries that do not satisfy a condition that holds for a first part of them. The file follows with the
-    /// next `write`.
-    pub(crate) fn truncate(&mut self, place: Place<'_>, keep: impl Fn(E) -> bool) -> Result<(), DiskError> {
-        let (kept, last) = match &self.active {
-            Some(tail) if tail.last.is_none_or(&keep) => return Ok(()),
-            Some(tail) if tail.pending.first().is_some_and(|e| keep(*e)) => {
-                let n = tail.pending.partition_point(|e| keep(*e));
-                let last = tail.pending[n - 1];
-                let tail = self.active.as_mut().expect("just seen");
-                tail.pending.truncate(n);
-                tail.last = Some(last);
-                return Ok(());
-            }
-            _ => self.floor_on_disk(place, &keep)?,
-        };
-        *self = Self::resume(kept, last);
-        Ok(())
-    }
-
     /// The last entry that satisfies a condition which holds for a first part of the entries.
-    pub(crate) fn floor(&self, place: Place<'_>, holds: impl Fn(E) -> bool) -> Result<Option<E>, DiskError> {
+    pub(crate) fn floor(
+        &self,
+        place: Place<'_>,
+        holds: impl Fn(E) -> bool,
+    ) -> Result<Option<E>, DiskError> {
         if let Some(tail) = &self.active {
             let n = tail.pending.partition_point(|e| holds(*e));
             if n > 0 {
@@ -220,7 +219,7 @@ impl<E: Entry> SparseIndex<E> {
     }
 
     /// How many entries of the file satisfy the condition, and the last of them. A file that is missing has none.
-    fn floor_on_disk(
+    pub(crate) fn floor_on_disk(
         &self,
         place: Place<'_>,
         holds: impl Fn(E) -> bool,
@@ -232,7 +231,10 @@ impl<E: Entry> SparseIndex<E> {
         };
         let len = file.len().during("measure", &path)?;
         let in_file = usize::try_from(len).unwrap_or(usize::MAX) / E::SIZE;
-        let entries = self.active.as_ref().map_or(in_file, |t| t.written.min(in_file));
+        let entries = self
+            .active
+            .as_ref()
+            .map_or(in_file, |t| t.written.min(in_file));
         search::<E>(file.as_ref(), place.base, entries, holds).during("read", &path)
     }
 }
@@ -251,7 +253,11 @@ fn search<E: Entry>(
         let mut bytes = [0; 16];
         let bytes = &mut bytes[..E::SIZE];
         let read = read_full(file, bytes, (middle * E::SIZE) as u64)?;
-        if read == E::SIZE && holds(bytes).is_some() { low = middle } else { high = middle }
+        if read == E::SIZE && holds(bytes).is_some() {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     let mut block = vec![0; (high - low) * E::SIZE];
     let read = read_full(file, &mut block, (low * E::SIZE) as u64)?;
@@ -266,7 +272,10 @@ fn search<E: Entry>(
 }
 
 /// What a check of a whole file found: how many of its first entries are in order. None: no such file.
-pub(crate) fn ordered_entries<E: Entry>(place: Place<'_>, limit: usize) -> Result<Option<usize>, DiskError> {
+pub(crate) fn ordered_entries<E: Entry>(
+    place: Place<'_>,
+    limit: usize,
+) -> Result<Option<usize>, DiskError> {
     let path = place.path(E::SUFFIX);
     let file = match place.disk.open(&path, OpenMode::Read) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

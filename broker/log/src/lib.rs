@@ -12,12 +12,26 @@ pub mod dir_lock;
 pub mod disk;
 pub mod epochs;
 pub mod errors;
-pub mod log;
+mod flush;
+mod hints;
+mod index;
+mod log;
 pub mod meta_properties;
 pub mod names;
 pub mod partition_metadata;
+pub mod producer_snapshot;
 mod properties_text;
+mod read;
 mod real_disk;
+mod recovery;
+mod rescan;
+mod retention;
+mod scan;
+mod segment;
+pub mod testing;
+mod times;
+mod truncate;
+pub mod txn_index;
 
 pub use api::{
     Appended, DeleteReason, DeletedSegment, FileSlice, LostFlushed, MinimumRead, Offsets,
@@ -27,5 +41,6 @@ pub use config::LogConfig;
 pub use disk::{Disk, DiskError, DiskFile, SharedDisk, SharedFile};
 pub use epochs::LeaderEpochs;
 pub use errors::{AppendError, Corruption, Fault, OpenError, ReadError};
+pub use flush::{FlushTicket, Flushed};
 pub use log::Log;
 pub use real_disk::RealDisk;

@@ -1,86 +1,155 @@
 //! One partition's log on one disk: an ordered run of segments, the last of which is active.
 //!
 //! Always: start ≤ flushed_end ≤ end, and segment n's end is segment n+1's base.
-//! Owns: rolling, truncation, retention, recovery after a crash.
+//! Owns: appending and rolling here; opening (`recovery`), reading (`read`, `times`), flushing (`flush`), truncation
+//! (`truncate`) and retention (`retention`) in their files.
 //! Not here: high watermark, leadership, locks, clocks. The caller has `&mut Log` and passes `now`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ottla_protocol::records::batch::{
+    BATCH_OVERHEAD, BatchHeader, patch_append_time, patch_base_offset_and_epoch,
+};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
+use parking_lot::Mutex;
 
-use crate::api::*;
+use crate::api::{Appended, Offsets, Timestamps};
 use crate::config::LogConfig;
-use crate::disk::{DiskError, SharedDisk, SharedFile};
+use crate::disk::{Context, DiskError, OpenMode, SharedDisk, write_full};
 use crate::epochs::LeaderEpochs;
-use crate::errors::{AppendError, OpenError, ReadError};
+use crate::errors::AppendError;
+use crate::flush::FlushState;
+use crate::hints::Hints;
+use crate::index::{Entry, OffsetEntry, Place, SparseIndex, TimeEntry};
+use crate::names;
+use crate::segment::{Known, Segment};
+
+/// A segment's positions and lengths are 31 bit numbers on disk.
+const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+/// Blocks are not reserved for a segment before it is this large.
+const RESERVE_FROM: u64 = 64 << 10;
 
 #[derive(Debug)]
 pub struct Log {
-    config: Arc<LogConfig>,
+    pub(crate) disk: SharedDisk,
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Arc<LogConfig>,
+    /// Never empty, bases rise; the last is active.
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) active: Active,
+    pub(crate) start: Offset,
+    pub(crate) end: Offset,
+    pub(crate) flush: FlushState,
+    pub(crate) epochs: LeaderEpochs,
+    /// Producer snapshots that were in the folder when it was opened.
+    pub(crate) snapshots: Vec<Offset>,
+    pub(crate) hints: Mutex<Hints>,
 }
 
-/// What has to be synced for everything up to `end` to survive a power cut. Run it without holding the log.
+/// What only the active segment has.
 #[derive(Debug)]
-pub struct FlushTicket {
-    end: Offset,
-    files: Vec<SharedFile>,
+pub(crate) struct Active {
+    pub(crate) since_entry: u64,
+    /// End of the blocks that were reserved ahead.
+    pub(crate) reserved_end: u64,
+    /// When the segment was begun or opened; its age where its records have no timestamps.
+    pub(crate) created: Millis,
+    /// Largest timestamp of the first append: what the segment's age is counted from.
+    pub(crate) first_timestamp: Known<Millis>,
+    /// A failed append left bytes behind the end that could not be cut yet.
+    pub(crate) needs_trim: bool,
 }
 
-/// Proof that a ticket was run without an error.
-#[derive(Debug)]
-pub struct Flushed {
-    end: Offset,
-}
-
-impl FlushTicket {
-    /// An error is final for the log directory: the kernel has dropped what could not be written, so a second sync
-    /// would succeed and prove nothing. Don't run it again; take the directory offline.
-    pub fn run(self) -> Result<Flushed, DiskError> {
-        let _ = self.files;
-        Ok(Flushed { end: self.end })
+impl Active {
+    pub(crate) const fn new(created: Millis) -> Self {
+        Self {
+            since_entry: 0,
+            reserved_end: 0,
+            created,
+            first_timestamp: Known::Known(None),
+            needs_trim: false,
+        }
     }
+}
+
+/// What an append needs to know of a record set before it changes anything.
+struct Survey {
+    /// -1: none of the batches has one.
+    max_timestamp: Millis,
+    first_offset: Offset,
+    last_offset: Offset,
 }
 
 impl Log {
-    /// Opens a partition's folder, or begins a log in it (the folder is made if it is missing).
-    pub fn open(
-        disk: SharedDisk,
-        dir: &Path,
-        config: Arc<LogConfig>,
-        input: OpenInput,
-        now: Millis,
-    ) -> Result<(Self, RecoveryReport), OpenError> {
-        let _ = (disk, dir, input, now);
-        Ok((Self { config }, RecoveryReport::default()))
-    }
+    #[must_use]
     pub fn config(&self) -> &Arc<LogConfig> {
         &self.config
     }
+
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
         self.config = config;
     }
+
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// First offset that can be read.
+    #[must_use]
     pub fn start(&self) -> Offset {
-        unimplemented!()
+        self.start
     }
+
+    /// Everything below survives a power cut; what goes into the recovery-point checkpoint.
+    #[must_use]
     pub fn flushed_end(&self) -> Offset {
-        unimplemented!()
+        self.flush.end
     }
+
+    /// Offset of the next record.
+    #[must_use]
     pub fn end(&self) -> Offset {
-        unimplemented!()
+        self.end
     }
+
+    /// Bytes of all segments, without indexes.
+    #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        unimplemented!()
+        self.segments.iter().map(|s| s.size).sum()
     }
+
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    #[must_use]
+    pub fn active_base(&self) -> Offset {
+        self.active_segment().base
+    }
+
+    #[must_use]
     pub fn epochs(&self) -> &LeaderEpochs {
-        unimplemented!()
+        &self.epochs
     }
+
+    /// Offsets of the producer snapshots that were in the folder when the log was opened, rising.
+    #[must_use]
+    pub fn producer_snapshots(&self) -> &[Offset] {
+        &self.snapshots
+    }
+
     /// A leader begins an epoch here although it has written nothing in it yet.
     pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
-        let _ = epoch;
-        unimplemented!()
+        if self.epochs.assign(epoch, self.end) {
+            self.flush.epochs_changed();
+        }
     }
-    /// One or more whole, validated batches; offsets and epoch are written into `record_set` in place.
+
+    /// Appends one or more whole batches that the caller has validated, with one write. Offsets, epoch and append time
+    /// are put into `record_set` in place. After an error the log is as it was.
     pub fn append(
         &mut self,
         record_set: &mut [u8],
@@ -88,86 +157,387 @@ impl Log {
         timestamps: Timestamps,
         now: Millis,
     ) -> Result<Appended, AppendError> {
-        let _ = (record_set, offsets, timestamps, now);
-        unimplemented!()
+        let bytes = record_set.len() as u64;
+        let segment_bytes = self.config.segment_bytes.min(SEGMENT_BYTES_MAX);
+        if bytes > segment_bytes {
+            return Err(AppendError::LargerThanSegment {
+                bytes,
+                segment_bytes,
+            });
+        }
+        let mut survey = survey(record_set, offsets, self.end)?;
+        if timestamps == Timestamps::LogAppend {
+            survey.max_timestamp = now;
+        }
+        self.trim_left_overs()?;
+        let roll = self.should_roll(bytes, &survey, now)?;
+        if roll {
+            self.roll_to(survey.first_offset, now)?;
+        }
+        patch(record_set, offsets, timestamps, self.end, now);
+        self.write(record_set)?;
+        self.take_note(record_set, survey.max_timestamp);
+        self.flush.appended(now);
+        self.check();
+        Ok(Appended {
+            base_offset: survey.first_offset,
+            last_offset: survey.last_offset,
+            log_append_time: (timestamps == Timestamps::LogAppend).then_some(now),
+            rolled: roll.then_some(survey.first_offset),
+        })
     }
-    /// None: nothing to read between `from` and the bounds.
-    pub fn read(&self, request: ReadRequest) -> Result<Option<FileSlice>, ReadError> {
-        let _ = request;
-        unimplemented!()
-    }
-    /// Earliest record with a timestamp at or after `timestamp`, looking at offsets from `from` on.
-    pub fn offset_for_timestamp(
-        &self,
-        timestamp: Millis,
-        from: Offset,
-    ) -> Result<Option<TimestampOffset>, ReadError> {
-        let _ = (timestamp, from);
-        unimplemented!()
-    }
-    /// The record with the largest timestamp.
-    pub fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
-        unimplemented!()
-    }
-    /// None: everything is flushed.
-    pub fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
-        unimplemented!()
-    }
-    pub fn finish_flush(&mut self, flushed: Flushed) {
-        let _ = flushed.end;
-        unimplemented!()
-    }
-    /// By `flush.messages` and `flush.ms`.
-    pub fn flush_is_due(&self, now: Millis) -> bool {
-        let _ = now;
-        unimplemented!()
-    }
+
     /// Begins a new segment at the end; false when the active one is empty.
     pub fn roll(&mut self, now: Millis) -> Result<bool, DiskError> {
-        let _ = now;
-        unimplemented!()
+        if self.active_segment().size == 0 {
+            return Ok(false);
+        }
+        self.trim_left_overs()?;
+        self.roll_to(self.end, now)?;
+        self.check();
+        Ok(true)
     }
-    pub fn truncate_to(
-        &mut self,
-        offset: Offset,
-        now: Millis,
-    ) -> Result<Vec<DeletedSegment>, DiskError> {
-        let _ = (offset, now);
-        unimplemented!()
+
+    pub(crate) fn active_segment(&self) -> &Segment {
+        self.segments
+            .last()
+            .expect("a log always has an active segment")
     }
-    /// Drops everything and goes on at another offset.
-    pub fn restart_at(
-        &mut self,
-        offset: Offset,
-        now: Millis,
-    ) -> Result<Vec<DeletedSegment>, DiskError> {
-        let _ = (offset, now);
-        unimplemented!()
+
+    pub(crate) fn active_segment_mut(&mut self) -> &mut Segment {
+        self.segments
+            .last_mut()
+            .expect("a log always has an active segment")
     }
-    /// Raises the log's start (DeleteRecords). Whole segments below go with the next `apply_retention`.
-    pub fn set_start(&mut self, start: Offset) -> Result<(), DiskError> {
-        let _ = start;
-        unimplemented!()
+
+    pub(crate) fn place(&self, base: Offset) -> Place<'_> {
+        Place {
+            disk: self.disk.as_ref(),
+            dir: &self.dir,
+            base,
+        }
     }
-    /// Never takes anything at or above `deletable_end` (the high watermark).
-    pub fn apply_retention(
-        &mut self,
-        deletable_end: Offset,
-        now: Millis,
-    ) -> Result<Vec<DeletedSegment>, DiskError> {
-        let _ = (deletable_end, now);
-        unimplemented!()
+
+    /// Exclusive end of a segment's offsets.
+    pub(crate) fn segment_end(&self, i: usize) -> Offset {
+        self.segments.get(i + 1).map_or(self.end, |next| next.base)
     }
-    /// Offsets of the producer snapshots in the folder, rising.
-    pub fn producer_snapshots(&self) -> &[Offset] {
-        unimplemented!()
+
+    /// The segment that an offset belongs to.
+    pub(crate) fn segment_of(&self, offset: Offset) -> usize {
+        self.segments
+            .partition_point(|s| s.base <= offset)
+            .saturating_sub(1)
     }
-    /// Lets go of file descriptors and memory; everything opens again when asked for.
-    pub fn release_files(&mut self) {
-        unimplemented!()
+
+    /// The module header's promises, in release builds too: going on with wrong offsets is worse than stopping.
+    pub(crate) fn check(&self) {
+        assert!(
+            self.start <= self.flush.end,
+            "start {} > flushed {}",
+            self.start,
+            self.flush.end
+        );
+        assert!(
+            self.flush.end <= self.end,
+            "flushed {} > end {}",
+            self.flush.end,
+            self.end
+        );
+        assert!(
+            self.active_segment().base <= self.end,
+            "the active segment begins behind the end"
+        );
+        if let [.., before, active] = &self.segments[..] {
+            assert!(
+                before.base < active.base,
+                "segments {} and {} overlap",
+                before.base,
+                active.base
+            );
+        }
     }
-    /// Flushes and trims; afterwards a clean-shutdown mark is true of this log.
-    pub fn close(self) -> Result<Offset, DiskError> {
-        unimplemented!()
+
+    /// Cuts what a failed append left behind the end, so that a later crash can't take it for batches.
+    fn trim_left_overs(&mut self) -> Result<(), DiskError> {
+        if !self.active.needs_trim {
+            return Ok(());
+        }
+        let segment = self.active_segment();
+        let place = self.place(segment.base);
+        let path = place.path(names::LOG);
+        segment
+            .file(place)?
+            .set_len(segment.size)
+            .during("cut", &path)?;
+        self.active.needs_trim = false;
+        Ok(())
+    }
+
+    fn should_roll(&mut self, bytes: u64, survey: &Survey, now: Millis) -> Result<bool, DiskError> {
+        let config = &self.config;
+        let segment = self.active_segment();
+        if survey.last_offset.since(segment.base) > i64::from(i32::MAX) {
+            return Ok(true);
+        }
+        if segment.size == 0 {
+            return Ok(false);
+        }
+        let index_bytes = config.segment_index_bytes as usize;
+        let index_full = segment.offsets.entries() >= index_bytes / OffsetEntry::SIZE
+            || segment.times.entries() + 1 >= index_bytes / TimeEntry::SIZE;
+        if segment.size + bytes > config.segment_bytes.min(SEGMENT_BYTES_MAX) || index_full {
+            return Ok(true);
+        }
+        let segment_ms = config.segment_ms.0;
+        let waited = match self.first_timestamp()? {
+            Some(first) if survey.max_timestamp.0 >= 0 => {
+                survey.max_timestamp.0.saturating_sub(first.0)
+            }
+            _ => now.0.saturating_sub(self.active.created.0),
+        };
+        Ok(waited > segment_ms)
+    }
+
+    /// Largest timestamp of the active segment's first batch.
+    fn first_timestamp(&mut self) -> Result<Option<Millis>, DiskError> {
+        if let Known::Known(known) = self.active.first_timestamp {
+            return Ok(known);
+        }
+        let segment = self.active_segment();
+        let place = self.place(segment.base);
+        let mut header = [0; BATCH_OVERHEAD];
+        let file = segment.file(place)?;
+        let read = crate::disk::read_full(file.as_ref(), &mut header, 0)
+            .during("read", &place.path(names::LOG))?;
+        let first = BatchHeader::read(&header[..read])
+            .ok()
+            .map(|h| h.max_timestamp);
+        let first = first.filter(|t| t.0 >= 0);
+        self.active.first_timestamp = Known::Known(first);
+        Ok(first)
+    }
+
+    /// Seals the active segment and begins one at `base`. Whatever fails, the active segment stays usable.
+    pub(crate) fn roll_to(&mut self, base: Offset, now: Millis) -> Result<(), DiskError> {
+        assert!(
+            base > self.active_segment().base,
+            "a roll begins behind the active segment's base"
+        );
+        self.settle_active()?;
+        create_files(&self.disk, &self.dir, base)?;
+        let sealed = self.active_segment_mut();
+        sealed.offsets = SparseIndex::sealed();
+        sealed.times = SparseIndex::sealed();
+        let sealed_base = sealed.base;
+        if let Some(evicted) = self.hints.get_mut().sealed_opened(sealed_base) {
+            self.release_segment(evicted);
+        }
+        self.segments.push(Segment::active(base));
+        self.active = Active::new(now);
+        self.flush.names_changed();
+        self.end = self.end.max(base);
+        Ok(())
+    }
+
+    /// Writes the active segment's indexes and gives back reserved blocks.
+    pub(crate) fn settle_active(&mut self) -> Result<(), DiskError> {
+        let Self {
+            disk,
+            dir,
+            segments,
+            active,
+            ..
+        } = self;
+        let segment = segments
+            .last_mut()
+            .expect("a log always has an active segment");
+        let place = Place {
+            disk: disk.as_ref(),
+            dir,
+            base: segment.base,
+        };
+        segment.push_time_entry();
+        segment.offsets.write(place)?;
+        segment.times.write(place)?;
+        if active.reserved_end > segment.size {
+            segment
+                .file(place)?
+                .set_len(segment.size)
+                .during("trim", &place.path(names::LOG))?;
+        }
+        active.reserved_end = 0;
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        let segment = self.active_segment();
+        let place = self.place(segment.base);
+        let (position, end) = (segment.size, segment.size + bytes.len() as u64);
+        let file = segment.file(place)?;
+        if end > self.active.reserved_end && self.config.reserve_bytes > 0 && end >= RESERVE_FROM {
+            let room = self.config.segment_bytes.saturating_sub(end);
+            let ahead = self.config.reserve_bytes.min(end).min(room);
+            // A disk that is nearly full or can't reserve is no reason to refuse the append itself.
+            let reserved = file.reserve(position, end + ahead - position);
+            self.active.reserved_end = if reserved.is_ok() { end + ahead } else { end };
+        }
+        let Err(e) = write_full(file.as_ref(), bytes, position) else {
+            return Ok(());
+        };
+        self.active.needs_trim = file.set_len(position).is_err();
+        self.active.reserved_end = 0;
+        Err(e).during(
+            "append to",
+            &self.place(self.active_segment().base).path(names::LOG),
+        )
+    }
+
+    /// The batches are in the file: index them, move the end, note epochs.
+    fn take_note(&mut self, record_set: &[u8], max_timestamp: Millis) {
+        let interval = self.config.index_interval_bytes;
+        let segment = self
+            .segments
+            .last_mut()
+            .expect("a log always has an active segment");
+        if segment.size == 0 && max_timestamp.0 >= 0 {
+            self.active.first_timestamp = Known::Known(Some(max_timestamp));
+        }
+        for header in headers(record_set) {
+            segment.index_batch(
+                segment.size,
+                &header,
+                &mut self.active.since_entry,
+                interval,
+            );
+            segment.size += header.size_in_bytes() as u64;
+            let epoch = header.partition_leader_epoch;
+            if self.epochs.latest() != Some(epoch) && self.epochs.assign(epoch, header.base_offset)
+            {
+                self.flush.epochs_changed();
+            }
+            self.end = header.next_offset();
+        }
+        if segment.offsets.wants_write() {
+            let place = Place {
+                disk: self.disk.as_ref(),
+                dir: &self.dir,
+                base: segment.base,
+            };
+            // Derived data: what can't be written now stays in memory and is written with the next block.
+            let _ = segment
+                .offsets
+                .write(place)
+                .and_then(|()| segment.times.write(place));
+        }
+    }
+
+    pub(crate) fn release_segment(&self, base: Offset) {
+        if let Ok(i) = self.segments.binary_search_by_key(&base, |s| s.base) {
+            self.segments[i].release();
+        }
+    }
+
+    /// Lets go of file descriptors and of what can be had again from disk. Cheap to call on an idle log; does nothing
+    /// to one that still has something to flush.
+    pub fn release_files(&mut self) -> Result<(), DiskError> {
+        if self.flush.end < self.end || !self.segments.iter().any(Segment::is_open) {
+            return Ok(());
+        }
+        self.settle_active()?;
+        self.segments.iter().for_each(Segment::release);
+        *self.hints.get_mut() = Hints::default();
+        Ok(())
+    }
+
+    /// How many descriptors the log holds.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        self.segments.iter().filter(|s| s.is_open()).count()
+    }
+}
+
+pub(crate) fn create_files(disk: &SharedDisk, dir: &Path, base: Offset) -> Result<(), DiskError> {
+    for suffix in [names::LOG, names::OFFSET_INDEX, names::TIME_INDEX] {
+        let path = names::segment_file(dir, base, suffix);
+        let file = disk.open(&path, OpenMode::Create).during("create", &path)?;
+        // A roll that failed half way, or a crash, may have left one.
+        if !file.is_empty().during("measure", &path)? {
+            file.set_len(0).during("empty", &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The headers of a record set that `survey` has approved.
+fn headers(record_set: &[u8]) -> impl Iterator<Item = BatchHeader> + '_ {
+    let mut rest = record_set;
+    std::iter::from_fn(move || {
+        let header = BatchHeader::read(rest).ok()?;
+        rest = rest.get(header.size_in_bytes()..)?;
+        Some(header)
+    })
+}
+
+fn survey(record_set: &[u8], offsets: Offsets, end: Offset) -> Result<Survey, AppendError> {
+    let mut survey = Survey {
+        max_timestamp: Millis(-1),
+        first_offset: end,
+        last_offset: end,
+    };
+    let mut next = end;
+    let mut size = 0;
+    for header in headers(record_set) {
+        if header.last_offset_delta < 0 {
+            return Err(AppendError::Malformed("negative last offset delta"));
+        }
+        let base = match offsets {
+            Offsets::Assign { .. } => next,
+            Offsets::Keep if header.base_offset < next => {
+                return Err(AppendError::OutOfOrder {
+                    offset: header.base_offset,
+                    end: next,
+                });
+            }
+            Offsets::Keep => header.base_offset,
+        };
+        if size == 0 {
+            survey.first_offset = base;
+        }
+        survey.last_offset = base.plus(i64::from(header.last_offset_delta));
+        survey.max_timestamp = survey.max_timestamp.max(header.max_timestamp);
+        next = survey.last_offset.next();
+        size += header.size_in_bytes();
+    }
+    if size == 0 || size != record_set.len() {
+        return Err(AppendError::Malformed("bytes that are no whole batch"));
+    }
+    if survey.last_offset.since(survey.first_offset) > i64::from(i32::MAX) {
+        return Err(AppendError::Malformed(
+            "more offsets than a segment can hold",
+        ));
+    }
+    Ok(survey)
+}
+
+fn patch(
+    record_set: &mut [u8],
+    offsets: Offsets,
+    timestamps: Timestamps,
+    end: Offset,
+    now: Millis,
+) {
+    let mut next = end;
+    let mut rest = record_set;
+    while let Ok(header) = BatchHeader::read(rest) {
+        let (batch, behind) = rest.split_at_mut(header.size_in_bytes());
+        if let Offsets::Assign { leader_epoch } = offsets {
+            patch_base_offset_and_epoch(batch, next, leader_epoch);
+            next = next.plus(i64::from(header.last_offset_delta)).next();
+        }
+        if timestamps == Timestamps::LogAppend {
+            patch_append_time(batch, now);
+        }
+        rest = behind;
     }
 }

@@ -42,18 +42,28 @@ pub enum SnapshotError {
 pub fn read(disk: &dyn Disk, dir: &Path, at: Offset) -> Result<Vec<ProducerEntry>, SnapshotError> {
     let path = names::segment_file(dir, at, names::PRODUCER_SNAPSHOT);
     let bytes = read_file(disk, &path, SIZE_MAX)?;
-    parse(&bytes)
-        .map_err(|reason| SnapshotError::Malformed { path: path.display().to_string(), reason })
+    parse(&bytes).map_err(|reason| SnapshotError::Malformed {
+        path: path.display().to_string(),
+        reason,
+    })
 }
 
 /// Durable when it returns.
-pub fn write(disk: &dyn Disk, dir: &Path, at: Offset, entries: &[ProducerEntry]) -> Result<(), DiskError> {
+pub fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    at: Offset,
+    entries: &[ProducerEntry],
+) -> Result<(), DiskError> {
     let path = names::segment_file(dir, at, names::PRODUCER_SNAPSHOT);
     replace_file(disk, &path, &render(entries))
 }
 
 pub fn remove(disk: &dyn Disk, dir: &Path, at: Offset) -> Result<(), DiskError> {
-    remove_if_there(disk, &names::segment_file(dir, at, names::PRODUCER_SNAPSHOT))
+    remove_if_there(
+        disk,
+        &names::segment_file(dir, at, names::PRODUCER_SNAPSHOT),
+    )
 }
 
 #[must_use]
@@ -90,10 +100,16 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ProducerEntry>, &'static str> {
         return Err("checksum does not match");
     }
     let rest = head.0;
-    if usize::try_from(count).ok().and_then(|n| n.checked_mul(ENTRY)) != Some(rest.len()) {
+    if usize::try_from(count)
+        .ok()
+        .and_then(|n| n.checked_mul(ENTRY))
+        != Some(rest.len())
+    {
         return Err("number of entries does not match the length");
     }
-    rest.chunks_exact(ENTRY).map(|e| entry(e).ok_or("entry cut short")).collect()
+    rest.chunks_exact(ENTRY)
+        .map(|e| entry(e).ok_or("entry cut short"))
+        .collect()
 }
 
 fn entry(bytes: &[u8]) -> Option<ProducerEntry> {

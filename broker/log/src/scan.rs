@@ -32,13 +32,23 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, size: usize) -> Self {
-        Self { file, size, start: 0, buf: Vec::new() }
+        Self {
+            file,
+            size,
+            start: 0,
+            buf: Vec::new(),
+        }
     }
 
     /// Up to `len` bytes from `position` on, fewer only at the end of the file. `len` is at most the window's size.
     fn bytes(&mut self, position: u64, len: usize) -> io::Result<&[u8]> {
-        assert!(len <= self.size, "a window is never asked for more than its size");
-        let inside = position.checked_sub(self.start).and_then(|i| usize::try_from(i).ok());
+        assert!(
+            len <= self.size,
+            "a window is never asked for more than its size"
+        );
+        let inside = position
+            .checked_sub(self.start)
+            .and_then(|i| usize::try_from(i).ok());
         let from = match inside {
             Some(from) if from + len <= self.buf.len() => from,
             _ => {
@@ -59,7 +69,9 @@ impl<'a> Window<'a> {
         let mut at = position + CRC_COVERS_FROM as u64;
         let mut crc = 0;
         while at < end {
-            let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(self.size);
+            let len = usize::try_from(end - at)
+                .unwrap_or(usize::MAX)
+                .min(self.size);
             let bytes = self.bytes(at, len)?;
             if bytes.is_empty() {
                 return Ok(false);
@@ -97,9 +109,18 @@ pub(crate) fn header_at(
     Ok(check_header(bytes, next, left, bounds))
 }
 
-fn check_header(bytes: &[u8], next: Offset, left: u64, bounds: Bounds) -> Result<BatchHeader, Fault> {
-    let Some(magic) = bytes.get(MAGIC_AT) else { return Err(Fault::ShortHeader) };
-    let length = bytes[8..LOG_OVERHEAD].first_chunk().map_or(0, |b| i32::from_be_bytes(*b));
+fn check_header(
+    bytes: &[u8],
+    next: Offset,
+    left: u64,
+    bounds: Bounds,
+) -> Result<BatchHeader, Fault> {
+    let Some(magic) = bytes.get(MAGIC_AT) else {
+        return Err(Fault::ShortHeader);
+    };
+    let length = bytes[8..LOG_OVERHEAD]
+        .first_chunk()
+        .map_or(0, |b| i32::from_be_bytes(*b));
     if length < (BATCH_OVERHEAD - LOG_OVERHEAD) as i32 {
         return Err(Fault::BadLength);
     }
@@ -133,7 +154,11 @@ pub(crate) fn valid_batch_at(
         Err(fault) => return Ok(Err(fault)),
     };
     let right = window.crc_is_right(position, &header)?;
-    Ok(if right { Ok(header) } else { Err(Fault::BadCrc) })
+    Ok(if right {
+        Ok(header)
+    } else {
+        Err(Fault::BadCrc)
+    })
 }
 
 /// The next valid batch at or behind `position`, wherever it begins: the length in front of it may be what is damaged.
@@ -148,13 +173,19 @@ pub(crate) fn find_valid_batch(
     let mut candidates = Window::new(file, FULL_WINDOW);
     let mut position = position;
     while position + BATCH_OVERHEAD as u64 <= bounds.end {
-        let len = usize::try_from(bounds.end - position).unwrap_or(usize::MAX).min(FULL_WINDOW);
+        let len = usize::try_from(bounds.end - position)
+            .unwrap_or(usize::MAX)
+            .min(FULL_WINDOW);
         let bytes = window.bytes(position, len)?;
         if bytes.len() < BATCH_OVERHEAD {
             return Ok(None);
         }
         let starts = bytes.len() - BATCH_OVERHEAD + 1;
-        for (i, _) in bytes[MAGIC_AT..MAGIC_AT + starts].iter().enumerate().filter(|(_, b)| **b == MAGIC) {
+        for (i, _) in bytes[MAGIC_AT..MAGIC_AT + starts]
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == MAGIC)
+        {
             let at = position + i as u64;
             let left = bounds.end - at;
             if check_header(&bytes[i..], next, left, bounds).is_err() {

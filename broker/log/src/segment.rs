@@ -81,7 +81,10 @@ impl Segment {
             return Ok(file.clone());
         }
         let path = place.path(names::LOG);
-        let file = place.disk.open(&path, OpenMode::ReadWrite).during("open", &path)?;
+        let file = place
+            .disk
+            .open(&path, OpenMode::ReadWrite)
+            .during("open", &path)?;
         *slot = Some(file.clone());
         Ok(file)
     }
@@ -103,17 +106,29 @@ impl Segment {
     }
 
     pub(crate) fn bounds(&self, offset_end: Offset) -> Bounds {
-        Bounds { end: self.size, base: self.base, offset_end }
+        Bounds {
+            end: self.size,
+            base: self.base,
+            offset_end,
+        }
     }
 
     /// The damaged stretch that begins at a position, if one is known.
     fn corrupt_at(&self, position: u64) -> Option<Corruption> {
-        self.corrupt.lock().iter().find(|c| c.position == position).cloned()
+        self.corrupt
+            .lock()
+            .iter()
+            .find(|c| c.position == position)
+            .cloned()
     }
 
     /// Where the first damaged stretch behind a position begins.
     pub(crate) fn next_corrupt_after(&self, position: u64) -> Option<u64> {
-        self.corrupt.lock().iter().map(|c| c.position).find(|p| *p > position)
+        self.corrupt
+            .lock()
+            .iter()
+            .map(|c| c.position)
+            .find(|p| *p > position)
     }
 
     /// The first batch that ends at or after `target`. None: the segment has none. `hint` is a position where a batch
@@ -226,8 +241,8 @@ impl Segment {
         if position + BATCH_OVERHEAD as u64 > bounds.end {
             return Ok(false);
         }
-        let header =
-            header_at(window, position, self.base, bounds).during("read", &place.path(names::LOG))?;
+        let header = header_at(window, position, self.base, bounds)
+            .during("read", &place.path(names::LOG))?;
         Ok(header.is_ok_and(|h| h.last_offset() == entry.offset))
     }
 
@@ -265,14 +280,19 @@ impl Segment {
                 _ => true,
             }
         {
-            *largest =
-                Known::Known(Some(Largest { timestamp: header.max_timestamp, offset: last_offset }));
+            *largest = Known::Known(Some(Largest {
+                timestamp: header.max_timestamp,
+                offset: last_offset,
+            }));
         }
         // Beyond 4 GiB the format has no position; such a segment rolls before it gets there.
         if *since_entry > u64::from(interval)
             && let Ok(position) = u32::try_from(position)
         {
-            self.offsets.push(OffsetEntry { offset: last_offset, position });
+            self.offsets.push(OffsetEntry {
+                offset: last_offset,
+                position,
+            });
             self.push_time_entry();
             *since_entry = 0;
         }
@@ -282,7 +302,10 @@ impl Segment {
     /// Puts the largest timestamp so far into the time index.
     pub(crate) fn push_time_entry(&mut self) {
         if let Known::Known(Some(largest)) = *self.largest.get_mut() {
-            self.times.push(TimeEntry { timestamp: largest.timestamp, offset: largest.offset });
+            self.times.push(TimeEntry {
+                timestamp: largest.timestamp,
+                offset: largest.offset,
+            });
         }
     }
 }

@@ -27,7 +27,12 @@ pub struct AbortedTxn {
 }
 
 /// Adds a transaction to the index of the segment that holds its marker.
-pub fn append(disk: &dyn Disk, dir: &Path, segment: Offset, txn: AbortedTxn) -> Result<(), DiskError> {
+pub fn append(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: Offset,
+    txn: AbortedTxn,
+) -> Result<(), DiskError> {
     let path = names::segment_file(dir, segment, names::TXN_INDEX);
     let file = disk.open(&path, OpenMode::Create).during("open", &path)?;
     let len = file.len().during("measure", &path)?;
@@ -45,7 +50,12 @@ pub fn read(disk: &dyn Disk, dir: &Path, segment: Offset) -> Result<Vec<AbortedT
 }
 
 /// Keeps the entries whose markers lie before `end`.
-pub fn truncate(disk: &dyn Disk, dir: &Path, segment: Offset, end: Offset) -> Result<(), DiskError> {
+pub fn truncate(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: Offset,
+    end: Offset,
+) -> Result<(), DiskError> {
     let path = names::segment_file(dir, segment, names::TXN_INDEX);
     let file = match disk.open(&path, OpenMode::ReadWrite) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -94,7 +104,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<AbortedTxn>, &'static str> {
         if f.i16() != Some(VERSION) {
             return Err("unknown version of a transaction index entry");
         }
-        let (Some(id), Some(first), Some(last), Some(stable)) = (f.i64(), f.i64(), f.i64(), f.i64()) else {
+        let (Some(id), Some(first), Some(last), Some(stable)) =
+            (f.i64(), f.i64(), f.i64(), f.i64())
+        else {
             return Err("entry cut short");
         };
         let rises = entries.last().is_none_or(|e| e.last_offset.0 < last);

@@ -1,0 +1,188 @@
+//! Making appended batches durable, in two halves so that nobody waits for a disk while holding the log.
+//!
+//! `start_flush` collects what has to be synced, `FlushTicket::run` does it without the log, `finish_flush` moves
+//! `flushed_end`. Always: `flushed_end` moves only over bytes, lengths and names that were synced after they were made.
+
+use std::path::PathBuf;
+
+use ottla_protocol::types::{Millis, Offset};
+
+use crate::disk::{Context, DiskError, OpenMode, SharedDisk, SharedFile, replace_file};
+use crate::log::Log;
+use crate::names;
+
+#[derive(Debug)]
+pub(crate) struct FlushState {
+    /// Everything below is durable.
+    pub(crate) end: Offset,
+    /// Files that were created or renamed: how often, and how much of it is durable.
+    names_made: u64,
+    names_durable: u64,
+    epochs_dirty: bool,
+    /// Tickets from before a truncation prove nothing about what came after it.
+    truncations: u64,
+    /// When the first batch was appended that is not flushed yet.
+    waiting_since: Option<Millis>,
+}
+
+/// What has to be synced for everything up to `end` to survive a power cut.
+#[derive(Debug)]
+pub struct FlushTicket {
+    end: Offset,
+    files: Vec<(SharedFile, PathBuf)>,
+    dir: Option<(SharedDisk, PathBuf)>,
+    names_made: u64,
+    truncations: u64,
+    started: Option<Millis>,
+}
+
+/// Proof that a ticket was run without an error.
+#[derive(Debug)]
+pub struct Flushed {
+    end: Offset,
+    names_made: u64,
+    truncations: u64,
+    waiting_since: Option<Millis>,
+}
+
+impl FlushTicket {
+    /// The offset that will be flushed up to.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// An error is final for the log directory: the kernel has dropped what could not be written, so a second sync
+    /// would succeed and prove nothing. Don't try again; take the directory offline.
+    pub fn run(self) -> Result<Flushed, DiskError> {
+        for (file, path) in &self.files {
+            file.sync_data().during("sync", path)?;
+        }
+        if let Some((disk, dir)) = &self.dir {
+            disk.sync_dir(dir).during("sync directory", dir)?;
+        }
+        Ok(Flushed {
+            end: self.end,
+            names_made: self.names_made,
+            truncations: self.truncations,
+            waiting_since: self.started,
+        })
+    }
+}
+
+impl FlushState {
+    pub(crate) const fn new(end: Offset) -> Self {
+        Self {
+            end,
+            names_made: 0,
+            names_durable: 0,
+            epochs_dirty: false,
+            truncations: 0,
+            waiting_since: None,
+        }
+    }
+
+    pub(crate) fn appended(&mut self, now: Millis) {
+        self.waiting_since.get_or_insert(now);
+    }
+
+    pub(crate) fn names_changed(&mut self) {
+        self.names_made += 1;
+    }
+
+    pub(crate) fn epochs_changed(&mut self) {
+        self.epochs_dirty = true;
+    }
+
+    pub(crate) fn truncated(&mut self, end: Offset) {
+        self.end = self.end.min(end);
+        self.truncations += 1;
+    }
+}
+
+impl Log {
+    /// None: everything is flushed. Leader epochs that changed are written here: they must be durable before the
+    /// recovery point passes the batches they could be rebuilt from.
+    pub fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
+        if self.flush.epochs_dirty {
+            let path = self.dir.join(names::LEADER_EPOCHS);
+            replace_file(self.disk.as_ref(), &path, self.epochs.render().as_bytes())?;
+            self.flush.epochs_dirty = false;
+            self.flush.names_durable = self.flush.names_made;
+        }
+        let names_pending = self.flush.names_durable < self.flush.names_made;
+        if self.flush.end == self.end && !names_pending {
+            return Ok(None);
+        }
+        let mut files = Vec::new();
+        let first = self.segment_of(self.flush.end);
+        for (i, segment) in self.segments.iter().enumerate().skip(first) {
+            if self.segment_end(i) <= self.flush.end && self.flush.end < self.end {
+                continue;
+            }
+            let place = self.place(segment.base);
+            files.push((segment.file(place)?, place.path(names::LOG)));
+            if i + 1 < self.segments.len() {
+                // Sealed: its indexes were written out and will not be looked over again by recovery.
+                for suffix in [names::OFFSET_INDEX, names::TIME_INDEX] {
+                    let path = place.path(suffix);
+                    let file = self
+                        .disk
+                        .open(&path, OpenMode::Create)
+                        .during("open", &path)?;
+                    files.push((file, path));
+                }
+            }
+        }
+        let (base, size) = (self.active_segment().base, self.active_segment().size);
+        self.hints.get_mut().remember(base, self.end, size);
+        Ok(Some(FlushTicket {
+            end: self.end,
+            files,
+            dir: names_pending.then(|| (self.disk.clone(), self.dir.clone())),
+            names_made: self.flush.names_made,
+            truncations: self.flush.truncations,
+            started: self.flush.waiting_since.take(),
+        }))
+    }
+
+    pub fn finish_flush(&mut self, flushed: Flushed) {
+        self.flush.names_durable = self.flush.names_durable.max(flushed.names_made);
+        if flushed.truncations == self.flush.truncations {
+            self.flush.end = self.flush.end.max(flushed.end);
+        } else if self.flush.end < self.end {
+            self.flush.waiting_since = flushed.waiting_since.or(self.flush.waiting_since);
+        }
+        self.check();
+    }
+
+    /// All three halves at once, for callers that hold the log anyway.
+    pub fn flush_now(&mut self) -> Result<(), DiskError> {
+        if let Some(ticket) = self.start_flush()? {
+            let flushed = ticket.run()?;
+            self.finish_flush(flushed);
+        }
+        Ok(())
+    }
+
+    /// By `flush.messages` and `flush.ms`.
+    #[must_use]
+    pub fn flush_is_due(&self, now: Millis) -> bool {
+        let unflushed = self.end.since(self.flush.end);
+        let waited = self
+            .flush
+            .waiting_since
+            .map(|since| now.0.saturating_sub(since.0));
+        unflushed > 0
+            && (unflushed >= self.config.flush_messages
+                || waited.is_some_and(|w| w >= self.config.flush_ms.0))
+    }
+
+    /// Flushes, writes indexes, gives back reserved blocks. Afterwards a clean-shutdown mark is true of this log, with
+    /// the returned offset as its recovery point.
+    pub fn close(mut self) -> Result<Offset, DiskError> {
+        self.settle_active()?;
+        self.flush_now()?;
+        Ok(self.flush.end)
+    }
+}

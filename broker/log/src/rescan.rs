@@ -1,0 +1,323 @@
+//! Going over one segment's batches again: to find the end of the log, to verify what a crash may have torn, to build
+//! indexes anew.
+//!
+//! Always: an index is resumed only behind an entry whose batch is really there; everything behind is indexed again, as
+//! an append would have done it.
+
+use std::path::PathBuf;
+
+use ottla_protocol::records::batch::BatchHeader;
+use ottla_protocol::types::Offset;
+
+use crate::disk::{Context, DiskError};
+use crate::errors::{Corruption, Fault};
+use crate::index::{Entry, OffsetEntry, Place, SparseIndex, TimeEntry, ordered_entries};
+use crate::names;
+use crate::scan::{
+    Bounds, FULL_WINDOW, HEADER_WINDOW, Window, find_valid_batch, header_at, valid_batch_at,
+};
+use crate::segment::{Known, Largest, Segment};
+
+/// How far files are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The server stopped cleanly: only what is needed to go on is read, and the first surprise ends the scan.
+    Clean,
+    /// Batches below the recovery point and index entries that prove right.
+    Flushed { recovery_point: Offset },
+    /// Batches, but no index.
+    BatchesOnly,
+}
+
+impl Trust {
+    /// Batches from here on are verified.
+    fn verify_from(self) -> Offset {
+        match self {
+            Self::Flushed { recovery_point } => recovery_point,
+            Self::Clean | Self::BatchesOnly => Offset(i64::MAX),
+        }
+    }
+}
+
+/// What a scan found.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    /// End of the last valid batch, and the offset after it.
+    pub(crate) position: u64,
+    pub(crate) next: Offset,
+    /// Why the scan ended before the file did.
+    pub(crate) fault: Option<Fault>,
+    /// Valid batches that were met.
+    pub(crate) batches: u64,
+    pub(crate) verified_batches: u64,
+    pub(crate) verified_bytes: u64,
+    pub(crate) since_entry: u64,
+    /// The first batch that was met has a leader epoch nobody knew of.
+    pub(crate) unknown_epoch: bool,
+    /// The index files were not what they should be.
+    pub(crate) rebuilt: Vec<PathBuf>,
+}
+
+pub(crate) struct Rescan<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) interval: u32,
+    /// Exclusive bound of the segment's offsets.
+    pub(crate) offset_end: Offset,
+    pub(crate) trust: Trust,
+}
+
+/// Where a scan begins.
+struct Resume {
+    position: u64,
+    largest: Option<Largest>,
+    damaged: bool,
+}
+
+impl Rescan<'_> {
+    /// Scans to the end of the segment, or of what is valid. The segment's indexes end up open for more, in memory;
+    /// its damaged stretches are noted.
+    pub(crate) fn run(
+        &self,
+        segment: &mut Segment,
+        on_batch: &mut dyn FnMut(&BatchHeader),
+    ) -> Result<Scanned, DiskError> {
+        let bounds = segment.bounds(self.offset_end);
+        let resume = match self.trust {
+            Trust::BatchesOnly => Resume {
+                position: 0,
+                largest: None,
+                damaged: true,
+            },
+            _ if segment.size == 0 => Resume {
+                position: 0,
+                largest: None,
+                damaged: false,
+            },
+            _ => self.resume(segment, bounds)?,
+        };
+        let indexed_largest = resume.largest;
+        let mut scanned = self.walk(segment, bounds, resume, on_batch)?;
+        let largest = *segment.largest.get_mut();
+        // A clean stop leaves the largest timestamp in the index. A younger tail means that part of it is lost.
+        let lost = indexed_largest.is_some() && largest != Known::Known(indexed_largest);
+        if self.trust == Trust::Clean && lost && scanned.fault.is_none() {
+            let again = Rescan {
+                trust: Trust::BatchesOnly,
+                place: self.place,
+                ..*self
+            };
+            scanned = again.run(segment, &mut |_| ())?;
+        }
+        Ok(scanned)
+    }
+
+    fn resume(&self, segment: &mut Segment, bounds: Bounds) -> Result<Resume, DiskError> {
+        let from_start = |segment: &mut Segment, damaged| {
+            segment.offsets = SparseIndex::resume(0, None);
+            segment.times = SparseIndex::resume(0, None);
+            Resume {
+                position: 0,
+                largest: None,
+                damaged,
+            }
+        };
+        let below = self.trust.verify_from();
+        let Some(offsets) = self.entries::<OffsetEntry>(segment, |e| e.offset < below)? else {
+            return Ok(from_start(segment, true));
+        };
+        let Some(entry) = offsets.last() else {
+            // Complete for a segment that is short; one that is not has lost its entries.
+            let damaged = self.trust == Trust::Clean
+                && segment.size > 4 * u64::from(self.interval) + (64 << 10);
+            let first_above = self.entries::<OffsetEntry>(segment, |_| true)?;
+            let none_at_all = first_above.is_none_or(|o| o.last().is_none());
+            let no_times = !self.place_has(names::TIME_INDEX);
+            return Ok(from_start(segment, (damaged && none_at_all) || no_times));
+        };
+        let file = segment.file(self.place)?;
+        let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
+        if !segment.entry_is_right(self.place, entry, bounds, &mut window)? {
+            return Ok(from_start(segment, true));
+        }
+        // A clean stop has put the largest timestamp at the end, wherever its batch is.
+        let all = self.trust == Trust::Clean;
+        let times = self.entries::<TimeEntry>(segment, |e| all || e.offset <= entry.offset)?;
+        let Some((times, newest)) = times.and_then(|t| t.last().map(|newest| (t, newest))) else {
+            return Ok(from_start(segment, true));
+        };
+        segment.offsets = offsets;
+        let named = segment.time_entry_batch(self.place, newest, self.offset_end, self.interval)?;
+        let Some(named) = named else {
+            return Ok(from_start(segment, true));
+        };
+        segment.times = times;
+        let mut largest = Largest {
+            timestamp: newest.timestamp,
+            offset: newest.offset,
+        };
+        let position = u64::from(entry.position);
+        if self.trust != Trust::Clean {
+            // The time index may have lost entries that the offset index has.
+            let mut at = named.position;
+            while at < position {
+                let header = header_at(&mut window, at, segment.base, bounds);
+                let Ok(header) = header.during("read", &self.place.path(names::LOG))? else {
+                    break;
+                };
+                if header.max_timestamp > largest.timestamp {
+                    largest = Largest {
+                        timestamp: header.max_timestamp,
+                        offset: header.last_offset(),
+                    };
+                }
+                at += header.size_in_bytes() as u64;
+            }
+        }
+        Ok(Resume {
+            position,
+            largest: Some(largest),
+            damaged: false,
+        })
+    }
+
+    fn place_has(&self, suffix: &str) -> bool {
+        self.place.disk.info(&self.place.path(suffix)).is_ok()
+    }
+
+    /// The index up to the last entry that satisfies the condition. None: there is no such file.
+    fn entries<E: Entry>(
+        &self,
+        segment: &Segment,
+        holds: impl Fn(E) -> bool,
+    ) -> Result<Option<SparseIndex<E>>, DiskError> {
+        let ordered = if self.trust == Trust::Clean {
+            if !self.place_has(E::SUFFIX) {
+                return Ok(None);
+            }
+            SparseIndex::sealed()
+        } else {
+            // No batch is smaller than its header, so a sound index has no more entries than that.
+            let limit = usize::try_from(segment.size).unwrap_or(usize::MAX) / 61 + 1;
+            match ordered_entries::<E>(self.place, limit)? {
+                None => return Ok(None),
+                Some(entries) => SparseIndex::resume(entries, None),
+            }
+        };
+        let (entries, last) = ordered.floor_on_disk(self.place, holds)?;
+        Ok(Some(SparseIndex::resume(entries, last)))
+    }
+
+    fn walk(
+        &self,
+        segment: &mut Segment,
+        bounds: Bounds,
+        resume: Resume,
+        on_batch: &mut dyn FnMut(&BatchHeader),
+    ) -> Result<Scanned, DiskError> {
+        let path = self.place.path(names::LOG);
+        if resume.position == 0 {
+            segment.offsets = SparseIndex::resume(0, None);
+            segment.times = SparseIndex::resume(0, None);
+        }
+        *segment.largest.get_mut() = Known::Known(resume.largest);
+        segment
+            .corrupt
+            .get_mut()
+            .retain(|c| c.position < resume.position);
+        let mut scanned = Scanned {
+            position: resume.position,
+            next: segment.base,
+            fault: None,
+            batches: 0,
+            verified_batches: 0,
+            verified_bytes: 0,
+            since_entry: 0,
+            unknown_epoch: false,
+            rebuilt: Vec::new(),
+        };
+        if resume.damaged {
+            scanned.rebuilt = [names::OFFSET_INDEX, names::TIME_INDEX]
+                .map(|s| self.place.path(s))
+                .into();
+        }
+        if segment.size == 0 {
+            return Ok(scanned);
+        }
+        let file = segment.file(self.place)?;
+        let mut headers = Window::new(file.as_ref(), HEADER_WINDOW);
+        let mut full = Window::new(file.as_ref(), FULL_WINDOW);
+        while scanned.position < bounds.end {
+            let (at, next) = (scanned.position, scanned.next);
+            let mut batch = if next >= self.trust.verify_from() {
+                valid_batch_at(&mut full, at, next, bounds).during("read", &path)?
+            } else {
+                header_at(&mut headers, at, next, bounds).during("read", &path)?
+            };
+            if let Ok(header) = batch
+                && header.base_offset >= self.trust.verify_from()
+            {
+                if next < self.trust.verify_from() {
+                    batch = valid_batch_at(&mut full, at, next, bounds).during("read", &path)?;
+                }
+                scanned.verified_batches += 1;
+                scanned.verified_bytes += header.size_in_bytes() as u64;
+            }
+            match batch {
+                Ok(header) => {
+                    segment.index_batch(at, &header, &mut scanned.since_entry, self.interval);
+                    on_batch(&header);
+                    scanned.position += header.size_in_bytes() as u64;
+                    scanned.next = header.next_offset();
+                    scanned.batches += 1;
+                }
+                Err(fault) if self.trust == Trust::Clean => {
+                    scanned.fault = Some(fault);
+                    return Ok(scanned);
+                }
+                Err(fault) => {
+                    let after = self.behind(segment, &mut full, at, next, bounds, fault)?;
+                    let Some((position, header)) = after else {
+                        scanned.fault = Some(fault);
+                        return Ok(scanned);
+                    };
+                    segment.corrupt.get_mut().push(Corruption {
+                        segment: segment.base,
+                        position: at,
+                        bytes: position - at,
+                        first_offset: next,
+                        next_offset: header.base_offset,
+                        reason: fault,
+                    });
+                    scanned.position = position;
+                    scanned.next = header.base_offset;
+                }
+            }
+        }
+        Ok(scanned)
+    }
+
+    /// The next valid batch behind a bad one: right after it, if only its content is damaged, else wherever one is.
+    fn behind(
+        &self,
+        segment: &Segment,
+        window: &mut Window<'_>,
+        position: u64,
+        next: Offset,
+        bounds: Bounds,
+        fault: Fault,
+    ) -> Result<Option<(u64, BatchHeader)>, DiskError> {
+        let path = self.place.path(names::LOG);
+        if fault == Fault::BadCrc {
+            let header = header_at(window, position, next, bounds).during("read", &path)?;
+            if let Ok(header) = header {
+                let behind = position + header.size_in_bytes() as u64;
+                let after = valid_batch_at(window, behind, next, bounds).during("read", &path)?;
+                if let Ok(after) = after {
+                    return Ok(Some((behind, after)));
+                }
+            }
+        }
+        let file = segment.file(self.place)?;
+        find_valid_batch(file.as_ref(), position + 1, next, bounds).during("read", &path)
+    }
+}

@@ -1,0 +1,209 @@
+//! A disk that fails when it is told to: the N-th call of a kind returns an error, or writes only a part.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::disk::{DirEntry, Disk, DiskFile, FileInfo, OpenMode, SharedDisk, SharedFile, Space};
+
+/// Calls that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Open,
+    Read,
+    Write,
+    SetLen,
+    SyncData,
+    SyncDir,
+    Rename,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Error {
+        os_error: i32,
+        sticky: bool,
+    },
+    /// Writes half and reports it.
+    Short,
+}
+
+#[derive(Debug)]
+struct Fault {
+    call: Call,
+    /// Calls of this kind that still succeed.
+    after: u64,
+    outcome: Outcome,
+}
+
+type Faults = Arc<Mutex<Vec<Fault>>>;
+
+#[derive(Debug)]
+pub struct FaultyDisk {
+    inner: SharedDisk,
+    faults: Faults,
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    inner: SharedFile,
+    faults: Faults,
+}
+
+impl FaultyDisk {
+    #[must_use]
+    pub fn new(inner: SharedDisk) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            faults: Faults::default(),
+        })
+    }
+
+    /// After `after` more calls of this kind, one fails with an error of the operating system (28: no space, 5: I/O).
+    pub fn fail_once(&self, call: Call, after: u64, os_error: i32) {
+        self.faults.lock().push(Fault {
+            call,
+            after,
+            outcome: Outcome::Error {
+                os_error,
+                sticky: false,
+            },
+        });
+    }
+
+    /// Like `fail_once`, and so do all that follow, until `heal`.
+    pub fn fail_from(&self, call: Call, after: u64, os_error: i32) {
+        self.faults.lock().push(Fault {
+            call,
+            after,
+            outcome: Outcome::Error {
+                os_error,
+                sticky: true,
+            },
+        });
+    }
+
+    /// After `after` more writes, one writes only half.
+    pub fn write_short(&self, after: u64) {
+        self.faults.lock().push(Fault {
+            call: Call::Write,
+            after,
+            outcome: Outcome::Short,
+        });
+    }
+
+    pub fn heal(&self) {
+        self.faults.lock().clear();
+    }
+}
+
+/// What the next call of a kind is to do. None: its work.
+fn next(faults: &Faults, call: Call) -> Option<Outcome> {
+    let mut faults = faults.lock();
+    let i = faults.iter().position(|f| f.call == call)?;
+    if faults[i].after > 0 {
+        faults[i].after -= 1;
+        return None;
+    }
+    let outcome = faults[i].outcome;
+    if !matches!(outcome, Outcome::Error { sticky: true, .. }) {
+        faults.remove(i);
+    }
+    Some(outcome)
+}
+
+fn check(faults: &Faults, call: Call) -> io::Result<()> {
+    match next(faults, call) {
+        Some(Outcome::Error { os_error, .. }) => Err(io::Error::from_raw_os_error(os_error)),
+        _ => Ok(()),
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<SharedFile> {
+        check(&self.faults, Call::Open)?;
+        let inner = self.inner.open(path, mode)?;
+        Ok(Arc::new(FaultyFile {
+            inner,
+            faults: self.faults.clone(),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        check(&self.faults, Call::Rename)?;
+        self.inner.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_dir_all(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir_all(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.inner.list(dir)
+    }
+
+    fn info(&self, path: &Path) -> io::Result<FileInfo> {
+        self.inner.info(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        check(&self.faults, Call::SyncDir)?;
+        self.inner.sync_dir(dir)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.inner.space(path)
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        check(&self.faults, Call::Read)?;
+        self.inner.read_at(buf, position)
+    }
+
+    fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
+        match next(&self.faults, Call::Write) {
+            None => self.inner.write_at(buf, position),
+            Some(Outcome::Short) => self.inner.write_at(&buf[..buf.len().div_ceil(2)], position),
+            Some(Outcome::Error { os_error, .. }) => {
+                // A disk that fills up takes what still fits.
+                self.inner.write_at(&buf[..buf.len() / 2], position)?;
+                Err(io::Error::from_raw_os_error(os_error))
+            }
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        check(&self.faults, Call::SetLen)?;
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        check(&self.faults, Call::SyncData)?;
+        self.inner.sync_data()
+    }
+
+    fn reserve(&self, from: u64, len: u64) -> io::Result<()> {
+        self.inner.reserve(from, len)
+    }
+
+    fn os_file(&self) -> Option<&fs::File> {
+        self.inner.os_file()
+    }
+}

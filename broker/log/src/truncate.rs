@@ -1,0 +1,207 @@
+//! Cutting a log: at its end (`truncate_to`, `restart_at`) and at its start (`set_start`).
+
+use std::path::PathBuf;
+
+use ottla_protocol::types::{Millis, Offset};
+
+use crate::api::{DeleteReason, DeletedSegment};
+use crate::disk::{Context, DiskError};
+use crate::errors::ReadError;
+use crate::log::{Active, Log, create_files};
+use crate::names;
+use crate::segment::{Known, Segment};
+use crate::{producer_snapshot, txn_index};
+
+/// Files that belong to one segment.
+const SUFFIXES: [&str; 5] = [
+    names::LOG,
+    names::OFFSET_INDEX,
+    names::TIME_INDEX,
+    names::TXN_INDEX,
+    names::PRODUCER_SNAPSHOT,
+];
+
+impl Log {
+    /// Raises the log's start (DeleteRecords); a lower offset changes nothing. Whole segments below go with the next
+    /// `apply_retention`. The caller makes the new start durable in `log-start-offset-checkpoint` before it answers.
+    ///
+    /// # Panics
+    /// If `start` lies behind the end: the caller checks against the high watermark.
+    pub fn set_start(&mut self, start: Offset) -> Result<(), DiskError> {
+        assert!(
+            start <= self.end,
+            "log start {start} behind the end {}",
+            self.end
+        );
+        if start <= self.start {
+            return Ok(());
+        }
+        if start > self.flush.end {
+            // Else a power cut could leave an end below the start, and offsets would be given out twice.
+            self.flush_now()?;
+        }
+        self.start = start;
+        if self.epochs.truncate_start(start) {
+            self.flush.epochs_changed();
+        }
+        self.check();
+        Ok(())
+    }
+
+    /// Drops every batch that reaches `offset` or lies behind it, durably. If `offset` is in the middle of a batch, the
+    /// log ends before that batch.
+    pub fn truncate_to(
+        &mut self,
+        offset: Offset,
+        now: Millis,
+    ) -> Result<Vec<DeletedSegment>, ReadError> {
+        if offset >= self.end {
+            return Ok(Vec::new());
+        }
+        if offset <= self.segments[0].base {
+            return Ok(self.restart_at(offset, now)?);
+        }
+        // Later segments first: a crash in between leaves a log that only ends too late.
+        let keep = self.segments.partition_point(|s| s.base < offset);
+        let removed = self.take_segments(keep.., DeleteReason::Truncated, now)?;
+        self.end = removed
+            .first()
+            .map_or(self.end, |r: &DeletedSegment| r.base_offset);
+        let i = keep - 1;
+        let found = match self.locate_in(i, offset, None) {
+            Ok(found) => found.map(|f| (f.position, f.header.base_offset.min(offset))),
+            Err(ReadError::Corrupt(damage)) => {
+                Some((damage.position, damage.first_offset.min(offset)))
+            }
+            Err(e) => return Err(e),
+        };
+        let (size, end) = found.unwrap_or((self.segments[i].size, offset));
+        self.cut_active(size, end, now)?;
+        Ok(removed)
+    }
+
+    /// Drops everything and goes on at another offset.
+    pub fn restart_at(
+        &mut self,
+        offset: Offset,
+        now: Millis,
+    ) -> Result<Vec<DeletedSegment>, DiskError> {
+        let removed = self.take_segments(.., DeleteReason::Truncated, now)?;
+        create_files(&self.disk, &self.dir, offset)?;
+        self.segments.push(Segment::active(offset));
+        self.active = Active::new(now);
+        self.start = offset;
+        self.end = offset;
+        self.epochs.truncate_end(Offset(i64::MIN));
+        self.flush.truncated(offset);
+        self.flush.end = offset;
+        self.flush.names_changed();
+        self.flush.epochs_changed();
+        self.disk
+            .sync_dir(&self.dir)
+            .during("sync directory", &self.dir)?;
+        self.check();
+        Ok(removed)
+    }
+
+    /// The last segment becomes the active one, with `size` bytes and the log ending at `end`.
+    fn cut_active(&mut self, size: u64, end: Offset, now: Millis) -> Result<(), DiskError> {
+        self.hints.get_mut().forget_positions();
+        let i = self.segments.len() - 1;
+        let base = self.segments[i].base;
+        let path = self.place(base).path(names::LOG);
+        let file = self.segments[i].file(self.place(base))?;
+        file.set_len(size).during("cut", &path)?;
+        file.sync_data().during("sync", &path)?;
+        txn_index::truncate(self.disk.as_ref(), &self.dir, base, end)?;
+        self.end = end;
+        self.start = self.start.min(end);
+        self.flush.truncated(end);
+        if self.epochs.truncate_end(end) {
+            self.flush.epochs_changed();
+        }
+        for at in std::mem::take(&mut self.snapshots) {
+            if at > end {
+                producer_snapshot::remove(self.disk.as_ref(), &self.dir, at)?;
+            } else {
+                self.snapshots.push(at);
+            }
+        }
+        let segment = &mut self.segments[i];
+        segment.size = size;
+        segment.corrupt.get_mut().retain(|c| c.position < size);
+        self.active = Active::new(now);
+        self.active.first_timestamp = if size == 0 {
+            Known::Known(None)
+        } else {
+            Known::NotYet
+        };
+        self.reindex_active()?;
+        self.check();
+        Ok(())
+    }
+
+    /// Takes segments out of the log; their files get the ending `.deleted`, durably. Afterwards there may be none.
+    pub(crate) fn take_segments(
+        &mut self,
+        range: impl std::ops::RangeBounds<usize>
+        + std::slice::SliceIndex<[Segment], Output = [Segment]>
+        + Clone,
+        reason: DeleteReason,
+        now: Millis,
+    ) -> Result<Vec<DeletedSegment>, DiskError> {
+        self.hints.get_mut().forget_positions();
+        let mut deleted = Vec::new();
+        let bases: Vec<Offset> = self.segments[range.clone()]
+            .iter()
+            .map(|s| s.base)
+            .collect();
+        let last = bases.last().copied();
+        // From the newest down when cutting the end, from the oldest up when cutting the start: what remains after a
+        // crash in between is always one run.
+        let newest_first = last == self.segments.last().map(|s| s.base);
+        let order: Vec<Offset> = if newest_first {
+            bases.iter().rev().copied().collect()
+        } else {
+            bases
+        };
+        for base in &order {
+            let files = self.mark_deleted(*base)?;
+            let i = self.segments.partition_point(|s| s.base < *base);
+            deleted.push(DeletedSegment {
+                base_offset: *base,
+                end: self.segment_end(i),
+                bytes: self.segments[i].size,
+                reason,
+                remove_at: now.plus(self.config.file_delete_delay_ms),
+                files,
+            });
+        }
+        if deleted.is_empty() {
+            return Ok(deleted);
+        }
+        self.disk
+            .sync_dir(&self.dir)
+            .during("sync directory", &self.dir)?;
+        self.segments.drain(range);
+        deleted.sort_by_key(|d| d.base_offset);
+        Ok(deleted)
+    }
+
+    fn mark_deleted(&mut self, base: Offset) -> Result<Vec<PathBuf>, DiskError> {
+        let mut files = Vec::new();
+        for suffix in SUFFIXES {
+            let path = names::segment_file(&self.dir, base, suffix);
+            let mut marked = path.clone().into_os_string();
+            marked.push(names::DELETED);
+            let marked = PathBuf::from(marked);
+            match self.disk.rename(&path, &marked) {
+                Ok(()) => files.push(marked),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e).during("rename", &path),
+            }
+        }
+        self.snapshots.retain(|at| *at != base);
+        Ok(files)
+    }
+}
