@@ -1,0 +1,14 @@
+//! The log as a whole: what it promises, on a disk that forgets, fills up and fails.
+
+mod append;
+mod crash;
+mod damage;
+mod faults;
+mod flushing;
+mod fuzz;
+mod many;
+mod reading;
+mod retention;
+mod support;
+mod times;
+mod truncation;

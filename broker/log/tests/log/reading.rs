@@ -1,0 +1,121 @@
+//! Reading: where a slice begins, where it must end.
+
+use ottla_log::{LogConfig, MinimumRead, ReadError, ReadRequest};
+use ottla_protocol::types::Offset;
+
+use crate::support::*;
+
+#[test]
+fn every_offset_of_every_segment_is_found_before_and_after_reopening() {
+    let (_, disk, end) = numbered(&dense(), 100);
+    let (log, report) = open(&disk, &dense(), clean(end));
+    assert!(report.is_quiet());
+    assert!(log.segment_count() > 4);
+    for from in 0..100 {
+        let slice = log.read(everything(&log, from)).unwrap().unwrap();
+        assert_eq!(slice.base_offset, Offset(from));
+        assert_numbered(&records_in(&bytes_of(&slice)));
+    }
+}
+
+#[test]
+fn nothing_at_or_above_the_bound_is_returned() {
+    let (_, mut log) = new_log(dense());
+    for i in 0..30 {
+        append(&mut log, batch(i, &[b"one", b"two"]));
+    }
+    for bound in 0..=60 {
+        for from in 0..60 {
+            let request = ReadRequest {
+                upper_end: Offset(bound),
+                ..everything(&log, from)
+            };
+            let Some(slice) = log.read(request).unwrap() else {
+                assert!(bound <= from - from % 2 + 1, "from {from} below {bound}");
+                continue;
+            };
+            let found = offsets(&records_in(&bytes_of(&slice)));
+            assert_eq!(
+                found[0],
+                from - from % 2,
+                "the batch that holds the offset, whole"
+            );
+            assert!(*found.last().unwrap() < bound);
+        }
+    }
+}
+
+#[test]
+fn at_least_one_batch_is_returned_whatever_its_size() {
+    let (_, mut log) = new_log(LogConfig::default());
+    append(&mut log, sized(1, 500));
+    append(&mut log, sized(1, 500));
+    let whole = bytes_of(&log.read(everything(&log, 0)).unwrap().unwrap()).len();
+    let small = ReadRequest {
+        max_bytes: 10,
+        ..everything(&log, 0)
+    };
+    assert_eq!(log.read(small).unwrap().unwrap().len, whole / 2);
+    let nothing = ReadRequest {
+        minimum: MinimumRead::Nothing,
+        ..small
+    };
+    assert!(log.read(nothing).unwrap().is_none());
+    let between = ReadRequest {
+        max_bytes: whole - 1,
+        ..everything(&log, 0)
+    };
+    assert_eq!(
+        log.read(between).unwrap().unwrap().len,
+        whole - 1,
+        "the last batch may be cut"
+    );
+}
+
+#[test]
+fn offsets_outside_are_refused_with_the_range() {
+    let (_, mut log) = new_log(LogConfig::default());
+    append(&mut log, batch(1, &[b"a", b"b"]));
+    log.set_start(Offset(1)).unwrap();
+    assert!(
+        log.read(everything(&log, 2)).unwrap().is_none(),
+        "the end is inside"
+    );
+    for outside in [-1, 0, 3] {
+        let refused = log.read(everything(&log, outside));
+        let Err(ReadError::OutOfRange { start, end, .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((start, end), (Offset(1), Offset(2)));
+    }
+}
+
+#[test]
+fn a_reader_that_follows_the_end_sees_each_append() {
+    let (_, mut log) = new_log(dense());
+    let mut from = 0;
+    for i in 0..50 {
+        assert!(log.read(everything(&log, from)).unwrap().is_none());
+        append(&mut log, batch(i, &[b"x"]));
+        if i % 3 == 0 {
+            let found = read_all(&log, from).0;
+            assert_eq!(found[0].0, from);
+            from = log.end().0;
+        } else {
+            assert!(log.read(everything(&log, from)).unwrap().is_some());
+            from = log.end().0;
+        }
+    }
+}
+
+#[test]
+fn headers_are_told_from_any_offset_on() {
+    let (_, disk, end) = numbered(&dense(), 40);
+    let (log, _) = open(&disk, &dense(), clean(end));
+    for from in [0, 1, 17, 39, 40] {
+        let mut seen = Vec::new();
+        log.scan_batches(Offset(from), &mut |h| seen.push(h.base_offset.0))
+            .unwrap();
+        assert_eq!(seen, (from..40).collect::<Vec<_>>());
+    }
+}
