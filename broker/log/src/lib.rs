@@ -15,7 +15,7 @@ pub mod errors;
 mod flush;
 mod hints;
 mod index;
-mod log;
+pub mod log;
 pub mod meta_properties;
 pub mod names;
 pub mod partition_metadata;

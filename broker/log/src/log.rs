@@ -20,6 +20,7 @@ use crate::disk::{Context, DiskError, OpenMode, SharedDisk, write_full};
 use crate::epochs::LeaderEpochs;
 use crate::errors::AppendError;
 use crate::flush::FlushState;
+pub use crate::flush::{FlushTicket, Flushed};
 use crate::hints::Hints;
 use crate::index::{Entry, OffsetEntry, Place, SparseIndex, TimeEntry};
 use crate::names;

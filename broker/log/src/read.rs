@@ -4,7 +4,7 @@ use ottla_protocol::records::batch::BatchHeader;
 use ottla_protocol::types::Offset;
 
 use crate::api::{FileSlice, MinimumRead, ReadRequest};
-use crate::disk::Context;
+use crate::disk::{Context, DiskError};
 use crate::errors::{Corruption, ReadError};
 use crate::log::Log;
 use crate::names;
@@ -62,7 +62,7 @@ impl Log {
         &self,
         from: Offset,
         on_batch: &mut dyn FnMut(&BatchHeader),
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), DiskError> {
         let from = from.max(self.start);
         if from >= self.end {
             return Ok(());
@@ -160,7 +160,7 @@ impl Log {
         i: usize,
         from: Offset,
         visit: &mut dyn FnMut(Located) -> bool,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), DiskError> {
         let segment = &self.segments[i];
         let (position, next) = match self.locate_in(i, from.max(segment.base), None) {
             Ok(None) => return Ok(()),
@@ -171,7 +171,9 @@ impl Log {
                 next_offset,
                 ..
             })) => (position + bytes, next_offset),
-            Err(e) => return Err(e),
+            Err(ReadError::Disk(e)) => return Err(e),
+            // A segment has no range of its own to be outside of.
+            Err(ReadError::OutOfRange { .. }) => return Ok(()),
         };
         self.walk_from(i, position, next, visit)
     }
@@ -183,7 +185,7 @@ impl Log {
         position: u64,
         next: Offset,
         visit: &mut dyn FnMut(Located) -> bool,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), DiskError> {
         let segment = &self.segments[i];
         let place = self.place(segment.base);
         let path = place.path(names::LOG);

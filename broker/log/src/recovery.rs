@@ -16,7 +16,7 @@ use crate::api::{LostFlushed, OpenInput, RecoveryReport, Truncation};
 use crate::config::LogConfig;
 use crate::disk::{Context, DiskError, SharedDisk, read_file_if_there, remove_if_there};
 use crate::epochs::LeaderEpochs;
-use crate::errors::{Corruption, Fault, OpenError, ReadError};
+use crate::errors::{Corruption, Fault, OpenError};
 use crate::flush::FlushState;
 use crate::hints::Hints;
 use crate::index::Place;
@@ -447,19 +447,14 @@ impl Log {
         }
     }
 
-    fn rebuild_epochs(&mut self) -> Result<(), OpenError> {
+    fn rebuild_epochs(&mut self) -> Result<(), DiskError> {
         let mut epochs = LeaderEpochs::default();
-        let scanned = self.scan_batches(self.start, &mut |header| {
+        self.scan_batches(self.start, &mut |header| {
             let epoch = header.partition_leader_epoch;
             if epochs.latest().is_none_or(|latest| epoch > latest) {
                 epochs.assign(epoch, header.base_offset);
             }
-        });
-        match scanned {
-            Err(ReadError::Disk(e)) => return Err(e.into()),
-            // Damage was reported by the scan itself where it matters, and hides no later epoch.
-            Err(_) | Ok(()) => {}
-        }
+        })?;
         if epochs != self.epochs {
             self.epochs = epochs;
             self.flush.epochs_changed();

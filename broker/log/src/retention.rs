@@ -3,8 +3,7 @@
 use ottla_protocol::types::{Millis, Offset};
 
 use crate::api::{DeleteReason, DeletedSegment};
-use crate::disk::Context;
-use crate::errors::ReadError;
+use crate::disk::{Context, DiskError};
 use crate::log::Log;
 use crate::names;
 
@@ -16,7 +15,7 @@ impl Log {
         &mut self,
         deletable_end: Offset,
         now: Millis,
-    ) -> Result<Vec<DeletedSegment>, ReadError> {
+    ) -> Result<Vec<DeletedSegment>, DiskError> {
         self.repair_suspects()?;
         let mut deleted = Vec::new();
         let mut excess = i128::from(self.size_bytes()) - i128::from(self.config.retention_bytes);
@@ -50,7 +49,7 @@ impl Log {
 
     /// Whether every record of the oldest segment is older than `retention.ms`. Without timestamps the file's age
     /// counts.
-    fn is_expired(&self, now: Millis) -> Result<bool, ReadError> {
+    fn is_expired(&self, now: Millis) -> Result<bool, DiskError> {
         let keep = self.config.retention_ms.0;
         if keep < 0 {
             return Ok(false);
@@ -65,7 +64,7 @@ impl Log {
         Ok(now.0.saturating_sub(newest.0) > keep)
     }
 
-    fn repair_suspects(&mut self) -> Result<(), ReadError> {
+    fn repair_suspects(&mut self) -> Result<(), DiskError> {
         for i in 0..self.segments.len() {
             if self.segments[i].take_suspicion() {
                 self.rebuild_indexes(i)?;

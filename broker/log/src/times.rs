@@ -47,7 +47,7 @@ impl Log {
     }
 
     /// Largest timestamp of a segment, counting only batches that reach the log's start.
-    fn largest_from_start(&self, i: usize) -> Result<Option<Largest>, ReadError> {
+    fn largest_from_start(&self, i: usize) -> Result<Option<Largest>, DiskError> {
         let largest = self.largest(i)?;
         if largest.is_none_or(|l| l.offset >= self.start) {
             return Ok(largest);
@@ -62,7 +62,7 @@ impl Log {
 
     /// Largest timestamp of a segment. Sealed segments are looked at once; their time index is believed as far as the
     /// batches it names and the segment's last batches agree with it.
-    pub(crate) fn largest(&self, i: usize) -> Result<Option<Largest>, ReadError> {
+    pub(crate) fn largest(&self, i: usize) -> Result<Option<Largest>, DiskError> {
         let segment = &self.segments[i];
         if let Known::Known(known) = *segment.largest.lock() {
             return Ok(known);

@@ -54,12 +54,12 @@ impl Log {
         &mut self,
         offset: Offset,
         now: Millis,
-    ) -> Result<Vec<DeletedSegment>, ReadError> {
+    ) -> Result<Vec<DeletedSegment>, DiskError> {
         if offset >= self.end {
             return Ok(Vec::new());
         }
         if offset <= self.segments[0].base {
-            return Ok(self.restart_at(offset, now)?);
+            return self.restart_at(offset, now);
         }
         // Later segments first: a crash in between leaves a log that only ends too late.
         let keep = self.segments.partition_point(|s| s.base < offset);
@@ -73,7 +73,8 @@ impl Log {
             Err(ReadError::Corrupt(damage)) => {
                 Some((damage.position, damage.first_offset.min(offset)))
             }
-            Err(e) => return Err(e),
+            Err(ReadError::Disk(e)) => return Err(e),
+            Err(ReadError::OutOfRange { .. }) => None,
         };
         let (size, end) = found.unwrap_or((self.segments[i].size, offset));
         self.cut_active(size, end, now)?;
