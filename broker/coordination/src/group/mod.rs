@@ -37,7 +37,7 @@ pub use commands::{
 pub use records::{GroupRecord, RecordError};
 pub use settings::Settings;
 
-use soft::Soft;
+use soft::{ClassicGroup, Soft};
 use state::Hard;
 
 /// The groups of one partition of `__consumer_offsets`.
@@ -103,8 +103,8 @@ impl Machine for GroupMachine {
         out: &mut Effects<Self>,
     ) {
         match command {
-            Command::JoinGroup(join) => self.join_group(now, token, join, out),
-            Command::SyncGroup(request) => self.sync_group(now, token, request, out),
+            Command::JoinGroup(join) => self.join_group(now, token, &join, out),
+            Command::SyncGroup(request) => self.sync_group(now, token, &request, out),
             Command::Heartbeat(request) => self.heartbeat(now, token, &request, out),
             Command::LeaveGroup(request) => self.leave_group(now, token, &request, out),
             Command::DescribeGroups {
@@ -130,9 +130,17 @@ impl Machine for GroupMachine {
 
     fn on_timer(&mut self, now: Millis, timer: Timer, out: &mut Effects<Self>) {
         match timer {
-            Timer::Heartbeat { group, member } => self.expire_member(now, &group, &member, out),
-            Timer::Join { group } => self.join_phase_over(now, &group, out),
-            Timer::Sync { group } => self.expire_pending_sync(now, &group, out),
+            Timer::Heartbeat { group, member } => {
+                self.with_group(now, &group, out, |group, cx| {
+                    group.expire_member(cx, &member)
+                });
+            }
+            Timer::Join { group } => {
+                self.with_group(now, &group, out, ClassicGroup::join_phase_over);
+            }
+            Timer::Sync { group } => {
+                self.with_group(now, &group, out, ClassicGroup::expire_pending_sync);
+            }
             Timer::ExpireOffsets => self.expire_offsets(now, out),
         }
     }

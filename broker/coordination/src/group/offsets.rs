@@ -1,1 +1,443 @@
+//! Committed offsets: commit, fetch, delete, expire.
 
+use std::collections::BTreeMap;
+
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
+use ottla_protocol::messages::offset_commit::request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_protocol::messages::offset_commit::response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use ottla_protocol::messages::offset_delete::request::OffsetDeleteRequestTopic;
+use ottla_protocol::messages::offset_delete::response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+use ottla_protocol::messages::offset_fetch::request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use ottla_protocol::messages::offset_fetch::response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use ottla_protocol::messages::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+};
+use ottla_protocol::types::Millis;
+use ottla_protocol::wire::Uuid;
+
+use super::commands::{Response, UnknownGroup, offset_commit_error, offset_delete_error};
+use super::records::GroupRecord;
+use super::soft::{ClassicGroup, State};
+use super::state::{CommittedOffset, GroupOffsets};
+use super::{GroupMachine, Timer};
+use crate::effects::{Effects, ReplyToken};
+
+impl GroupMachine {
+    pub(super) fn offset_commit(
+        &mut self,
+        now: Millis,
+        token: ReplyToken,
+        request: &OffsetCommitRequest,
+        unknown_group: UnknownGroup,
+        out: &mut Effects<Self>,
+    ) {
+        if let Err(error) = self.check_commit(request, unknown_group) {
+            let response = offset_commit_error(request, error);
+            out.reply(token, Response::OffsetCommit(response));
+            return;
+        }
+        self.with_group(now, &request.group_id, out, |group, cx| {
+            if matches!(group.state, State::Stable | State::PreparingRebalance) {
+                group.renew_session(cx, &request.member_id);
+            }
+        });
+        let expire_timestamp = match request.retention_time_ms {
+            -1 => -1,
+            retention_ms => now.0.saturating_add(retention_ms),
+        };
+        let mut records = Vec::new();
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let error = if self.is_metadata_too_large(partition) {
+                    ErrorCode::OffsetMetadataTooLarge
+                } else {
+                    records.push(commit_record(
+                        request,
+                        topic,
+                        partition,
+                        now,
+                        expire_timestamp,
+                    ));
+                    ErrorCode::None
+                };
+                OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code: error.code(),
+                    ..Default::default()
+                }
+            });
+            OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions: partitions.collect(),
+                ..Default::default()
+            }
+        });
+        let response = OffsetCommitResponse {
+            topics: topics.collect(),
+            ..Default::default()
+        };
+        out.append_then(records, vec![(token, Response::OffsetCommit(response))]);
+    }
+
+    fn check_commit(
+        &self,
+        request: &OffsetCommitRequest,
+        unknown_group: UnknownGroup,
+    ) -> Result<(), ErrorCode> {
+        let generation = request.generation_id_or_member_epoch;
+        let Some(group) = self.soft.groups.get(request.group_id.as_str()) else {
+            // Without a generation it is somebody who only keeps offsets here: the group comes with the commit.
+            return match unknown_group {
+                _ if generation < 0 => Ok(()),
+                UnknownGroup::NotFound => Err(ErrorCode::GroupIdNotFound),
+                UnknownGroup::Legacy => Err(ErrorCode::IllegalGeneration),
+            };
+        };
+        group.check_commit(
+            &request.member_id,
+            request.group_instance_id.as_deref(),
+            generation,
+        )
+    }
+
+    fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
+        let limit = self.settings.offset_metadata_bytes_max;
+        // The key speaks of bytes, the reference counts UTF-16 units; there are never more of these.
+        partition
+            .committed_metadata
+            .as_ref()
+            .is_some_and(|text| text.len() > limit && text.encode_utf16().count() > limit)
+    }
+
+    pub(super) fn offset_fetch(&self, request: &OffsetFetchRequestGroup) -> Response {
+        let group_id = request.group_id.as_str();
+        let topics = match &request.topics {
+            Some(topics) => topics
+                .iter()
+                .map(|topic| self.fetch_topic(group_id, topic))
+                .collect(),
+            None => self
+                .hard
+                .offsets(group_id)
+                .map(all_topics)
+                .unwrap_or_default(),
+        };
+        Response::OffsetFetch(OffsetFetchResponseGroup {
+            group_id: request.group_id.clone(),
+            topics,
+            ..Default::default()
+        })
+    }
+
+    fn fetch_topic(
+        &self,
+        group_id: &str,
+        topic: &OffsetFetchRequestTopics,
+    ) -> OffsetFetchResponseTopics {
+        let partitions = topic.partition_indexes.iter().map(|index| {
+            let committed = self
+                .hard
+                .offset(group_id, &topic.name, *index)
+                .filter(|committed| is_same_topic(committed.topic_id, topic.topic_id));
+            fetched(*index, committed)
+        });
+        OffsetFetchResponseTopics {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions: partitions.collect(),
+            ..Default::default()
+        }
+    }
+
+    pub(super) fn offset_delete(
+        &self,
+        token: ReplyToken,
+        request: &OffsetDeleteRequest,
+        out: &mut Effects<Self>,
+    ) {
+        let group_id = request.group_id.as_str();
+        let group = match self.check_offset_delete(group_id) {
+            Ok(group) => group,
+            Err(error) => {
+                let response = offset_delete_error(error);
+                out.reply(token, Response::OffsetDelete(response));
+                return;
+            }
+        };
+        let mut records = Vec::new();
+        let topics = request
+            .topics
+            .iter()
+            .map(|topic| self.delete_topic_offsets(group, topic, &mut records));
+        let response = OffsetDeleteResponse {
+            topics: topics.collect(),
+            ..Default::default()
+        };
+        out.append_then(records, vec![(token, Response::OffsetDelete(response))]);
+    }
+
+    fn check_offset_delete(&self, group_id: &str) -> Result<&ClassicGroup, ErrorCode> {
+        if group_id.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        let group = self
+            .soft
+            .groups
+            .get(group_id)
+            .ok_or(ErrorCode::GroupIdNotFound)?;
+        // What the members of another protocol type read can't be told, so nothing of theirs is taken away.
+        if group.state != State::Empty && !group.uses_consumer_protocol() {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
+        Ok(group)
+    }
+
+    fn delete_topic_offsets(
+        &self,
+        group: &ClassicGroup,
+        topic: &OffsetDeleteRequestTopic,
+        records: &mut Vec<GroupRecord>,
+    ) -> OffsetDeleteResponseTopic {
+        let error = if group.is_subscribed_to(&topic.name) {
+            ErrorCode::GroupSubscribedToTopic
+        } else {
+            ErrorCode::None
+        };
+        let partitions = topic.partitions.iter().map(|partition| {
+            let index = partition.partition_index;
+            if error.is_none() && self.hard.offset(&group.id, &topic.name, index).is_some() {
+                records.push(offset_tombstone(&group.id, &topic.name, index));
+            }
+            OffsetDeleteResponsePartition {
+                partition_index: index,
+                error_code: error.code(),
+                ..Default::default()
+            }
+        });
+        OffsetDeleteResponseTopic {
+            name: topic.name.clone(),
+            partitions: partitions.collect(),
+            ..Default::default()
+        }
+    }
+
+    /// Offsets of partitions that are no more would be found again by a topic of the same name.
+    pub(super) fn partitions_deleted(
+        &self,
+        token: ReplyToken,
+        partitions: &[(String, i32)],
+        out: &mut Effects<Self>,
+    ) {
+        let mut records = Vec::new();
+        for (group_id, _) in self.hard.all_offsets() {
+            for (topic, index) in partitions {
+                if self.hard.offset(group_id, topic, *index).is_some() {
+                    records.push(offset_tombstone(group_id, topic, *index));
+                }
+            }
+        }
+        out.append_then(records, vec![(token, Response::PartitionsDeleted)]);
+    }
+
+    /// Tombstones for all offsets of a group.
+    pub(super) fn all_offset_tombstones(&self, group_id: &str) -> Vec<GroupRecord> {
+        let mut records = Vec::new();
+        for (topic, partitions) in self.hard.offsets(group_id).into_iter().flatten() {
+            for index in partitions.keys() {
+                records.push(offset_tombstone(group_id, topic, *index));
+            }
+        }
+        records
+    }
+
+    pub(super) fn arm_offset_expiry(&self, now: Millis, out: &mut Effects<Self>) {
+        let interval = Millis(self.settings.offsets_retention_check_interval_ms.max(1));
+        out.arm(Timer::ExpireOffsets, now.plus(interval));
+    }
+
+    /// Drops expired offsets, and empty groups that have none left. A group goes in one batch.
+    pub(super) fn expire_offsets(&self, now: Millis, out: &mut Effects<Self>) {
+        for group in self.soft.groups.values() {
+            let mut records = self.expired_offsets(now, group);
+            let all: usize = self
+                .hard
+                .offsets(&group.id)
+                .map_or(0, |topics| topics.values().map(BTreeMap::len).sum());
+            let is_idle = group.state == State::Empty && group.pending_join.is_empty();
+            if is_idle && records.len() == all {
+                records.push(group.to_tombstone());
+            }
+            out.append(records);
+        }
+        self.arm_offset_expiry(now, out);
+    }
+
+    fn expired_offsets(&self, now: Millis, group: &ClassicGroup) -> Vec<GroupRecord> {
+        let mut records = Vec::new();
+        let Some(clock) = group.expiry_clock() else {
+            return records;
+        };
+        for (topic, partitions) in self.hard.offsets(&group.id).into_iter().flatten() {
+            if group.is_subscribed_to(topic) {
+                continue;
+            }
+            for (index, committed) in partitions {
+                if self.is_expired(now, group, clock, committed) {
+                    records.push(offset_tombstone(&group.id, topic, *index));
+                }
+            }
+        }
+        records
+    }
+
+    fn is_expired(
+        &self,
+        now: Millis,
+        group: &ClassicGroup,
+        clock: ExpiryClock,
+        committed: &CommittedOffset,
+    ) -> bool {
+        if let Some(expire_time) = committed.expire_time {
+            return now >= expire_time;
+        }
+        let since = match clock {
+            ExpiryClock::SinceCommit => committed.commit_time,
+            ExpiryClock::SinceEmpty => group.state_since.unwrap_or(committed.commit_time),
+        };
+        now.0.saturating_sub(since.0) >= self.settings.offsets_retention_ms
+    }
+}
+
+/// From when on an offset's retention counts.
+#[derive(Clone, Copy)]
+enum ExpiryClock {
+    SinceCommit,
+    SinceEmpty,
+}
+
+impl ClassicGroup {
+    /// None where nothing expires: the group may come back to what it has committed (KIP-211).
+    fn expiry_clock(&self) -> Option<ExpiryClock> {
+        match (&self.protocol_type, self.state) {
+            (None, _) => Some(ExpiryClock::SinceCommit),
+            (Some(_), State::Empty) => Some(ExpiryClock::SinceEmpty),
+            (Some(_), State::Stable) if self.subscribed_topics.is_some() => {
+                Some(ExpiryClock::SinceCommit)
+            }
+            _ => None,
+        }
+    }
+
+    fn check_commit(
+        &self,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), ErrorCode> {
+        if generation < 0 && self.state == State::Empty {
+            return Ok(());
+        }
+        if generation < 0 && member_id.is_empty() && group_instance_id.is_none() {
+            return Err(ErrorCode::UnknownMemberId);
+        }
+        self.validate_member(member_id, group_instance_id)?;
+        if generation != self.generation.0 {
+            return Err(ErrorCode::IllegalGeneration);
+        }
+        if self.state == State::CompletingRebalance {
+            return Err(ErrorCode::RebalanceInProgress);
+        }
+        Ok(())
+    }
+}
+
+fn commit_record(
+    request: &OffsetCommitRequest,
+    topic: &OffsetCommitRequestTopic,
+    partition: &OffsetCommitRequestPartition,
+    now: Millis,
+    expire_timestamp: i64,
+) -> GroupRecord {
+    GroupRecord::OffsetCommit {
+        key: OffsetCommitKey {
+            group: request.group_id.clone(),
+            topic: topic.name.clone(),
+            partition: partition.partition_index,
+            ..Default::default()
+        },
+        value: Some(OffsetCommitValue {
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch.max(-1),
+            metadata: partition.committed_metadata.clone().unwrap_or_default(),
+            commit_timestamp: now.0,
+            expire_timestamp,
+            topic_id: topic.topic_id,
+            ..Default::default()
+        }),
+    }
+}
+
+fn offset_tombstone(group_id: &str, topic: &str, partition: i32) -> GroupRecord {
+    GroupRecord::OffsetCommit {
+        key: OffsetCommitKey {
+            group: group_id.into(),
+            topic: topic.into(),
+            partition,
+            ..Default::default()
+        },
+        value: None,
+    }
+}
+
+/// An offset of a topic that was deleted does not belong to its namesake. Where either id is not known, names count.
+fn is_same_topic(committed: Uuid, asked: Uuid) -> bool {
+    committed.is_zero() || asked.is_zero() || committed == asked
+}
+
+fn all_topics(offsets: &GroupOffsets) -> Vec<OffsetFetchResponseTopics> {
+    offsets
+        .iter()
+        .map(|(topic, partitions)| OffsetFetchResponseTopics {
+            name: topic.into(),
+            topic_id: partitions
+                .values()
+                .next()
+                .map(|committed| committed.topic_id)
+                .unwrap_or_default(),
+            partitions: partitions
+                .iter()
+                .map(|(index, committed)| fetched(*index, Some(committed)))
+                .collect(),
+            ..Default::default()
+        })
+        .collect()
+}
+
+fn fetched(
+    partition_index: i32,
+    committed: Option<&CommittedOffset>,
+) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: committed.map_or(-1, |committed| committed.offset),
+        committed_leader_epoch: committed.map_or(-1, |committed| committed.leader_epoch),
+        metadata: Some(
+            committed
+                .map(|committed| committed.metadata.as_str().into())
+                .unwrap_or_default(),
+        ),
+        ..Default::default()
+    }
+}
