@@ -6,6 +6,8 @@
 
 mod api_versions;
 mod call;
+mod fetch;
+mod produce;
 mod unsupported;
 
 use std::cell::Cell;
@@ -50,12 +52,11 @@ macro_rules! api {
 }
 
 /// The list, in the order of the keys.
-pub(crate) static APIS: &[Api] = &[api!(
-    ApiVersions,
-    ApiVersionsRequest,
-    InTurn,
-    api_versions::handle
-)];
+pub(crate) static APIS: &[Api] = &[
+    api!(Produce, ProduceRequest, Pipelined, produce::handle),
+    api!(Fetch, FetchRequest, InTurn, fetch::handle),
+    api!(ApiVersions, ApiVersionsRequest, InTurn, api_versions::handle),
+];
 
 impl Api {
     pub(crate) fn of(key: ApiKey) -> Option<&'static Self> {

@@ -4,6 +4,7 @@ pub(crate) mod flusher;
 pub(crate) mod keeper;
 pub(crate) mod log_dirs;
 pub(crate) mod partition;
+pub(crate) mod producers;
 pub(crate) mod publish;
 pub(crate) mod topic;
 pub(crate) mod waits;

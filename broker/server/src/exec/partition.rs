@@ -13,15 +13,16 @@ use ottla_log::disk::DiskError;
 use ottla_log::errors::{AppendError, OpenError, ReadError};
 use ottla_log::log::{FlushTicket, Flushed};
 use ottla_log::{
-    Appended, FileSlice, Log, MinimumRead, Offsets, OpenInput, ReadRequest, Timestamps, names,
+    FileSlice, Log, MinimumRead, Offsets, OpenInput, ReadRequest, Timestamps, names,
     partition_metadata,
 };
+use ottla_coordination::txn::{ProducerBatch, ProducerStates, Verdict};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use tracing::{error, info, warn};
 
-use super::Storage;
+use super::{Storage, producers};
 use super::log_dirs::{Checkpointed, LogDir};
 use super::topic::{Durability, Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
@@ -46,6 +47,8 @@ enum State {
 /// The part behind the lock.
 pub(crate) struct Replica {
     pub(crate) log: Log,
+    /// None until the first batch of an idempotent producer.
+    producers: Option<ProducerStates>,
     high_watermark: Offset,
     /// Bytes ever appended by this process, and how many of them lie below the high watermark.
     appended_bytes: u64,
@@ -88,12 +91,30 @@ pub(crate) struct Read {
     pub(crate) bounds: Bounds,
 }
 
-/// How long a batch has to wait for its acknowledgement.
-pub(crate) enum Ack<'a> {
-    /// Appended is enough.
-    OnAppend,
-    /// As durable as the topic asks; what has to be waited for is counted here.
-    OnDurable(&'a Arc<AckWait>),
+/// Which acknowledgement the producer wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acks {
+    None,
+    Leader,
+    All,
+}
+
+/// How a batch is to be appended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Append {
+    pub(crate) acks: Acks,
+    /// `message.timestamp.type=LogAppendTime`
+    pub(crate) log_append_time: bool,
+    /// Set for a batch of an idempotent producer.
+    pub(crate) producer: Option<ProducerBatch>,
+}
+
+/// Where a batch is on the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) base_offset: Offset,
+    pub(crate) log_append_time: Option<Millis>,
+    pub(crate) log_start: Offset,
 }
 
 impl Partition {
@@ -139,46 +160,75 @@ impl Partition {
         self.topic.settings.load()
     }
 
-    /// Appends whole, validated batches of a leader; offsets and epoch are written into them in place.
+    /// Appends one validated batch; offset and epoch are written into it in place. What an acknowledgement has to wait
+    /// for is counted on `wait`.
     pub(crate) fn append(
         self: &Arc<Self>,
-        batches: &mut [u8],
-        timestamps: Timestamps,
-        ack: Ack<'_>,
+        batch: &mut [u8],
+        how: Append,
+        wait: &mut Option<Arc<AckWait>>,
         now: Millis,
-    ) -> Result<Appended, ErrorCode> {
+    ) -> Result<Placed, ErrorCode> {
         let settings = self.settings();
         let mut replica = self.open(now)?;
-        let offsets = Offsets::Assign {
-            leader_epoch: self.leader_epoch(),
-        };
+        if let Some(producer) = &how.producer {
+            let states = replica.producers().map_err(|error| self.read_failed(&error))?;
+            if let Verdict::Duplicate(first) = states.check(producer)? {
+                let placed = Placed {
+                    base_offset: first.base_offset,
+                    log_append_time: how.log_append_time.then_some(first.timestamp),
+                    log_start: replica.log.start(),
+                };
+                self.after_append(&mut replica, settings.durability, how.acks, wait, now);
+                return Ok(placed);
+            }
+        }
+        let offsets = Offsets::Assign { leader_epoch: self.leader_epoch() };
+        let timestamps =
+            if how.log_append_time { Timestamps::LogAppend } else { Timestamps::Create };
         let appended = replica
             .log
-            .append(batches, offsets, timestamps, now)
+            .append(batch, offsets, timestamps, now)
             .map_err(|error| self.append_failed(&error))?;
-        replica.appended_bytes += batches.len() as u64;
-        let must_flush = replica.log.flush_is_due(now);
-        let is_memory = settings.durability == Durability::Memory;
-        if is_memory {
+        if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
+            states.apply(producer, appended.base_offset);
+        }
+        replica.appended_bytes += batch.len() as u64;
+        if settings.durability == Durability::Memory {
             let (end, bytes) = (replica.log.end(), replica.appended_bytes);
             replica.show(end, bytes);
         }
-        let waits = must_flush || matches!((&ack, is_memory), (Ack::OnDurable(_), false));
-        if waits {
-            let end = replica.log.end();
-            if let Ack::OnDurable(wait) = ack {
-                wait.add();
-                replica.acks.push_back((end, wait.clone()));
+        self.after_append(&mut replica, settings.durability, how.acks, wait, now);
+        Ok(Placed {
+            base_offset: appended.base_offset,
+            log_append_time: appended.log_append_time,
+            log_start: replica.log.start(),
+        })
+    }
+
+    /// Sees to the flush that an append needs, now or in the keeper's next round.
+    fn after_append(
+        self: &Arc<Self>,
+        replica: &mut Replica,
+        durability: Durability,
+        acks: Acks,
+        wait: &mut Option<Arc<AckWait>>,
+        now: Millis,
+    ) {
+        let by_interval = replica.log.flush_is_due(now);
+        let by_acks = acks == Acks::All && durability == Durability::Disk;
+        if (by_interval || by_acks) && replica.log.flushed_end() < replica.log.end() {
+            if acks != Acks::None {
+                replica.wait_for_flush(wait.get_or_insert_with(AckWait::new));
             }
-            self.demand_flush(&mut replica);
-        } else if !is_memory && !replica.fetches.is_empty() {
-            self.demand_flush(&mut replica);
+            self.demand_flush(replica);
+        } else if durability == Durability::Disk && !replica.fetches.is_empty() {
+            self.demand_flush(replica);
         }
         if !replica.is_listed {
             replica.is_listed = true;
             self.storage.keeper.list(self.clone());
         }
-        Ok(appended)
     }
 
     /// Reads batches as a range of a segment's file.
@@ -243,10 +293,8 @@ impl Partition {
         now: Millis,
     ) -> Result<(), ErrorCode> {
         let mut replica = self.open(now)?;
-        let end = replica.log.end();
-        if replica.high_watermark < end {
-            wait.add();
-            replica.acks.push_back((end, wait.clone()));
+        if replica.high_watermark < replica.log.end() {
+            replica.wait_for_flush(wait);
             self.demand_flush(&mut replica);
         }
         Ok(())
@@ -458,6 +506,7 @@ impl Partition {
         Ok(Replica {
             high_watermark: end.max(log.start()),
             log,
+            producers: None,
             appended_bytes: 0,
             visible_bytes: 0,
             flush: Flush::Idle,
@@ -631,6 +680,20 @@ impl Partition {
 }
 
 impl Replica {
+    /// The state of the producers, read from the log when the first of them is seen.
+    fn producers(&mut self) -> Result<&mut ProducerStates, ReadError> {
+        if self.producers.is_none() {
+            self.producers = Some(producers::load(&self.log)?);
+        }
+        Ok(self.producers.get_or_insert_default())
+    }
+
+    /// Counts on `wait` until everything appended so far is flushed.
+    fn wait_for_flush(&mut self, wait: &Arc<AckWait>) {
+        wait.add();
+        self.acks.push_back((self.log.end(), wait.clone()));
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds {
             log_start: self.log.start(),

@@ -1,0 +1,306 @@
+//! Produce (0): appends one batch per partition.
+//!
+//! - v3: format 2 with one batch per partition; v0 to v2 are advertised for librdkafka's sake and refused.
+//! - v7: zstd is allowed (KIP-110).
+//! - v8: the reply names rejected records (KIP-467).
+//! - v9: flexible. v10: the reply may name a new leader (KIP-951).
+//! - v11, v12: transactions verify themselves (KIP-890).
+//! - v13: topics by id.
+//!
+//! All batches are appended before the next request of the connection begins; only the reply may wait for a flush.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use ottla_protocol::compress::InflateLimits;
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::produce::request::TopicProduceData;
+use ottla_protocol::messages::produce::response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
+use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
+use ottla_protocol::records::batch::{TimestampType, patch_max_timestamp};
+use ottla_protocol::records::builder::recompress;
+use ottla_protocol::records::{RecordError, Rules, Validated, validate_produce};
+use ottla_protocol::types::{Millis, ProducerId};
+use ottla_protocol::wire::Records;
+
+use super::{Answer, Context};
+use crate::clock;
+use crate::exec::partition::{Acks, Append, Partition, Placed};
+use crate::exec::producers::producer_batch;
+use crate::exec::topic::TopicSettings;
+use crate::exec::waits::AckWait;
+
+/// Versions before it must not carry zstd.
+const ZSTD_FROM: i16 = 7;
+/// First version that names topics by id.
+const TOPIC_IDS_FROM: i16 = 13;
+
+const NO_OFFSET: i64 = -1;
+
+/// Why nothing of a partition was appended.
+struct Failure {
+    code: ErrorCode,
+    message: Option<String>,
+    records: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None, records: Vec::new() }
+    }
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        let records = match &error {
+            RecordError::Rejected(rejected) => rejected
+                .iter()
+                .map(|record| BatchIndexAndErrorMessage {
+                    batch_index: i32::try_from(record.index).unwrap_or(i32::MAX),
+                    batch_index_error_message: Some(record.reason.to_string().into()),
+                    ..Default::default()
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        Self { code: error.code(), message: Some(error.to_string()), records }
+    }
+}
+
+/// One partition's batch: where it is to go, and where in the frame it lies.
+struct Target {
+    topic: usize,
+    partition: usize,
+    to: Arc<Partition>,
+    range: Range<usize>,
+}
+
+/// What holds for all partitions of the request.
+struct Terms {
+    acks: Acks,
+    is_transactional: bool,
+    zstd_allowed: bool,
+    now: Millis,
+}
+
+pub(crate) fn handle(context: &Context<'_>, request: ProduceRequest) -> Answer<ProduceResponse> {
+    let acks = match request.acks {
+        0 => Some(Acks::None),
+        1 => Some(Acks::Leader),
+        -1 => Some(Acks::All),
+        _ => None,
+    };
+    let terms = Terms {
+        acks: acks.unwrap_or(Acks::Leader),
+        is_transactional: request.transactional_id.is_some(),
+        zstd_allowed: context.version >= ZSTD_FROM,
+        now: clock::now(),
+    };
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let frame = context.take_frame();
+    let (mut response, targets) = lay_out(context, &request, &frame, acks.is_some());
+    drop(request);
+    // Alone again, the frame's bytes can be changed in place. It always is; a copy would be right as well.
+    let mut frame = frame.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+
+    let mut wait = None;
+    for target in &targets {
+        let Some(records) = frame.get_mut(target.range.clone()) else { continue };
+        let result = append(&target.to, records, &terms, &mut wait);
+        if let Some(partition) = partition_of(&mut response, target) {
+            fill(partition, result);
+        }
+    }
+    context.give_back(frame);
+    if terms.acks == Acks::None {
+        return match first_error(&response) {
+            None => Answer::Nothing,
+            // The only way to tell: the producer looks for the leader again.
+            Some(code) => Answer::Close(format!("produce with acks=0 failed: {}", code.name())),
+        };
+    }
+    match wait {
+        None => Answer::now(response),
+        Some(wait) => Answer::later(acknowledge(response, wait, timeout)),
+    }
+}
+
+/// Prepares the response, with errors where a partition can't be found, and lists what is to be appended.
+fn lay_out(
+    context: &Context<'_>,
+    request: &ProduceRequest,
+    frame: &Bytes,
+    acks_are_valid: bool,
+) -> (ProduceResponse, Vec<Target>) {
+    let mut targets = Vec::with_capacity(request.topic_data.len());
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for (topic_index, data) in request.topic_data.iter().enumerate() {
+        let topic = if context.version >= TOPIC_IDS_FROM {
+            context.broker.storage.topics.by_id(&data.topic_id)
+        } else {
+            context.broker.storage.topics.by_name(&data.name)
+        };
+        let mut partition_responses = Vec::with_capacity(data.partition_data.len());
+        for (index, partition) in data.partition_data.iter().enumerate() {
+            let mut response = PartitionProduceResponse {
+                index: partition.index,
+                base_offset: NO_OFFSET,
+                log_append_time_ms: NO_OFFSET,
+                log_start_offset: NO_OFFSET,
+                ..Default::default()
+            };
+            let found = topic.as_ref().and_then(|topic| topic.get(partition.index));
+            match found {
+                _ if !acks_are_valid => fill(&mut response, Err(ErrorCode::InvalidRequiredAcks.into())),
+                Some(to) => targets.push(Target {
+                    topic: topic_index,
+                    partition: index,
+                    to,
+                    range: range_in(frame, partition.records.as_ref()),
+                }),
+                None => fill(&mut response, Err(unknown(context, data).into())),
+            }
+            partition_responses.push(response);
+        }
+        responses.push(TopicProduceResponse {
+            // The known topic's name is memory of its own; the request's would keep the frame.
+            name: topic.as_ref().map_or_else(|| data.name.detached(), |topic| topic.topic.name.clone()),
+            topic_id: data.topic_id,
+            partition_responses,
+            ..Default::default()
+        });
+    }
+    (ProduceResponse { responses, ..Default::default() }, targets)
+}
+
+fn unknown(context: &Context<'_>, data: &TopicProduceData) -> ErrorCode {
+    let by_id = context.version >= TOPIC_IDS_FROM;
+    if by_id && context.broker.storage.topics.by_id(&data.topic_id).is_none() {
+        return ErrorCode::UnknownTopicId;
+    }
+    ErrorCode::UnknownTopicOrPartition
+}
+
+/// Where in the frame a record set lies; record sets are slices of it.
+fn range_in(frame: &Bytes, records: Option<&Records>) -> Range<usize> {
+    match records {
+        Some(Records::Bytes(bytes)) if !bytes.is_empty() => {
+            let start = (bytes.as_ptr() as usize).saturating_sub(frame.as_ptr() as usize);
+            start..start + bytes.len()
+        }
+        _ => 0..0,
+    }
+}
+
+/// Validates and appends one partition's record set.
+fn append(
+    partition: &Arc<Partition>,
+    records: &mut [u8],
+    terms: &Terms,
+    wait: &mut Option<Arc<AckWait>>,
+) -> Result<Placed, Failure> {
+    let settings = partition.settings();
+    if terms.acks == Acks::All && settings.insync_replicas_min > 1 {
+        return Err(ErrorCode::NotEnoughReplicas.into());
+    }
+    let valid = validate_produce(records, &rules(&settings, terms))?;
+    if valid.header.is_transactional() {
+        return Err(ErrorCode::InvalidTxnState.into());
+    }
+    let how = Append {
+        acks: terms.acks,
+        log_append_time: settings.log_append_time,
+        producer: producer_batch(&valid.header).filter(|producer| producer.producer_id > ProducerId::NONE),
+    };
+    let batch = records.get_mut(..valid.size_in_bytes).ok_or(ErrorCode::CorruptMessage)?;
+    if !settings.log_append_time && valid.max_timestamp != valid.header.max_timestamp {
+        patch_max_timestamp(batch, TimestampType::CreateTime, valid.max_timestamp);
+    }
+    match recompressed(batch, &valid, &settings)? {
+        Some(mut batch) => Ok(partition.append(&mut batch, how, wait, terms.now)?),
+        None => Ok(partition.append(batch, how, wait, terms.now)?),
+    }
+}
+
+fn rules(settings: &TopicSettings, terms: &Terms) -> Rules {
+    Rules {
+        now: terms.now,
+        timestamp_type: if settings.log_append_time {
+            TimestampType::LogAppendTime
+        } else {
+            TimestampType::CreateTime
+        },
+        timestamp_before_max: settings.timestamp_before_max_ms,
+        timestamp_after_max: settings.timestamp_after_max_ms,
+        batch_bytes_max: settings.message_bytes_max,
+        compacted: settings.is_compacted,
+        transactional: terms.is_transactional,
+        zstd_allowed: terms.zstd_allowed,
+        inflate: InflateLimits::STRICT,
+    }
+}
+
+/// The batch under the topic's own codec, where it has one and the producer used another.
+fn recompressed(batch: &[u8], valid: &Validated, settings: &TopicSettings) -> Result<Option<Vec<u8>>, Failure> {
+    let Some((wanted, level)) = settings.compression else {
+        return Ok(None);
+    };
+    if valid.header.compression()? == wanted {
+        return Ok(None);
+    }
+    let made = recompress(batch, wanted, level, InflateLimits::STRICT).map_err(|error| Failure {
+        code: ErrorCode::InvalidRecord,
+        message: Some(error.to_string()),
+        records: Vec::new(),
+    })?;
+    if made.len() > settings.message_bytes_max {
+        return Err(RecordError::TooLarge { size: made.len(), max: settings.message_bytes_max }.into());
+    }
+    Ok(Some(made))
+}
+
+fn fill(response: &mut PartitionProduceResponse, result: Result<Placed, Failure>) {
+    match result {
+        Ok(placed) => {
+            response.base_offset = placed.base_offset.0;
+            response.log_append_time_ms = placed.log_append_time.map_or(NO_OFFSET, |time| time.0);
+            response.log_start_offset = placed.log_start.0;
+        }
+        Err(failure) => {
+            response.error_code = failure.code.code();
+            response.error_message = failure.message.map(Into::into);
+            response.record_errors = failure.records;
+        }
+    }
+}
+
+fn partition_of<'a>(response: &'a mut ProduceResponse, target: &Target) -> Option<&'a mut PartitionProduceResponse> {
+    response.responses.get_mut(target.topic)?.partition_responses.get_mut(target.partition)
+}
+
+fn first_error(response: &ProduceResponse) -> Option<ErrorCode> {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    partitions.map(|partition| ErrorCode::from_code(partition.error_code)).find(|code| code.is_err())
+}
+
+/// Waits until what was appended is as durable as it has to be, and answers.
+async fn acknowledge(mut response: ProduceResponse, wait: Arc<AckWait>, timeout: Duration) -> ProduceResponse {
+    wait.release();
+    let trouble = match tokio::time::timeout(timeout, wait.settled()).await {
+        Ok(true) => return response,
+        Ok(false) => ErrorCode::KafkaStorageError,
+        Err(_) => ErrorCode::RequestTimedOut,
+    };
+    let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
+    for partition in partitions.filter(|partition| partition.error_code == ErrorCode::None.code()) {
+        partition.error_code = trouble.code();
+        partition.base_offset = NO_OFFSET;
+        partition.log_append_time_ms = NO_OFFSET;
+        partition.log_start_offset = NO_OFFSET;
+    }
+    response
+}
