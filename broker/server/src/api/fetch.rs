@@ -49,7 +49,10 @@ pub(crate) fn handle(context: &Context<'_>, request: FetchRequest) -> Answer<Fet
     let fetch = match begin(context, request) {
         Ok(fetch) => fetch,
         Err(code) => {
-            return Answer::now(FetchResponse { error_code: code.code(), ..Default::default() });
+            return Answer::now(FetchResponse {
+                error_code: code.code(),
+                ..Default::default()
+            });
         }
     };
     let found = fetch.read();
@@ -61,7 +64,11 @@ pub(crate) fn handle(context: &Context<'_>, request: FetchRequest) -> Answer<Fet
 
 fn begin(context: &Context<'_>, request: FetchRequest) -> Result<Fetch, ErrorCode> {
     let broker = context.broker;
-    let naming = if context.version >= TOPIC_IDS_FROM { TopicNaming::Ids } else { TopicNaming::Names };
+    let naming = if context.version >= TOPIC_IDS_FROM {
+        TopicNaming::Ids
+    } else {
+        TopicNaming::Names
+    };
     let mut partitions = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let topic_ref = topic_ref(naming, &topic.topic, &topic.topic_id);
@@ -85,8 +92,14 @@ fn begin(context: &Context<'_>, request: FetchRequest) -> Result<Fetch, ErrorCod
             is_follower: false,
         },
     )?;
-    let sources = session.partitions.iter().map(|partition| Source::find(broker, &partition.key)).collect();
-    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.settings.fetch_bytes_max);
+    let sources = session
+        .partitions
+        .iter()
+        .map(|partition| Source::find(broker, &partition.key))
+        .collect();
+    let bytes_max = usize::try_from(request.max_bytes)
+        .unwrap_or(0)
+        .min(broker.settings.fetch_bytes_max);
     Ok(Fetch {
         broker: broker.clone(),
         session,
@@ -96,7 +109,9 @@ fn begin(context: &Context<'_>, request: FetchRequest) -> Result<Fetch, ErrorCod
         } else {
             Isolation::ReadUncommitted
         },
-        bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
+        bytes_min: usize::try_from(request.min_bytes)
+            .unwrap_or(0)
+            .min(bytes_max),
         bytes_max,
     })
 }
@@ -109,9 +124,15 @@ fn topic_ref(naming: TopicNaming, name: &StrBytes, id: &Uuid) -> TopicRef {
     }
 }
 
-fn requested<'a>(topic: &'a FetchTopic, topic_ref: &'a TopicRef) -> impl Iterator<Item = FetchPartition> + 'a {
+fn requested<'a>(
+    topic: &'a FetchTopic,
+    topic_ref: &'a TopicRef,
+) -> impl Iterator<Item = FetchPartition> + 'a {
     topic.partitions.iter().map(|partition| FetchPartition {
-        key: PartitionKey { topic: topic_ref.clone(), partition: partition.partition },
+        key: PartitionKey {
+            topic: topic_ref.clone(),
+            partition: partition.partition,
+        },
         current_leader_epoch: partition.current_leader_epoch,
         fetch_offset: partition.fetch_offset,
         last_fetched_epoch: partition.last_fetched_epoch,
@@ -149,7 +170,8 @@ impl Fetch {
             let bytes: usize = found.iter().map(Found::bytes).sum();
             let missing = i64::try_from(self.bytes_min.saturating_sub(bytes)).unwrap_or(i64::MAX);
             let parked = Parked::new(&self.sources, FetchWait::new(missing), &found);
-            let is_over = parked.is_complete && timeout_at(deadline, parked.wait.ready()).await.is_err();
+            let is_over =
+                parked.is_complete && timeout_at(deadline, parked.wait.ready()).await.is_err();
             drop(parked);
             found = self.read();
             if is_over || self.is_enough(&found) {
@@ -160,10 +182,18 @@ impl Fetch {
 
     fn finish(self, found: Vec<Found>) -> Reply<FetchResponse> {
         let results: Vec<_> = found.iter().map(Found::result).collect();
-        let finished =
-            self.broker.fetch_sessions.lock().finish(clock::now(), &self.session, &results, rand::random());
+        let finished = self.broker.fetch_sessions.lock().finish(
+            clock::now(),
+            &self.session,
+            &results,
+            rand::random(),
+        );
         if finished.error.is_err() {
-            return FetchResponse { error_code: finished.error.code(), ..Default::default() }.into();
+            return FetchResponse {
+                error_code: finished.error.code(),
+                ..Default::default()
+            }
+            .into();
         }
         read::respond(&self.session.partitions, found, &finished, self.isolation)
     }
@@ -182,7 +212,11 @@ impl<'a> Parked<'a> {
         let now = clock::now();
         let mut seen = sources.iter().zip(found);
         let is_complete = seen.all(|(source, found)| source.park(&wait, found, now));
-        Self { sources, wait, is_complete }
+        Self {
+            sources,
+            wait,
+            is_complete,
+        }
     }
 }
 

@@ -4,9 +4,17 @@
 //! request and returns an `Answer`; versions end in it. Deliberately not here: sockets (`net`) and decisions that
 //! outlive a request (`exec`, `ottla_coordination`).
 
+mod access;
 mod api_versions;
 mod call;
+mod delete_records;
+mod describe_cluster;
+mod describe_log_dirs;
+mod describe_topic_partitions;
 mod fetch;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 mod unsupported;
 
@@ -55,7 +63,49 @@ macro_rules! api {
 pub(crate) static APIS: &[Api] = &[
     api!(Produce, ProduceRequest, Pipelined, produce::handle),
     api!(Fetch, FetchRequest, InTurn, fetch::handle),
-    api!(ApiVersions, ApiVersionsRequest, InTurn, api_versions::handle),
+    api!(
+        ListOffsets,
+        ListOffsetsRequest,
+        InTurn,
+        list_offsets::handle
+    ),
+    api!(Metadata, MetadataRequest, InTurn, metadata::handle),
+    api!(
+        ApiVersions,
+        ApiVersionsRequest,
+        InTurn,
+        api_versions::handle
+    ),
+    api!(
+        DeleteRecords,
+        DeleteRecordsRequest,
+        InTurn,
+        delete_records::handle
+    ),
+    api!(
+        OffsetForLeaderEpoch,
+        OffsetForLeaderEpochRequest,
+        InTurn,
+        offset_for_leader_epoch::handle
+    ),
+    api!(
+        DescribeLogDirs,
+        DescribeLogDirsRequest,
+        InTurn,
+        describe_log_dirs::handle
+    ),
+    api!(
+        DescribeCluster,
+        DescribeClusterRequest,
+        InTurn,
+        describe_cluster::handle
+    ),
+    api!(
+        DescribeTopicPartitions,
+        DescribeTopicPartitionsRequest,
+        InTurn,
+        describe_topic_partitions::handle
+    ),
 ];
 
 impl Api {

@@ -50,7 +50,11 @@ struct Failure {
 
 impl From<ErrorCode> for Failure {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, records: Vec::new() }
+        Self {
+            code,
+            message: None,
+            records: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +71,11 @@ impl From<RecordError> for Failure {
                 .collect(),
             _ => Vec::new(),
         };
-        Self { code: error.code(), message: Some(error.to_string()), records }
+        Self {
+            code: error.code(),
+            message: Some(error.to_string()),
+            records,
+        }
     }
 }
 
@@ -105,11 +113,15 @@ pub(crate) fn handle(context: &Context<'_>, request: ProduceRequest) -> Answer<P
     let (mut response, targets) = lay_out(context, &request, &frame, acks.is_some());
     drop(request);
     // Alone again, the frame's bytes can be changed in place. It always is; a copy would be right as well.
-    let mut frame = frame.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    let mut frame = frame
+        .try_into_mut()
+        .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
 
     let mut wait = None;
     for target in &targets {
-        let Some(records) = frame.get_mut(target.range.clone()) else { continue };
+        let Some(records) = frame.get_mut(target.range.clone()) else {
+            continue;
+        };
         let result = append(&target.to, records, &terms, &mut wait);
         if let Some(partition) = partition_of(&mut response, target) {
             fill(partition, result);
@@ -155,7 +167,9 @@ fn lay_out(
             };
             let found = topic.as_ref().and_then(|topic| topic.get(partition.index));
             match found {
-                _ if !acks_are_valid => fill(&mut response, Err(ErrorCode::InvalidRequiredAcks.into())),
+                _ if !acks_are_valid => {
+                    fill(&mut response, Err(ErrorCode::InvalidRequiredAcks.into()))
+                }
                 Some(to) => targets.push(Target {
                     topic: topic_index,
                     partition: index,
@@ -168,18 +182,33 @@ fn lay_out(
         }
         responses.push(TopicProduceResponse {
             // The known topic's name is memory of its own; the request's would keep the frame.
-            name: topic.as_ref().map_or_else(|| data.name.detached(), |topic| topic.topic.name.clone()),
+            name: topic
+                .as_ref()
+                .map_or_else(|| data.name.detached(), |topic| topic.topic.name.clone()),
             topic_id: data.topic_id,
             partition_responses,
             ..Default::default()
         });
     }
-    (ProduceResponse { responses, ..Default::default() }, targets)
+    (
+        ProduceResponse {
+            responses,
+            ..Default::default()
+        },
+        targets,
+    )
 }
 
 fn unknown(context: &Context<'_>, data: &TopicProduceData) -> ErrorCode {
     let by_id = context.version >= TOPIC_IDS_FROM;
-    if by_id && context.broker.storage.topics.by_id(&data.topic_id).is_none() {
+    if by_id
+        && context
+            .broker
+            .storage
+            .topics
+            .by_id(&data.topic_id)
+            .is_none()
+    {
         return ErrorCode::UnknownTopicId;
     }
     ErrorCode::UnknownTopicOrPartition
@@ -214,9 +243,12 @@ fn append(
     let how = Append {
         acks: terms.acks,
         log_append_time: settings.log_append_time,
-        producer: producer_batch(&valid.header).filter(|producer| producer.producer_id > ProducerId::NONE),
+        producer: producer_batch(&valid.header)
+            .filter(|producer| producer.producer_id > ProducerId::NONE),
     };
-    let batch = records.get_mut(..valid.size_in_bytes).ok_or(ErrorCode::CorruptMessage)?;
+    let batch = records
+        .get_mut(..valid.size_in_bytes)
+        .ok_or(ErrorCode::CorruptMessage)?;
     if !settings.log_append_time && valid.max_timestamp != valid.header.max_timestamp {
         patch_max_timestamp(batch, TimestampType::CreateTime, valid.max_timestamp);
     }
@@ -245,20 +277,29 @@ fn rules(settings: &TopicSettings, terms: &Terms) -> Rules {
 }
 
 /// The batch under the topic's own codec, where it has one and the producer used another.
-fn recompressed(batch: &[u8], valid: &Validated, settings: &TopicSettings) -> Result<Option<Vec<u8>>, Failure> {
+fn recompressed(
+    batch: &[u8],
+    valid: &Validated,
+    settings: &TopicSettings,
+) -> Result<Option<Vec<u8>>, Failure> {
     let Some((wanted, level)) = settings.compression else {
         return Ok(None);
     };
     if valid.header.compression()? == wanted {
         return Ok(None);
     }
-    let made = recompress(batch, wanted, level, InflateLimits::STRICT).map_err(|error| Failure {
-        code: ErrorCode::InvalidRecord,
-        message: Some(error.to_string()),
-        records: Vec::new(),
-    })?;
+    let made =
+        recompress(batch, wanted, level, InflateLimits::STRICT).map_err(|error| Failure {
+            code: ErrorCode::InvalidRecord,
+            message: Some(error.to_string()),
+            records: Vec::new(),
+        })?;
     if made.len() > settings.message_bytes_max {
-        return Err(RecordError::TooLarge { size: made.len(), max: settings.message_bytes_max }.into());
+        return Err(RecordError::TooLarge {
+            size: made.len(),
+            max: settings.message_bytes_max,
+        }
+        .into());
     }
     Ok(Some(made))
 }
@@ -278,24 +319,43 @@ fn fill(response: &mut PartitionProduceResponse, result: Result<Placed, Failure>
     }
 }
 
-fn partition_of<'a>(response: &'a mut ProduceResponse, target: &Target) -> Option<&'a mut PartitionProduceResponse> {
-    response.responses.get_mut(target.topic)?.partition_responses.get_mut(target.partition)
+fn partition_of<'a>(
+    response: &'a mut ProduceResponse,
+    target: &Target,
+) -> Option<&'a mut PartitionProduceResponse> {
+    response
+        .responses
+        .get_mut(target.topic)?
+        .partition_responses
+        .get_mut(target.partition)
 }
 
 fn first_error(response: &ProduceResponse) -> Option<ErrorCode> {
-    let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
-    partitions.map(|partition| ErrorCode::from_code(partition.error_code)).find(|code| code.is_err())
+    let partitions = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses);
+    partitions
+        .map(|partition| ErrorCode::from_code(partition.error_code))
+        .find(|code| code.is_err())
 }
 
 /// Waits until what was appended is as durable as it has to be, and answers.
-async fn acknowledge(mut response: ProduceResponse, wait: Arc<AckWait>, timeout: Duration) -> ProduceResponse {
+async fn acknowledge(
+    mut response: ProduceResponse,
+    wait: Arc<AckWait>,
+    timeout: Duration,
+) -> ProduceResponse {
     wait.release();
     let trouble = match tokio::time::timeout(timeout, wait.settled()).await {
         Ok(true) => return response,
         Ok(false) => ErrorCode::KafkaStorageError,
         Err(_) => ErrorCode::RequestTimedOut,
     };
-    let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
+    let partitions = response
+        .responses
+        .iter_mut()
+        .flat_map(|topic| &mut topic.partition_responses);
     for partition in partitions.filter(|partition| partition.error_code == ErrorCode::None.code()) {
         partition.error_code = trouble.code();
         partition.base_offset = NO_OFFSET;

@@ -1,5 +1,6 @@
 //! Carries out what is decided: partitions and their files, flushes, timers.
 
+pub(crate) mod auto_create;
 pub(crate) mod flusher;
 pub(crate) mod keeper;
 pub(crate) mod log_dirs;

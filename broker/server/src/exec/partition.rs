@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use ottla_coordination::txn::{ProducerBatch, ProducerStates, Verdict};
 use ottla_log::disk::DiskError;
 use ottla_log::errors::{AppendError, OpenError, ReadError};
 use ottla_log::log::{FlushTicket, Flushed};
@@ -16,16 +17,15 @@ use ottla_log::{
     FileSlice, Log, MinimumRead, Offsets, OpenInput, ReadRequest, Timestamps, names,
     partition_metadata,
 };
-use ottla_coordination::txn::{ProducerBatch, ProducerStates, Verdict};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use tracing::{error, info, warn};
 
-use super::{Storage, producers};
 use super::log_dirs::{Checkpointed, LogDir};
 use super::topic::{Durability, Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
+use super::{Storage, producers};
 
 pub(crate) struct Partition {
     pub(crate) topic: Arc<Topic>,
@@ -172,7 +172,9 @@ impl Partition {
         let settings = self.settings();
         let mut replica = self.open(now)?;
         if let Some(producer) = &how.producer {
-            let states = replica.producers().map_err(|error| self.read_failed(&error))?;
+            let states = replica
+                .producers()
+                .map_err(|error| self.read_failed(&error))?;
             if let Verdict::Duplicate(first) = states.check(producer)? {
                 let placed = Placed {
                     base_offset: first.base_offset,
@@ -183,9 +185,14 @@ impl Partition {
                 return Ok(placed);
             }
         }
-        let offsets = Offsets::Assign { leader_epoch: self.leader_epoch() };
-        let timestamps =
-            if how.log_append_time { Timestamps::LogAppend } else { Timestamps::Create };
+        let offsets = Offsets::Assign {
+            leader_epoch: self.leader_epoch(),
+        };
+        let timestamps = if how.log_append_time {
+            Timestamps::LogAppend
+        } else {
+            Timestamps::Create
+        };
         let appended = replica
             .log
             .append(batch, offsets, timestamps, now)
@@ -286,18 +293,20 @@ impl Partition {
         Ok(self.open(now)?.bounds())
     }
 
-    /// Asks that everything appended so far becomes visible; counts it on `wait` if that takes a flush.
+    /// Asks that everything appended so far becomes visible; true if that takes a flush, which is counted on
+    /// `wait`.
     pub(crate) fn make_visible(
         self: &Arc<Self>,
         wait: &Arc<AckWait>,
         now: Millis,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<bool, ErrorCode> {
         let mut replica = self.open(now)?;
-        if replica.high_watermark < replica.log.end() {
+        let is_behind = replica.high_watermark < replica.log.end();
+        if is_behind {
             replica.wait_for_flush(wait);
             self.demand_flush(&mut replica);
         }
-        Ok(())
+        Ok(is_behind)
     }
 
     /// Parks a fetch. False if more than `seen` can be read already: the caller then reads again.
@@ -447,8 +456,15 @@ impl Partition {
         }
     }
 
-    /// Bytes on disk; none where the partition was not opened yet.
+    /// Bytes on disk. A partition that was never used has no folder, and gets none for this.
     pub(crate) fn size_bytes(&self, now: Millis) -> Result<u64, ErrorCode> {
+        let folder = self
+            .dir
+            .path
+            .join(names::partition_dir(&self.topic.name, self.index));
+        if matches!(*self.state.lock(), State::Closed) && self.dir.disk.info(&folder).is_err() {
+            return Ok(0);
+        }
         Ok(self.open(now)?.log.size_bytes())
     }
 

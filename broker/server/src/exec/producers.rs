@@ -38,7 +38,9 @@ fn replay(log: &Log, from: Offset, states: &mut ProducerStates) -> Result<(), Re
             upper_end: log.end(),
             minimum: MinimumRead::OneBatch,
         };
-        let Some(slice) = log.read(request)? else { break };
+        let Some(slice) = log.read(request)? else {
+            break;
+        };
         let end = replay_slice(&slice, states).map_err(|source| DiskError {
             what: "read",
             path: std::path::PathBuf::from("a segment"),
@@ -61,11 +63,17 @@ fn replay_slice(slice: &FileSlice, states: &mut ProducerStates) -> std::io::Resu
     while position + BATCH_OVERHEAD <= slice.len {
         if position < window_start || position + BATCH_OVERHEAD > window_start + window_len {
             let wanted = window.len().min(slice.len - position);
-            window_len = read_full(&*slice.file, &mut window[..wanted], slice.position + position as u64)?;
+            window_len = read_full(
+                &*slice.file,
+                &mut window[..wanted],
+                slice.position + position as u64,
+            )?;
             window_start = position;
         }
         let at = position - window_start;
-        let Some(Ok(header)) = window.get(at..window_len).map(BatchHeader::read) else { break };
+        let Some(Ok(header)) = window.get(at..window_len).map(BatchHeader::read) else {
+            break;
+        };
         if let Some(batch) = producer_batch(&header) {
             states.apply(&batch, header.base_offset);
         }

@@ -34,6 +34,8 @@ pub(crate) struct TopicSettings {
     pub(crate) timestamp_before_max_ms: Millis,
     pub(crate) timestamp_after_max_ms: Millis,
     pub(crate) insync_replicas_min: i64,
+    /// `cleanup.policy` contains delete.
+    pub(crate) is_deleted_from: bool,
     /// `cleanup.policy` contains compact: every record needs a key.
     pub(crate) is_compacted: bool,
 }
@@ -78,6 +80,7 @@ impl TopicSettings {
             timestamp_before_max_ms: ms("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: ms("message.timestamp.after.max.ms"),
             insync_replicas_min: values.number("min.insync.replicas"),
+            is_deleted_from: deletes,
             is_compacted: has("compact"),
         }
     }

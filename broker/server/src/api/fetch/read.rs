@@ -8,7 +8,9 @@ use ottla_coordination::fetch_session::{
 use ottla_log::{FileSlice, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::FetchResponse;
-use ottla_protocol::messages::fetch::response::{EpochEndOffset, FetchableTopicResponse, PartitionData};
+use ottla_protocol::messages::fetch::response::{
+    EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 use ottla_protocol::wire::{Records, StrBytes, Uuid};
 
@@ -36,7 +38,12 @@ pub(super) struct Found {
 
 impl Found {
     fn error(error: ErrorCode) -> Self {
-        Self { error, bounds: None, diverging: None, slice: None }
+        Self {
+            error,
+            bounds: None,
+            diverging: None,
+            slice: None,
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -51,7 +58,9 @@ impl Found {
     pub(super) fn result(&self) -> PartitionResult {
         PartitionResult {
             has_records: self.bytes() > 0,
-            high_watermark: self.bounds.map_or(NO_OFFSET, |bounds| bounds.high_watermark.0),
+            high_watermark: self
+                .bounds
+                .map_or(NO_OFFSET, |bounds| bounds.high_watermark.0),
             log_start_offset: self.bounds.map_or(NO_OFFSET, |bounds| bounds.log_start.0),
             error: self.error,
             must_tell: self.diverging.is_some(),
@@ -63,11 +72,15 @@ impl Source {
     pub(super) fn find(broker: &Broker, key: &PartitionKey) -> Self {
         let topics = &broker.storage.topics;
         let topic = match &key.topic {
-            TopicRef::Name(name) => topics.by_name(name).ok_or(ErrorCode::UnknownTopicOrPartition),
+            TopicRef::Name(name) => topics
+                .by_name(name)
+                .ok_or(ErrorCode::UnknownTopicOrPartition),
             TopicRef::Id(id) => topics.by_id(id).ok_or(ErrorCode::UnknownTopicId),
         };
         let partition = topic.and_then(|topic| {
-            topic.get(key.partition).ok_or(ErrorCode::UnknownTopicOrPartition)
+            topic
+                .get(key.partition)
+                .ok_or(ErrorCode::UnknownTopicOrPartition)
         });
         partition.map_or_else(Self::Nowhere, Self::Here)
     }
@@ -89,14 +102,25 @@ impl Source {
         if let Err(code) = partition.check_leader_epoch(LeaderEpoch(wanted.current_leader_epoch)) {
             return Found::error(code);
         }
-        let minimum = if has_records { MinimumRead::Nothing } else { MinimumRead::OneBatch };
-        let bytes_max = usize::try_from(wanted.max_bytes).unwrap_or(0).min(bytes_left);
+        let minimum = if has_records {
+            MinimumRead::Nothing
+        } else {
+            MinimumRead::OneBatch
+        };
+        let bytes_max = usize::try_from(wanted.max_bytes)
+            .unwrap_or(0)
+            .min(bytes_left);
         let from = Offset(wanted.fetch_offset);
         match diverging(partition, wanted, now) {
             Ok(None) => {}
             Ok(Some((epoch, end, bounds))) => {
                 let diverging = Some((epoch, end));
-                return Found { error: ErrorCode::None, bounds: Some(bounds), diverging, slice: None };
+                return Found {
+                    error: ErrorCode::None,
+                    bounds: Some(bounds),
+                    diverging,
+                    slice: None,
+                };
             }
             Err(code) => return Found::error(code),
         }
@@ -164,15 +188,27 @@ pub(super) fn respond(
             responses.push(topic_response(&partition.key.topic));
         }
         let records = match &found.slice {
-            Some(slice) => Records::External { len: slice.len, token: files.len() as u64 },
+            Some(slice) => Records::External {
+                len: slice.len,
+                token: files.len() as u64,
+            },
             None => Records::Bytes(bytes::Bytes::new()),
         };
         if let Some(topic) = responses.last_mut() {
-            topic.partitions.push(partition_data(partition.key.partition, &found, isolation, records));
+            topic.partitions.push(partition_data(
+                partition.key.partition,
+                &found,
+                isolation,
+                records,
+            ));
         }
         files.extend(found.slice);
     }
-    let body = FetchResponse { session_id: finished.session_id, responses, ..Default::default() };
+    let body = FetchResponse {
+        session_id: finished.session_id,
+        responses,
+        ..Default::default()
+    };
     Reply { body, files }
 }
 
@@ -181,14 +217,32 @@ fn topic_response(topic: &TopicRef) -> FetchableTopicResponse {
         TopicRef::Name(name) => (name.clone(), Uuid::ZERO),
         TopicRef::Id(id) => (StrBytes::new(), *id),
     };
-    FetchableTopicResponse { topic: name, topic_id, ..Default::default() }
+    FetchableTopicResponse {
+        topic: name,
+        topic_id,
+        ..Default::default()
+    }
 }
 
-fn partition_data(index: i32, found: &Found, isolation: Isolation, records: Records) -> PartitionData {
-    let offset = |of: fn(&Bounds) -> Offset| found.bounds.as_ref().map_or(NO_OFFSET, |bounds| of(bounds).0);
-    let diverging_epoch = found.diverging.map_or_else(EpochEndOffset::default, |(epoch, end)| {
-        EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() }
-    });
+fn partition_data(
+    index: i32,
+    found: &Found,
+    isolation: Isolation,
+    records: Records,
+) -> PartitionData {
+    let offset = |of: fn(&Bounds) -> Offset| {
+        found
+            .bounds
+            .as_ref()
+            .map_or(NO_OFFSET, |bounds| of(bounds).0)
+    };
+    let diverging_epoch = found
+        .diverging
+        .map_or_else(EpochEndOffset::default, |(epoch, end)| EpochEndOffset {
+            epoch: epoch.0,
+            end_offset: end.0,
+            ..Default::default()
+        });
     PartitionData {
         partition_index: index,
         error_code: found.error.code(),
@@ -196,7 +250,8 @@ fn partition_data(index: i32, found: &Found, isolation: Isolation, records: Reco
         last_stable_offset: offset(|bounds| bounds.last_stable),
         log_start_offset: offset(|bounds| bounds.log_start),
         diverging_epoch,
-        aborted_transactions: (isolation == Isolation::ReadCommitted && found.bounds.is_some()).then(Vec::new),
+        aborted_transactions: (isolation == Isolation::ReadCommitted && found.bounds.is_some())
+            .then(Vec::new),
         records: Some(records),
         ..Default::default()
     }
