@@ -93,6 +93,21 @@ fn validate_compressed_1_mib(bencher: Bencher, codec: Compression) {
         .bench(|| validate_produce(black_box(&batch), &rules).expect("valid"));
 }
 
+/// A record of 300 MiB of zeros, given up at the bound of 256 MiB. It may take half a second.
+#[divan::bench(sample_count = 5, sample_size = 1, args = [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd])]
+fn refuse_bomb(bencher: Bencher, codec: Compression) {
+    let mut builder = BatchBuilder::new(codec);
+    builder
+        .append(Millis(1000), None, Some(&vec![0; 300 << 20]), &[])
+        .expect("room");
+    let bomb = builder.build().expect("a record");
+    let rules = Rules {
+        batch_bytes_max: usize::MAX,
+        ..rules()
+    };
+    bencher.bench_local(|| validate_produce(black_box(&bomb), &rules).expect_err("a bomb"));
+}
+
 #[divan::bench(args = SIZES)]
 fn iterate(bencher: Bencher, size: usize) {
     let batch = batch(size, Compression::None);

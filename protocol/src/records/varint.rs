@@ -17,15 +17,37 @@ impl VarintError {
     }
 }
 
+/// Most numbers of a record have one byte or two.
+#[inline]
 pub(super) fn read_varint(input: &mut &[u8]) -> Result<i32, VarintError> {
-    let (first, rest) = input.split_first().ok_or(VarintError::End)?;
-    if *first < 0x80 {
-        *input = rest;
-        return Ok(unzigzag(u32::from(*first)));
+    match short(input) {
+        Some(value) => Ok(unzigzag(value)),
+        None => read_varint_slow(input),
     }
-    read_varint_slow(input)
 }
 
+#[inline]
+pub(super) fn read_varlong(input: &mut &[u8]) -> Result<i64, VarintError> {
+    match short(input) {
+        Some(value) => Ok(unzigzag_long(u64::from(value))),
+        None => read_varlong_slow(input),
+    }
+}
+
+#[inline]
+fn short(input: &mut &[u8]) -> Option<u32> {
+    let (value, rest) = match input {
+        [first, rest @ ..] if *first < 0x80 => (u32::from(*first), rest),
+        [first, second, rest @ ..] if *second < 0x80 => {
+            (u32::from(*first & 0x7f) | u32::from(*second) << 7, rest)
+        }
+        _ => return None,
+    };
+    *input = rest;
+    Some(value)
+}
+
+#[cold]
 fn read_varint_slow(input: &mut &[u8]) -> Result<i32, VarintError> {
     let mut value = 0_u32;
     for (index, byte) in input.iter().take(5).enumerate() {
@@ -42,7 +64,8 @@ fn read_varint_slow(input: &mut &[u8]) -> Result<i32, VarintError> {
     })
 }
 
-pub(super) fn read_varlong(input: &mut &[u8]) -> Result<i64, VarintError> {
+#[cold]
+fn read_varlong_slow(input: &mut &[u8]) -> Result<i64, VarintError> {
     let mut value = 0_u64;
     for (index, byte) in input.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);
