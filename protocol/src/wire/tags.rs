@@ -8,6 +8,10 @@ use super::{Sizer, Writer, uvarint_size};
 
 /// Unknown tagged fields of one struct (KIP-482). Nearly always empty, hence one word wide.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(
+    clippy::box_collection,
+    reason = "8 bytes in every struct of every message, where a Vec has 24"
+)]
 pub struct UnknownTags(Option<Box<Vec<(u32, Bytes)>>>);
 
 impl UnknownTags {

@@ -58,7 +58,7 @@ fn path(module: &str, message: &Message) -> String {
 /// `mod.rs` above the folders, with the one list of messages.
 pub(super) fn root(messages: &[Placed]) -> String {
     let mut out = format!("{HEADER}. Do not edit.\n\n");
-    out.push_str("#![allow(unused_imports, unused_mut, unused_variables, reason = \"every message gets the same lines\")]\n#![allow(clippy::too_many_lines, clippy::large_enum_variant, clippy::match_single_binding)]\n\n");
+    out.push_str("#![allow(unused_imports, unused_mut, unused_variables, reason = \"every message gets the same lines\")]\n#![allow(clippy::too_many_lines, clippy::large_enum_variant, clippy::match_single_binding, clippy::redundant_closure, clippy::identity_op, clippy::needless_borrow)]\n\n");
     out.push_str("pub mod api;\npub mod common;\npub mod internal;\npub mod metadata;\n\n");
     out.push_str("/// Calls `$with!(kind, Type)` for every message: for tests and tools that walk all of them.\n");
     out.push_str("#[macro_export]\nmacro_rules! for_every_message {\n($with:ident) => {\n");

@@ -9,7 +9,10 @@
 #![allow(
     clippy::too_many_lines,
     clippy::large_enum_variant,
-    clippy::match_single_binding
+    clippy::match_single_binding,
+    clippy::redundant_closure,
+    clippy::identity_op,
+    clippy::needless_borrow
 )]
 
 pub mod api;
