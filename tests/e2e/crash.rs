@@ -1,0 +1,289 @@
+//! S-01, S-02, S-19: the broker is killed in the middle of acknowledged produce, again and again. What it acknowledged
+//! is there afterwards, at the offset that the acknowledgement named; what idempotent producers sent again is there once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use bytes::Bytes;
+use ottla_protocol::compress::{Compression, InflateLimits};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::create_topics::request::CreatableTopic;
+use ottla_protocol::messages::fetch::request::{FetchPartition, FetchTopic};
+use ottla_protocol::messages::produce::request::{PartitionProduceData, TopicProduceData};
+use ottla_protocol::messages::{
+    CreateTopicsRequest, FetchRequest, InitProducerIdRequest, ProduceRequest,
+};
+use ottla_protocol::records::{BatchBuilder, batches_of};
+use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
+use ottla_protocol::wire::Records;
+
+use crate::server::Server;
+use crate::wait::until;
+use crate::wire::Wire;
+
+const TOPIC: &str = "crash";
+const PARTITIONS: i32 = 4;
+const KILLS: usize = 5;
+const BATCHES_BETWEEN_KILLS: usize = 300;
+const RECORDS_PER_BATCH: i32 = 3;
+const IN_FLIGHT_MAX: usize = 5;
+
+const PRODUCE: i16 = 9;
+const FETCH: i16 = 12;
+
+/// What the producers and the story share.
+struct Shared {
+    address: Mutex<String>,
+    acknowledged: AtomicUsize,
+    done: AtomicBool,
+}
+
+#[test]
+fn killed_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doubles_nothing() {
+    let mut server = Server::start();
+    create_topic(server.address());
+    let shared = Arc::new(Shared {
+        address: Mutex::new(server.address().to_owned()),
+        acknowledged: AtomicUsize::new(0),
+        done: AtomicBool::new(false),
+    });
+    let producers: Vec<_> = (0..PARTITIONS)
+        .map(|partition| {
+            let shared = Arc::clone(&shared);
+            // acks=1 and acks=all both promise to survive the death of the process.
+            let acks = if partition % 2 == 0 { -1 } else { 1 };
+            thread::spawn(move || Producer::new(&shared, partition, acks).run(&shared))
+        })
+        .collect();
+
+    for kill in 1..=KILLS {
+        until("more acknowledged batches", || {
+            shared.acknowledged.load(SeqCst) >= kill * BATCHES_BETWEEN_KILLS
+        });
+        server.kill();
+        server.restart();
+        *shared.address.lock().unwrap() = server.address().to_owned();
+    }
+    until("produce to go on after the last restart", || {
+        shared.acknowledged.load(SeqCst) >= (KILLS + 1) * BATCHES_BETWEEN_KILLS
+    });
+    shared.done.store(true, SeqCst);
+
+    for (partition, producer) in (0..).zip(producers) {
+        let sent = producer.join().unwrap();
+        let read = read_all(server.address(), partition);
+        let expected: Vec<String> = (0..sent.next_sequence)
+            .map(|sequence| value(partition, sequence))
+            .collect();
+        let values: Vec<&String> = read.values().collect();
+        assert!(
+            values.iter().copied().eq(&expected),
+            "partition {partition}: {}",
+            first_difference(&expected, &values)
+        );
+        for (sequence, offset) in sent.acknowledged {
+            assert_eq!(
+                read.get(&offset),
+                Some(&value(partition, sequence)),
+                "partition {partition}, offset {offset}"
+            );
+        }
+    }
+}
+
+/// An idempotent producer of one partition with several requests in flight, which sends again what was not
+/// acknowledged, with the same sequences, for as long as it takes.
+struct Producer {
+    partition: i32,
+    acks: i16,
+    id: ProducerId,
+    epoch: ProducerEpoch,
+    next_sequence: i32,
+    /// First sequences of batches without an acknowledgement, oldest first.
+    waiting: VecDeque<i32>,
+    /// First sequence and offset.
+    acknowledged: Vec<(i32, i64)>,
+}
+
+impl Producer {
+    fn new(shared: &Shared, partition: i32, acks: i16) -> Producer {
+        let mut wire = Wire::connect(&shared.address.lock().unwrap()).unwrap();
+        let request = InitProducerIdRequest {
+            transaction_timeout_ms: i32::MAX,
+            ..Default::default()
+        };
+        let response = wire.call(&request, 4).unwrap();
+        assert_eq!(response.error_code, 0);
+        Producer {
+            partition,
+            acks,
+            id: ProducerId(response.producer_id),
+            epoch: ProducerEpoch(response.producer_epoch),
+            next_sequence: 0,
+            waiting: VecDeque::new(),
+            acknowledged: Vec::new(),
+        }
+    }
+
+    /// Produces until told to stop and nothing is in flight.
+    fn run(mut self, shared: &Shared) -> Producer {
+        while !(shared.done.load(SeqCst) && self.waiting.is_empty()) {
+            // The connection ends with each kill; until the broker is back there is none to be had.
+            let address = shared.address.lock().unwrap().clone();
+            if let Ok(mut wire) = Wire::connect(&address) {
+                let _ = self.use_connection(&mut wire, shared);
+            }
+        }
+        self
+    }
+
+    fn use_connection(&mut self, wire: &mut Wire, shared: &Shared) -> io::Result<()> {
+        for sequence in self.waiting.clone() {
+            wire.send(&self.request(sequence), PRODUCE)?;
+        }
+        loop {
+            while self.waiting.len() < IN_FLIGHT_MAX && !shared.done.load(SeqCst) {
+                let sequence = self.next_sequence;
+                self.next_sequence += RECORDS_PER_BATCH;
+                self.waiting.push_back(sequence);
+                wire.send(&self.request(sequence), PRODUCE)?;
+            }
+            let Some(&sequence) = self.waiting.front() else {
+                return Ok(());
+            };
+            let response = wire.receive::<ProduceRequest>(PRODUCE)?;
+            let answer = &response.responses[0].partition_responses[0];
+            let error = ErrorCode::from_code(answer.error_code);
+            assert_eq!(
+                error,
+                ErrorCode::None,
+                "partition {}, sequence {sequence}",
+                self.partition
+            );
+            self.acknowledged.push((sequence, answer.base_offset));
+            self.waiting.pop_front();
+            shared.acknowledged.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn request(&self, sequence: i32) -> ProduceRequest {
+        let mut batch =
+            BatchBuilder::new(Compression::None).producer(self.id, self.epoch, sequence);
+        for n in sequence..sequence + RECORDS_PER_BATCH {
+            batch
+                .append(
+                    Millis(1_700_000_000_000),
+                    None,
+                    Some(value(self.partition, n).as_bytes()),
+                    &[],
+                )
+                .unwrap();
+        }
+        let records = Records::Bytes(Bytes::from(batch.build().unwrap()));
+        let partition = PartitionProduceData {
+            index: self.partition,
+            records: Some(records),
+            ..Default::default()
+        };
+        let topic = TopicProduceData {
+            name: TOPIC.into(),
+            partition_data: vec![partition],
+            ..Default::default()
+        };
+        ProduceRequest {
+            acks: self.acks,
+            timeout_ms: 10_000,
+            topic_data: vec![topic],
+            ..Default::default()
+        }
+    }
+}
+
+fn value(partition: i32, sequence: i32) -> String {
+    format!("{partition}-{sequence}")
+}
+
+fn create_topic(address: &str) {
+    let topic = CreatableTopic {
+        name: TOPIC.into(),
+        num_partitions: PARTITIONS,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic],
+        timeout_ms: 10_000,
+        ..Default::default()
+    };
+    let response = Wire::connect(address).unwrap().call(&request, 5).unwrap();
+    assert_eq!(response.topics[0].error_code, 0);
+}
+
+/// Values by offset, from the first to the high watermark.
+fn read_all(address: &str, partition: i32) -> BTreeMap<i64, String> {
+    let mut wire = Wire::connect(address).unwrap();
+    let mut values = BTreeMap::new();
+    let mut offset = 0;
+    loop {
+        let wanted = FetchPartition {
+            partition,
+            fetch_offset: offset,
+            partition_max_bytes: 1 << 20,
+            ..Default::default()
+        };
+        let topic = FetchTopic {
+            topic: TOPIC.into(),
+            partitions: vec![wanted],
+            ..Default::default()
+        };
+        let request = FetchRequest {
+            max_bytes: 1 << 20,
+            session_epoch: -1,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let response = wire.call(&request, FETCH).unwrap();
+        let answer = &response.responses[0].partitions[0];
+        assert_eq!((response.error_code, answer.error_code), (0, 0));
+        if offset >= answer.high_watermark {
+            return values;
+        }
+        let Some(Records::Bytes(bytes)) = &answer.records else {
+            panic!(
+                "no records at {offset} below the high watermark {}",
+                answer.high_watermark
+            );
+        };
+        for batch in batches_of(bytes) {
+            let (header, bytes) = batch.unwrap();
+            for record in
+                &ottla_protocol::records::Records::open(&bytes, InflateLimits::default()).unwrap()
+            {
+                let record = record.unwrap();
+                let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                assert!(
+                    values.insert(record.offset.0, value).is_none(),
+                    "offset {} twice",
+                    record.offset.0
+                );
+            }
+            offset = header.next_offset().0;
+        }
+    }
+}
+
+fn first_difference(expected: &[String], found: &[&String]) -> String {
+    let at = expected
+        .iter()
+        .zip(found)
+        .position(|(expected, found)| expected != *found);
+    format!(
+        "{} expected, {} found, first difference at {at:?}: {:?}",
+        expected.len(),
+        found.len(),
+        at.map(|at| (&expected[at], found[at]))
+    )
+}

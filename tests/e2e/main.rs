@@ -1,0 +1,11 @@
+//! End to end: the real binary, real sockets, real files. One program, because linking many is what takes long.
+//!
+//! Always: loopback only, port 0, a directory of its own for each test; no test sleeps for a fixed time, it waits for a
+//! condition with a deadline.
+
+mod server;
+mod wait;
+mod wire;
+
+mod crash;
+mod real_input;

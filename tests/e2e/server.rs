@@ -1,0 +1,167 @@
+//! A broker of the binary under test, in a directory of its own, and the tools that talk to it.
+//!
+//! Always: the process is gone and the directory removed when the value is dropped; what the broker logged is shown
+//! when it ended where it should not have.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::wait;
+
+pub struct Server {
+    child: Child,
+    address: String,
+    directory: TempDir,
+    options: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Server {
+    pub fn start() -> Server {
+        Server::with(&[], &[])
+    }
+
+    /// Further words of the command line, and variables of the environment.
+    pub fn with(options: &[&str], environment: &[(&str, &str)]) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let options = options.iter().map(|word| (*word).to_owned()).collect();
+        let environment = environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let child = Command::new("true").spawn().unwrap();
+        let mut server = Server {
+            child,
+            address: String::new(),
+            directory,
+            options,
+            environment,
+        };
+        server.restart();
+        server
+    }
+
+    /// Starts the broker (again) on the same data, on a new port. The process before must have ended.
+    pub fn restart(&mut self) {
+        self.child.wait().unwrap();
+        let ready = self.directory.path().join("ready");
+        let _ = fs::remove_file(&ready);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .unwrap();
+        let mut command = ottla();
+        command
+            .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data());
+        command.arg("--ready-file").arg(&ready).args(&self.options);
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        self.child = command.spawn().unwrap();
+        self.address = wait::some("the broker to be ready", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the broker ended with {status}:\n{}", self.log());
+            }
+            let text = fs::read_to_string(&ready).ok()?;
+            text.split_whitespace()
+                .find(|word| word.contains(':'))
+                .map(str::to_owned)
+        });
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// What the broker said on stderr so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the broker to end; `wait` tells how it did.
+    pub fn terminate(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    /// Waits for the broker to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait::some("the broker to end", || self.child.try_wait().unwrap())
+    }
+
+    /// Standard output of a tool that must succeed; its words are split at spaces and the bootstrap server is added.
+    pub fn tool(&self, line: &str) -> String {
+        self.tool_with_input(line, "")
+    }
+
+    pub fn tool_with_input(&self, line: &str, input: &str) -> String {
+        let output = self.try_tool(line, input);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{line}: {}\n{stderr}",
+            output.status
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn try_tool(&self, line: &str, input: &str) -> Output {
+        let mut command = ottla();
+        command
+            .args(line.split_whitespace())
+            .args(["--bootstrap-server", &self.address]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_owned();
+        // A tool that ends before it has read everything breaks the pipe; its status tells why.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        output
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn ottla() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    // The tests must not depend on what the caller's environment configures.
+    for (key, _) in
+        std::env::vars().filter(|(key, _)| key.starts_with("KAFKA_") || key.starts_with("OTTLA_"))
+    {
+        command.env_remove(key);
+    }
+    command
+}
