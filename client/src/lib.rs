@@ -8,5 +8,6 @@ pub mod cluster;
 pub mod config;
 pub mod conn;
 mod error;
+pub mod producer;
 
 pub use error::{ApiError, ClientError};

@@ -115,17 +115,13 @@ impl Connection {
         self.hand_over(request, version, Expects::Reply)
     }
 
-    /// Sends a request that the broker does not answer (`acks=0`); done once it is written.
-    pub async fn send_unanswered<R: Request>(
+    /// The same for a request that the broker does not answer (`acks=0`).
+    pub fn start_unanswered<R: Request>(
         &self,
         request: &R,
         version: i16,
-        within: Duration,
-    ) -> Result<(), RequestError> {
-        self.hand_over(request, version, Expects::Nothing)?
-            .frame(within)
-            .await
-            .map(drop)
+    ) -> Result<Pending<R>, RequestError> {
+        self.hand_over(request, version, Expects::Nothing)
     }
 
     /// Asks anew what the peer speaks; features may have changed since the handshake.
@@ -216,6 +212,11 @@ impl<R: Request> Pending<R> {
                 detail,
             }
         })
+    }
+
+    /// Waits until a request without an answer is written.
+    pub async fn written(self, within: Duration) -> Result<(), RequestError> {
+        self.frame(within).await.map(drop)
     }
 
     async fn frame(self, within: Duration) -> Result<Bytes, RequestError> {

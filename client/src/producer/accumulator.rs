@@ -1,0 +1,459 @@
+//! Records on their way into batches: the producer's state, without IO, clock or task.
+//!
+//! Always: reserved memory stays within `buffer.memory` (but for a lone batch), a batch never exceeds `max.request.size`, and every batch
+//! gets exactly one outcome. Owns: the partitions' queues, partition choice, what is ready to be sent to whom, expiry.
+//! Not here: brokers and connections; the sender asks with the time and puts answers back.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ottla_protocol::{compress::Compression, records::BATCH_OVERHEAD, types::BrokerId};
+
+use super::{
+    BatchPlace, Delivery, Partitioner, ProduceError, Record,
+    batch::{Batch, Identity, lone_batch_size_max},
+    delivery::Completion,
+    partitioner::{Choice, PartitionInput, PartitionState},
+    queue::{PartitionQueue, SendRules},
+};
+
+/// What the accumulator goes by.
+#[derive(Clone, Debug)]
+pub(super) struct AccumulatorSettings {
+    pub(super) batch_bytes: usize,
+    pub(super) linger: Duration,
+    pub(super) memory_bytes: usize,
+    pub(super) request_bytes_max: usize,
+    pub(super) compression: (Compression, Option<i32>),
+    pub(super) partitioner: Partitioner,
+    pub(super) idempotent: bool,
+    pub(super) rules: SendRules,
+}
+
+/// Names a partition's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Slot(usize);
+
+#[derive(Debug)]
+pub(super) struct Accumulator {
+    settings: AccumulatorSettings,
+    topics: HashMap<Arc<str>, TopicState>,
+    partitions: Vec<PartitionEntry>,
+    memory_used: usize,
+    /// Somebody waits for memory: everything there is goes out without lingering.
+    starved: bool,
+    closed: bool,
+    abandoned: bool,
+    next_batch_id: u64,
+    identity: Option<Identity>,
+}
+
+#[derive(Debug)]
+struct TopicState {
+    name: Arc<str>,
+    /// By partition index.
+    slots: Vec<Slot>,
+    choice: PartitionState,
+}
+
+#[derive(Debug)]
+struct PartitionEntry {
+    topic: Arc<str>,
+    index: i32,
+    leader: Option<BrokerId>,
+    queue: PartitionQueue,
+}
+
+/// Why a record was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AppendError {
+    /// The topic must be looked up first.
+    UnknownTopic,
+    /// No memory now.
+    Full,
+    Refused(ProduceError),
+}
+
+/// A record that was taken.
+#[derive(Debug)]
+pub(super) struct Appended {
+    pub(super) delivery: Delivery,
+    /// Whether the sender has something to do or a time to watch that it does not know of.
+    pub(super) news: News,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    None,
+    /// A batch was begun and may linger.
+    Begun,
+    /// A batch is full.
+    Full,
+}
+
+/// A batch that is to be sent.
+#[derive(Debug)]
+pub(super) struct Drained {
+    pub(super) slot: Slot,
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    pub(super) batch: Batch,
+}
+
+/// What there is to do.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// One request per broker.
+    pub(super) requests: Vec<(BrokerId, Vec<Drained>)>,
+    /// Brokers that have something to get but no room for it.
+    pub(super) wants: Vec<BrokerId>,
+    /// Some partition has something to send and no leader.
+    pub(super) leader_missing: bool,
+    /// Something is to be sent and the producer has no (usable) identity.
+    pub(super) identity_missing: bool,
+    /// When to look again at the latest.
+    pub(super) next_event: Option<Instant>,
+}
+
+impl Accumulator {
+    pub(super) fn new(settings: AccumulatorSettings) -> Self {
+        Self {
+            settings,
+            topics: HashMap::new(),
+            partitions: Vec::new(),
+            memory_used: 0,
+            starved: false,
+            closed: false,
+            abandoned: false,
+            next_batch_id: 0,
+            identity: None,
+        }
+    }
+
+    /// Takes over what metadata says of a topic: for each partition its leader. Partitions never become fewer.
+    pub(super) fn set_topic(&mut self, name: &Arc<str>, leaders: &[Option<BrokerId>]) {
+        let topic = self
+            .topics
+            .entry(name.clone())
+            .or_insert_with(|| TopicState {
+                name: name.clone(),
+                slots: Vec::new(),
+                choice: PartitionState::default(),
+            });
+        for index in topic.slots.len()..leaders.len() {
+            topic.slots.push(Slot(self.partitions.len()));
+            let index = i32::try_from(index).unwrap_or(i32::MAX);
+            let queue = PartitionQueue::default();
+            self.partitions.push(PartitionEntry {
+                topic: name.clone(),
+                index,
+                leader: None,
+                queue,
+            });
+        }
+        for (slot, leader) in topic.slots.iter().zip(leaders) {
+            if let Some(entry) = self.partitions.get_mut(slot.0) {
+                entry.leader = *leader;
+            }
+        }
+        let with_leader = (0..).zip(leaders).filter(|(_, leader)| leader.is_some());
+        let mut available: Vec<i32> = with_leader.map(|(index, _)| index).collect();
+        if available.is_empty() {
+            available = (0..).zip(leaders).map(|(index, _)| index).collect();
+        }
+        topic.choice.set_available(available);
+    }
+
+    pub(super) fn topic_names(&self) -> Vec<Arc<str>> {
+        self.topics.keys().cloned().collect()
+    }
+
+    pub(super) fn set_identity(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    /// Puts a record into its partition's batch.
+    pub(super) fn append(
+        &mut self,
+        record: &Record<'_>,
+        timestamp: i64,
+        now: Instant,
+    ) -> Result<Appended, AppendError> {
+        if self.closed {
+            return Err(AppendError::Refused(ProduceError::Closed));
+        }
+        let size_max = lone_batch_size_max(record.key, record.value, record.headers);
+        self.check_size(size_max).map_err(AppendError::Refused)?;
+        let topic = self
+            .topics
+            .get_mut(record.topic)
+            .ok_or(AppendError::UnknownTopic)?;
+        let (index, is_sticky) = choose(topic, &self.settings.partitioner, record);
+        let mut slot = slot_of(topic, index).map_err(AppendError::Refused)?;
+        let record_size_max = size_max - BATCH_OVERHEAD;
+        let batch_bytes = self.settings.batch_bytes;
+        let mut news = News::None;
+        if !self.partitions[slot.0]
+            .queue
+            .has_room(record_size_max, batch_bytes)
+        {
+            let mut filled = self.partitions[slot.0].queue.close_open();
+            // A batch's worth went there: the next batch goes elsewhere.
+            if is_sticky && (filled || topic.choice.sticky_bytes() >= batch_bytes) {
+                let index = topic.choice.leave_sticky(rand::random());
+                slot = slot_of(topic, index).map_err(AppendError::Refused)?;
+            }
+            if !self.partitions[slot.0]
+                .queue
+                .has_room(record_size_max, batch_bytes)
+            {
+                filled |= self.partitions[slot.0].queue.close_open();
+                self.begin(slot, size_max, now)?;
+            }
+            news = if filled { News::Full } else { News::Begun };
+        }
+        let Some(batch) = self.partitions[slot.0].queue.open.as_mut() else {
+            unreachable!("there is room, so there is an open batch")
+        };
+        let index = batch
+            .append(timestamp, record.key, record.value, record.headers)
+            .map_err(|error| AppendError::Refused(ProduceError::Invalid(error.to_string())))?;
+        if is_sticky && let Some(topic) = self.topics.get_mut(record.topic) {
+            topic.choice.count_sticky(record_size_max);
+        }
+        Ok(Appended {
+            delivery: Delivery {
+                batch: batch.completion.clone(),
+                index,
+                timestamp,
+            },
+            news,
+        })
+    }
+
+    /// Opens a batch with room for this record.
+    fn begin(&mut self, slot: Slot, size_max: usize, now: Instant) -> Result<(), AppendError> {
+        let reserved = self.settings.batch_bytes.max(size_max);
+        // One batch is always allowed: `batch.size` may be larger than the whole of `buffer.memory`.
+        if self.memory_used + reserved > self.settings.memory_bytes && self.memory_used > 0 {
+            self.starved = true;
+            return Err(AppendError::Full);
+        }
+        self.starved = false;
+        self.memory_used += reserved;
+        let entry = &mut self.partitions[slot.0];
+        let completion = Arc::new(Completion::new(entry.topic.clone(), entry.index));
+        let compression = self.settings.compression;
+        entry.queue.open = Some(Batch::open(
+            self.next_batch_id,
+            completion,
+            now,
+            reserved,
+            compression,
+        ));
+        self.next_batch_id += 1;
+        Ok(())
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), ProduceError> {
+        let limits = [
+            (self.settings.request_bytes_max, "max.request.size"),
+            (self.settings.memory_bytes, "buffer.memory"),
+        ];
+        for (max, key) in limits {
+            if bytes > max {
+                return Err(ProduceError::TooLarge { bytes, max, key });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be done now. `has_room` says whether a broker can take another request.
+    pub(super) fn work(&mut self, now: Instant, has_room: impl Fn(BrokerId) -> bool) -> Work {
+        let mut work = Work::default();
+        let in_a_hurry = self.starved || self.closed;
+        let mut sizes: HashMap<BrokerId, usize> = HashMap::new();
+        for (index, entry) in self.partitions.iter_mut().enumerate() {
+            if entry.queue.is_idle() {
+                continue;
+            }
+            let lingered = |batch: &Batch| batch.age(now) >= self.settings.linger;
+            if entry
+                .queue
+                .open
+                .as_ref()
+                .is_some_and(|batch| in_a_hurry || lingered(batch))
+            {
+                entry.queue.close_open();
+            }
+            let next = entry
+                .queue
+                .next_event(self.settings.linger, &self.settings.rules);
+            // What is due and can't be done now is done when an answer comes, not by looking again at once.
+            work.next_event = [work.next_event, next.filter(|at| *at > now)]
+                .into_iter()
+                .flatten()
+                .min();
+            if !entry.queue.may_send(now, &self.settings.rules) {
+                continue;
+            }
+            let Some(leader) = entry.leader else {
+                work.leader_missing = true;
+                continue;
+            };
+            if self.settings.idempotent
+                && (self.identity.is_none() || entry.queue.needs_other_id(self.identity))
+            {
+                work.identity_missing = true;
+                continue;
+            }
+            if !has_room(leader) {
+                work.wants.push(leader);
+                continue;
+            }
+            let size = sizes.entry(leader).or_default();
+            if *size > 0 && *size + entry.queue.next_size() > self.settings.request_bytes_max {
+                work.wants.push(leader);
+                continue;
+            }
+            *size += entry.queue.next_size();
+            let identity = self.identity.filter(|_| self.settings.idempotent);
+            let Some(batch) = entry.queue.take(identity) else {
+                continue;
+            };
+            let drained = Drained {
+                slot: Slot(index),
+                topic: entry.topic.clone(),
+                partition: entry.index,
+                batch,
+            };
+            match work
+                .requests
+                .iter_mut()
+                .find(|(broker, _)| *broker == leader)
+            {
+                Some((_, batches)) => batches.push(drained),
+                None => work.requests.push((leader, vec![drained])),
+            }
+        }
+        work
+    }
+
+    /// Fails what has waited for longer than `delivery.timeout.ms`. Returns the failed batches.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<(Batch, ProduceError)> {
+        let mut expired = Vec::new();
+        for entry in &mut self.partitions {
+            expired.extend(entry.queue.expire(now, &self.settings.rules));
+        }
+        for (batch, error) in &expired {
+            self.memory_used -= batch.reserved_bytes;
+            batch.completion.complete(Err(error.clone()));
+        }
+        expired
+    }
+
+    /// The broker has the batch.
+    pub(super) fn delivered(&mut self, drained: &Drained, place: BatchPlace) {
+        let entry = &mut self.partitions[drained.slot.0];
+        entry.queue.delivered(&drained.batch);
+        self.memory_used -= drained.batch.reserved_bytes;
+        drained.batch.completion.complete(Ok(place));
+    }
+
+    /// The broker does not have it, or we do not know. Returns the error where that is the end of it.
+    pub(super) fn refused(
+        &mut self,
+        drained: Drained,
+        error: ProduceError,
+        may_pass: bool,
+        now: Instant,
+        backoff: impl Fn(u32) -> Duration,
+    ) -> Option<(Batch, ProduceError)> {
+        let may_pass = may_pass && !self.abandoned;
+        let wait = backoff(drained.batch.failures + 1);
+        let entry = &mut self.partitions[drained.slot.0];
+        let rules = &self.settings.rules;
+        let (batch, error) =
+            entry
+                .queue
+                .refused(drained.batch, error, may_pass, now, wait, rules)?;
+        self.memory_used -= batch.reserved_bytes;
+        batch.completion.complete(Err(error.clone()));
+        Some((batch, error))
+    }
+
+    /// Lets everything go out now and returns the outcomes to wait for.
+    pub(super) fn flush(&mut self) -> Vec<Arc<Completion>> {
+        for entry in &mut self.partitions {
+            entry.queue.close_open();
+        }
+        self.partitions
+            .iter()
+            .flat_map(|entry| entry.queue.incomplete())
+            .collect()
+    }
+
+    /// No further records.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Fails everything that is not under way, and lets nothing be sent again.
+    pub(super) fn abandon(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
+        self.abandoned = true;
+        let mut failed = Vec::new();
+        for entry in &mut self.partitions {
+            for batch in entry.queue.abandon() {
+                self.memory_used -= batch.reserved_bytes;
+                batch.completion.complete(Err(error.clone()));
+                failed.push((batch, error.clone()));
+            }
+        }
+        failed
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.partitions.iter().all(|entry| entry.queue.is_idle())
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_used(&self) -> usize {
+        self.memory_used
+    }
+}
+
+/// The partition's index, and whether it is the sticky one.
+fn choose(topic: &mut TopicState, partitioner: &Partitioner, record: &Record<'_>) -> (i32, bool) {
+    if let Some(partition) = record.partition {
+        return (partition, false);
+    }
+    let partitions = i32::try_from(topic.slots.len()).unwrap_or(i32::MAX);
+    let input = PartitionInput {
+        topic: record.topic,
+        key: record.key,
+        value: record.value,
+        partitions,
+    };
+    match topic.choice.choose(partitioner, &input) {
+        Choice::Fixed(index) => (index, false),
+        Choice::Sticky(index) => (index, true),
+    }
+}
+
+fn slot_of(topic: &TopicState, partition: i32) -> Result<Slot, ProduceError> {
+    let found = usize::try_from(partition)
+        .ok()
+        .and_then(|index| topic.slots.get(index));
+    found.copied().ok_or_else(|| ProduceError::NoSuchPartition {
+        topic: topic.name.to_string(),
+        partition,
+        count: i32::try_from(topic.slots.len()).unwrap_or(i32::MAX),
+    })
+}
