@@ -8,4 +8,7 @@ mod wait;
 mod wire;
 
 mod crash;
+mod multicall;
 mod real_input;
+mod tools;
+mod transcripts;

@@ -1,0 +1,110 @@
+//! A suite on disk: its manifest, its transcripts, and what may differ.
+
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+pub(super) struct Suite {
+    pub(super) name: String,
+    /// `key=value` words for the server.
+    pub(super) properties: Vec<String>,
+    pub(super) cases: Vec<String>,
+    substitutions: Vec<Substitution>,
+}
+
+struct Substitution {
+    case: String,
+    command: usize,
+    pattern: Regex,
+    replacement: String,
+}
+
+pub(super) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
+}
+
+impl Suite {
+    pub(super) fn open(name: &str) -> Self {
+        let path = folder().join(name).join("suite.tsv");
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut suite = Self {
+            name: name.to_owned(),
+            properties: Vec::new(),
+            cases: Vec::new(),
+            substitutions: Vec::new(),
+        };
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            match line.split('\t').collect::<Vec<_>>().as_slice() {
+                ["broker", _] => {}
+                ["property", property] => suite.properties.push((*property).to_owned()),
+                ["case", case] => suite.cases.push((*case).to_owned()),
+                ["sub", case, command, pattern, replacement] => {
+                    suite.substitutions.push(Substitution {
+                        case: (*case).to_owned(),
+                        command: command.parse().expect("the number of a command"),
+                        // `^` and `$` are line ends, as in the recorder.
+                        pattern: Regex::new(&format!("(?m){pattern}")).expect("a good pattern"),
+                        replacement: Regex::new(r"\\(\d)")
+                            .expect("a good pattern")
+                            .replace_all(&replacement.replace("\\n", "\n"), "$${$1}")
+                            .into_owned(),
+                    })
+                }
+                other => panic!("{}: an unknown line {other:?}", path.display()),
+            }
+        }
+        suite
+    }
+
+    pub(super) fn transcript(&self, case: &str) -> String {
+        let path = folder().join(&self.name).join(format!("{case}.txt"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// What the recorder did to the output of a command, beside the general rules.
+    pub(super) fn substitute(&self, case: &str, command: usize, text: String) -> String {
+        let own = self
+            .substitutions
+            .iter()
+            .filter(|sub| sub.case == case && sub.command == command);
+        own.fold(text, |text, sub| {
+            sub.pattern
+                .replace_all(&text, &*sub.replacement)
+                .into_owned()
+        })
+    }
+}
+
+/// A line of allowed.tsv.
+#[derive(Debug, Clone)]
+pub(super) struct Allowed {
+    pub(super) case: String,
+    /// The command counted from 1; `None`: the case is not run at all.
+    pub(super) command: Option<usize>,
+    pub(super) reason: String,
+}
+
+pub(super) fn allowed() -> Vec<Allowed> {
+    let text = std::fs::read_to_string(folder().join("allowed.tsv")).expect("allowed.tsv");
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [case, command, reason] = fields.as_slice() else {
+                panic!("three fields are needed: {line}")
+            };
+            let command = match *command {
+                "not-run" => None,
+                number => Some(number.parse().expect("the number of a command, or not-run")),
+            };
+            Allowed {
+                case: (*case).to_owned(),
+                command,
+                reason: (*reason).to_owned(),
+            }
+        })
+        .collect()
+}
