@@ -7,19 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use bytes::Bytes;
 use ottla_protocol::compress::{Compression, InflateLimits};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::create_topics::request::CreatableTopic;
-use ottla_protocol::messages::fetch::request::{FetchPartition, FetchTopic};
-use ottla_protocol::messages::produce::request::{PartitionProduceData, TopicProduceData};
-use ottla_protocol::messages::{
-    CreateTopicsRequest, FetchRequest, InitProducerIdRequest, ProduceRequest,
-};
+use ottla_protocol::messages::{InitProducerIdRequest, ProduceRequest};
 use ottla_protocol::records::{BatchBuilder, batches_of};
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 use ottla_protocol::wire::Records;
 
+use crate::requests::{FETCH, PRODUCE, create_topic, fetch, produce};
 use crate::server::Server;
 use crate::wait::until;
 use crate::wire::Wire;
@@ -31,9 +26,6 @@ const BATCHES_BETWEEN_KILLS: usize = 300;
 const RECORDS_PER_BATCH: i32 = 3;
 const IN_FLIGHT_MAX: usize = 5;
 
-const PRODUCE: i16 = 9;
-const FETCH: i16 = 12;
-
 /// What the producers and the story share.
 struct Shared {
     address: Mutex<String>,
@@ -44,7 +36,7 @@ struct Shared {
 #[test]
 fn killed_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doubles_nothing() {
     let mut server = Server::start();
-    create_topic(server.address());
+    create_topic(server.address(), TOPIC, PARTITIONS);
     let shared = Arc::new(Shared {
         address: Mutex::new(server.address().to_owned()),
         acknowledged: AtomicUsize::new(0),
@@ -182,44 +174,12 @@ impl Producer {
                 )
                 .unwrap();
         }
-        let records = Records::Bytes(Bytes::from(batch.build().unwrap()));
-        let partition = PartitionProduceData {
-            index: self.partition,
-            records: Some(records),
-            ..Default::default()
-        };
-        let topic = TopicProduceData {
-            name: TOPIC.into(),
-            partition_data: vec![partition],
-            ..Default::default()
-        };
-        ProduceRequest {
-            acks: self.acks,
-            timeout_ms: 10_000,
-            topic_data: vec![topic],
-            ..Default::default()
-        }
+        produce(TOPIC, self.partition, self.acks, batch.build().unwrap())
     }
 }
 
 fn value(partition: i32, sequence: i32) -> String {
     format!("{partition}-{sequence}")
-}
-
-fn create_topic(address: &str) {
-    let topic = CreatableTopic {
-        name: TOPIC.into(),
-        num_partitions: PARTITIONS,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 10_000,
-        ..Default::default()
-    };
-    let response = Wire::connect(address).unwrap().call(&request, 5).unwrap();
-    assert_eq!(response.topics[0].error_code, 0);
 }
 
 /// Values by offset, from the first to the high watermark.
@@ -228,24 +188,7 @@ fn read_all(address: &str, partition: i32) -> BTreeMap<i64, String> {
     let mut values = BTreeMap::new();
     let mut offset = 0;
     loop {
-        let wanted = FetchPartition {
-            partition,
-            fetch_offset: offset,
-            partition_max_bytes: 1 << 20,
-            ..Default::default()
-        };
-        let topic = FetchTopic {
-            topic: TOPIC.into(),
-            partitions: vec![wanted],
-            ..Default::default()
-        };
-        let request = FetchRequest {
-            max_bytes: 1 << 20,
-            session_epoch: -1,
-            topics: vec![topic],
-            ..Default::default()
-        };
-        let response = wire.call(&request, FETCH).unwrap();
+        let response = wire.call(&fetch(TOPIC, partition, offset), FETCH).unwrap();
         let answer = &response.responses[0].partitions[0];
         assert_eq!((response.error_code, answer.error_code), (0, 0));
         if offset >= answer.high_watermark {

@@ -3,11 +3,13 @@
 //! Always: loopback only, port 0, a directory of its own for each test; no test sleeps for a fixed time, it waits for a
 //! condition with a deadline.
 
+mod requests;
 mod server;
 mod wait;
 mod wire;
 
 mod crash;
+mod failed_sync;
 mod multicall;
 mod real_input;
 mod tools;
