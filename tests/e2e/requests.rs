@@ -10,12 +10,12 @@ use ottla_protocol::wire::Records;
 use crate::wire::Wire;
 
 /// The last version with topics by name.
-pub const PRODUCE: i16 = 12;
-pub const FETCH: i16 = 12;
+pub(crate) const PRODUCE: i16 = 12;
+pub(crate) const FETCH: i16 = 12;
 
 const FETCH_BYTES: i32 = 1 << 20;
 
-pub fn create_topic(address: &str, name: &str, partitions: i32) {
+pub(crate) fn create_topic(address: &str, name: &str, partitions: i32) {
     let topic = CreatableTopic {
         name: name.into(),
         num_partitions: partitions,
@@ -35,7 +35,7 @@ pub fn create_topic(address: &str, name: &str, partitions: i32) {
     );
 }
 
-pub fn produce(topic: &str, partition: i32, acks: i16, batch: Vec<u8>) -> ProduceRequest {
+pub(crate) fn produce(topic: &str, partition: i32, acks: i16, batch: Vec<u8>) -> ProduceRequest {
     let records = Some(Records::Bytes(Bytes::from(batch)));
     let partition = PartitionProduceData {
         index: partition,
@@ -56,7 +56,7 @@ pub fn produce(topic: &str, partition: i32, acks: i16, batch: Vec<u8>) -> Produc
 }
 
 /// Outside any fetch session, without waiting.
-pub fn fetch(topic: &str, partition: i32, offset: i64) -> FetchRequest {
+pub(crate) fn fetch(topic: &str, partition: i32, offset: i64) -> FetchRequest {
     let partition = FetchPartition {
         partition,
         fetch_offset: offset,

@@ -8,12 +8,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::wait;
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
     directory: TempDir,
@@ -22,12 +21,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start() -> Server {
+    pub(crate) fn start() -> Server {
         Server::with(&[], &[])
     }
 
     /// Further words of the command line, and variables of the environment.
-    pub fn with(options: &[&str], environment: &[(&str, &str)]) -> Server {
+    pub(crate) fn with(options: &[&str], environment: &[(&str, &str)]) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let options = options.iter().map(|word| (*word).to_owned()).collect();
         let environment = environment
@@ -47,7 +46,7 @@ impl Server {
     }
 
     /// Starts the broker (again) on the same data, on a new port. The process before must have ended.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.child.wait().unwrap();
         let ready = self.directory.path().join("ready");
         let _ = fs::remove_file(&ready);
@@ -78,16 +77,16 @@ impl Server {
         });
     }
 
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// What the broker said on stderr so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
@@ -96,28 +95,22 @@ impl Server {
     }
 
     /// `kill -9`
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks the broker to end; `wait` tells how it did.
-    pub fn terminate(&self) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-    }
-
     /// Waits for the broker to end by itself.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         wait::some("the broker to end", || self.child.try_wait().unwrap())
     }
 
     /// Standard output of a tool that must succeed; its words are split at spaces and the bootstrap server is added.
-    pub fn tool(&self, line: &str) -> String {
+    pub(crate) fn tool(&self, line: &str) -> String {
         self.tool_with_input(line, "")
     }
 
-    pub fn tool_with_input(&self, line: &str, input: &str) -> String {
+    pub(crate) fn tool_with_input(&self, line: &str, input: &str) -> String {
         let output = self.try_tool(line, input);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(
@@ -128,7 +121,7 @@ impl Server {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub fn try_tool(&self, line: &str, input: &str) -> Output {
+    pub(crate) fn try_tool(&self, line: &str, input: &str) -> Output {
         let mut command = ottla();
         command
             .args(line.split_whitespace())
@@ -155,7 +148,7 @@ impl Drop for Server {
     }
 }
 
-pub fn ottla() -> Command {
+pub(crate) fn ottla() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
     // The tests must not depend on what the caller's environment configures.
     for (key, _) in

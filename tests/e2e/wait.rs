@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 /// Generous: a busy machine is slow, and a test that fails for that teaches nothing.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     some(what, || holds().then_some(()));
 }
 
 /// As `until`, for a condition that comes with a value.
-pub fn some<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn some<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = find() {

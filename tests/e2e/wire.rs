@@ -14,13 +14,13 @@ use ottla_protocol::wire::{Chunk, Reader};
 /// Longer than any test waits for one reply; a broker that is silent for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     correlation_id: i32,
 }
 
 impl Wire {
-    pub fn connect(address: &str) -> io::Result<Wire> {
+    pub(crate) fn connect(address: &str) -> io::Result<Wire> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
@@ -30,12 +30,16 @@ impl Wire {
         })
     }
 
-    pub fn call<R: Request>(&mut self, request: &R, version: i16) -> io::Result<R::Response> {
+    pub(crate) fn call<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> io::Result<R::Response> {
         self.send(request, version)?;
         self.receive::<R>(version)
     }
 
-    pub fn send<R: Request>(&mut self, request: &R, version: i16) -> io::Result<()> {
+    pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16) -> io::Result<()> {
         self.correlation_id += 1;
         for chunk in encode_request(request, version, self.correlation_id, Some("e2e")) {
             match chunk {
@@ -46,7 +50,7 @@ impl Wire {
         Ok(())
     }
 
-    pub fn receive<R: Request>(&mut self, version: i16) -> io::Result<R::Response> {
+    pub(crate) fn receive<R: Request>(&mut self, version: i16) -> io::Result<R::Response> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length)?;
         let mut frame =
