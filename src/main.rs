@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use ottla_cli::Context;
 
 mod links;
+mod server_start;
 mod tools;
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::io::Write;
 use ottla_cli::{Context, Failure, Stop, Tool, jopt};
 
 /// Tools that need the broker's crates, and so live here and not in `ottla-cli`. One line each.
-const SERVER_TOOLS: &[Tool] = &[];
+const SERVER_TOOLS: &[Tool] = &[crate::server_start::TOOL];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Tool> {
     SERVER_TOOLS.iter().chain(ottla_cli::tools::TOOLS)

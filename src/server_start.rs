@@ -1,0 +1,295 @@
+//! `ottla server`, `kafka-server-start.sh`: runs a broker until a signal ends it.
+//!
+//! Where a value comes from, the weakest first: built-in defaults for one node, `OTTLA_DATA_DIR`, the configuration
+//! file, `KAFKA_*` variables, `--override`, `--data-dir` and `--listen`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ottla_cli::{Context, Stop, Tool};
+use ottla_config::resolve::{BrokerConfig, from_environment};
+use ottla_server::Started;
+use tracing_subscriber::EnvFilter;
+
+const DATA_DIR_VARIABLE: &str = "OTTLA_DATA_DIR";
+const LOG_VARIABLE: &str = "OTTLA_LOG";
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "server",
+    link: "kafka-server-start",
+    about: "Run a broker",
+    command,
+    run,
+};
+
+fn command() -> Command {
+    let path = value_parser!(PathBuf);
+    Command::new("kafka-server-start")
+        .about("Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.")
+        .disable_version_flag(true)
+        .args([
+            Arg::new("version").long("version").action(ArgAction::SetTrue).help("Print the version and end"),
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(path.clone())
+                .help("Configuration: server.properties, or the same keys as YAML (.yaml, .yml)"),
+            Arg::new("properties")
+                .value_name("FILE")
+                .value_parser(path.clone())
+                .conflicts_with("config")
+                .help("The same, as kafka-server-start.sh takes it"),
+            Arg::new("data-dir")
+                .long("data-dir")
+                .value_name("DIR")
+                .help("Where the data lies (log.dirs)"),
+            Arg::new("listen")
+                .long("listen")
+                .value_name("HOST:PORT")
+                .help("Where to listen (listeners); port 0 takes a free one"),
+            Arg::new("override")
+                .long("override")
+                .value_name("KEY=VALUE")
+                .num_args(0..)
+                .action(ArgAction::Append)
+                .help("Configuration that counts more than the file's; may be repeated"),
+            Arg::new("ready-file")
+                .long("ready-file")
+                .value_name("FILE")
+                .value_parser(path)
+                .help("Write the bound address here once the broker answers"),
+            Arg::new("ephemeral")
+                .long("ephemeral")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("data-dir")
+                .help("Keep everything in a temporary directory that is removed at the end"),
+            Arg::new("log-format")
+                .long("log-format")
+                .value_name("FORMAT")
+                .value_parser(["text", "json"])
+                .default_value("text")
+                .help("How log lines on standard error look"),
+            Arg::new("log-level")
+                .long("log-level")
+                .value_name("LEVEL")
+                .help("What is logged: error, warn, info, debug, trace, or per module; also OTTLA_LOG"),
+        ])
+}
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    // Scripts of the reference begin with an option of Java's launcher; a service manager does that job.
+    let words = words
+        .iter()
+        .filter(|word| *word != "-daemon")
+        .map(String::as_str);
+    let given =
+        match command().try_get_matches_from(std::iter::once("kafka-server-start").chain(words)) {
+            Ok(given) => given,
+            Err(error) if error.use_stderr() => return Err(Stop::Usage(first_line(&error))),
+            Err(help) => return Ok(write!(cx.out, "{help}")?),
+        };
+    if given.get_flag("version") {
+        return Err(Stop::Version);
+    }
+    serve(&given, cx).map_err(|error| Stop::failed(format!("{error:#}")))
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
+    start_logging(given)?;
+    let ephemeral = if given.get_flag("ephemeral") {
+        Some(tempfile::tempdir().context("cannot make a temporary directory")?)
+    } else {
+        None
+    };
+    let mut pairs = pairs(given)?;
+    if let Some(dir) = &ephemeral {
+        pairs.push(("log.dirs".to_owned(), dir.path().display().to_string()));
+    }
+    let config = BrokerConfig::load(pairs)?;
+    let ready_file = given.get_one::<PathBuf>("ready-file");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(ottla_server::serve(config, |started| {
+        cx.out
+            .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
+        cx.flush()?;
+        ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
+    }));
+    runtime.shutdown_background();
+    served
+}
+
+/// What the start screen says: where it listens, where the data lies, what to try next.
+fn screen(started: &Started, is_ephemeral: bool) -> String {
+    let mut text = format!("Ottla {} is ready.\n", env!("CARGO_PKG_VERSION"));
+    for (name, address) in &started.listeners {
+        let _ = writeln!(text, "  listening on  {address} ({name})");
+    }
+    for dir in &started.data_dirs {
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        let until = if is_ephemeral {
+            " (removed at the end)"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "  data lies in  {}{until}", dir.display());
+    }
+    let Some((_, address)) = started.listeners.first() else {
+        return text;
+    };
+    let reach = match address.ip().is_unspecified() {
+        true => format!("localhost:{}", address.port()),
+        false => address.to_string(),
+    };
+    let _ = write!(
+        text,
+        "\nTry next, in another shell:\n  \
+         ottla topics --bootstrap-server {reach} --create --topic hello --partitions 3\n  \
+         echo 'first record' | ottla console-producer --bootstrap-server {reach} --topic hello\n  \
+         ottla console-consumer --bootstrap-server {reach} --topic hello --from-beginning\n"
+    );
+    text
+}
+
+/// In one step, so that whoever waits for the file never reads half of it.
+fn write_ready_file(file: &Path, started: &Started) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for (_, address) in &started.listeners {
+        let _ = writeln!(text, "{address}");
+    }
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(".tmp");
+    std::fs::write(&fresh, text)
+        .and_then(|()| std::fs::rename(&fresh, file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Everything that was configured, the weakest first.
+fn pairs(given: &ArgMatches) -> anyhow::Result<Vec<(String, String)>> {
+    let mut pairs = Vec::new();
+    if let Some(file) = given
+        .get_one::<PathBuf>("config")
+        .or_else(|| given.get_one("properties"))
+    {
+        pairs.extend(read_config(file)?);
+    }
+    pairs.extend(from_environment(std::env::vars_os().filter_map(
+        |(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)),
+    )));
+    for text in given.get_many::<String>("override").into_iter().flatten() {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => pairs.push((key.to_owned(), value.to_owned())),
+            _ => bail!("--override {text}: not KEY=VALUE"),
+        }
+    }
+    let names_dirs = pairs
+        .iter()
+        .any(|(key, _)| key == "log.dirs" || key == "log.dir");
+    if let Some(dir) = given.get_one::<String>("data-dir") {
+        pairs.push(("log.dirs".to_owned(), dir.clone()));
+    } else if let (false, Some(dir)) = (names_dirs, std::env::var_os(DATA_DIR_VARIABLE)) {
+        pairs.insert(
+            0,
+            ("log.dirs".to_owned(), dir.to_string_lossy().into_owned()),
+        );
+    }
+    if let Some(address) = given.get_one::<String>("listen") {
+        pairs.push(("listeners".to_owned(), format!("PLAINTEXT://{address}")));
+    }
+    Ok(pairs)
+}
+
+fn read_config(file: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let what = || format!("cannot read the configuration {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(what)?;
+    let is_yaml = file
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    if is_yaml {
+        return ottla_config::yaml::parse(&text).with_context(what);
+    }
+    ottla_config::properties::parse(&text).with_context(what)
+}
+
+fn start_logging(given: &ArgMatches) -> anyhow::Result<()> {
+    let level = given
+        .get_one::<String>("log-level")
+        .cloned()
+        .or_else(|| std::env::var(LOG_VARIABLE).ok());
+    let level = level.unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&level).with_context(|| format!("--log-level {level}"))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match given.get_one::<String>("log-format").map(String::as_str) {
+        Some("json") => lines.json().try_init(),
+        _ => lines.with_target(false).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs_of(words: &[&str]) -> anyhow::Result<Vec<(String, String)>> {
+        let words = std::iter::once("server").chain(words.iter().copied());
+        let mut pairs = pairs(&command().try_get_matches_from(words)?)?;
+        // What the surroundings say is not the test's business.
+        pairs.retain(|(key, _)| ["log.dirs", "listeners", "a.b", "c.d"].contains(&key.as_str()));
+        Ok(pairs)
+    }
+
+    #[test]
+    fn overrides_take_any_number_of_words_and_may_be_repeated() {
+        let pairs = pairs_of(&[
+            "--override",
+            "a.b=1",
+            "c.d=x=y",
+            "--override",
+            "--override",
+            "a.b=2",
+        ])
+        .unwrap();
+        let expected =
+            [("a.b", "1"), ("c.d", "x=y"), ("a.b", "2")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(pairs, expected);
+        assert!(pairs_of(&["--override", "a.b"]).is_err());
+    }
+
+    #[test]
+    fn listen_and_data_dir_count_more_than_overrides() {
+        let pairs = pairs_of(&[
+            "--override",
+            "log.dirs=/a",
+            "--data-dir",
+            "/b",
+            "--listen",
+            "127.0.0.1:0",
+        ])
+        .unwrap();
+        assert_eq!(
+            BrokerConfig::load(pairs.clone())
+                .unwrap()
+                .settings()
+                .list("log.dirs"),
+            ["/b"]
+        );
+        assert_eq!(pairs.last().unwrap().1, "PLAINTEXT://127.0.0.1:0");
+    }
+
+    #[test]
+    fn the_options_are_sound() {
+        command().debug_assert();
+    }
+}
