@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 /// UTF-8 text that shares its bytes: cloning and decoding never copy them.
 ///
 /// Always: the bytes are valid UTF-8; every constructor has checked or had a `str`.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StrBytes(Bytes);
 
 impl StrBytes {
@@ -59,6 +60,13 @@ impl StrBytes {
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
+    }
+}
+
+/// As `str` hashes, so that a map with these keys can be asked with a `&str`.
+impl Hash for StrBytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -121,5 +129,18 @@ impl fmt::Display for StrBytes {
 impl fmt::Debug for StrBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::StrBytes;
+
+    #[test]
+    fn a_map_is_asked_with_plain_text() {
+        let map = HashMap::from([(StrBytes::from("topic"), 1)]);
+        assert_eq!(map.get("topic"), Some(&1));
     }
 }
