@@ -91,7 +91,7 @@ impl Signals {
     }
 }
 
-fn bind(endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
+pub(crate) fn bind(endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for endpoint in endpoints {
         let host = if endpoint.host.is_empty() {
@@ -129,9 +129,9 @@ fn bind(endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
 }
 
 /// A broker that serves.
-struct Server {
-    broker: Arc<Broker>,
-    started: Started,
+pub(crate) struct Server {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) started: Started,
     stopping: watch::Sender<bool>,
     accepting: JoinSet<()>,
     keeper: Option<std::thread::JoinHandle<()>>,
@@ -140,7 +140,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(
+    pub(crate) fn start(
         config: BrokerConfig,
         settings: Settings,
         data: DataDirs,
@@ -199,7 +199,7 @@ impl Server {
     }
 
     /// Ends connections, then brings everything to disk.
-    async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.stopping.send_replace(true);
         let ended = async { while self.accepting.join_next().await.is_some() {} };
         if tokio::time::timeout(CONNECTIONS_STOP_MAX, ended)

@@ -13,6 +13,10 @@ mod exec;
 mod log_limits;
 mod net;
 mod settings;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use boot::{Started, serve};
 pub use settings::{Endpoint, SettingsError};

@@ -165,9 +165,9 @@ fn listeners(values: &Values) -> Result<Vec<Endpoint>, SettingsError> {
         ));
     }
     let protocols: HashMap<&str, &str> = values
-        .list("listener.security.protocol.map")
-        .iter()
-        .flat_map(|text| text.split(','))
+        .opt_text("listener.security.protocol.map")
+        .unwrap_or_default()
+        .split(',')
         .filter_map(|pair| pair.split_once(':'))
         .collect();
     for listener in &listeners {

@@ -1,0 +1,4 @@
+//! The server through real sockets: frames in, frames out.
+
+mod abuse;
+mod produce_fetch;
