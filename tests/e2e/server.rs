@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::wait;
@@ -100,6 +101,11 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Asks the broker to end; `wait` tells how it did.
+    pub(crate) fn terminate(&self) {
+        terminate(&self.child);
+    }
+
     /// Waits for the broker to end by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait::some("the broker to end", || self.child.try_wait().unwrap())
@@ -146,6 +152,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+pub(crate) fn terminate(child: &Child) {
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
 }
 
 pub(crate) fn ottla() -> Command {
