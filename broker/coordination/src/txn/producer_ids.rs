@@ -15,7 +15,7 @@ pub struct ProducerIds {
 impl ProducerIds {
     /// The next id; none where the block is used up and the caller has to ask the controller for another.
     #[must_use]
-    pub fn next(&mut self) -> Option<ProducerId> {
+    pub fn next_id(&mut self) -> Option<ProducerId> {
         let block = self.current.as_mut().filter(|block| block.length > 0)?;
         let id = block.first;
         block.first = ProducerId(id.0 + 1);
@@ -36,13 +36,13 @@ mod tests {
     #[test]
     fn ids_come_in_order_and_end_with_the_block() {
         let mut ids = ProducerIds::default();
-        assert_eq!(ids.next(), None);
+        assert_eq!(ids.next_id(), None);
         ids.refill(ProducerIdBlock {
             first: ProducerId(2000),
             length: 2,
         });
-        assert_eq!(ids.next(), Some(ProducerId(2000)));
-        assert_eq!(ids.next(), Some(ProducerId(2001)));
-        assert_eq!(ids.next(), None);
+        assert_eq!(ids.next_id(), Some(ProducerId(2000)));
+        assert_eq!(ids.next_id(), Some(ProducerId(2001)));
+        assert_eq!(ids.next_id(), None);
     }
 }

@@ -1,0 +1,208 @@
+//! The rules of classic groups and offsets, a paragraph each, in `scripts/group_*.txt`.
+//!
+//! A paragraph starts on a fresh machine. Its `#` lines say the rule, its flush lines are commands, and the indented
+//! lines below a command are what came of it: records on the log and answers, in order. `UPDATE_SCRIPTS=1` writes
+//! them anew; the diff is the review. After each paragraph a replay of the log must give the live hard state.
+
+mod command;
+mod show;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
+use ottla_coordination::{Host, Loading, Machine as _, ReplyToken};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::Millis;
+
+use crate::support::MemoryLog;
+use command::Words;
+
+const START: Millis = Millis(1_000_000);
+
+#[test]
+fn every_group_script_runs_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let mut scripts: Vec<PathBuf> = fs::read_dir(&folder)
+        .expect("the scripts' folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    scripts.sort();
+    assert!(!scripts.is_empty());
+    for path in scripts {
+        let script = fs::read_to_string(&path).expect("a script");
+        let played: Vec<String> = script.split("\n\n").map(play).collect();
+        let played = format!("{}\n", played.join("\n\n").trim_end());
+        if std::env::var_os("UPDATE_SCRIPTS").is_some() {
+            fs::write(&path, played).expect("to write the script");
+        } else {
+            assert!(
+                played == script,
+                "{} came out differently:\n{}",
+                path.display(),
+                first_difference(&script, &played)
+            );
+        }
+    }
+}
+
+fn first_difference(expected: &str, actual: &str) -> String {
+    let pairs = expected.lines().zip(actual.lines()).enumerate();
+    for (number, (expected, actual)) in pairs {
+        if expected != actual {
+            return format!(
+                "line {}\n  script: {expected}\n  run:    {actual}",
+                number + 1
+            );
+        }
+    }
+    "one is longer than the other".to_owned()
+}
+
+/// Runs one paragraph and writes it down with what came of it.
+fn play(paragraph: &str) -> String {
+    let mut stage = Stage::new();
+    let mut out = String::new();
+    for line in paragraph.lines() {
+        if line.starts_with(' ') {
+            continue;
+        }
+        let _ = writeln!(out, "{line}");
+        if line.starts_with('#') {
+            continue;
+        }
+        for effect in stage.run(line) {
+            let _ = writeln!(out, "  {}", effect.trim_end());
+        }
+    }
+    stage.check_replay();
+    out.trim_end().to_owned()
+}
+
+struct Stage {
+    now: Millis,
+    settings: Settings,
+    log: MemoryLog<GroupRecord>,
+    host: Host<GroupMachine>,
+    /// Whether appended records are committed at once.
+    commits: bool,
+    next_token: u64,
+    /// What to call the answer to a token.
+    asked: BTreeMap<ReplyToken, String>,
+    records_shown: usize,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let settings = Settings::default();
+        let mut log = MemoryLog::default();
+        let host = load(&settings, START, &mut log);
+        Self {
+            now: START,
+            settings,
+            log,
+            host,
+            commits: true,
+            next_token: 0,
+            asked: BTreeMap::new(),
+            records_shown: 0,
+        }
+    }
+
+    fn run(&mut self, line: &str) -> Vec<String> {
+        let words = Words::parse(line);
+        match words.verb() {
+            "advance" => return self.advance(words.millis(0)),
+            "restart" => return self.restart(),
+            "settings" => {
+                words.change(&mut self.settings);
+                return self.restart();
+            }
+            "hold" => self.commits = false,
+            "release" => self.commits = true,
+            "refuse" => self.log.refuse_next = Some(words.error()),
+            verb => {
+                let command = words
+                    .command()
+                    .unwrap_or_else(|| panic!("no command: {line}"));
+                self.next_token += 1;
+                let token = ReplyToken(self.next_token);
+                let who = words.asker();
+                self.asked.insert(token, format!("{verb}{who}"));
+                self.host.handle(self.now, token, command, &mut self.log);
+            }
+        }
+        self.effects()
+    }
+
+    /// Time passes; timers fire when they are due, each at its own time.
+    fn advance(&mut self, by: Millis) -> Vec<String> {
+        let end = self.now.plus(by);
+        let mut effects = Vec::new();
+        while let Some(deadline) = self.host.next_deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(deadline);
+            self.host.advance(self.now, &mut self.log);
+            let after = self.now.0 - START.0;
+            let fired = self.effects();
+            effects.extend(
+                fired
+                    .into_iter()
+                    .map(|effect| format!("at {after}: {effect}")),
+            );
+        }
+        self.now = end;
+        effects
+    }
+
+    /// Soft state is gone; what was waiting is told so.
+    fn restart(&mut self) -> Vec<String> {
+        let host = load(&self.settings, self.now, &mut self.log);
+        let old = std::mem::replace(&mut self.host, host);
+        let answers = old.unload(ErrorCode::NotCoordinator);
+        answers
+            .into_iter()
+            .map(|(token, answer)| show::answer(&self.asked[&token], &answer))
+            .collect()
+    }
+
+    fn effects(&mut self) -> Vec<String> {
+        let mut effects: Vec<String> = self.log.records[self.records_shown..]
+            .iter()
+            .map(show::record)
+            .collect();
+        self.records_shown = self.log.records.len();
+        if self.commits {
+            self.host.committed(self.log.end());
+        }
+        for (token, answer) in self.host.take_answers() {
+            effects.push(show::answer(&self.asked[&token], &answer));
+        }
+        effects
+    }
+
+    fn check_replay(&self) {
+        let mut replayed = GroupMachine::new(self.settings.clone());
+        for (offset, record) in (0..).zip(&self.log.records) {
+            // Through bytes, as a restart would read it.
+            let (key, value) = record.encode();
+            let read = GroupRecord::decode(Some(key), value)
+                .expect("a record that was just written")
+                .expect("a record of a known type");
+            assert_eq!(&read, record);
+            replayed.apply(ottla_protocol::types::Offset(offset), &read);
+        }
+        assert_eq!(replayed.hard(), self.host.machine().hard());
+    }
+}
+
+fn load(settings: &Settings, now: Millis, log: &mut MemoryLog<GroupRecord>) -> Host<GroupMachine> {
+    let mut loading = Loading::new(GroupMachine::new(settings.clone()));
+    for (offset, record) in (0..).zip(&log.records) {
+        loading.load(ottla_protocol::types::Offset(offset), record);
+    }
+    let end = log.end();
+    loading.finish(now, end, end, log)
+}

@@ -1,0 +1,334 @@
+//! Reads a script's command lines.
+//!
+//! `verb group words… key=value…`; partitions are `topic-0=offset`, assignments `member:what,member:what`.
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ottla_coordination::group::{Command, JoinGroup, MemberIds, Settings, UnknownGroup};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
+use ottla_protocol::messages::leave_group::request::MemberIdentity;
+use ottla_protocol::messages::offset_commit::request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_protocol::messages::offset_delete::request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use ottla_protocol::messages::offset_fetch::request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use ottla_protocol::messages::sync_group::request::SyncGroupRequestAssignment;
+use ottla_protocol::messages::{
+    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, Message,
+    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+};
+use ottla_protocol::types::Millis;
+use ottla_protocol::wire::StrBytes;
+
+pub(super) struct Words<'a> {
+    words: Vec<&'a str>,
+    options: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn parse(line: &'a str) -> Self {
+        let (options, words): (Vec<&str>, Vec<&str>) =
+            line.split_whitespace().partition(|word| word.contains('='));
+        let options = options.iter().filter_map(|word| word.split_once('='));
+        Self {
+            words,
+            options: options.collect(),
+        }
+    }
+
+    pub(super) fn verb(&self) -> &'a str {
+        self.words[0]
+    }
+
+    fn word(&self, index: usize) -> &'a str {
+        self.words.get(index + 1).copied().unwrap_or_default()
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.words[1..].contains(&word)
+    }
+
+    fn option(&self, name: &str) -> Option<&'a str> {
+        self.options.get(name).copied()
+    }
+
+    fn number(&self, name: &str, default: i32) -> i32 {
+        self.option(name)
+            .map_or(default, |text| text.parse().expect("a number"))
+    }
+
+    pub(super) fn millis(&self, index: usize) -> Millis {
+        Millis(self.word(index).parse().expect("milliseconds"))
+    }
+
+    pub(super) fn error(&self) -> ErrorCode {
+        let named = |code: &&ErrorCode| code.name() == self.word(0);
+        *ErrorCode::ALL.iter().find(named).expect("an error's name")
+    }
+
+    /// Who asks, for the answer's line.
+    pub(super) fn asker(&self) -> String {
+        let who = self.option("member").or(self.option("as"));
+        who.map(|who| format!(" {who}")).unwrap_or_default()
+    }
+
+    pub(super) fn change(&self, settings: &mut Settings) {
+        for (name, value) in &self.options {
+            let value: i32 = value.parse().expect("a number");
+            match *name {
+                "size" => settings.group_size_max = value as usize,
+                "delay" => settings.initial_rebalance_delay_ms = value,
+                "metadata" => settings.offset_metadata_bytes_max = value as usize,
+                "retention" => settings.offsets_retention_ms = value.into(),
+                "check" => settings.offsets_retention_check_interval_ms = value.into(),
+                _ => panic!("no setting {name}"),
+            }
+        }
+    }
+
+    pub(super) fn command(&self) -> Option<Command> {
+        Some(match self.verb() {
+            "join" => Command::JoinGroup(self.join()),
+            "sync" => Command::SyncGroup(self.sync()),
+            "heartbeat" => Command::Heartbeat(HeartbeatRequest {
+                group_id: self.group(),
+                generation_id: self.number("gen", -1),
+                member_id: self.member(),
+                group_instance_id: self.instance(),
+                ..Default::default()
+            }),
+            "leave" => Command::LeaveGroup(self.leave()),
+            "describe" => Command::DescribeGroups {
+                group_ids: vec![self.group()],
+                unknown_group: self.unknown_group(),
+            },
+            "list" => Command::ListGroups {
+                states_filter: self.list("state"),
+                types_filter: self.list("type"),
+            },
+            "delete" => Command::DeleteGroups {
+                group_ids: self.words[1..].iter().map(|id| (*id).into()).collect(),
+            },
+            "commit" => Command::OffsetCommit {
+                request: self.commit(),
+                unknown_group: self.unknown_group(),
+            },
+            "fetch" => Command::OffsetFetch {
+                group: self.fetch(),
+            },
+            "offset-delete" => Command::OffsetDelete(self.offset_delete()),
+            "partitions-deleted" => Command::PartitionsDeleted {
+                partitions: self.words[1..].iter().map(|word| partition(word)).collect(),
+            },
+            _ => return None,
+        })
+    }
+
+    fn group(&self) -> StrBytes {
+        match self.word(0) {
+            "''" => StrBytes::new(),
+            group => group.into(),
+        }
+    }
+
+    fn member(&self) -> StrBytes {
+        self.option("member").unwrap_or_default().into()
+    }
+
+    fn instance(&self) -> Option<StrBytes> {
+        self.option("instance").map(Into::into)
+    }
+
+    fn list(&self, name: &str) -> Vec<StrBytes> {
+        let items = self
+            .option(name)
+            .into_iter()
+            .flat_map(|text| text.split(','));
+        items.map(Into::into).collect()
+    }
+
+    fn unknown_group(&self) -> UnknownGroup {
+        if self.has("legacy") {
+            UnknownGroup::Legacy
+        } else {
+            UnknownGroup::NotFound
+        }
+    }
+
+    fn join(&self) -> JoinGroup {
+        let protocol_type = self.option("type").unwrap_or("consumer");
+        let protocols = self.option("protocols").unwrap_or("range:t");
+        let protocols = protocols
+            .split(',')
+            .filter(|protocol| !protocol.is_empty())
+            .map(|protocol| {
+                let (name, topics) = protocol.split_once(':').unwrap_or((protocol, "t"));
+                JoinGroupRequestProtocol {
+                    name: name.into(),
+                    metadata: if protocol_type == "consumer" {
+                        subscription(topics)
+                    } else {
+                        Bytes::copy_from_slice(topics.as_bytes())
+                    },
+                    ..Default::default()
+                }
+            });
+        JoinGroup {
+            request: JoinGroupRequest {
+                group_id: self.group(),
+                session_timeout_ms: self.number("session", 10_000),
+                rebalance_timeout_ms: self.number("rebalance", 60_000),
+                member_id: self.member(),
+                group_instance_id: self.instance(),
+                protocol_type: protocol_type.into(),
+                protocols: protocols.collect(),
+                ..Default::default()
+            },
+            client_id: "client".to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            candidate_member_id: self.option("as").unwrap_or("nobody").to_owned(),
+            member_ids: if self.has("optional") {
+                MemberIds::Optional
+            } else {
+                MemberIds::Required
+            },
+            can_skip_assignment: !self.has("noskip"),
+        }
+    }
+
+    fn sync(&self) -> SyncGroupRequest {
+        let parts = self
+            .option("assign")
+            .into_iter()
+            .flat_map(|text| text.split(','));
+        let assignments = parts.map(|part| {
+            let (member, assignment) = part.split_once(':').expect("member:assignment");
+            SyncGroupRequestAssignment {
+                member_id: member.into(),
+                assignment: Bytes::copy_from_slice(assignment.as_bytes()),
+                ..Default::default()
+            }
+        });
+        SyncGroupRequest {
+            group_id: self.group(),
+            generation_id: self.number("gen", -1),
+            member_id: self.member(),
+            group_instance_id: self.instance(),
+            protocol_type: self.option("type").map(Into::into),
+            protocol_name: self.option("protocol").map(Into::into),
+            assignments: assignments.collect(),
+            ..Default::default()
+        }
+    }
+
+    fn leave(&self) -> LeaveGroupRequest {
+        let members = self.words[2..].iter().map(|who| {
+            // `member`, `member/instance` or `/instance`.
+            let (member, instance) = match who.split_once('/') {
+                Some((member, instance)) => (member, Some(instance.into())),
+                None => (*who, None),
+            };
+            MemberIdentity {
+                member_id: member.into(),
+                group_instance_id: instance,
+                ..Default::default()
+            }
+        });
+        LeaveGroupRequest {
+            group_id: self.group(),
+            members: members.collect(),
+            ..Default::default()
+        }
+    }
+
+    fn commit(&self) -> OffsetCommitRequest {
+        let committed = self.options.iter().filter_map(|(name, value)| {
+            let (topic, index) = name.rsplit_once('-')?;
+            Some((
+                topic,
+                index.parse::<i32>().ok()?,
+                value.parse::<i64>().ok()?,
+            ))
+        });
+        let topics = committed.map(|(topic, index, offset)| OffsetCommitRequestTopic {
+            name: topic.into(),
+            partitions: vec![OffsetCommitRequestPartition {
+                partition_index: index,
+                committed_offset: offset,
+                committed_leader_epoch: self.number("epoch", -1),
+                committed_metadata: self.option("meta").map(Into::into),
+                ..Default::default()
+            }],
+            ..Default::default()
+        });
+        OffsetCommitRequest {
+            group_id: self.group(),
+            generation_id_or_member_epoch: self.number("gen", -1),
+            member_id: self.member(),
+            group_instance_id: self.instance(),
+            retention_time_ms: self.number("retention", -1).into(),
+            topics: topics.collect(),
+            ..Default::default()
+        }
+    }
+
+    fn fetch(&self) -> OffsetFetchRequestGroup {
+        let topics = (!self.has("all")).then(|| {
+            let asked = self.words[2..].iter().map(|word| partition(word));
+            asked
+                .map(|(topic, index)| OffsetFetchRequestTopics {
+                    name: topic.into(),
+                    partition_indexes: vec![index],
+                    ..Default::default()
+                })
+                .collect()
+        });
+        OffsetFetchRequestGroup {
+            group_id: self.group(),
+            topics,
+            ..Default::default()
+        }
+    }
+
+    fn offset_delete(&self) -> OffsetDeleteRequest {
+        let topics = self.words[2..].iter().map(|word| {
+            let (topic, index) = partition(word);
+            OffsetDeleteRequestTopic {
+                name: topic.into(),
+                partitions: vec![OffsetDeleteRequestPartition {
+                    partition_index: index,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }
+        });
+        OffsetDeleteRequest {
+            group_id: self.group(),
+            topics: topics.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+fn partition(word: &str) -> (String, i32) {
+    let (topic, index) = word.rsplit_once('-').expect("topic-partition");
+    (topic.to_owned(), index.parse().expect("a partition"))
+}
+
+/// What a consumer says of itself: it wants these topics, joined by plus signs.
+fn subscription(topics: &str) -> Bytes {
+    let subscription = ConsumerProtocolSubscription {
+        topics: topics.split('+').map(Into::into).collect(),
+        ..Default::default()
+    };
+    let mut metadata = BytesMut::new();
+    metadata.put_i16(0);
+    metadata.put(subscription.to_bytes(0));
+    metadata.freeze()
+}

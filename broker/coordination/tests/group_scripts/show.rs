@@ -1,0 +1,186 @@
+//! Writes records and answers the way scripts show them.
+
+use std::fmt::Write as _;
+
+use ottla_coordination::Answer;
+use ottla_coordination::group::{GroupRecord, Response};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
+
+pub(super) fn record(record: &GroupRecord) -> String {
+    match record {
+        GroupRecord::GroupMetadata { key, value: None } => {
+            format!("append group {} gone", key.group)
+        }
+        GroupRecord::GroupMetadata {
+            key,
+            value: Some(value),
+        } => {
+            let mut line = format!("append group {} generation={}", key.group, value.generation);
+            if let Some(protocol) = &value.protocol {
+                let _ = write!(line, " {}/{protocol}", value.protocol_type);
+            }
+            if let Some(leader) = &value.leader {
+                let _ = write!(line, " leader={leader}");
+            }
+            for member in &value.members {
+                let _ = write!(line, " {}", member.member_id);
+                if let Some(instance) = &member.group_instance_id {
+                    let _ = write!(line, "/{instance}");
+                }
+                let _ = write!(line, ":{}", text(&member.assignment));
+            }
+            line
+        }
+        GroupRecord::OffsetCommit { key, value } => {
+            let place = format!(
+                "append offset {} {}-{}",
+                key.group, key.topic, key.partition
+            );
+            match value {
+                None => format!("{place} gone"),
+                Some(value) if value.expire_timestamp >= 0 => {
+                    format!("{place}={} with expiry", value.offset)
+                }
+                Some(value) => format!("{place}={}", value.offset),
+            }
+        }
+    }
+}
+
+pub(super) fn answer(asked: &str, answer: &Answer<Response>) -> String {
+    match answer {
+        Err(error) => format!("{asked}: {}", error.name()),
+        Ok(response) => format!("{asked}: {}", body(response)),
+    }
+}
+
+fn body(response: &Response) -> String {
+    match response {
+        Response::JoinGroup(response) => join(response),
+        Response::SyncGroup(response) => sync(response),
+        Response::Heartbeat(response) => outcome(response.error_code),
+        Response::LeaveGroup(response) if response.error_code != 0 => outcome(response.error_code),
+        Response::LeaveGroup(response) => {
+            let members = response
+                .members
+                .iter()
+                .map(|member| format!("{}={}", member.member_id, outcome(member.error_code)));
+            members.collect::<Vec<_>>().join(" ")
+        }
+        Response::DescribeGroups(groups) => groups.iter().map(described).collect(),
+        Response::ListGroups(groups) => {
+            let groups = groups.iter().map(|group| {
+                format!(
+                    "{}[{} {} {}]",
+                    group.group_id, group.group_state, group.protocol_type, group.group_type
+                )
+            });
+            groups.collect::<Vec<_>>().join(" ")
+        }
+        Response::DeleteGroups(results) => {
+            let results = results
+                .iter()
+                .map(|result| format!("{}={}", result.group_id, outcome(result.error_code)));
+            results.collect::<Vec<_>>().join(" ")
+        }
+        Response::OffsetCommit(response) => {
+            let partitions = response.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| {
+                    let index = partition.partition_index;
+                    format!("{}-{index}={}", topic.name, outcome(partition.error_code))
+                })
+            });
+            partitions.collect::<Vec<_>>().join(" ")
+        }
+        Response::OffsetFetch(response) => {
+            let partitions = response.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| {
+                    let metadata = partition.metadata.as_deref().unwrap_or_default();
+                    let (index, offset) = (partition.partition_index, partition.committed_offset);
+                    format!("{}-{index}={offset}{metadata}", topic.name)
+                })
+            });
+            partitions.collect::<Vec<_>>().join(" ")
+        }
+        Response::OffsetDelete(response) if response.error_code != 0 => {
+            outcome(response.error_code)
+        }
+        Response::OffsetDelete(response) => {
+            let partitions = response.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| {
+                    let index = partition.partition_index;
+                    format!("{}-{index}={}", topic.name, outcome(partition.error_code))
+                })
+            });
+            partitions.collect::<Vec<_>>().join(" ")
+        }
+        Response::PartitionsDeleted => "done".to_owned(),
+    }
+}
+
+fn join(response: &JoinGroupResponse) -> String {
+    if response.error_code != 0 {
+        return format!("{} id={}", outcome(response.error_code), response.member_id);
+    }
+    let mut line = format!(
+        "generation={} {}/{} leader={} id={}",
+        response.generation_id,
+        response.protocol_type.as_deref().unwrap_or("-"),
+        response.protocol_name.as_deref().unwrap_or("-"),
+        response.leader,
+        response.member_id
+    );
+    if !response.members.is_empty() {
+        let members: Vec<&str> = response
+            .members
+            .iter()
+            .map(|member| member.member_id.as_str())
+            .collect();
+        let _ = write!(line, " members={}", members.join(","));
+    }
+    if response.skip_assignment {
+        line.push_str(" skip");
+    }
+    line
+}
+
+fn sync(response: &SyncGroupResponse) -> String {
+    if response.error_code != 0 {
+        return outcome(response.error_code);
+    }
+    format!("assignment={}", text(&response.assignment))
+}
+
+fn described(
+    group: &ottla_protocol::messages::describe_groups::response::DescribedGroup,
+) -> String {
+    let mut line = format!("{} {}", outcome(group.error_code), group.group_state);
+    if let Some(message) = &group.error_message {
+        let _ = write!(line, " ({message})");
+    }
+    if !group.protocol_type.is_empty() {
+        let _ = write!(line, " {}/{}", group.protocol_type, group.protocol_data);
+    }
+    for member in &group.members {
+        let metadata = if member.member_metadata.is_empty() {
+            ""
+        } else {
+            "+metadata"
+        };
+        let assignment = text(&member.member_assignment);
+        let _ = write!(line, " {}{metadata}:{assignment}", member.member_id);
+    }
+    line
+}
+
+fn outcome(code: i16) -> String {
+    match ErrorCode::from_code(code) {
+        ErrorCode::None => "ok".to_owned(),
+        error => error.name().to_owned(),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,14 @@
+//! Tests of whole machines: scripts for the rules, random runs for what no rule foresees.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read scripts and seeds; the machines do not"
+)]
+
+mod controller;
+mod fetch_sessions;
+mod group_random;
+mod group_scripts;
+mod hosting;
+mod producer_states;
+mod support;
