@@ -161,9 +161,10 @@ impl Server {
             settings,
         });
         let interval = broker.settings.retention_check_interval;
+        let expiration = broker.settings.producer_id_expiration;
         let keeper = std::thread::Builder::new()
             .name("keeper".to_owned())
-            .spawn(move || storage.keeper.run(&storage, interval))?;
+            .spawn(move || storage.keeper.run(&storage, interval, expiration))?;
         let (stopping, stop) = watch::channel(false);
         let gate = Gate::new(broker.settings.connection_limits.clone());
         let memory = MemoryPool::new(broker.settings.request_memory_bytes);

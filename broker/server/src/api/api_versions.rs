@@ -4,9 +4,12 @@
 //! - v3: features, as tagged fields (KIP-584).
 //! - v4: feature ranges may begin at 0 (KIP-1022); older responses leave those out.
 
+use ottla_coordination::controller::MetadataImage;
 use ottla_protocol::apis::ApiKey;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::api_versions::response::ApiVersion;
+use ottla_protocol::messages::api_versions::response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, encode_response};
 
 use super::{APIS, Answer, Context, Outcome};
@@ -14,6 +17,10 @@ use crate::net::Encoded;
 
 /// First version in which the client introduces its software.
 const SOFTWARE_NAME_FROM: i16 = 3;
+/// First version whose readers can take a feature that begins at level 0.
+const LEVEL_ZERO_FROM: i16 = 4;
+/// Name, lowest and highest level of the version that the quorum itself keeps.
+const KRAFT_VERSION: (&str, i16, i16) = ("kraft.version", 0, 1);
 
 pub(crate) fn handle(
     context: &Context<'_>,
@@ -27,10 +34,41 @@ pub(crate) fn handle(
             ..Default::default()
         });
     }
+    let image = context.broker.image.load();
     Answer::now(ApiVersionsResponse {
         api_keys: spoken(|_| true),
+        supported_features: supported_features(context, &image),
+        finalized_features_epoch: image.end().0 - 1,
+        finalized_features: finalized_features(&image),
         ..Default::default()
     })
+}
+
+/// The levels that this broker has registered with, and the one that only the quorum knows of.
+fn supported_features(context: &Context<'_>, image: &MetadataImage) -> Vec<SupportedFeatureKey> {
+    let registered = image.cluster().broker(context.broker.identity.node_id);
+    let registered = registered.into_iter().flat_map(|broker| &broker.features);
+    registered
+        .map(|(name, min, max)| (name.as_str(), *min, *max))
+        .chain([KRAFT_VERSION])
+        .filter(|(_, min, _)| *min > 0 || context.version >= LEVEL_ZERO_FROM)
+        .map(|(name, min_version, max_version)| SupportedFeatureKey {
+            name: name.into(),
+            min_version,
+            max_version,
+            ..Default::default()
+        })
+        .collect()
+}
+
+fn finalized_features(image: &MetadataImage) -> Vec<FinalizedFeatureKey> {
+    let features = image.features().iter().map(|(name, level)| FinalizedFeatureKey {
+        name: name.into(),
+        max_version_level: *level,
+        min_version_level: *level,
+        ..Default::default()
+    });
+    features.collect()
 }
 
 /// The answer to a version from the future: version 0, which every client can read, with what would be understood.

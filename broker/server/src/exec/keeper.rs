@@ -84,7 +84,7 @@ impl Keeper {
     }
 
     /// The thread's life.
-    pub(crate) fn run(&self, storage: &Storage, retention_interval: Duration) {
+    pub(crate) fn run(&self, storage: &Storage, retention_interval: Duration, expiration: Duration) {
         let mut next_retention = Instant::now() + retention_interval;
         loop {
             let Some(due) = self.wait(next_retention) else {
@@ -105,10 +105,10 @@ impl Keeper {
             }
             if next_retention <= Instant::now() {
                 for topic in storage.topics.all() {
-                    topic
-                        .all()
-                        .iter()
-                        .for_each(|partition| partition.apply_retention(clock::now()));
+                    for partition in topic.all() {
+                        partition.apply_retention(clock::now());
+                        partition.expire_producers(clock::now(), expiration);
+                    }
                 }
                 next_retention = Instant::now() + retention_interval;
             }

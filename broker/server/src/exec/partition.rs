@@ -8,9 +8,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ottla_coordination::txn::{ProducerBatch, ProducerStates, Verdict};
-use ottla_log::disk::DiskError;
+use ottla_log::disk::{Disk, DiskError};
 use ottla_log::errors::{AppendError, OpenError, ReadError};
 use ottla_log::log::{FlushTicket, Flushed};
 use ottla_log::{
@@ -58,6 +60,9 @@ pub(crate) struct Replica {
     fetches: Vec<Arc<FetchWait>>,
     /// Waits in the keeper's list for its next round.
     is_listed: bool,
+    /// `appended_bytes` in the keeper's last round, and for how many rounds they have not changed.
+    bytes_last_round: u64,
+    idle_rounds: u32,
 }
 
 /// Whether one of the flusher's threads has this partition.
@@ -84,6 +89,10 @@ pub(crate) struct Bounds {
     pub(crate) last_stable: Offset,
     pub(crate) log_end: Offset,
 }
+
+/// After so many of the keeper's rounds without an append everything is flushed, whatever the topic's durability, and
+/// the files are closed.
+const IDLE_ROUNDS: u32 = 5;
 
 /// What a read found.
 pub(crate) struct Read {
@@ -173,8 +182,8 @@ impl Partition {
         let mut replica = self.open(now)?;
         if let Some(producer) = &how.producer {
             let states = replica
-                .producers()
-                .map_err(|error| self.read_failed(&error))?;
+                .producers(&*self.dir.disk)
+                .map_err(|error| self.disk_failed(&error))?;
             if let Verdict::Duplicate(first) = states.check(producer)? {
                 let placed = Placed {
                     base_offset: first.base_offset,
@@ -197,6 +206,10 @@ impl Partition {
             .log
             .append(batch, offsets, timestamps, now)
             .map_err(|error| self.append_failed(&error))?;
+        let replica = &mut *replica;
+        if let (Some(at), Some(states)) = (appended.rolled, &replica.producers) {
+            producers::write_snapshot(&replica.log, &*self.dir.disk, at, states);
+        }
         if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
             states.apply(producer, appended.base_offset);
         }
@@ -205,7 +218,7 @@ impl Partition {
             let (end, bytes) = (replica.log.end(), replica.appended_bytes);
             replica.show(end, bytes);
         }
-        self.after_append(&mut replica, settings.durability, how.acks, wait, now);
+        self.after_append(replica, settings.durability, how.acks, wait, now);
         Ok(Placed {
             base_offset: appended.base_offset,
             log_append_time: appended.log_append_time,
@@ -370,6 +383,9 @@ impl Partition {
 
     /// Deletes segments that retention lets go and rolls by age; the files go later.
     pub(crate) fn apply_retention(&self, now: Millis) {
+        if self.was_never_used() {
+            return;
+        }
         let Ok(mut replica) = self.open(now) else {
             return;
         };
@@ -392,6 +408,15 @@ impl Partition {
         }
     }
 
+    /// Forgets producers that have been silent for long.
+    pub(crate) fn expire_producers(&self, now: Millis, expiration: Duration) {
+        if let State::Open(replica) = &mut *self.state.lock()
+            && let Some(states) = &mut replica.producers
+        {
+            states.expire(now, i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Takes the partition out of service for good and its folder out of the way.
     pub(crate) fn delete(&self, unique: u128, now: Millis) {
         let state = std::mem::replace(&mut *self.state.lock(), State::Deleted);
@@ -403,10 +428,7 @@ impl Partition {
         }
         self.dir.forget(&self.topic.name, self.index);
         self.dir.partition_removed();
-        let folder = self
-            .dir
-            .path
-            .join(names::partition_dir(&self.topic.name, self.index));
+        let folder = self.folder();
         if self.dir.disk.info(&folder).is_err() {
             return;
         }
@@ -458,14 +480,19 @@ impl Partition {
 
     /// Bytes on disk. A partition that was never used has no folder, and gets none for this.
     pub(crate) fn size_bytes(&self, now: Millis) -> Result<u64, ErrorCode> {
-        let folder = self
-            .dir
-            .path
-            .join(names::partition_dir(&self.topic.name, self.index));
-        if matches!(*self.state.lock(), State::Closed) && self.dir.disk.info(&folder).is_err() {
+        if self.was_never_used() {
             return Ok(0);
         }
         Ok(self.open(now)?.log.size_bytes())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.path.join(names::partition_dir(&self.topic.name, self.index))
+    }
+
+    /// A partition that nobody has written to or read from has no folder, and gets none for being looked at.
+    fn was_never_used(&self) -> bool {
+        matches!(*self.state.lock(), State::Closed) && self.dir.disk.info(&self.folder()).is_err()
     }
 
     fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
@@ -484,10 +511,7 @@ impl Partition {
     }
 
     fn open_log(&self, now: Millis) -> Result<Replica, ErrorCode> {
-        let folder = self
-            .dir
-            .path
-            .join(names::partition_dir(&self.topic.name, self.index));
+        let folder = self.folder();
         self.clear_foreign_folder(&folder, now)
             .map_err(|error| self.disk_failed(&error))?;
         let checkpointed = self.dir.checkpointed(&self.topic.name, self.index);
@@ -529,11 +553,13 @@ impl Partition {
             acks: VecDeque::new(),
             fetches: Vec::new(),
             is_listed: false,
+            bytes_last_round: 0,
+            idle_rounds: 0,
         })
     }
 
     /// A folder of an older topic of the same name is moved away; a new one gets the topic's id.
-    fn clear_foreign_folder(&self, folder: &std::path::Path, now: Millis) -> Result<(), DiskError> {
+    fn clear_foreign_folder(&self, folder: &Path, now: Millis) -> Result<(), DiskError> {
         let disk = &*self.dir.disk;
         match partition_metadata::read(disk, folder) {
             Ok(Some(id)) if id == self.topic.id => return Ok(()),
@@ -584,12 +610,19 @@ impl Partition {
         let State::Open(replica) = &mut *state else {
             return false;
         };
+        let is_idle = replica.appended_bytes == replica.bytes_last_round;
+        replica.bytes_last_round = replica.appended_bytes;
+        replica.idle_rounds = if is_idle { replica.idle_rounds + 1 } else { 0 };
         let is_flushed = replica.log.flushed_end() == replica.log.end();
-        if is_flushed {
+        if is_flushed && replica.idle_rounds >= IDLE_ROUNDS {
+            replica.log.release_files();
             replica.is_listed = false;
             return false;
         }
-        if durability == Durability::Disk || replica.log.flush_is_due(now) {
+        let is_due = durability == Durability::Disk
+            || replica.idle_rounds >= IDLE_ROUNDS
+            || replica.log.flush_is_due(now);
+        if is_due && !is_flushed {
             self.demand_flush(replica);
         }
         true
@@ -697,9 +730,9 @@ impl Partition {
 
 impl Replica {
     /// The state of the producers, read from the log when the first of them is seen.
-    fn producers(&mut self) -> Result<&mut ProducerStates, ReadError> {
+    fn producers(&mut self, disk: &dyn Disk) -> Result<&mut ProducerStates, DiskError> {
         if self.producers.is_none() {
-            self.producers = Some(producers::load(&self.log)?);
+            self.producers = Some(producers::load(&self.log, disk)?);
         }
         Ok(self.producers.get_or_insert_default())
     }

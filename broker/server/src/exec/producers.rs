@@ -1,13 +1,15 @@
-//! Bringing the state of idempotent producers back from a partition's log.
+//! Bringing the state of idempotent producers back from a partition's log, and keeping it beside it.
+//!
+//! The log is the truth; a snapshot, written when a segment is begun, only saves reading what came before. A missing or
+//! damaged one costs time and nothing else.
 
 use ottla_coordination::txn::{ProducerBatch, ProducerStates};
-use ottla_log::disk::{DiskError, read_full};
-use ottla_log::{FileSlice, Log, MinimumRead, ReadError, ReadRequest};
-use ottla_protocol::records::{BATCH_OVERHEAD, BatchHeader};
+use ottla_log::disk::{Disk, DiskError};
+use ottla_log::{Log, producer_snapshot};
+use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
+use ottla_protocol::records::BatchHeader;
 use ottla_protocol::types::Offset;
-
-/// Read at a time: small batches come many at once, of large ones only the header.
-const WINDOW_BYTES: usize = 16 * 1024;
+use tracing::warn;
 
 /// A batch as the producer state sees it; none for batches of other producers.
 pub(crate) fn producer_batch(header: &BatchHeader) -> Option<ProducerBatch> {
@@ -22,63 +24,62 @@ pub(crate) fn producer_batch(header: &BatchHeader) -> Option<ProducerBatch> {
     })
 }
 
-/// Replays the log's batches.
-pub(super) fn load(log: &Log) -> Result<ProducerStates, ReadError> {
-    let mut states = ProducerStates::default();
-    replay(log, log.start(), &mut states)?;
+/// Takes the newest snapshot that can be read and replays the batches after it.
+pub(super) fn load(log: &Log, disk: &dyn Disk) -> Result<ProducerStates, DiskError> {
+    let (mut states, from) = newest_snapshot(log, disk).unwrap_or_else(|| (ProducerStates::default(), log.start()));
+    log.scan_batches(from, &mut |header| {
+        if let Some(batch) = producer_batch(header).filter(|_| !header.is_control()) {
+            states.apply(&batch, header.base_offset);
+        }
+    })?;
     Ok(states)
 }
 
-fn replay(log: &Log, from: Offset, states: &mut ProducerStates) -> Result<(), ReadError> {
-    let mut next = from;
-    while next < log.end() {
-        let request = ReadRequest {
-            from: next,
-            max_bytes: i32::MAX as usize,
-            upper_end: log.end(),
-            minimum: MinimumRead::OneBatch,
-        };
-        let Some(slice) = log.read(request)? else {
-            break;
-        };
-        let end = replay_slice(&slice, states).map_err(|source| DiskError {
-            what: "read",
-            path: std::path::PathBuf::from("a segment"),
-            source,
-        })?;
-        if end <= next {
-            break;
+fn newest_snapshot(log: &Log, disk: &dyn Disk) -> Option<(ProducerStates, Offset)> {
+    let usable = log.producer_snapshots().iter().rev().filter(|at| (log.start()..=log.end()).contains(at));
+    for at in usable {
+        match producer_snapshot::read(disk, log.dir(), *at) {
+            Ok(entries) => {
+                let entries: Vec<_> = entries.iter().map(to_message).collect();
+                return Some((ProducerStates::from_entries(&entries), *at));
+            }
+            Err(error) => warn!("producer snapshot ignored: {error}"),
         }
-        next = end;
     }
-    Ok(())
+    None
 }
 
-/// Walks the headers of a range; the offset after its last batch.
-fn replay_slice(slice: &FileSlice, states: &mut ProducerStates) -> std::io::Result<Offset> {
-    let mut window = vec![0; WINDOW_BYTES.min(slice.len)];
-    let (mut window_start, mut window_len) = (0, 0);
-    let mut position = 0;
-    let mut next = slice.base_offset;
-    while position + BATCH_OVERHEAD <= slice.len {
-        if position < window_start || position + BATCH_OVERHEAD > window_start + window_len {
-            let wanted = window.len().min(slice.len - position);
-            window_len = read_full(
-                &*slice.file,
-                &mut window[..wanted],
-                slice.position + position as u64,
-            )?;
-            window_start = position;
-        }
-        let at = position - window_start;
-        let Some(Ok(header)) = window.get(at..window_len).map(BatchHeader::read) else {
-            break;
-        };
-        if let Some(batch) = producer_batch(&header) {
-            states.apply(&batch, header.base_offset);
-        }
-        next = header.next_offset();
-        position += header.size_in_bytes();
+/// Keeps the state as it is before a segment's first batch.
+pub(super) fn write_snapshot(log: &Log, disk: &dyn Disk, at: Offset, states: &ProducerStates) {
+    let entries: Vec<_> = states.to_entries().iter().map(from_message).collect();
+    if let Err(error) = producer_snapshot::write(disk, log.dir(), at, &entries) {
+        warn!("producer snapshot not written: {error}");
     }
-    Ok(next)
+}
+
+fn to_message(entry: &producer_snapshot::ProducerEntry) -> ProducerEntry {
+    ProducerEntry {
+        producer_id: entry.producer_id.0,
+        epoch: entry.epoch.0,
+        last_sequence: entry.last_sequence,
+        last_offset: entry.last_offset.0,
+        offset_delta: entry.offset_delta,
+        timestamp: entry.timestamp.0,
+        coordinator_epoch: entry.coordinator_epoch,
+        current_txn_first_offset: entry.current_txn_first_offset.0,
+        ..Default::default()
+    }
+}
+
+fn from_message(entry: &ProducerEntry) -> producer_snapshot::ProducerEntry {
+    producer_snapshot::ProducerEntry {
+        producer_id: entry.producer_id.into(),
+        epoch: entry.epoch.into(),
+        last_sequence: entry.last_sequence,
+        last_offset: entry.last_offset.into(),
+        offset_delta: entry.offset_delta,
+        timestamp: entry.timestamp.into(),
+        coordinator_epoch: entry.coordinator_epoch,
+        current_txn_first_offset: entry.current_txn_first_offset.into(),
+    }
 }
