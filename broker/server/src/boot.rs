@@ -11,7 +11,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
+use ottla_coordination::controller;
 use ottla_coordination::fetch_session::FetchSessions;
+use ottla_log::LogConfig;
+use ottla_protocol::types::Millis;
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -20,8 +23,12 @@ use tracing::{info, warn};
 
 use crate::broker::Broker;
 use crate::data_dirs::{self, DataDirs};
-use crate::exec::Storage;
+use crate::clock;
+use crate::exec::config_rules::Rules;
+use crate::exec::controller::ControllerHost;
 use crate::exec::log_dirs::LogDirs;
+use crate::exec::metadata_log::MetadataLog;
+use crate::exec::{Storage, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
 use crate::settings::{Endpoint, Settings};
@@ -148,11 +155,14 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let (fatal_sender, fatal) = mpsc::unbounded_channel();
         let storage = Arc::new(Storage::new(LogDirs::new(data.dirs, fatal_sender)));
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let controller = open_controller(&config, &storage, &settings)?;
         let broker = Arc::new(Broker {
             identity: data.identity,
             storage: storage.clone(),
             log_limits: LogLimits::default(),
-            config: ArcSwap::from_pointee(config),
+            config,
+            controller,
             image: ArcSwap::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(
                 settings.fetch_sessions_max,
@@ -160,6 +170,11 @@ impl Server {
             )),
             settings,
         });
+        let mut addresses = Vec::new();
+        for listener in &listeners {
+            addresses.push((listener.name().to_owned(), listener.local_addr()?));
+        }
+        registration::register(&broker, &addresses)?;
         let interval = broker.settings.retention_check_interval;
         let expiration = broker.settings.producer_id_expiration;
         let keeper = std::thread::Builder::new()
@@ -209,6 +224,7 @@ impl Server {
         {
             self.accepting.abort_all();
         }
+        let broker = self.broker.clone();
         let storage = self.broker.storage.clone();
         storage.keeper.stop();
         let keeper = self.keeper.take();
@@ -216,10 +232,46 @@ impl Server {
             if let Some(keeper) = keeper {
                 drop(keeper.join());
             }
+            broker.controller.close(&broker);
             storage.close();
         })
         .await?;
         info!("stopped");
         Ok(())
     }
+}
+
+/// The controller on the metadata log, which is opened and read.
+fn open_controller(
+    config: &Arc<ArcSwap<BrokerConfig>>,
+    storage: &Storage,
+    settings: &Settings,
+) -> anyhow::Result<ControllerHost> {
+    let in_force = config.load();
+    let values = in_force.settings();
+    let log_config = LogConfig {
+        segment_bytes: values.size("metadata.log.segment.bytes").unwrap_or(0) as u64,
+        segment_ms: Millis(values.number("metadata.log.segment.ms")),
+        // What snapshots stand for goes with them, nothing else ever.
+        retention_ms: Millis(-1),
+        ..LogConfig::default()
+    };
+    let dir = storage.dirs.metadata_dir();
+    let (log, image) = MetadataLog::open(dir, settings.node_id, log_config, clock::now())?;
+    let number = |key: &str| values.number(key);
+    let limits = controller::Settings {
+        partition_count_default: i32::try_from(number("num.partitions")).unwrap_or(1),
+        replication_factor_default: i16::try_from(number("default.replication.factor"))
+            .unwrap_or(1),
+        ..Default::default()
+    };
+    let snapshot_bytes = values.size("metadata.log.max.record.bytes.between.snapshots");
+    let snapshot_bytes = snapshot_bytes.unwrap_or(0) as u64;
+    Ok(ControllerHost::new(
+        log,
+        image,
+        limits,
+        Rules::new(config.clone()),
+        snapshot_bytes,
+    ))
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::controller::MetadataImage;
+use ottla_coordination::controller::{ConfigResourceType, MetadataImage};
 use ottla_coordination::fetch_session::FetchSessions;
 use parking_lot::Mutex;
+use tracing::warn;
 
 use crate::data_dirs::Identity;
+use crate::exec::controller::ControllerHost;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
 use crate::net::Peer;
@@ -18,27 +20,53 @@ pub(crate) struct Broker {
     pub(crate) settings: Settings,
     pub(crate) identity: Identity,
     /// The configuration in force: static, and what was changed at run time.
-    pub(crate) config: ArcSwap<BrokerConfig>,
+    pub(crate) config: Arc<ArcSwap<BrokerConfig>>,
     /// What is committed of the metadata log.
     pub(crate) image: ArcSwap<MetadataImage>,
     pub(crate) storage: Arc<Storage>,
+    pub(crate) controller: ControllerHost,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) log_limits: LogLimits,
 }
 
 impl Broker {
-    /// Makes a newer image the current one. Called by one thread at a time, in the order of the log.
+    /// Makes a newer image the current one, and what it says of brokers the configuration in force. Called by one
+    /// thread at a time, in the order of the log.
     pub(crate) fn publish(&self, image: MetadataImage) {
         let old = self.image.load_full();
+        let config = self.renewed_config(&old, &image);
+        if let Some(config) = &config {
+            self.config.store(config.clone());
+        }
         publish::bring_up_to(&self.storage, &self.config.load(), &old, &image);
+        if let Some(config) = config {
+            publish::renew_all_settings(&self.storage, &config, &image);
+        }
         self.image.store(Arc::new(image));
     }
 
-    /// Makes a newer configuration the one in force, for topics too.
-    pub(crate) fn set_config(&self, config: BrokerConfig) {
-        let config = Arc::new(config);
-        self.config.store(config.clone());
-        publish::renew_all_settings(&self.storage, &config, &self.image.load());
+    /// The configuration that holds with a newer image, if it is another one.
+    fn renewed_config(
+        &self,
+        old: &MetadataImage,
+        new: &MetadataImage,
+    ) -> Option<Arc<BrokerConfig>> {
+        let node_id = self.settings.node_id.to_string();
+        let of = |image: &MetadataImage, name: &str| {
+            image.configs().of(ConfigResourceType::Broker, name).clone()
+        };
+        let (defaults, own) = (of(new, ""), of(new, &node_id));
+        if defaults == of(old, "") && own == of(old, &node_id) {
+            return None;
+        }
+        match self.config.load().with_dynamic(defaults, own) {
+            Ok(config) => Some(Arc::new(config)),
+            Err(error) => {
+                // It was checked when it was set; what is in the file may have changed since.
+                warn!("the dynamic configuration of this broker has no effect: {error}");
+                None
+            }
+        }
     }
 
     /// Where a client finds this broker: as configured for the listener, else at the address that it came to.

@@ -7,6 +7,7 @@
 mod access;
 mod api_versions;
 mod call;
+mod create_topics;
 mod delete_records;
 mod describe_cluster;
 mod describe_log_dirs;
@@ -75,6 +76,12 @@ pub(crate) static APIS: &[Api] = &[
         ApiVersionsRequest,
         InTurn,
         api_versions::handle
+    ),
+    api!(
+        CreateTopics,
+        CreateTopicsRequest,
+        InTurn,
+        create_topics::handle
     ),
     api!(
         DeleteRecords,

@@ -194,6 +194,12 @@ impl LogDirs {
         }
     }
 
+    /// The directory of the metadata log.
+    pub(crate) fn metadata_dir(&self) -> &Arc<LogDir> {
+        let dir = self.dirs.iter().find(|dir| dir.holds_metadata);
+        dir.expect("one directory holds the metadata log")
+    }
+
     pub(crate) fn write_checkpoints(&self) {
         for dir in &self.dirs {
             if let Err(error) = dir.write_checkpoints() {

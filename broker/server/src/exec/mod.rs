@@ -1,12 +1,22 @@
 //! Carries out what is decided: partitions and their files, flushes, timers.
 
+<<<<<<< HEAD
 pub(crate) mod auto_create;
+=======
+pub(crate) mod config_rules;
+pub(crate) mod controller;
+>>>>>>> 555c764 (Host the controller on the metadata log)
 pub(crate) mod flusher;
 pub(crate) mod keeper;
 pub(crate) mod log_dirs;
+pub(crate) mod metadata_log;
+mod metadata_snapshot;
 pub(crate) mod partition;
 pub(crate) mod producers;
 pub(crate) mod publish;
+mod quorum_state;
+pub(crate) mod registration;
+mod replay;
 pub(crate) mod topic;
 pub(crate) mod waits;
 

@@ -1,0 +1,315 @@
+//! `__cluster_metadata-0`: the log of the metadata quorum, whose only voter is this node.
+//!
+//! Owns: the folder with the log, `quorum-state` and the snapshots, all in the reference's formats.
+//! Always: an epoch is in `quorum-state` before a record of it is in the log; a snapshot is whole and on disk before
+//! anything that it stands for goes. Deliberately not here: what the records mean (`ottla_coordination::controller`),
+//! when to flush, who waits.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ottla_coordination::controller::MetadataImage;
+use ottla_coordination::quorum::SoleVoter;
+use ottla_log::disk::DiskError;
+use ottla_log::errors::{AppendError, OpenError, ReadError};
+use ottla_log::partition_metadata::{self, PartitionMetadataError};
+use ottla_log::log::{FlushTicket, Flushed};
+use ottla_log::{
+    Log, LogConfig, MinimumRead, Offsets, OpenInput, ReadRequest, SharedDisk,
+    Timestamps, names,
+};
+use ottla_protocol::compress::Compression;
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::metadata::MetadataRecord;
+use ottla_protocol::messages::{Message, decode_metadata_record, encode_metadata_record};
+use ottla_protocol::records::BatchBuilder;
+use ottla_protocol::records::builder::BuildError;
+use ottla_protocol::records::control::{ControlType, Place, control_batch};
+use ottla_protocol::types::{BrokerId, LeaderEpoch, Millis, Offset, PartitionIndex};
+use ottla_protocol::wire::Uuid;
+use tracing::{error, info, warn};
+
+use super::log_dirs::LogDir;
+use super::metadata_snapshot::{self as snapshot, SnapshotError, SnapshotId};
+use super::quorum_state::{self, QuorumStateError};
+use super::replay::{READ_BYTES, ReplayError, each_record};
+
+pub(crate) const TOPIC: &str = "__cluster_metadata";
+const PARTITION: PartitionIndex = PartitionIndex(0);
+
+/// Why the metadata log cannot be used. Each stops the start: without metadata there is no broker.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MetadataLogError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("the metadata log cannot be opened: {0}")]
+    Open(#[from] OpenError),
+    #[error("the metadata log cannot be read: {0}")]
+    Read(#[from] ReadError),
+    #[error("the metadata log cannot be replayed: {0}")]
+    Replay(#[from] ReplayError),
+    #[error("the metadata log cannot be written: {0}")]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    QuorumState(#[from] QuorumStateError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    PartitionMetadata(#[from] PartitionMetadataError),
+    #[error("the metadata log begins at offset {start}, and no snapshot reaches that far")]
+    Gap { start: Offset },
+}
+
+/// Version of a metadata record, as the reference writes them at the finalised `metadata.version`.
+fn record_version(record: &MetadataRecord) -> i16 {
+    match record {
+        // The lowest version that has what the record says.
+        MetadataRecord::BrokerRegistrationChange(change) => {
+            if change.in_controlled_shutdown == 0 && change.log_dirs.is_empty() {
+                0
+            } else {
+                2
+            }
+        }
+        other => other.max_version(),
+    }
+}
+
+/// The value of a metadata record.
+pub(super) fn encode(record: &MetadataRecord) -> bytes::Bytes {
+    encode_metadata_record(record, record_version(record))
+}
+
+pub(crate) struct MetadataLog {
+    disk: SharedDisk,
+    folder: PathBuf,
+    log: Log,
+    voter: SoleVoter,
+    snapshot: Option<SnapshotId>,
+    bytes_since_snapshot: u64,
+    last_timestamp: Millis,
+}
+
+impl MetadataLog {
+    /// Opens the log, loads what it holds, and begins a new epoch in it. Nothing of that epoch is flushed yet.
+    pub(crate) fn open(
+        dir: &LogDir,
+        node_id: BrokerId,
+        config: LogConfig,
+        now: Millis,
+    ) -> Result<(Self, MetadataImage), MetadataLogError> {
+        let disk = dir.disk.clone();
+        let folder = dir.path.join(names::partition_dir(TOPIC, PARTITION));
+        prepare_folder(&disk, &folder)?;
+        let (snapshot, mut image) = snapshot::load_newest(&*disk, &folder)?.unzip();
+        let snapshot_end = snapshot.map_or(Offset::ZERO, |id| id.end);
+        let input = OpenInput {
+            recovery_point: snapshot_end,
+            log_start: snapshot_end,
+            clean_shutdown: dir.was_clean,
+        };
+        let (mut log, report) = Log::open(disk.clone(), &folder, Arc::new(config), input, now)?;
+        if !report.is_quiet() {
+            warn!(folder = %folder.display(), ?report, "metadata log recovered");
+        }
+        if log.end() < snapshot_end {
+            log.restart_at(snapshot_end, now)?;
+        }
+        if log.start() > snapshot_end {
+            return Err(MetadataLogError::Gap { start: log.start() });
+        }
+        let (bytes_since_snapshot, last_timestamp) =
+            replay(&log, snapshot_end, image.get_or_insert_default())?;
+        let last = quorum_state::read(&*disk, &folder)?.unwrap_or_default();
+        let log_epoch = log.epochs().latest().unwrap_or(LeaderEpoch(0));
+        let snapshot_epoch = snapshot.map_or(LeaderEpoch(0), |id| id.epoch);
+        let voter = SoleVoter::elect(node_id, dir.id, last, log_epoch.max(snapshot_epoch));
+        quorum_state::write(&*disk, &folder, &voter.state())?;
+        let mut opened = Self {
+            disk,
+            folder,
+            log,
+            voter,
+            snapshot,
+            bytes_since_snapshot,
+            last_timestamp,
+        };
+        opened.begin_epoch(now)?;
+        Ok((opened, image.unwrap_or_default()))
+    }
+
+    /// Opens the epoch with the control record that says who leads it.
+    fn begin_epoch(&mut self, now: Millis) -> Result<(), MetadataLogError> {
+        let at = Place {
+            base_offset: self.log.end(),
+            leader_epoch: self.voter.epoch(),
+            timestamp: now,
+        };
+        let body = self.voter.leader_change().to_bytes(0);
+        let batch = control_batch(at, ControlType::LeaderChange, &body)?;
+        self.append_batch(batch, now)?;
+        Ok(())
+    }
+
+    fn append_batch(&mut self, mut batch: Vec<u8>, now: Millis) -> Result<Offset, AppendError> {
+        let offsets = Offsets::Assign {
+            leader_epoch: self.voter.epoch(),
+        };
+        let appended = self
+            .log
+            .append(&mut batch, offsets, Timestamps::Create, now)?;
+        self.bytes_since_snapshot += batch.len() as u64;
+        self.last_timestamp = now;
+        Ok(appended.base_offset)
+    }
+
+    pub(crate) fn end(&self) -> Offset {
+        self.log.end()
+    }
+
+    pub(crate) fn epoch(&self) -> LeaderEpoch {
+        self.voter.epoch()
+    }
+
+    /// What has to be synced for everything appended so far to survive; none if it does already.
+    pub(crate) fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
+        self.log.start_flush()
+    }
+
+    /// Takes in what a flush achieved; the offset below which everything is committed.
+    pub(crate) fn finish_flush(&mut self, flushed: Flushed) -> Offset {
+        self.log.finish_flush(flushed);
+        self.voter.flushed(self.log.flushed_end());
+        self.voter.high_watermark()
+    }
+
+    /// Bytes of records that the newest snapshot does not stand for.
+    pub(crate) fn bytes_since_snapshot(&self) -> u64 {
+        self.bytes_since_snapshot
+    }
+
+    /// What a snapshot of this image is called and carries. None where there is one already.
+    pub(crate) fn plan_snapshot(&self, image: MetadataImage) -> Option<PlannedSnapshot> {
+        let last = Offset(image.end().0.checked_sub(1).filter(|last| *last >= 0)?);
+        let epoch = self.log.epochs().at(last)?;
+        let id = SnapshotId {
+            end: image.end(),
+            epoch,
+        };
+        (self.snapshot != Some(id)).then(|| PlannedSnapshot {
+            disk: self.disk.clone(),
+            folder: self.folder.clone(),
+            id,
+            image,
+            last_timestamp: self.last_timestamp,
+        })
+    }
+
+    /// Lets go of what a written snapshot stands for: older snapshots, and whole segments below it.
+    pub(crate) fn snapshot_written(&mut self, id: SnapshotId, now: Millis) -> Result<(), DiskError> {
+        self.snapshot = Some(id);
+        self.bytes_since_snapshot = 0;
+        self.log.roll(now)?;
+        self.log.set_start(id.end)?;
+        for segment in self.log.apply_retention(id.end, now)? {
+            // Nobody reads the metadata log but this process, and it has what the segment held.
+            segment.remove(&*self.disk)?;
+        }
+        snapshot::remove_older(&*self.disk, &self.folder, id)?;
+        info!(end = %id.end, epoch = %id.epoch, "metadata snapshot written");
+        Ok(())
+    }
+
+    /// Flushes and closes the log.
+    pub(crate) fn close(self) -> Result<(), DiskError> {
+        self.log.close().map(drop)
+    }
+}
+
+/// A snapshot that can be written without holding the log.
+pub(crate) struct PlannedSnapshot {
+    disk: SharedDisk,
+    folder: PathBuf,
+    id: SnapshotId,
+    image: MetadataImage,
+    last_timestamp: Millis,
+}
+
+impl PlannedSnapshot {
+    pub(crate) fn write(&self, now: Millis) -> Result<SnapshotId, SnapshotError> {
+        snapshot::write(
+            &*self.disk,
+            &self.folder,
+            self.id,
+            &self.image,
+            self.last_timestamp,
+            now,
+        )?;
+        Ok(self.id)
+    }
+}
+
+impl ottla_coordination::Log<MetadataRecord> for MetadataLog {
+    fn append(&mut self, now: Millis, records: &[MetadataRecord]) -> Result<Offset, ErrorCode> {
+        let mut builder = BatchBuilder::new(Compression::None);
+        for record in records {
+            if let Err(failure) = builder.append(now, None, Some(&encode(record)), &[]) {
+                error!("metadata records cannot be written as one batch: {failure}");
+                return Err(ErrorCode::UnknownServerError);
+            }
+        }
+        let batch = builder.build().map_err(|failure| {
+            error!("metadata records cannot be written as one batch: {failure}");
+            ErrorCode::UnknownServerError
+        })?;
+        self.append_batch(batch, now).map_err(|failure| {
+            error!("the metadata log cannot be written: {failure}");
+            ErrorCode::KafkaStorageError
+        })
+    }
+}
+
+fn prepare_folder(disk: &SharedDisk, folder: &Path) -> Result<(), MetadataLogError> {
+    disk.create_dir_all(folder).map_err(|source| DiskError {
+        what: "create",
+        path: folder.to_owned(),
+        source,
+    })?;
+    if partition_metadata::read(&**disk, folder)?.is_none() {
+        partition_metadata::write(&**disk, folder, Uuid::METADATA_TOPIC)?;
+    }
+    Ok(())
+}
+
+/// Applies the log's records from `from` on. Returns their bytes and the time of the last.
+fn replay(
+    log: &Log,
+    from: Offset,
+    image: &mut MetadataImage,
+) -> Result<(u64, Millis), MetadataLogError> {
+    let mut next = from;
+    let mut bytes = 0;
+    let mut last_timestamp = Millis(0);
+    while next < log.end() {
+        let request = ReadRequest {
+            from: next,
+            max_bytes: READ_BYTES,
+            upper_end: log.end(),
+            minimum: MinimumRead::OneBatch,
+        };
+        let Some(slice) = log.read(request)? else {
+            break;
+        };
+        bytes += slice.len as u64;
+        next = each_record(&slice, next, |record| {
+            last_timestamp = record.timestamp;
+            let value = record.value.ok_or("it has no value")?;
+            let (decoded, _) = decode_metadata_record(value).map_err(|error| error.to_string())?;
+            image.apply(record.offset, &decoded);
+            Ok(())
+        })?;
+    }
+    Ok((bytes, last_timestamp))
+}
