@@ -1,11 +1,8 @@
 //! Carries out what is decided: partitions and their files, flushes, timers.
 
-<<<<<<< HEAD
 pub(crate) mod auto_create;
-=======
 pub(crate) mod config_rules;
 pub(crate) mod controller;
->>>>>>> 555c764 (Host the controller on the metadata log)
 pub(crate) mod flusher;
 pub(crate) mod keeper;
 pub(crate) mod log_dirs;
