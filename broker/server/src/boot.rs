@@ -22,8 +22,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::broker::Broker;
-use crate::data_dirs::{self, DataDirs};
 use crate::clock;
+use crate::data_dirs::{self, DataDirs};
 use crate::exec::config_rules::Rules;
 use crate::exec::controller::ControllerHost;
 use crate::exec::log_dirs::LogDirs;

@@ -189,5 +189,9 @@ pub(crate) fn random_id() -> Uuid {
 
 /// A random number for choices that need no secrecy.
 pub(crate) fn random_number() -> u32 {
-    u32::from_be_bytes(uuid::Uuid::new_v4().as_bytes()[..4].try_into().unwrap_or_default())
+    u32::from_be_bytes(
+        uuid::Uuid::new_v4().as_bytes()[..4]
+            .try_into()
+            .unwrap_or_default(),
+    )
 }

@@ -73,7 +73,10 @@ fn creatable(name: &StrBytes, settings: &Settings) -> CreatableTopic {
             vec![
                 ("cleanup.policy", "compact".to_owned()),
                 ("compression.type", "producer".to_owned()),
-                ("segment.bytes", settings.number("offsets.topic.segment.bytes").to_string()),
+                (
+                    "segment.bytes",
+                    settings.number("offsets.topic.segment.bytes").to_string(),
+                ),
             ],
         ),
         TRANSACTIONS_TOPIC => (
@@ -82,8 +85,16 @@ fn creatable(name: &StrBytes, settings: &Settings) -> CreatableTopic {
             vec![
                 ("cleanup.policy", "compact".to_owned()),
                 ("compression.type", "uncompressed".to_owned()),
-                ("min.insync.replicas", settings.number("transaction.state.log.min.isr").to_string()),
-                ("segment.bytes", settings.number("transaction.state.log.segment.bytes").to_string()),
+                (
+                    "min.insync.replicas",
+                    settings.number("transaction.state.log.min.isr").to_string(),
+                ),
+                (
+                    "segment.bytes",
+                    settings
+                        .number("transaction.state.log.segment.bytes")
+                        .to_string(),
+                ),
                 ("unclean.leader.election.enable", "false".to_owned()),
             ],
         ),

@@ -92,7 +92,10 @@ impl ControllerHost {
     /// Whether the level of a feature was ever set.
     pub(super) fn has_feature(&self, name: &str) -> bool {
         let state = self.state.lock();
-        let image = state.active.as_ref().map(|active| active.host.machine().image());
+        let image = state
+            .active
+            .as_ref()
+            .map(|active| active.host.machine().image());
         image.is_some_and(|image| image.features().contains_key(name))
     }
 
@@ -219,7 +222,8 @@ impl ControllerHost {
         self.flush(broker);
         let image = {
             let state = self.state.lock();
-            let large = |active: &&Active| active.log.bytes_since_snapshot() > SNAPSHOT_AT_STOP_BYTES;
+            let large =
+                |active: &&Active| active.log.bytes_since_snapshot() > SNAPSHOT_AT_STOP_BYTES;
             let active = state.active.as_ref().filter(large);
             active.map(|active| active.host.machine().image().clone())
         };

@@ -12,11 +12,10 @@ use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::quorum::SoleVoter;
 use ottla_log::disk::DiskError;
 use ottla_log::errors::{AppendError, OpenError, ReadError};
-use ottla_log::partition_metadata::{self, PartitionMetadataError};
 use ottla_log::log::{FlushTicket, Flushed};
+use ottla_log::partition_metadata::{self, PartitionMetadataError};
 use ottla_log::{
-    Log, LogConfig, MinimumRead, Offsets, OpenInput, ReadRequest, SharedDisk,
-    Timestamps, names,
+    Log, LogConfig, MinimumRead, Offsets, OpenInput, ReadRequest, SharedDisk, Timestamps, names,
 };
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
@@ -208,7 +207,11 @@ impl MetadataLog {
     }
 
     /// Lets go of what a written snapshot stands for: older snapshots, and whole segments below it.
-    pub(crate) fn snapshot_written(&mut self, id: SnapshotId, now: Millis) -> Result<(), DiskError> {
+    pub(crate) fn snapshot_written(
+        &mut self,
+        id: SnapshotId,
+        now: Millis,
+    ) -> Result<(), DiskError> {
         self.snapshot = Some(id);
         self.bytes_since_snapshot = 0;
         self.log.roll(now)?;

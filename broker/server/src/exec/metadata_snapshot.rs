@@ -52,7 +52,8 @@ impl SnapshotId {
 
     fn parse(name: &str) -> Option<Self> {
         let (end, epoch) = name.strip_suffix(SUFFIX)?.split_once('-')?;
-        let is_number = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
+        let is_number =
+            |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
         (is_number(end, 20) && is_number(epoch, 10)).then_some(())?;
         Some(Self {
             end: Offset(end.parse().ok()?),
@@ -165,7 +166,11 @@ fn encode_snapshot(
         last_contained_log_timestamp: last_timestamp.0,
         ..Default::default()
     };
-    let mut content = control_batch(at(Offset::ZERO), ControlType::SnapshotHeader, &header.to_bytes(0))?;
+    let mut content = control_batch(
+        at(Offset::ZERO),
+        ControlType::SnapshotHeader,
+        &header.to_bytes(0),
+    )?;
     let mut next = Offset(1);
     let builder_at = |offset| {
         BatchBuilder::new(Compression::None)
@@ -184,12 +189,20 @@ fn encode_snapshot(
         content.extend(builder.build()?);
     }
     let footer = SnapshotFooterRecord::default();
-    content.extend(control_batch(at(next), ControlType::SnapshotFooter, &footer.to_bytes(0))?);
+    content.extend(control_batch(
+        at(next),
+        ControlType::SnapshotFooter,
+        &footer.to_bytes(0),
+    )?);
     Ok(content)
 }
 
 /// Removes the snapshots that a newer one replaces.
-pub(crate) fn remove_older(disk: &dyn Disk, folder: &Path, newest: SnapshotId) -> Result<(), DiskError> {
+pub(crate) fn remove_older(
+    disk: &dyn Disk,
+    folder: &Path,
+    newest: SnapshotId,
+) -> Result<(), DiskError> {
     let entries = disk.list(folder).map_err(|source| DiskError {
         what: "list",
         path: folder.to_owned(),
@@ -241,7 +254,11 @@ mod tests {
         let disk = RealDisk::shared();
         let image = image(20_000);
         write(&*disk, dir.path(), ID, &image, Millis(5), Millis(6)).unwrap();
-        assert!(dir.path().join("00000000000000000042-0000000003.checkpoint").exists());
+        assert!(
+            dir.path()
+                .join("00000000000000000042-0000000003.checkpoint")
+                .exists()
+        );
         let (id, loaded) = load_newest(&*disk, dir.path()).unwrap().unwrap();
         assert_eq!(id, ID);
         assert_eq!(loaded, image);
@@ -252,7 +269,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::shared();
         write(&*disk, dir.path(), ID, &image(3), Millis(5), Millis(6)).unwrap();
-        let newer = SnapshotId { end: Offset(50), ..ID };
+        let newer = SnapshotId {
+            end: Offset(50),
+            ..ID
+        };
         write(&*disk, dir.path(), newer, &image(4), Millis(5), Millis(6)).unwrap();
         let file = dir.path().join(newer.file_name(SUFFIX));
         let whole = std::fs::read(&file).unwrap();

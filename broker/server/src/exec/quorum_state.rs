@@ -114,10 +114,7 @@ mod tests {
         write(&*RealDisk::shared(), dir.path(), &state).unwrap();
         let written: Value =
             serde_json::from_slice(&std::fs::read(dir.path().join(FILE)).unwrap()).unwrap();
-        assert_eq!(
-            written,
-            serde_json::from_slice::<Value>(REFERENCE).unwrap()
-        );
+        assert_eq!(written, serde_json::from_slice::<Value>(REFERENCE).unwrap());
     }
 
     #[test]

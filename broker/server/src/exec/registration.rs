@@ -128,7 +128,11 @@ fn registration(broker: &Broker, bound: &[(String, SocketAddr)]) -> BrokerRegist
     let listeners = bound.iter().map(|(name, address)| {
         match advertised.iter().find(|endpoint| endpoint.name == *name) {
             Some(endpoint) => listener(name, endpoint.host.clone(), endpoint.port),
-            None => listener(name, address.ip().to_canonical().to_string(), address.port()),
+            None => listener(
+                name,
+                address.ip().to_canonical().to_string(),
+                address.port(),
+            ),
         }
     });
     let features = FEATURES.iter().map(|feature| Feature {
