@@ -62,12 +62,15 @@ fn supported_features(context: &Context<'_>, image: &MetadataImage) -> Vec<Suppo
 }
 
 fn finalized_features(image: &MetadataImage) -> Vec<FinalizedFeatureKey> {
-    let features = image.features().iter().map(|(name, level)| FinalizedFeatureKey {
-        name: name.into(),
-        max_version_level: *level,
-        min_version_level: *level,
-        ..Default::default()
-    });
+    let features = image
+        .features()
+        .iter()
+        .map(|(name, level)| FinalizedFeatureKey {
+            name: name.into(),
+            max_version_level: *level,
+            min_version_level: *level,
+            ..Default::default()
+        });
     features.collect()
 }
 

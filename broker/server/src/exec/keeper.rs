@@ -84,7 +84,12 @@ impl Keeper {
     }
 
     /// The thread's life.
-    pub(crate) fn run(&self, storage: &Storage, retention_interval: Duration, expiration: Duration) {
+    pub(crate) fn run(
+        &self,
+        storage: &Storage,
+        retention_interval: Duration,
+        expiration: Duration,
+    ) {
         let mut next_retention = Instant::now() + retention_interval;
         loop {
             let Some(due) = self.wait(next_retention) else {

@@ -26,7 +26,8 @@ pub(crate) fn producer_batch(header: &BatchHeader) -> Option<ProducerBatch> {
 
 /// Takes the newest snapshot that can be read and replays the batches after it.
 pub(super) fn load(log: &Log, disk: &dyn Disk) -> Result<ProducerStates, DiskError> {
-    let (mut states, from) = newest_snapshot(log, disk).unwrap_or_else(|| (ProducerStates::default(), log.start()));
+    let (mut states, from) =
+        newest_snapshot(log, disk).unwrap_or_else(|| (ProducerStates::default(), log.start()));
     log.scan_batches(from, &mut |header| {
         if let Some(batch) = producer_batch(header).filter(|_| !header.is_control()) {
             states.apply(&batch, header.base_offset);
@@ -36,7 +37,11 @@ pub(super) fn load(log: &Log, disk: &dyn Disk) -> Result<ProducerStates, DiskErr
 }
 
 fn newest_snapshot(log: &Log, disk: &dyn Disk) -> Option<(ProducerStates, Offset)> {
-    let usable = log.producer_snapshots().iter().rev().filter(|at| (log.start()..=log.end()).contains(at));
+    let usable = log
+        .producer_snapshots()
+        .iter()
+        .rev()
+        .filter(|at| (log.start()..=log.end()).contains(at));
     for at in usable {
         match producer_snapshot::read(disk, log.dir(), *at) {
             Ok(entries) => {

@@ -1,0 +1,156 @@
+//! When a partition is flushed, and what that lets go: acknowledgements, the high watermark, waiting fetches.
+//!
+//! Always: one flush at a time; whoever asks while one runs gets the next, which begins when it ends.
+
+use std::sync::Arc;
+
+use ottla_log::disk::DiskError;
+use ottla_log::log::{FlushTicket, Flushed};
+use ottla_protocol::types::Millis;
+
+use super::replica::{Flush, Replica};
+use super::{Acks, Partition, State};
+use crate::exec::log_dirs::Checkpointed;
+use crate::exec::topic::Durability;
+use crate::exec::waits::AckWait;
+
+/// After so many of the keeper's rounds without an append everything is flushed, whatever the topic's durability, and
+/// the files are closed.
+const IDLE_ROUNDS: u32 = 5;
+
+impl Partition {
+    /// Sees to the flush that an append needs, now or in the keeper's next round.
+    pub(super) fn after_append(
+        self: &Arc<Self>,
+        replica: &mut Replica,
+        durability: Durability,
+        acks: Acks,
+        wait: &mut Option<Arc<AckWait>>,
+        now: Millis,
+    ) {
+        let by_interval = replica.log.flush_is_due(now);
+        let by_acks = acks == Acks::All && durability == Durability::Disk;
+        if (by_interval || by_acks) && replica.log.flushed_end() < replica.log.end() {
+            if acks != Acks::None {
+                replica.wait_for_flush(wait.get_or_insert_with(AckWait::new));
+            }
+            self.demand_flush(replica);
+        } else if durability == Durability::Disk && !replica.fetches.is_empty() {
+            self.demand_flush(replica);
+        }
+        if !replica.is_listed {
+            replica.is_listed = true;
+            self.storage.keeper.list(self.clone());
+        }
+    }
+
+    /// Has the flusher sync what is appended, one flush at a time.
+    pub(super) fn demand_flush(self: &Arc<Self>, replica: &mut Replica) {
+        match replica.flush {
+            Flush::Idle => {
+                replica.flush = Flush::Running;
+                self.storage.flusher.submit(self.clone());
+            }
+            Flush::Running | Flush::Again => replica.flush = Flush::Again,
+        }
+    }
+
+    /// The keeper's round: flushes in the background what nobody waits for. True if the partition is to be looked at
+    /// again in the next round.
+    pub(crate) fn keep(self: &Arc<Self>, now: Millis) -> bool {
+        let durability = self.settings().durability;
+        let mut state = self.state.lock();
+        let State::Open(replica) = &mut *state else {
+            return false;
+        };
+        let is_idle = replica.appended_bytes == replica.bytes_last_round;
+        replica.bytes_last_round = replica.appended_bytes;
+        replica.idle_rounds = if is_idle { replica.idle_rounds + 1 } else { 0 };
+        let is_flushed = replica.log.flushed_end() == replica.log.end();
+        if is_flushed && replica.idle_rounds >= IDLE_ROUNDS {
+            replica.log.release_files();
+            replica.is_listed = false;
+            return false;
+        }
+        let is_due = durability == Durability::Disk
+            || replica.idle_rounds >= IDLE_ROUNDS
+            || replica.log.flush_is_due(now);
+        if is_due && !is_flushed {
+            self.demand_flush(replica);
+        }
+        true
+    }
+
+    /// One of the flusher's threads: syncs until nobody asks for more.
+    pub(crate) fn flush(&self) {
+        while let Some((ticket, bytes)) = self.start_flush() {
+            let flushed = ticket.map(FlushTicket::run).transpose();
+            if !self.finish_flush(flushed, bytes) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn start_flush(&self) -> Option<(Option<FlushTicket>, u64)> {
+        let mut state = self.state.lock();
+        let State::Open(replica) = &mut *state else {
+            return None;
+        };
+        replica.flush = Flush::Running;
+        match replica.log.start_flush() {
+            Ok(ticket) => Some((ticket, replica.appended_bytes)),
+            Err(error) => {
+                self.flush_failed(replica, &error);
+                None
+            }
+        }
+    }
+
+    /// Takes in what a flush achieved; true if another one is wanted.
+    pub(super) fn finish_flush(
+        &self,
+        flushed: Result<Option<Flushed>, DiskError>,
+        bytes: u64,
+    ) -> bool {
+        let mut state = self.state.lock();
+        let State::Open(replica) = &mut *state else {
+            return false;
+        };
+        match flushed {
+            Ok(flushed) => {
+                if let Some(flushed) = flushed {
+                    replica.log.finish_flush(flushed);
+                }
+                let end = replica.log.flushed_end();
+                replica.show(end, bytes);
+                replica.release_acks();
+                self.note(replica);
+                let again = replica.flush == Flush::Again;
+                if !again {
+                    replica.flush = Flush::Idle;
+                }
+                again
+            }
+            Err(error) => {
+                self.flush_failed(replica, &error);
+                false
+            }
+        }
+    }
+
+    /// A sync failed: the directory is lost until the next start, and nobody who waited is told otherwise.
+    pub(super) fn flush_failed(&self, replica: &mut Replica, error: &DiskError) {
+        replica.flush = Flush::Idle;
+        self.storage.dirs.fail(&self.dir, error);
+        replica.acks.drain(..).for_each(|(_, wait)| wait.fail());
+        replica.wake_all();
+    }
+
+    pub(super) fn note(&self, replica: &Replica) {
+        let at = Checkpointed {
+            recovery_point: replica.log.flushed_end(),
+            log_start: replica.log.start(),
+        };
+        self.dir.note(&self.topic.name, self.index, at);
+    }
+}

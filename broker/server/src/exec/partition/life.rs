@@ -1,0 +1,222 @@
+//! A partition's folder: opened when it is first used, closed when the server stops, moved away when the topic goes.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use ottla_log::disk::DiskError;
+use ottla_log::errors::OpenError;
+use ottla_log::{Log, OpenInput, names, partition_metadata};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::Millis;
+use parking_lot::{MappedMutexGuard, MutexGuard};
+use tracing::{error, info, warn};
+
+use super::replica::{Flush, Replica};
+use super::{Partition, State};
+use crate::exec::log_dirs::Checkpointed;
+use crate::exec::topic::Durability;
+
+impl Partition {
+    /// Deletes segments that retention lets go and rolls by age; the files go later.
+    pub(crate) fn apply_retention(&self, now: Millis) {
+        if self.was_never_used() {
+            return;
+        }
+        let Ok(mut replica) = self.open(now) else {
+            return;
+        };
+        let high_watermark = replica.high_watermark;
+        match replica.log.apply_retention(high_watermark, now) {
+            Ok(segments) if segments.is_empty() => {}
+            Ok(segments) => {
+                self.note(&replica);
+                replica.wake_all();
+                drop(replica);
+                for segment in segments {
+                    info!(
+                        topic = %self.topic.name, partition = %self.index, base_offset = %segment.base_offset,
+                        bytes = segment.bytes, reason = ?segment.reason, "segment deleted"
+                    );
+                    self.storage.keeper.remove_later(self.dir.clone(), segment);
+                }
+            }
+            Err(error) => drop(self.disk_failed(&error)),
+        }
+    }
+
+    /// Takes the partition out of service for good and its folder out of the way.
+    pub(crate) fn delete(&self, unique: u128, now: Millis) {
+        let state = std::mem::replace(&mut *self.state.lock(), State::Deleted);
+        if let State::Open(mut replica) = state {
+            replica.wake_all();
+            for (_, wait) in replica.acks.drain(..) {
+                wait.fail();
+            }
+        }
+        self.dir.forget(&self.topic.name, self.index);
+        self.dir.partition_removed();
+        let folder = self.folder();
+        if self.dir.disk.info(&folder).is_err() {
+            return;
+        }
+        let doomed = self
+            .dir
+            .path
+            .join(names::delete_dir(&self.topic.name, self.index, unique));
+        match self.dir.disk.rename(&folder, &doomed) {
+            Ok(()) => {
+                let delay = self.settings().log.file_delete_delay_ms;
+                self.storage
+                    .keeper
+                    .remove_folder_later(self.dir.clone(), doomed, now.plus(delay));
+            }
+            Err(error) => {
+                warn!(folder = %folder.display(), "cannot rename a deleted partition's folder: {error}")
+            }
+        }
+    }
+
+    /// Flushes and closes the log, so that the mark of a clean shutdown is true of it.
+    pub(crate) fn close(&self) -> Result<(), DiskError> {
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        let State::Open(mut replica) = state else {
+            return Ok(());
+        };
+        let log_start = replica.log.start();
+        replica.wake_all();
+        let acks = std::mem::take(&mut replica.acks);
+        match replica.log.close() {
+            Ok(recovery_point) => {
+                acks.into_iter().for_each(|(_, wait)| wait.release());
+                self.dir.note(
+                    &self.topic.name,
+                    self.index,
+                    Checkpointed {
+                        recovery_point,
+                        log_start,
+                    },
+                );
+                Ok(())
+            }
+            Err(error) => {
+                acks.into_iter().for_each(|(_, wait)| wait.fail());
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn folder(&self) -> PathBuf {
+        self.dir
+            .path
+            .join(names::partition_dir(&self.topic.name, self.index))
+    }
+
+    /// A partition that nobody has written to or read from has no folder, and gets none for being looked at.
+    pub(super) fn was_never_used(&self) -> bool {
+        matches!(*self.state.lock(), State::Closed) && self.dir.disk.info(&self.folder()).is_err()
+    }
+
+    pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
+        if self.dir.is_offline() {
+            return Err(ErrorCode::KafkaStorageError);
+        }
+        let mut guard = self.state.lock();
+        if matches!(*guard, State::Closed) {
+            *guard = State::Open(Box::new(self.open_log(now)?));
+        }
+        MutexGuard::try_map(guard, |state| match state {
+            State::Open(replica) => Some(&mut **replica),
+            State::Closed | State::Deleted => None,
+        })
+        .map_err(|_| ErrorCode::UnknownTopicOrPartition)
+    }
+
+    pub(super) fn open_log(&self, now: Millis) -> Result<Replica, ErrorCode> {
+        let folder = self.folder();
+        self.clear_foreign_folder(&folder, now)
+            .map_err(|error| self.disk_failed(&error))?;
+        let checkpointed = self.dir.checkpointed(&self.topic.name, self.index);
+        let input = OpenInput {
+            recovery_point: checkpointed.recovery_point,
+            log_start: checkpointed.log_start,
+            clean_shutdown: self.dir.was_clean,
+        };
+        let settings = self.settings();
+        let opened = Log::open(
+            self.dir.disk.clone(),
+            &folder,
+            settings.log.clone(),
+            input,
+            now,
+        );
+        let (mut log, report) = opened.map_err(|error| match error {
+            OpenError::Disk(error) => self.disk_failed(&error),
+            other => {
+                error!(folder = %folder.display(), "cannot open the log: {other}");
+                ErrorCode::KafkaStorageError
+            }
+        })?;
+        if !report.is_quiet() {
+            warn!(folder = %folder.display(), ?report, "log recovered");
+        }
+        log.begin_epoch(self.leader_epoch());
+        let end = match settings.durability {
+            Durability::Memory => log.end(),
+            Durability::Disk => log.flushed_end(),
+        };
+        Ok(Replica {
+            high_watermark: end.max(log.start()),
+            log,
+            producers: None,
+            appended_bytes: 0,
+            visible_bytes: 0,
+            flush: Flush::Idle,
+            acks: VecDeque::new(),
+            fetches: Vec::new(),
+            is_listed: false,
+            bytes_last_round: 0,
+            idle_rounds: 0,
+        })
+    }
+
+    /// A folder of an older topic of the same name is moved away; a new one gets the topic's id.
+    pub(super) fn clear_foreign_folder(&self, folder: &Path, now: Millis) -> Result<(), DiskError> {
+        let disk = &*self.dir.disk;
+        match partition_metadata::read(disk, folder) {
+            Ok(Some(id)) if id == self.topic.id => return Ok(()),
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let unique = u128::from(now.0.unsigned_abs());
+                let doomed =
+                    self.dir
+                        .path
+                        .join(names::delete_dir(&self.topic.name, self.index, unique));
+                warn!(folder = %folder.display(), "the folder belongs to an older topic of this name: deleted");
+                disk.rename(folder, &doomed).map_err(|source| DiskError {
+                    what: "rename",
+                    path: folder.to_owned(),
+                    source,
+                })?;
+                self.storage
+                    .keeper
+                    .remove_folder_later(self.dir.clone(), doomed, now);
+            }
+            // Its records are read with the id of the topic that the metadata log names.
+            Err(error) => warn!(folder = %folder.display(), "{error}"),
+        }
+        disk.create_dir_all(folder).map_err(|source| DiskError {
+            what: "create",
+            path: folder.to_owned(),
+            source,
+        })?;
+        partition_metadata::write(disk, folder, self.topic.id)
+    }
+
+    /// Bytes on disk. A partition that was never used has no folder, and gets none for this.
+    pub(crate) fn size_bytes(&self, now: Millis) -> Result<u64, ErrorCode> {
+        if self.was_never_used() {
+            return Ok(0);
+        }
+        Ok(self.open(now)?.log.size_bytes())
+    }
+}

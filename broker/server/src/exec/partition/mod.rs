@@ -1,0 +1,367 @@
+//! One partition that this node leads: its log, the state of its producers, and who waits for it.
+//!
+//! Always: log start ≤ high watermark ≤ log end; with `ottla.durability=disk` also high watermark ≤ flushed end, so
+//! nothing is shown or acknowledged (acks=all) that a power cut could take back.
+//! The folder is opened, and made, when the partition is first used: thousands of idle ones cost nothing. One lock per
+//! partition; an append happens on the task of the connection that brought it.
+
+mod flushing;
+mod life;
+mod replica;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use ottla_coordination::txn::{ProducerBatch, Verdict};
+use ottla_log::disk::DiskError;
+use ottla_log::errors::{AppendError, ReadError};
+use ottla_log::{FileSlice, Log, MinimumRead, Offsets, ReadRequest, Timestamps, names};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
+use parking_lot::Mutex;
+use tracing::error;
+
+use super::log_dirs::LogDir;
+use super::topic::{Durability, Topic, TopicSettings};
+use super::waits::{AckWait, FetchWait};
+use super::{Storage, producers};
+use replica::Replica;
+
+pub(crate) struct Partition {
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) index: PartitionIndex,
+    pub(crate) dir: Arc<LogDir>,
+    leader_epoch: AtomicI32,
+    storage: Arc<Storage>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Not used since the start, or let go of since.
+    Closed,
+    Open(Box<Replica>),
+    /// The topic is gone.
+    Deleted,
+}
+
+/// Which records a reader may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+/// Offsets of a partition at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) log_start: Offset,
+    pub(crate) high_watermark: Offset,
+    pub(crate) last_stable: Offset,
+    pub(crate) log_end: Offset,
+}
+
+/// What a read found.
+pub(crate) struct Read {
+    pub(crate) slice: Option<FileSlice>,
+    pub(crate) bounds: Bounds,
+}
+
+/// Which acknowledgement the producer wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acks {
+    None,
+    Leader,
+    All,
+}
+
+/// How a batch is to be appended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Append {
+    pub(crate) acks: Acks,
+    /// `message.timestamp.type=LogAppendTime`
+    pub(crate) log_append_time: bool,
+    /// Set for a batch of an idempotent producer.
+    pub(crate) producer: Option<ProducerBatch>,
+}
+
+/// Where a batch is on the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) base_offset: Offset,
+    pub(crate) log_append_time: Option<Millis>,
+    pub(crate) log_start: Offset,
+}
+
+impl Partition {
+    pub(crate) fn new(
+        storage: Arc<Storage>,
+        topic: Arc<Topic>,
+        index: PartitionIndex,
+        epoch: LeaderEpoch,
+    ) -> Arc<Self> {
+        let dir = storage
+            .dirs
+            .place(&names::partition_dir(&topic.name, index));
+        dir.partition_added();
+        Arc::new(Self {
+            topic,
+            index,
+            dir,
+            leader_epoch: AtomicI32::new(epoch.0),
+            storage,
+            state: Mutex::new(State::Closed),
+        })
+    }
+
+    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.leader_epoch.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_leader_epoch(&self, epoch: LeaderEpoch) {
+        self.leader_epoch.store(epoch.0, Ordering::Release);
+    }
+
+    /// Checks the epoch that a client believes to be current (KIP-320); -1 asks for nothing.
+    pub(crate) fn check_leader_epoch(&self, claimed: LeaderEpoch) -> Result<(), ErrorCode> {
+        match claimed {
+            LeaderEpoch(..0) => Ok(()),
+            claimed if claimed < self.leader_epoch() => Err(ErrorCode::FencedLeaderEpoch),
+            claimed if claimed > self.leader_epoch() => Err(ErrorCode::UnknownLeaderEpoch),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> arc_swap::Guard<Arc<TopicSettings>> {
+        self.topic.settings.load()
+    }
+
+    /// Appends one validated batch; offset and epoch are written into it in place. What an acknowledgement has to wait
+    /// for is counted on `wait`.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        how: Append,
+        wait: &mut Option<Arc<AckWait>>,
+        now: Millis,
+    ) -> Result<Placed, ErrorCode> {
+        let settings = self.settings();
+        let mut replica = self.open(now)?;
+        if let Some(producer) = &how.producer {
+            let states = replica
+                .producers(&*self.dir.disk)
+                .map_err(|error| self.disk_failed(&error))?;
+            if let Verdict::Duplicate(first) = states.check(producer)? {
+                let placed = Placed {
+                    base_offset: first.base_offset,
+                    log_append_time: how.log_append_time.then_some(first.timestamp),
+                    log_start: replica.log.start(),
+                };
+                self.after_append(&mut replica, settings.durability, how.acks, wait, now);
+                return Ok(placed);
+            }
+        }
+        let offsets = Offsets::Assign {
+            leader_epoch: self.leader_epoch(),
+        };
+        let timestamps = if how.log_append_time {
+            Timestamps::LogAppend
+        } else {
+            Timestamps::Create
+        };
+        let appended = replica
+            .log
+            .append(batch, offsets, timestamps, now)
+            .map_err(|error| self.append_failed(&error))?;
+        let replica = &mut *replica;
+        if let (Some(at), Some(states)) = (appended.rolled, &replica.producers) {
+            producers::write_snapshot(&replica.log, &*self.dir.disk, at, states);
+        }
+        if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
+            states.apply(producer, appended.base_offset);
+        }
+        replica.appended_bytes += batch.len() as u64;
+        if settings.durability == Durability::Memory {
+            let (end, bytes) = (replica.log.end(), replica.appended_bytes);
+            replica.show(end, bytes);
+        }
+        self.after_append(replica, settings.durability, how.acks, wait, now);
+        Ok(Placed {
+            base_offset: appended.base_offset,
+            log_append_time: appended.log_append_time,
+            log_start: replica.log.start(),
+        })
+    }
+
+    /// Reads batches as a range of a segment's file.
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        from: Offset,
+        bytes_max: usize,
+        minimum: MinimumRead,
+        isolation: Isolation,
+        now: Millis,
+    ) -> Result<Read, ErrorCode> {
+        let mut replica = self.open(now)?;
+        let bounds = replica.bounds();
+        if from < bounds.log_start || from > bounds.log_end {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        if bounds.high_watermark < bounds.log_end {
+            self.demand_flush(&mut replica);
+        }
+        let upper_end = match isolation {
+            Isolation::ReadUncommitted => bounds.high_watermark,
+            Isolation::ReadCommitted => bounds.last_stable,
+        };
+        if from >= upper_end || (bytes_max == 0 && minimum == MinimumRead::Nothing) {
+            return Ok(Read {
+                slice: None,
+                bounds,
+            });
+        }
+        let request = ReadRequest {
+            from,
+            max_bytes: bytes_max,
+            upper_end,
+            minimum,
+        };
+        let slice = replica
+            .log
+            .read(request)
+            .map_err(|error| self.read_failed(&error))?;
+        Ok(Read { slice, bounds })
+    }
+
+    /// Looks at the log without changing anything that others see.
+    pub(crate) fn with_log<T>(
+        &self,
+        now: Millis,
+        look: impl FnOnce(&mut Log, Bounds) -> Result<T, ReadError>,
+    ) -> Result<T, ErrorCode> {
+        let mut replica = self.open(now)?;
+        let bounds = replica.bounds();
+        look(&mut replica.log, bounds).map_err(|error| self.read_failed(&error))
+    }
+
+    pub(crate) fn bounds(&self, now: Millis) -> Result<Bounds, ErrorCode> {
+        Ok(self.open(now)?.bounds())
+    }
+
+    /// Asks that everything appended so far becomes visible; true if that takes a flush, which is counted on
+    /// `wait`.
+    pub(crate) fn make_visible(
+        self: &Arc<Self>,
+        wait: &Arc<AckWait>,
+        now: Millis,
+    ) -> Result<bool, ErrorCode> {
+        let mut replica = self.open(now)?;
+        let is_behind = replica.high_watermark < replica.log.end();
+        if is_behind {
+            replica.wait_for_flush(wait);
+            self.demand_flush(&mut replica);
+        }
+        Ok(is_behind)
+    }
+
+    /// Parks a fetch. False if more than `seen` can be read already: the caller then reads again.
+    pub(crate) fn park_fetch(&self, wait: &Arc<FetchWait>, seen: Bounds, now: Millis) -> bool {
+        match self.open(now) {
+            Ok(mut replica) if replica.bounds() == seen => {
+                replica.fetches.push(wait.clone());
+                true
+            }
+            Ok(mut replica) => {
+                // Only the end of the log may have moved, which a reader does not see.
+                let now_visible = replica.bounds();
+                let same = Bounds {
+                    log_end: seen.log_end,
+                    ..now_visible
+                } == seen;
+                if same {
+                    replica.fetches.push(wait.clone());
+                }
+                same
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub(crate) fn unpark_fetch(&self, wait: &Arc<FetchWait>) {
+        if let State::Open(replica) = &mut *self.state.lock() {
+            replica.fetches.retain(|parked| !Arc::ptr_eq(parked, wait));
+        }
+    }
+
+    /// Raises the log's start (DeleteRecords).
+    pub(crate) fn delete_records(&self, before: Offset, now: Millis) -> Result<Offset, ErrorCode> {
+        let mut replica = self.open(now)?;
+        let bounds = replica.bounds();
+        let before = if before == Offset(-1) {
+            bounds.high_watermark
+        } else {
+            before
+        };
+        if before < Offset::ZERO || before > bounds.high_watermark {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        if before > bounds.log_start {
+            replica
+                .log
+                .set_start(before)
+                .map_err(|error| self.disk_failed(&error))?;
+            self.note(&replica);
+            replica.wake_all();
+        }
+        Ok(replica.log.start())
+    }
+
+    /// Applies new settings to an open log.
+    pub(crate) fn settings_changed(&self) {
+        if let State::Open(replica) = &mut *self.state.lock() {
+            replica.log.set_config(self.settings().log.clone());
+        }
+    }
+
+    /// Forgets producers that have been silent for long.
+    pub(crate) fn expire_producers(&self, now: Millis, expiration: Duration) {
+        if let State::Open(replica) = &mut *self.state.lock()
+            && let Some(states) = &mut replica.producers
+        {
+            states.expire(
+                now,
+                i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX),
+            );
+        }
+    }
+
+    fn append_failed(&self, error: &AppendError) -> ErrorCode {
+        match error {
+            AppendError::Disk(error) => self.disk_failed(error),
+            AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+            AppendError::Malformed(_) | AppendError::OutOfOrder { .. } => {
+                error!(topic = %self.topic.name, partition = %self.index, "append refused by the log: {error}");
+                ErrorCode::UnknownServerError
+            }
+        }
+    }
+
+    fn read_failed(&self, error: &ReadError) -> ErrorCode {
+        match error {
+            ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            ReadError::Disk(error) => {
+                error!("{error}");
+                ErrorCode::KafkaStorageError
+            }
+            ReadError::Corrupt(corruption) => {
+                error!(topic = %self.topic.name, partition = %self.index, "{corruption}");
+                ErrorCode::CorruptMessage
+            }
+        }
+    }
+
+    fn disk_failed(&self, error: &DiskError) -> ErrorCode {
+        self.storage.dirs.disk_trouble(&self.dir, error);
+        ErrorCode::KafkaStorageError
+    }
+}

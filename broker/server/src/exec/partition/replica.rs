@@ -1,0 +1,93 @@
+//! The part of a partition behind its lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ottla_coordination::txn::ProducerStates;
+use ottla_log::Log;
+use ottla_log::disk::{Disk, DiskError};
+use ottla_protocol::types::Offset;
+
+use super::Bounds;
+use crate::exec::producers;
+use crate::exec::waits::{AckWait, FetchWait};
+
+/// The part behind the lock.
+pub(crate) struct Replica {
+    pub(crate) log: Log,
+    /// None until the first batch of an idempotent producer.
+    pub(super) producers: Option<ProducerStates>,
+    pub(super) high_watermark: Offset,
+    /// Bytes ever appended by this process, and how many of them lie below the high watermark.
+    pub(super) appended_bytes: u64,
+    pub(super) visible_bytes: u64,
+    pub(super) flush: Flush,
+    pub(super) acks: VecDeque<(Offset, Arc<AckWait>)>,
+    pub(super) fetches: Vec<Arc<FetchWait>>,
+    /// Waits in the keeper's list for its next round.
+    pub(super) is_listed: bool,
+    /// `appended_bytes` in the keeper's last round, and for how many rounds they have not changed.
+    pub(super) bytes_last_round: u64,
+    pub(super) idle_rounds: u32,
+}
+
+/// Whether one of the flusher's threads has this partition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flush {
+    Idle,
+    Running,
+    /// More was asked for while a flush ran.
+    Again,
+}
+
+impl Replica {
+    /// The state of the producers, read from the log when the first of them is seen.
+    pub(super) fn producers(&mut self, disk: &dyn Disk) -> Result<&mut ProducerStates, DiskError> {
+        if self.producers.is_none() {
+            self.producers = Some(producers::load(&self.log, disk)?);
+        }
+        Ok(self.producers.get_or_insert_default())
+    }
+
+    /// Counts on `wait` until everything appended so far is flushed.
+    pub(super) fn wait_for_flush(&mut self, wait: &Arc<AckWait>) {
+        wait.add();
+        self.acks.push_back((self.log.end(), wait.clone()));
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            log_start: self.log.start(),
+            high_watermark: self.high_watermark,
+            last_stable: self.high_watermark,
+            log_end: self.log.end(),
+        }
+    }
+
+    /// Moves the high watermark and tells the fetches how much more they can read.
+    pub(super) fn show(&mut self, end: Offset, bytes: u64) {
+        if end <= self.high_watermark {
+            return;
+        }
+        self.high_watermark = end;
+        let more = bytes.saturating_sub(self.visible_bytes);
+        self.visible_bytes = self.visible_bytes.max(bytes);
+        for fetch in &self.fetches {
+            fetch.grow(more);
+        }
+    }
+
+    /// Acknowledges everything that is flushed.
+    pub(super) fn release_acks(&mut self) {
+        let flushed_end = self.log.flushed_end();
+        while let Some((_, wait)) = self.acks.pop_front_if(|(end, _)| *end <= flushed_end) {
+            wait.release();
+        }
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        for fetch in self.fetches.drain(..) {
+            fetch.release();
+        }
+    }
+}
