@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ottla_cli::Context;
 
+mod generate;
 mod links;
 mod server_start;
 mod tools;
@@ -42,6 +43,7 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
     let outcome = match first {
         "help" | "--help" | "-h" => tools::help(rest, cx),
         "version" | "--version" | "-V" => tools::version(cx),
+        "--generate" => generate::generate(rest, cx),
         "install-links" => links::install(rest, cx),
         name => return named(name, rest, cx),
     };

@@ -1,0 +1,108 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ottla_global_optspecs
+    string join \n h/help
+end
+
+function __fish_ottla_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ottla_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ottla_using_subcommand
+    set -l cmd (__fish_ottla_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ottla -n "__fish_ottla_needs_command" -s h -l help -d 'Print help'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l command-config -d 'A file of client properties to connect with' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l topic -d 'The name of the topic to create; for the other actions a list of regular expressions separated by commas, each of which matches whole names' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l topic-id -d 'The id of the one topic to describe' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l config -d 'A configuration of the new topic; may be repeated' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l delete-config -d 'No longer does anything' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l partitions -d 'How many partitions the topic shall have; a new topic has the broker\'s default otherwise. More partitions change which partition a key belongs to' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l replication-factor -d 'How many replicas each partition of the new topic shall have; the broker\'s default otherwise' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l replica-assignment -d 'The brokers of each partition: commas between partitions, colons between the replicas of one' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l partition-size-limit-per-response -d 'How many partitions the broker shall describe in one response' -r
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l list -d 'List the topics'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l create -d 'Create a topic'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l delete -d 'Delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l alter -d 'Give topics more partitions (kafka-configs changes their configuration)'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l describe -d 'Show partitions, leaders, replicas and configuration of topics'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l under-replicated-partitions -d 'Describe only partitions with fewer replicas in sync than they have'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l unavailable-partitions -d 'Describe only partitions without a leader that is alive'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l under-min-isr-partitions -d 'Describe only partitions with fewer replicas in sync than min.insync.replicas asks for'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l at-min-isr-partitions -d 'Describe only partitions with just as many replicas in sync as min.insync.replicas asks for'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l topics-with-overrides -d 'Describe only topics with configuration of their own, without their partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l if-exists -d 'Alter, delete, describe: a topic that does not exist is no error'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l if-not-exists -d 'Create: a topic that exists already is no error'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l exclude-internal -d 'List, describe: leave the cluster\'s own topics out'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand topics" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l bootstrap-controller -d 'The controllers to connect to instead' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l command-config -d 'A file of client properties to connect with' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l add-config -d 'Alter: set these keys; square brackets keep a value with commas together' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l add-config-file -d 'Alter: set the keys of this properties file' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l delete-config -d 'Alter: remove these keys, so that their defaults hold again' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l entity-type -d 'What the configuration belongs to: topics, brokers, broker-loggers, groups, client-metrics, users, clients or ips' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l entity-name -d 'The name of the entity' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l topic -d 'Short for --entity-type topics --entity-name NAME' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l client -d 'Short for --entity-type clients --entity-name ID' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l user -d 'Short for --entity-type users --entity-name PRINCIPAL' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l broker -d 'Short for --entity-type brokers --entity-name ID' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l broker-logger -d 'Short for --entity-type broker-loggers --entity-name ID' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l ip -d 'Short for --entity-type ips --entity-name ADDRESS' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l client-metrics -d 'Short for --entity-type client-metrics --entity-name NAME' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l group -d 'Short for --entity-type groups --entity-name ID' -r
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l describe -d 'Show the configuration of the entity, or of all entities of the type'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l alter -d 'Change the configuration of the entity'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l all -d 'Describe: static and default values as well'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l force -d 'Accepted and without effect: this tool asks nothing'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l entity-default -d 'The default entity of the type: what holds where an entity has no configuration of its own'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l client-defaults -d 'Short for --entity-type clients --entity-default'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l user-defaults -d 'Short for --entity-type users --entity-default'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l broker-defaults -d 'Short for --entity-type brokers --entity-default'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l ip-defaults -d 'Short for --entity-type ips --entity-default'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand configs" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l command-config -d 'A file of client properties to connect with' -r
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l topic -d 'Regular expressions of topics, separated by commas, each of which matches whole names; all topics by default' -r
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l partitions -d 'Only these partitions, separated by commas' -r
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l topic-partitions -d 'Topics with their partitions, separated by commas: TOPIC, TOPIC:2, TOPIC:0-3 (3 is not in), TOPIC:2-, TOPIC:-3' -r
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l time -d 'Which offset: of the first record at or after a time (milliseconds since 1970), or -1/latest, -2/earliest, -3/max-timestamp, -4/earliest-local, -5/latest-tiered, -6/earliest-pending-upload; latest by default' -r
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l exclude-internal-topics -d 'Leave the cluster\'s own topics out'
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l command-config -d 'A file of client properties to connect with' -r
+complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand install-links" -s h -l help -d 'Print help'
+complete -c ottla -n "__fish_ottla_using_subcommand version" -s h -l help -d 'Print help'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,67 @@
+//! `ottla --generate DIR`: manual pages and shell completions of every tool, from the one definition of its options.
+//!
+//! What it writes is committed under `man/` and `completions/`; an end-to-end test keeps it fresh.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::Command;
+use clap_complete::Shell;
+use ottla_cli::{Context, Failure, Stop};
+
+use crate::tools;
+
+pub(crate) fn generate(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let [directory] = words else {
+        return Err(Failure::new("Usage: ottla --generate DIR")
+            .hint("Manual pages go to DIR/man, completions to DIR/completions.")
+            .into());
+    };
+    let directory = Path::new(directory);
+    write_all(directory).map_err(|error| {
+        Failure::new(format!(
+            "Cannot write below {}: {error}",
+            directory.display()
+        ))
+    })?;
+    Ok(writeln!(cx.out, "Written below {}.", directory.display())?)
+}
+
+fn write_all(directory: &Path) -> io::Result<()> {
+    let commands: Vec<Command> = tools::all()
+        .map(|tool| (tool.command)().name(tool.link))
+        .chain([ottla()])
+        .collect();
+    let man = directory.join("man");
+    std::fs::create_dir_all(&man)?;
+    for command in &commands {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command.clone())
+            .date("")
+            .render(&mut page)?;
+        std::fs::write(man.join(format!("{}.1", command.get_name())), page)?;
+    }
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let folder = directory.join("completions").join(shell.to_string());
+        std::fs::create_dir_all(&folder)?;
+        for command in &commands {
+            let name = command.get_name().to_owned();
+            clap_complete::generate_to(shell, &mut command.clone(), name, &folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// `ottla` with every tool as a subcommand.
+fn ottla() -> Command {
+    let own = [
+        Command::new("install-links")
+            .about("Make links named kafka-*.sh to this binary in a directory")
+            .arg(clap::Arg::new("DIR").required(true)),
+        Command::new("version").about("The version of this binary"),
+    ];
+    Command::new("ottla")
+        .about("An Apache-Kafka-compatible broker and the Kafka command line tools in one native binary")
+        .subcommands(tools::all().map(|tool| (tool.command)().name(tool.name)))
+        .subcommands(own)
+}
