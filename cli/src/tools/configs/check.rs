@@ -114,15 +114,17 @@ fn check_names(entities: &Entities) -> Result<(), Stop> {
     let Some(kind) = entities.types.first() else {
         return Ok(());
     };
-    let named = || entities.names.iter().filter(|name| !name.is_empty());
-    if kind == BROKERS || kind == BROKER_LOGGERS {
-        if let Some(wrong) = named().find(|name| name.parse::<i32>().is_err()) {
-            return refuse(format!(
-                "The entity name for {kind} must be a valid integer broker id, but it is: {wrong}"
-            ));
-        }
+    let needs_id = kind == BROKERS || kind == BROKER_LOGGERS;
+    let wrong = entities
+        .names
+        .iter()
+        .find(|name| !name.is_empty() && name.parse::<i32>().is_err());
+    match wrong {
+        Some(name) if needs_id => refuse(format!(
+            "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn check_describe(args: &Args, entities: &Entities) -> Result<(), Stop> {
