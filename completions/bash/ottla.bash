@@ -31,6 +31,9 @@ _ottla() {
             ottla,install-links)
                 cmd="ottla__subcmd__install__subcmd__links"
                 ;;
+            ottla,server)
+                cmd="ottla__subcmd__server"
+                ;;
             ottla,topics)
                 cmd="ottla__subcmd__topics"
                 ;;
@@ -52,6 +55,9 @@ _ottla() {
             ottla__subcmd__help,install-links)
                 cmd="ottla__subcmd__help__subcmd__install__subcmd__links"
                 ;;
+            ottla__subcmd__help,server)
+                cmd="ottla__subcmd__help__subcmd__server"
+                ;;
             ottla__subcmd__help,topics)
                 cmd="ottla__subcmd__help__subcmd__topics"
                 ;;
@@ -65,7 +71,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help topics configs get-offsets broker-api-versions install-links version help"
+            opts="-h --help server topics configs get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -217,7 +223,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="topics configs get-offsets broker-api-versions install-links version help"
+            opts="server topics configs get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -300,6 +306,20 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__help__subcmd__server)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__help__subcmd__topics)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -335,6 +355,48 @@ _ottla() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__server)
+            opts="-h --version --config --data-dir --listen --override --ready-file --ephemeral --log-format --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --override)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ready-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -25,6 +25,7 @@ function __fish_ottla_using_subcommand
 end
 
 complete -c ottla -n "__fish_ottla_needs_command" -s h -l help -d 'Print help'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
@@ -32,6 +33,17 @@ complete -c ottla -n "__fish_ottla_needs_command" -f -a "broker-api-versions" -d
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "version" -d 'The version of this binary'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l config -d 'Configuration: server.properties, or the same keys as YAML (.yaml, .yml)' -r -F
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l data-dir -d 'Where the data lies (log.dirs)' -r
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l listen -d 'Where to listen (listeners); port 0 takes a free one' -r
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l override -d 'Configuration that counts more than the file\'s; may be repeated' -r
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l ready-file -d 'Write the bound address here once the broker answers' -r -F
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l log-format -d 'How log lines on standard error look' -r -f -a "text\t''
+json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l log-level -d 'What is logged: error, warn, info, debug, trace, or per module; also OTTLA_LOG' -r
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l version -d 'Print the version and end'
+complete -c ottla -n "__fish_ottla_using_subcommand server" -l ephemeral -d 'Keep everything in a temporary directory that is removed at the end'
+complete -c ottla -n "__fish_ottla_using_subcommand server" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand topics" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand topics" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand topics" -l topic -d 'The name of the topic to create; for the other actions a list of regular expressions separated by commas, each of which matches whole names' -r
@@ -99,10 +111,11 @@ complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l help
 complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand install-links" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand version" -s h -l help -d 'Print help'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from topics configs get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
