@@ -6,7 +6,7 @@
 use ottla_client::admin::Admin;
 use ottla_client::cluster::ClusterSettings;
 use ottla_client::config::{ClientKind, Patience};
-use ottla_client::conn::EndpointFault;
+use ottla_client::conn::{EndpointFault, RequestError};
 use ottla_client::{ApiError, ClientError};
 use ottla_config::{admin, consumer, producer};
 
@@ -89,6 +89,7 @@ pub fn failed(call: &'static str) -> impl Fn(ClientError) -> Failure {
 pub fn failure(call: &str, error: &ClientError) -> Failure {
     match error {
         ClientError::Api(error) => refused(error.clone()),
+        ClientError::Request(RequestError::Version { .. }) => Failure::new(capitalized(error)),
         ClientError::TimedOut {
             last: Some(last), ..
         } => match &**last {

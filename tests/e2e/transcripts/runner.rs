@@ -114,7 +114,7 @@ impl Stage {
             .ok()
             .and_then(|address| address.as_socket())
             .expect("an address");
-        let path = |path: &std::path::Path| path.to_str().expect("a plain path").to_owned();
+        let path = |path: &Path| path.to_str().expect("a plain path").to_owned();
         let values = vec![
             ("<BS>", server.address().to_owned()),
             ("<BS1>", server.address().to_owned()),

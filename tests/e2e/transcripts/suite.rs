@@ -45,10 +45,7 @@ impl Suite {
                         command: command.parse().expect("the number of a command"),
                         // `^` and `$` are line ends, as in the recorder.
                         pattern: Regex::new(&format!("(?m){pattern}")).expect("a good pattern"),
-                        replacement: Regex::new(r"\\(\d)")
-                            .expect("a good pattern")
-                            .replace_all(&replacement.replace("\\n", "\n"), "$${$1}")
-                            .into_owned(),
+                        replacement: reference_of(replacement),
                     })
                 }
                 other => panic!("{}: an unknown line {other:?}", path.display()),
@@ -74,6 +71,24 @@ impl Suite {
                 .into_owned()
         })
     }
+}
+
+/// From the recorder's notation (`\\1`, `\\n`) to the regex crate's.
+fn reference_of(replacement: &str) -> String {
+    let mut text = String::new();
+    let mut chars = replacement.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('n') => text.push('\n'),
+                Some(digit) => text.push_str(&format!("${{{digit}}}")),
+                None => text.push(c),
+            },
+            '$' => text.push_str("$$"),
+            _ => text.push(c),
+        }
+    }
+    text
 }
 
 /// A line of allowed.tsv.
