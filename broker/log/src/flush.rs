@@ -105,10 +105,7 @@ impl Log {
     /// recovery point passes the batches they could be rebuilt from.
     pub fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
         if self.flush.epochs_dirty {
-            let path = self.dir.join(names::LEADER_EPOCHS);
-            replace_file(self.disk.as_ref(), &path, self.epochs.render().as_bytes())?;
-            self.flush.epochs_dirty = false;
-            self.flush.names_durable = self.flush.names_made;
+            self.write_epochs()?;
         }
         let names_pending = self.flush.names_durable < self.flush.names_made;
         if self.flush.end == self.end && !names_pending {
@@ -144,6 +141,16 @@ impl Log {
             truncations: self.flush.truncations,
             started: self.flush.waiting_since.take(),
         }))
+    }
+
+    /// Writes the leader epoch file, durably.
+    pub(crate) fn write_epochs(&mut self) -> Result<(), DiskError> {
+        let path = self.dir.join(names::LEADER_EPOCHS);
+        replace_file(self.disk.as_ref(), &path, self.epochs.render().as_bytes())?;
+        self.flush.epochs_dirty = false;
+        // It has synced the directory, too.
+        self.flush.names_durable = self.flush.names_made;
+        Ok(())
     }
 
     pub fn finish_flush(&mut self, flushed: Flushed) {
@@ -182,6 +189,7 @@ impl Log {
     /// the returned offset as its recovery point.
     pub fn close(mut self) -> Result<Offset, DiskError> {
         self.settle_active()?;
+        self.sync_active_index()?;
         self.flush_now()?;
         Ok(self.flush.end)
     }

@@ -5,7 +5,7 @@
 //!
 //! Always: everything here is derived from the log and is believed only after the batch it points at was looked at.
 //! New entries gather in memory and are written in blocks, at a roll and at a close; what a crash loses is indexed
-//! again by recovery, so index files are never synced on their own. No descriptor is kept between calls.
+//! again by recovery, so index files are synced only when their segment is sealed. No descriptor is kept between calls.
 
 use std::io;
 use std::path::Path;
@@ -29,6 +29,19 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// A sealed segment's indexes are durable before the recovery point leaves it behind.
+    pub(crate) fn sync_indexes(&self) -> Result<(), DiskError> {
+        for suffix in [names::OFFSET_INDEX, names::TIME_INDEX] {
+            let path = self.path(suffix);
+            let file = self
+                .disk
+                .open(&path, OpenMode::Create)
+                .during("open", &path)?;
+            file.sync_data().during("sync", &path)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn path(&self, suffix: &str) -> std::path::PathBuf {
         names::segment_file(self.dir, self.base, suffix)
     }

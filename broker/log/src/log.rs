@@ -60,6 +60,8 @@ pub(crate) struct Active {
     pub(crate) first_timestamp: Known<Millis>,
     /// A failed append left bytes behind the end that could not be cut yet.
     pub(crate) needs_trim: bool,
+    /// The index files are not, or not durably, what they will have to be once the segment is sealed.
+    pub(crate) index_dirty: bool,
 }
 
 impl Active {
@@ -70,6 +72,7 @@ impl Active {
             created,
             first_timestamp: Known::Known(None),
             needs_trim: false,
+            index_dirty: false,
         }
     }
 }
@@ -326,6 +329,10 @@ impl Log {
             "a roll begins behind the active segment's base"
         );
         self.settle_active()?;
+        if self.flush.end == self.end {
+            // No flush will come by this segment again, and recovery will not look it over.
+            self.sync_active_index()?;
+        }
         create_files(&self.disk, &self.dir, base)?;
         let sealed = self.active_segment_mut();
         sealed.offsets = SparseIndex::sealed();
@@ -371,6 +378,15 @@ impl Log {
         Ok(())
     }
 
+    /// Makes what `settle_active` wrote durable.
+    pub(crate) fn sync_active_index(&mut self) -> Result<(), DiskError> {
+        if self.active.index_dirty {
+            self.place(self.active_segment().base).sync_indexes()?;
+            self.active.index_dirty = false;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         let segment = self.active_segment();
         let place = self.place(segment.base);
@@ -383,6 +399,7 @@ impl Log {
             let reserved = file.reserve(position, end + ahead - position);
             self.active.reserved_end = if reserved.is_ok() { end + ahead } else { end };
         }
+        self.active.index_dirty = true;
         let Err(e) = write_full(file.as_ref(), bytes, position) else {
             return Ok(());
         };

@@ -87,7 +87,10 @@ impl Log {
         if stale_epochs {
             log.rebuild_epochs()?;
         }
-        if log.epochs.truncate_end(log.end) | log.epochs.truncate_start(log.start) {
+        if log.epochs.truncate_end(log.end) {
+            log.write_epochs()?;
+        }
+        if log.epochs.truncate_start(log.start) {
             log.flush.epochs_changed();
         }
         log.segments.iter().for_each(Segment::release);
@@ -116,7 +119,7 @@ impl Log {
             return Ok(false);
         }
         *stale_epochs |= scanned.unknown_epoch;
-        self.become_active(&scanned);
+        self.become_active(&scanned, scanned.rebuilt.is_empty());
         report.rebuilt.extend(scanned.rebuilt);
         Ok(true)
     }
@@ -160,23 +163,24 @@ impl Log {
     }
 
     /// The last segment goes on behind what a scan of it found.
-    fn become_active(&mut self, scanned: &Scanned) {
+    fn become_active(&mut self, scanned: &Scanned, trusted: bool) {
         self.end = scanned.next;
         self.active.since_entry = scanned.since_entry;
+        self.active.index_dirty = !trusted;
         if self.active_segment().size > 0 {
             self.active.first_timestamp = Known::NotYet;
         }
     }
 
-    /// Makes the last segment's indexes ready to go on, after its end was moved.
-    pub(crate) fn reindex_active(&mut self) -> Result<(), DiskError> {
+    /// Makes the last segment's indexes ready to go on, after its end was moved; the offset after its last batch.
+    pub(crate) fn reindex_active(&mut self) -> Result<Offset, DiskError> {
         let i = self.segments.len() - 1;
         let trust = Trust::Flushed {
             recovery_point: Offset(i64::MAX),
         };
         let scanned = self.rescan(i, self.end, trust)?;
         self.active.since_entry = scanned.since_entry;
-        Ok(())
+        Ok(scanned.next)
     }
 
     /// Builds both indexes of a segment anew.
@@ -204,7 +208,8 @@ impl Log {
         };
         segment.push_time_entry();
         segment.offsets.seal(place)?;
-        segment.times.seal(place)
+        segment.times.seal(place)?;
+        place.sync_indexes()
     }
 
     /// Sealed segments whose index files are not there get new ones.
@@ -289,7 +294,7 @@ impl Log {
         if next_is_new {
             self.active.since_entry = 0;
         } else {
-            self.become_active(scanned);
+            self.become_active(scanned, false);
             self.end = end;
         }
         for i in first..active {

@@ -1,19 +1,22 @@
 //! Finding records by time: exact to the record, with the time index only to skip what cannot matter.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::records::Records;
+use ottla_protocol::records::batch::computed_crc;
 use ottla_protocol::types::{Millis, Offset};
 
 use crate::api::TimestampOffset;
 use crate::disk::{Context, DiskError, read_full};
-use crate::errors::{Corruption, Fault, ReadError};
+use crate::errors::ReadError;
 use crate::log::Log;
 use crate::names;
 use crate::segment::{Known, Largest, Located};
 
 impl Log {
-    /// Earliest record at or after offset `from` with a timestamp at or after `timestamp`.
+    /// Earliest readable record at or after offset `from` with a timestamp at or after `timestamp`.
     pub fn offset_for_timestamp(
         &self,
         timestamp: Millis,
@@ -40,10 +43,32 @@ impl Log {
             let largest = self.largest_from_start(i)?;
             best = best.max(largest.map(|l| l.timestamp));
         }
-        match best {
-            Some(timestamp) => self.offset_for_timestamp(timestamp, self.start),
-            None => Ok(None),
+        let Some(timestamp) = best else {
+            return Ok(None);
+        };
+        match self.offset_for_timestamp(timestamp, self.start)? {
+            Some(found) => Ok(Some(found)),
+            None => self.max_timestamp_that_can_be_read(),
         }
+    }
+
+    /// The slow way, for when the batch with the largest timestamp is damaged: the next largest, and so on.
+    fn max_timestamp_that_can_be_read(&self) -> Result<Option<TimestampOffset>, ReadError> {
+        let mut batches = Vec::new();
+        for i in self.segment_of(self.start)..self.segments.len() {
+            self.walk_segment(i, self.start, &mut |l| {
+                batches.push((i, l));
+                true
+            })?;
+        }
+        batches.sort_by_key(|(_, l)| (Reverse(l.header.max_timestamp), l.header.base_offset));
+        for (i, l) in batches {
+            let found = self.record_in_batch(i, l, self.start, l.header.max_timestamp)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Largest timestamp of a segment, counting only batches that reach the log's start.
@@ -136,19 +161,15 @@ impl Log {
         timestamp: Millis,
     ) -> Result<Option<TimestampOffset>, ReadError> {
         let bytes = self.batch_bytes(i, batch)?;
-        let damaged = || {
-            ReadError::Corrupt(Corruption {
-                segment: self.segments[i].base,
-                position: batch.position,
-                bytes: batch.header.size_in_bytes() as u64,
-                first_offset: batch.header.base_offset,
-                next_offset: batch.header.next_offset(),
-                reason: Fault::BadCrc,
-            })
+        // Nobody can read a rotten batch, so the answer is a record behind it.
+        if computed_crc(&bytes) != batch.header.crc {
+            return Ok(None);
+        }
+        let Ok(records) = Records::open(&bytes, InflateLimits::default()) else {
+            return Ok(None);
         };
-        let records = Records::open(&bytes, InflateLimits::default()).map_err(|_| damaged())?;
         for record in records.iter() {
-            let record = record.map_err(|_| damaged())?;
+            let Ok(record) = record else { return Ok(None) };
             if record.timestamp >= timestamp && record.offset >= from {
                 return Ok(Some(TimestampOffset {
                     timestamp: record.timestamp,

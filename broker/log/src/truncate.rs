@@ -97,15 +97,13 @@ impl Log {
         self.flush.truncated(offset);
         self.flush.end = offset;
         self.flush.names_changed();
-        self.flush.epochs_changed();
-        self.disk
-            .sync_dir(&self.dir)
-            .during("sync directory", &self.dir)?;
+        self.write_epochs()?;
         self.check();
         Ok(removed)
     }
 
-    /// The last segment becomes the active one, with `size` bytes and the log ending at `end`.
+    /// The last segment becomes the active one, with `size` bytes and the log ending at `end`, or before it where there
+    /// was a gap.
     fn cut_active(&mut self, size: u64, end: Offset, now: Millis) -> Result<(), DiskError> {
         self.hints.get_mut().forget_positions();
         let i = self.segments.len() - 1;
@@ -114,31 +112,43 @@ impl Log {
         let file = self.segments[i].file(self.place(base))?;
         file.set_len(size).during("cut", &path)?;
         file.sync_data().during("sync", &path)?;
-        txn_index::truncate(self.disk.as_ref(), &self.dir, base, end)?;
+        self.segments[i].size = size;
+        self.segments[i]
+            .corrupt
+            .get_mut()
+            .retain(|c| c.position < size);
+        self.active = Active::new(now);
+        if size > 0 {
+            self.active.first_timestamp = Known::NotYet;
+        }
+        let after_last = self.reindex_active()?;
+        let end = end.min(after_last.max(self.start));
         self.end = end;
         self.start = self.start.min(end);
         self.flush.truncated(end);
+        // At once: an epoch may be begun again at a lower offset, and a file that says otherwise would be believed. The
+        // same goes for everything else that tells of what was cut.
         if self.epochs.truncate_end(end) {
-            self.flush.epochs_changed();
+            self.write_epochs()?;
         }
-        for at in std::mem::take(&mut self.snapshots) {
-            if at > end {
+        txn_index::truncate(self.disk.as_ref(), &self.dir, base, end)?;
+        self.remove_snapshots_above(end)?;
+        self.active.index_dirty = true;
+        self.settle_active()?;
+        self.sync_active_index()?;
+        self.check();
+        Ok(())
+    }
+
+    fn remove_snapshots_above(&mut self, end: Offset) -> Result<(), DiskError> {
+        self.snapshots.retain(|at| *at <= end);
+        for entry in self.disk.list(&self.dir).during("list", &self.dir)? {
+            if let Some((at, names::PRODUCER_SNAPSHOT)) = names::parse_segment_file(&entry.name)
+                && at > end
+            {
                 producer_snapshot::remove(self.disk.as_ref(), &self.dir, at)?;
-            } else {
-                self.snapshots.push(at);
             }
         }
-        let segment = &mut self.segments[i];
-        segment.size = size;
-        segment.corrupt.get_mut().retain(|c| c.position < size);
-        self.active = Active::new(now);
-        self.active.first_timestamp = if size == 0 {
-            Known::Known(None)
-        } else {
-            Known::NotYet
-        };
-        self.reindex_active()?;
-        self.check();
         Ok(())
     }
 

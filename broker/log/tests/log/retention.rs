@@ -1,1 +1,141 @@
-//! To be written.
+//! Retention by time and by size.
+
+use ottla_log::{DeleteReason, Log, LogConfig, SharedDisk};
+use ottla_protocol::types::{Millis, Offset};
+
+use crate::support::*;
+
+/// Five segments of two batches each, timestamps 1000 to 1009.
+fn ten_batches(config: LogConfig) -> (SharedDisk, Log) {
+    let (disk, mut log) = new_log(LogConfig {
+        segment_bytes: 300,
+        ..config
+    });
+    for i in 0..10 {
+        append(&mut log, sized(1000 + i, 50));
+    }
+    assert_eq!(log.segment_count(), 5);
+    (disk, log)
+}
+
+fn bases(deleted: &[ottla_log::DeletedSegment]) -> Vec<i64> {
+    deleted.iter().map(|d| d.base_offset.0).collect()
+}
+
+#[test]
+fn segments_go_when_their_youngest_record_is_too_old() {
+    let config = LogConfig {
+        retention_ms: Millis(100),
+        ..LogConfig::default()
+    };
+    let (disk, mut log) = ten_batches(config);
+    assert!(
+        log.apply_retention(log.end(), Millis(1101))
+            .unwrap()
+            .is_empty()
+    );
+    // Segments end with timestamps 1001, 1003, 1005 …
+    let deleted = log.apply_retention(log.end(), Millis(1104)).unwrap();
+    assert_eq!(bases(&deleted), [0, 2]);
+    assert!(
+        deleted
+            .iter()
+            .all(|d| d.reason == DeleteReason::RetentionMs)
+    );
+    assert_eq!(log.start(), Offset(4));
+    assert_eq!(deleted[0].remove_at, Millis(1104 + 60_000));
+    let names = || {
+        disk.list(dir())
+            .unwrap()
+            .into_iter()
+            .filter(|e| e.name.ends_with(".deleted"))
+            .count()
+    };
+    assert_eq!(names(), 6);
+    for segment in deleted {
+        segment.remove(disk.as_ref()).unwrap();
+    }
+    assert_eq!(names(), 0);
+}
+
+#[test]
+fn everything_can_expire_and_the_log_goes_on_at_its_end() {
+    let config = LogConfig {
+        retention_ms: Millis(100),
+        ..LogConfig::default()
+    };
+    let (_, mut log) = ten_batches(config);
+    let deleted = log.apply_retention(log.end(), Millis(5000)).unwrap();
+    assert_eq!(bases(&deleted), [0, 2, 4, 6, 8]);
+    assert_eq!(
+        (log.start(), log.end(), log.size_bytes()),
+        (Offset(10), Offset(10), 0)
+    );
+    assert!(
+        log.apply_retention(log.end(), Millis(9000))
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(append(&mut log, sized(1, 5)).base_offset, Offset(10));
+}
+
+#[test]
+fn size_is_brought_down_by_whole_segments_only() {
+    let config = LogConfig {
+        retention_ms: Millis(-1),
+        retention_bytes: 600,
+        ..LogConfig::default()
+    };
+    let (_, mut log) = ten_batches(config);
+    let deleted = log.apply_retention(log.end(), Millis(5000)).unwrap();
+    assert!(
+        deleted
+            .iter()
+            .all(|d| d.reason == DeleteReason::RetentionBytes)
+    );
+    assert!(log.size_bytes() >= 600, "never below what is to be kept");
+    assert!(log.size_bytes() - deleted[0].bytes < 600);
+}
+
+#[test]
+fn nothing_at_or_above_the_high_watermark_goes() {
+    let config = LogConfig {
+        retention_ms: Millis(0),
+        ..LogConfig::default()
+    };
+    let (_, mut log) = ten_batches(config);
+    assert_eq!(
+        bases(&log.apply_retention(Offset(5), Millis(5000)).unwrap()),
+        [0, 2]
+    );
+}
+
+/// S-27: a consumer holds a slice of a segment that goes.
+#[test]
+fn a_reader_finishes_what_it_was_given() {
+    let config = LogConfig {
+        retention_ms: Millis(0),
+        ..LogConfig::default()
+    };
+    let (disk, mut log) = ten_batches(config);
+    let slice = log.read(everything(&log, 0)).unwrap().unwrap();
+    for segment in log.apply_retention(log.end(), Millis(5000)).unwrap() {
+        segment.remove(disk.as_ref()).unwrap();
+    }
+    assert_eq!(offsets(&records_in(&bytes_of(&slice))), [0, 1]);
+    assert!(log.read(everything(&log, 0)).is_err());
+}
+
+#[test]
+fn left_over_files_of_a_crash_are_removed_when_the_log_opens() {
+    let config = LogConfig {
+        retention_ms: Millis(0),
+        ..LogConfig::default()
+    };
+    let (disk, mut log) = ten_batches(config.clone());
+    log.apply_retention(Offset(5), Millis(5000)).unwrap();
+    log.close().unwrap();
+    let (log, report) = open(&disk, &config, UNKNOWN);
+    assert_eq!(report.removed.len(), 6);
+    assert_eq!(log.start(), Offset(4));
+}
