@@ -9,5 +9,7 @@ pub mod config;
 pub mod conn;
 mod error;
 pub mod producer;
+#[cfg(test)]
+mod testing;
 
 pub use error::{ApiError, ClientError};

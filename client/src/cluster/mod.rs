@@ -27,6 +27,8 @@ mod call;
 mod coordinator;
 mod metadata;
 mod pool;
+#[cfg(test)]
+mod tests;
 
 pub use backoff::{Backoff, Deadline};
 pub use call::{Call, Target};

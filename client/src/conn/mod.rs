@@ -26,6 +26,8 @@ mod frame;
 mod handshake;
 mod request;
 mod task;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod versions;
 

@@ -31,6 +31,8 @@ mod partitioner;
 mod queue;
 mod sender;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use accumulator::{Accumulator, AppendError, Appended, News};
 pub use delivery::{BatchPlace, Delivery, RecordMetadata};

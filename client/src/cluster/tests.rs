@@ -1,0 +1,296 @@
+//! A cluster found, asked, lost and found again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::io::AsyncReadExt;
+
+use ottla_protocol::{
+    errors::ErrorCode,
+    messages::{
+        DeleteGroupsRequest, DeleteGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        MetadataRequest, MetadataResponse,
+        api::{
+            delete_groups::response::DeletableGroupResult, find_coordinator::response::Coordinator,
+            metadata::response::MetadataResponseTopic,
+        },
+    },
+};
+
+use crate::{
+    admin::Admin,
+    conn::EndpointFault,
+    testing::{Answer, Incoming, fake_broker, metadata_of, nobody, quick_cluster, raw_server},
+};
+
+use super::*;
+
+/// Where the broker is, told to its own answers once it is known.
+type Place = Arc<Mutex<Option<Endpoint>>>;
+
+/// A broker that describes itself as the whole cluster; everything else is the test's.
+async fn cluster_of_one(
+    mut other: impl FnMut(&Incoming, &Endpoint) -> Answer + Send + 'static,
+) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
+    let place: Place = Arc::default();
+    let known = place.clone();
+    let (endpoint, seen) = fake_broker(move |request| {
+        let here = lock(&known).clone().expect("set before anybody connects");
+        if request.is::<MetadataRequest>() {
+            return request.answer(&metadata_of(&here, &[("t", 2)]));
+        }
+        other(request, &here)
+    })
+    .await;
+    *lock(&place) = Some(endpoint.clone());
+    (endpoint, seen)
+}
+
+fn found(request: &Incoming, here: &Endpoint) -> Answer {
+    let coordinator = Coordinator {
+        key: "g".into(),
+        node_id: 1,
+        host: here.host.as_str().into(),
+        port: i32::from(here.port),
+        ..Default::default()
+    };
+    request.answer(&FindCoordinatorResponse {
+        coordinators: vec![coordinator],
+        ..Default::default()
+    })
+}
+
+fn count<R: ottla_protocol::messages::Request>(seen: &Mutex<Vec<Incoming>>) -> usize {
+    lock(seen)
+        .iter()
+        .filter(|request| request.is::<R>())
+        .count()
+}
+
+#[tokio::test]
+async fn one_good_bootstrap_server_among_bad_ones_is_enough_and_nobody_waits_for_them() {
+    let silent = raw_server(|mut stream| async move {
+        let mut buffer = [0; 64];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let (good, _) = cluster_of_one(|_, _| Answer::Silence).await;
+    let mut settings = quick_cluster(vec![nobody().await, silent, good.clone()]);
+    settings.conn.setup_timeout = Duration::from_secs(60);
+    let started = Instant::now();
+    let cluster = Cluster::connect(settings).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(
+        cluster.metadata().broker(BrokerId(1)).unwrap().endpoint,
+        good
+    );
+    assert_eq!(cluster.metadata().cluster_id.as_deref(), Some("fake"));
+}
+
+#[tokio::test]
+async fn when_no_bootstrap_server_works_each_says_why() {
+    let http = raw_server(|mut stream| async move {
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400\r\n\r\n").await;
+        let mut buffer = [0; 64];
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let error = Cluster::connect(quick_cluster(vec![nobody().await, http]))
+        .await
+        .unwrap_err();
+    let ClientError::Bootstrap(faults) = &error else {
+        panic!("{error}")
+    };
+    let faults: Vec<&EndpointFault> = faults.iter().map(|error| &error.fault).collect();
+    assert_eq!(
+        faults,
+        [&EndpointFault::Refused, &EndpointFault::Http],
+        "in the order they were given"
+    );
+    assert!(error.to_string().contains("nothing listens"), "{error}");
+}
+
+#[tokio::test]
+async fn a_listener_that_hangs_up_after_the_handshake_is_named() {
+    let (endpoint, _) = fake_broker(|_| Answer::Close).await;
+    let error = Cluster::connect(quick_cluster(vec![endpoint]))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClientError::Endpoint(_)), "{error}");
+}
+
+#[tokio::test]
+async fn refreshes_asked_for_at_the_same_time_share_a_request() {
+    let (endpoint, seen) = cluster_of_one(|_, _| Answer::Silence).await;
+    let cluster = Cluster::connect(quick_cluster(vec![endpoint]))
+        .await
+        .unwrap();
+    let before = count::<MetadataRequest>(&seen);
+    let deadline = cluster.default_deadline();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let cluster = cluster.clone();
+            tokio::spawn(async move { cluster.refresh(deadline).await.map(drop) })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let asked = count::<MetadataRequest>(&seen) - before;
+    assert!((1..=2).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_just_being_made_is_waited_for() {
+    let place: Place = Arc::default();
+    let known = place.clone();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let times = asked.clone();
+    let (endpoint, _) = fake_broker(move |request| {
+        let here = lock(&known).clone().unwrap();
+        let mut response: MetadataResponse = metadata_of(&here, &[("t", 2)]);
+        if times.fetch_add(1, Ordering::Relaxed) < 3 {
+            response.topics = vec![MetadataResponseTopic {
+                error_code: ErrorCode::LeaderNotAvailable.code(),
+                name: Some("t".into()),
+                ..Default::default()
+            }];
+        }
+        request.answer(&response)
+    })
+    .await;
+    *lock(&place) = Some(endpoint.clone());
+    let cluster = Cluster::connect(quick_cluster(vec![endpoint]))
+        .await
+        .unwrap();
+    let topic = cluster
+        .topic("t", cluster.default_deadline())
+        .await
+        .unwrap();
+    assert_eq!(topic.partitions.len(), 2);
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn a_topic_that_never_comes_is_an_error_that_says_so() {
+    let (endpoint, _) = cluster_of_one(|_, _| Answer::Silence).await;
+    let cluster = Cluster::connect(quick_cluster(vec![endpoint]))
+        .await
+        .unwrap();
+    let error = cluster
+        .topic("other", Deadline::after(Duration::from_millis(50)))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.code(),
+        Some(ErrorCode::UnknownTopicOrPartition),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_coordinator_that_moved_is_looked_up_anew() {
+    let mut refusals = 2;
+    let (endpoint, seen) = cluster_of_one(move |request, here| {
+        if request.is::<FindCoordinatorRequest>() {
+            return found(request, here);
+        }
+        let moved = refusals > 0;
+        refusals -= i32::from(moved);
+        let code = if moved {
+            ErrorCode::NotCoordinator
+        } else {
+            ErrorCode::None
+        };
+        let result = DeletableGroupResult {
+            group_id: "g".into(),
+            error_code: code.code(),
+            ..Default::default()
+        };
+        request.answer(&DeleteGroupsResponse {
+            results: vec![result],
+            ..Default::default()
+        })
+    })
+    .await;
+    let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+    let outcomes = admin.delete_groups(&["g".to_owned()]).await.unwrap();
+    assert_eq!(outcomes, [("g".to_owned(), Ok(()))]);
+    assert_eq!(count::<FindCoordinatorRequest>(&seen), 3);
+}
+
+#[tokio::test]
+async fn when_the_deadline_passes_the_last_answer_is_what_the_caller_gets() {
+    let (endpoint, _) = cluster_of_one(|request, here| {
+        if request.is::<FindCoordinatorRequest>() {
+            return found(request, here);
+        }
+        let code = ErrorCode::CoordinatorLoadInProgress.code();
+        let result = DeletableGroupResult {
+            group_id: "g".into(),
+            error_code: code,
+            ..Default::default()
+        };
+        request.answer(&DeleteGroupsResponse {
+            results: vec![result],
+            ..Default::default()
+        })
+    })
+    .await;
+    let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+    let outcomes = admin
+        .with_timeout(Duration::from_millis(60))
+        .delete_groups(&["g".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(
+        outcomes[0].1.as_ref().unwrap_err().code,
+        ErrorCode::CoordinatorLoadInProgress
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_hangs_up_is_connected_to_again() {
+    let mut hang_ups = 3;
+    let (endpoint, seen) = cluster_of_one(move |request, here| {
+        if request.is::<FindCoordinatorRequest>() {
+            return found(request, here);
+        }
+        if hang_ups > 0 {
+            hang_ups -= 1;
+            return Answer::Close;
+        }
+        let result = DeletableGroupResult {
+            group_id: "g".into(),
+            ..Default::default()
+        };
+        request.answer(&DeleteGroupsResponse {
+            results: vec![result],
+            ..Default::default()
+        })
+    })
+    .await;
+    let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+    assert_eq!(
+        admin.delete_groups(&["g".to_owned()]).await.unwrap()[0].1,
+        Ok(())
+    );
+    assert_eq!(count::<DeleteGroupsRequest>(&seen), 4);
+}
+
+#[tokio::test]
+async fn a_text_that_fits_no_request_is_refused_here() {
+    let (endpoint, seen) = cluster_of_one(|_, _| Answer::Silence).await;
+    let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+    let error = admin
+        .delete_groups(&["g".repeat(40_000)])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClientError::TooLong { .. }), "{error}");
+    assert_eq!(count::<FindCoordinatorRequest>(&seen), 0);
+}
