@@ -28,6 +28,7 @@ use crate::exec::config_rules::Rules;
 use crate::exec::controller::ControllerHost;
 use crate::exec::log_dirs::LogDirs;
 use crate::exec::metadata_log::MetadataLog;
+use crate::exec::producer_ids::ProducerIds;
 use crate::exec::{Storage, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
@@ -163,6 +164,7 @@ impl Server {
             log_limits: LogLimits::default(),
             config,
             controller,
+            producer_ids: ProducerIds::default(),
             image: ArcSwap::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(
                 settings.fetch_sessions_max,

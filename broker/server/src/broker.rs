@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::data_dirs::Identity;
 use crate::exec::controller::ControllerHost;
+use crate::exec::producer_ids::ProducerIds;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
 use crate::net::Peer;
@@ -25,6 +26,7 @@ pub(crate) struct Broker {
     pub(crate) image: ArcSwap<MetadataImage>,
     pub(crate) storage: Arc<Storage>,
     pub(crate) controller: ControllerHost,
+    pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) log_limits: LogLimits,
 }

@@ -5,14 +5,22 @@
 //! outlive a request (`exec`, `ottla_coordination`).
 
 mod access;
+mod alter_configs;
 mod api_versions;
 mod call;
+mod config_resource;
+mod create_partitions;
 mod create_topics;
 mod delete_records;
+mod delete_topics;
 mod describe_cluster;
+mod describe_configs;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -84,10 +92,22 @@ pub(crate) static APIS: &[Api] = &[
         create_topics::handle
     ),
     api!(
+        DeleteTopics,
+        DeleteTopicsRequest,
+        InTurn,
+        delete_topics::handle
+    ),
+    api!(
         DeleteRecords,
         DeleteRecordsRequest,
         InTurn,
         delete_records::handle
+    ),
+    api!(
+        InitProducerId,
+        InitProducerIdRequest,
+        InTurn,
+        init_producer_id::handle
     ),
     api!(
         OffsetForLeaderEpoch,
@@ -96,16 +116,46 @@ pub(crate) static APIS: &[Api] = &[
         offset_for_leader_epoch::handle
     ),
     api!(
+        DescribeConfigs,
+        DescribeConfigsRequest,
+        InTurn,
+        describe_configs::handle
+    ),
+    api!(
+        AlterConfigs,
+        AlterConfigsRequest,
+        InTurn,
+        alter_configs::handle
+    ),
+    api!(
         DescribeLogDirs,
         DescribeLogDirsRequest,
         InTurn,
         describe_log_dirs::handle
     ),
     api!(
+        CreatePartitions,
+        CreatePartitionsRequest,
+        InTurn,
+        create_partitions::handle
+    ),
+    api!(
+        IncrementalAlterConfigs,
+        IncrementalAlterConfigsRequest,
+        InTurn,
+        incremental_alter_configs::handle
+    ),
+    api!(
         DescribeCluster,
         DescribeClusterRequest,
         InTurn,
         describe_cluster::handle
+    ),
+    api!(
+        ListConfigResources,
+        ListConfigResourcesRequest,
+        InTurn,
+        list_config_resources::handle
     ),
     api!(
         DescribeTopicPartitions,

@@ -9,6 +9,7 @@ pub(crate) mod log_dirs;
 pub(crate) mod metadata_log;
 mod metadata_snapshot;
 pub(crate) mod partition;
+pub(crate) mod producer_ids;
 pub(crate) mod producers;
 pub(crate) mod publish;
 mod quorum_state;
