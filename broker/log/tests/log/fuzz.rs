@@ -80,7 +80,7 @@ fn partition_folders_of_any_content() {
         },
         20,
     );
-    let mut file = |suffix| {
+    let file = |suffix| {
         let mut bytes = Vec::new();
         memory
             .with_bytes(&segment_path(0, suffix), |b| bytes.clone_from(b))
@@ -96,7 +96,7 @@ fn partition_folders_of_any_content() {
     let share = |len: usize, of: f64| (len as f64 / of * 512.0).ceil() as u8;
     for_half_a_second(|random| {
         let control = [
-            random.next() as u8,
+            random.number() as u8,
             share(index.len(), total),
             share(times.len(), total - index.len() as f64),
             random.below(25) as u8,
