@@ -102,6 +102,33 @@ impl ClientError {
         }
     }
 
+    /// A time-out that names what had failed before; any other error stays as it is.
+    pub(crate) fn because_of(self, cause: Self) -> Self {
+        match (self, cause) {
+            (
+                Self::TimedOut {
+                    what,
+                    after,
+                    last: None,
+                },
+                Self::TimedOut { last, .. },
+            ) => Self::TimedOut { what, after, last },
+            (
+                Self::TimedOut {
+                    what,
+                    after,
+                    last: None,
+                },
+                cause,
+            ) => Self::TimedOut {
+                what,
+                after,
+                last: Some(Box::new(cause)),
+            },
+            (other, _) => other,
+        }
+    }
+
     /// The broker's error code, where one is the cause.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {

@@ -7,7 +7,7 @@ use ottla_protocol::{
 
 use crate::error::{ApiError, ClientError};
 
-use super::{Admin, Outcomes, TopicPartition, grouped, in_order, left_out};
+use super::{Admin, Outcomes, TopicPartition, grouped, in_order};
 
 impl Admin {
     /// Calls `ask` once per leader with its partitions, and again for those whose answer is a retriable error. A
@@ -92,18 +92,14 @@ impl Admin {
 /// Final answers go to `answers`, those worth another try to `again`.
 fn sort_out<T>(
     asked: Vec<TopicPartition>,
-    mut outcomes: Outcomes<TopicPartition, T>,
+    outcomes: Outcomes<TopicPartition, T>,
     answers: &mut Outcomes<TopicPartition, T>,
     again: &mut Vec<(TopicPartition, ApiError)>,
 ) {
-    for partition in asked {
-        let found = outcomes
-            .iter()
-            .position(|(answered, _)| *answered == partition);
-        match found.map(|index| outcomes.swap_remove(index).1) {
-            Some(Err(error)) if error.code.is_retriable() => again.push((partition, error)),
-            Some(outcome) => answers.push((partition, outcome)),
-            None => answers.push((partition, Err(left_out()))),
+    for (partition, outcome) in in_order(asked, outcomes) {
+        match outcome {
+            Err(error) if error.code.is_retriable() => again.push((partition, error)),
+            outcome => answers.push((partition, outcome)),
         }
     }
 }

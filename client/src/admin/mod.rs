@@ -3,7 +3,7 @@
 //! One file per family. Always: an error that concerns one resource is in that resource's place of the result, and
 //! an `Err` means that nothing is known of any. Not here: texts for people; tools have those.
 
-use std::time::Duration;
+use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use ottla_protocol::errors::ErrorCode;
 
@@ -139,18 +139,17 @@ fn misdirected(codes: impl IntoIterator<Item = i16>) -> ErrorCode {
 }
 
 /// Puts answers into the order of the questions; what the broker left out is an error of its own.
-fn in_order<K: PartialEq, T>(
+fn in_order<K: Eq + Hash, T>(
     asked: impl IntoIterator<Item = K>,
-    mut answers: Outcomes<K, T>,
+    answers: Outcomes<K, T>,
 ) -> Outcomes<K, T> {
+    let mut answers: HashMap<K, Result<T, ApiError>> = answers.into_iter().collect();
     asked
         .into_iter()
-        .map(
-            |key| match answers.iter().position(|(answered, _)| *answered == key) {
-                Some(index) => answers.swap_remove(index),
-                None => (key, Err(left_out())),
-            },
-        )
+        .map(|key| {
+            let outcome = answers.remove(&key).unwrap_or_else(|| Err(left_out()));
+            (key, outcome)
+        })
         .collect()
 }
 
@@ -162,10 +161,12 @@ fn left_out() -> ApiError {
 }
 
 /// Groups items by a key and keeps the order in which keys first appear.
-fn grouped<K: PartialEq, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+fn grouped<K: Clone + Eq + Hash, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
     let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    let mut places: HashMap<K, usize> = HashMap::new();
     for (key, item) in items {
-        match groups.iter_mut().find(|(known, _)| *known == key) {
+        let place = *places.entry(key.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some((_, group)) => group.push(item),
             None => groups.push((key, vec![item])),
         }

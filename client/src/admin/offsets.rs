@@ -1,5 +1,7 @@
 //! Offsets of partitions: first, last, by time.
 
+use std::collections::HashMap;
+
 use ottla_protocol::{
     messages::{
         ListOffsetsRequest, ListOffsetsResponse,
@@ -97,14 +99,15 @@ impl Admin {
             .iter()
             .map(|(partition, _)| partition.clone())
             .collect();
-        self.by_leader(&partitions, |leader, group| async move {
-            let spec = |partition: TopicPartition| {
-                let found = asked.iter().find(|(asked, _)| *asked == partition);
-                let spec = found.map_or(OffsetSpec::Latest, |(_, spec)| *spec);
-                (partition, spec)
-            };
-            self.list_offsets_of(leader, group.into_iter().map(spec).collect(), isolation)
-                .await
+        let specs: HashMap<&TopicPartition, OffsetSpec> =
+            asked.iter().map(|(at, spec)| (at, *spec)).collect();
+        self.by_leader(&partitions, |leader, group| {
+            let with_spec = |at: TopicPartition| specs.get(&at).copied().map(|spec| (at, spec));
+            self.list_offsets_of(
+                leader,
+                group.into_iter().filter_map(with_spec).collect(),
+                isolation,
+            )
         })
         .await
     }

@@ -1,5 +1,7 @@
 //! Deleting records from the start of partitions.
 
+use std::collections::HashMap;
+
 use ottla_protocol::{
     messages::{
         DeleteRecordsRequest,
@@ -26,13 +28,14 @@ impl Admin {
             .iter()
             .map(|(partition, _)| partition.clone())
             .collect();
-        self.by_leader(&partitions, |leader, group| async move {
-            let with_offset = |partition: TopicPartition| {
-                let found = before.iter().find(|(asked, _)| *asked == partition);
-                found.map(|(_, offset)| (partition.topic, (partition.partition, *offset)))
+        let offsets: HashMap<&TopicPartition, i64> =
+            before.iter().map(|(at, offset)| (at, *offset)).collect();
+        self.by_leader(&partitions, |leader, group| {
+            let with_offset = |at: TopicPartition| {
+                let offset = *offsets.get(&at)?;
+                Some((at.topic, (at.partition, offset)))
             };
             self.delete_records_of(leader, grouped(group.into_iter().filter_map(with_offset)))
-                .await
         })
         .await
     }

@@ -7,10 +7,10 @@ use crate::{
     error::{ApiError, ClientError},
 };
 
-use super::{Cluster, CoordinatorKind, Deadline, Lane};
+use super::{Cluster, CoordinatorKind, Deadline, Lane, within};
 
 /// Who is to answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// Whoever is at hand.
     Any,
@@ -67,12 +67,21 @@ impl Cluster {
         error_of: impl Fn(&R::Response) -> ErrorCode,
     ) -> Result<R::Response, ClientError> {
         let mut failures = 0;
+        let mut last: Option<(ClientError, Option<R::Response>)> = None;
         loop {
             let (error, response) = match self.attempt(target, request, &call).await {
                 Ok(response) => match error_of(&response) {
                     code if code.is_retriable() => (ApiError::of_code(code).into(), Some(response)),
                     _ => return Ok(response),
                 },
+                // Time was up in the middle of this attempt; what went wrong before says more.
+                Err(timed_out @ ClientError::TimedOut { .. }) => {
+                    return match last {
+                        Some((_, Some(response))) => Ok(response),
+                        Some((error, None)) => Err(timed_out.because_of(error)),
+                        None => Err(timed_out),
+                    };
+                }
                 Err(error) if error.may_pass() => (error, None),
                 Err(error) => return Err(error),
             };
@@ -80,11 +89,12 @@ impl Cluster {
             tracing::debug!(request = R::NAME, ?target, %error, "trying again");
             self.forget(target, &error, call.deadline).await;
             if let Err(error) = self
-                .pause(failures, call.deadline, "the request", error)
+                .pause(failures, call.deadline, "the request", error.clone())
                 .await
             {
                 return response.ok_or(error);
             }
+            last = Some((error, response));
         }
     }
 
@@ -96,8 +106,24 @@ impl Cluster {
     ) -> Result<R::Response, ClientError> {
         let connection = self.connection_for(target, call).await?;
         let versions = call.versions.clone().unwrap_or_else(known_versions::<R>);
-        let timeout = self.settings().request_timeout.min(call.deadline.left());
-        Ok(connection.send(request, versions, timeout).await?)
+        self.ask(&connection, request, versions, call.deadline)
+            .await
+    }
+
+    /// Sends on a connection. Where the caller's time ends before the request's, the connection stays: it may just
+    /// be the caller who is in a hurry.
+    pub(super) async fn ask<R: Request>(
+        &self,
+        connection: &Connection,
+        request: &R,
+        versions: VersionRange,
+        deadline: Deadline,
+    ) -> Result<R::Response, ClientError> {
+        let asking = async {
+            let timeout = self.settings().request_timeout;
+            Ok(connection.send(request, versions, timeout).await?)
+        };
+        within(deadline, "the request", asking).await
     }
 
     /// A connection to whoever the target is right now.

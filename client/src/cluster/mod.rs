@@ -13,6 +13,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use ottla_protocol::{
+    errors::ErrorCode,
     messages::{MetadataRequest, MetadataResponse, api::metadata::request::MetadataRequestTopic},
     types::BrokerId,
 };
@@ -142,13 +143,16 @@ impl Cluster {
     /// A snapshot that was asked for no earlier than now. Calls made at the same time share one request.
     pub async fn refresh(&self, deadline: Deadline) -> Result<Arc<Metadata>, ClientError> {
         let since = Instant::now();
-        let _guard = self.inner.refreshing.lock().await;
-        let current = self.metadata();
-        if current.asked_at >= since {
-            return Ok(current);
-        }
-        let connection = self.any_connection(deadline).await?;
-        self.fetch_metadata(&connection, deadline).await
+        let refreshing = async {
+            let _guard = self.inner.refreshing.lock().await;
+            let current = self.metadata();
+            if current.asked_at >= since {
+                return Ok(current);
+            }
+            let connection = self.any_connection(deadline).await?;
+            self.fetch_metadata(&connection, deadline).await
+        };
+        within(deadline, "fetching metadata", refreshing).await
     }
 
     /// A topic that can be used, asked for until it can (it may just be created) or the deadline passes.
@@ -162,6 +166,7 @@ impl Cluster {
         }
         self.want_topics([name])?;
         let mut failures = 0;
+        let mut last = None;
         loop {
             let error = match self.refresh(deadline).await {
                 Ok(metadata) => match metadata.topic(name) {
@@ -169,19 +174,20 @@ impl Cluster {
                         return Ok(topic.clone());
                     }
                     Some(topic) if topic.error.is_err() => ApiError::of_code(topic.error).into(),
-                    _ => ApiError::of_code(
-                        ottla_protocol::errors::ErrorCode::UnknownTopicOrPartition,
-                    )
-                    .into(),
+                    _ => ApiError::of_code(ErrorCode::UnknownTopicOrPartition).into(),
                 },
                 Err(error) => error,
             };
             if !error.may_pass() {
-                return Err(error);
+                return Err(match last {
+                    Some(last) => error.because_of(last),
+                    None => error,
+                });
             }
             failures += 1;
-            self.pause(failures, deadline, "finding the topic", error)
+            self.pause(failures, deadline, "finding the topic", error.clone())
                 .await?;
+            last = Some(error);
         }
     }
 
@@ -296,10 +302,9 @@ impl Cluster {
             allow_auto_topic_creation: self.settings().allow_auto_create_topics,
             ..Default::default()
         };
-        let timeout = self.settings().request_timeout.min(deadline.left());
         // Version 1 is the first that can ask for no topic at all.
         let versions = 1..=*known_versions::<MetadataRequest>().end();
-        let response = connection.send(&request, versions, timeout).await?;
+        let response = self.ask(connection, &request, versions, deadline).await?;
         ApiError::check(response.error_code, None)?;
         Ok(response)
     }
@@ -320,15 +325,12 @@ impl Cluster {
     ) -> Result<(), ClientError> {
         let wait = self.settings().retry_backoff.after(failures);
         if wait >= deadline.left() {
-            let last = match last {
-                ClientError::TimedOut { last, .. } => last,
-                other => Some(Box::new(other)),
-            };
-            return Err(ClientError::TimedOut {
+            let timed_out = ClientError::TimedOut {
                 what,
                 after: deadline.allowed(),
-                last,
-            });
+                last: None,
+            };
+            return Err(timed_out.because_of(last));
         }
         if failures > self.settings().retries {
             return Err(last);
