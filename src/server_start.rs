@@ -4,7 +4,7 @@
 //! file, `KAFKA_*` variables, `--override`, `--data-dir` and `--listen`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -230,6 +230,7 @@ fn start_logging(given: &ArgMatches) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&level).with_context(|| format!("--log-level {level}"))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match given.get_one::<String>("log-format").map(String::as_str) {
         Some("json") => lines.json().try_init(),
