@@ -6,7 +6,7 @@
 //! built anew.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ottla_protocol::types::{Millis, Offset};
@@ -18,6 +18,7 @@ use crate::disk::{Context, DiskError, SharedDisk, read_file_if_there, remove_if_
 use crate::epochs::LeaderEpochs;
 use crate::errors::{Corruption, Fault, OpenError};
 use crate::flush::FlushState;
+use crate::folder::Folder;
 use crate::hints::Hints;
 use crate::index::Place;
 use crate::log::{Active, Log, create_files};
@@ -27,17 +28,6 @@ use crate::{names, producer_snapshot};
 
 /// A leader epoch file is a line per change of leadership.
 const EPOCHS_MAX: u64 = 64 << 20;
-
-/// The files of a partition's folder.
-#[derive(Default)]
-struct Folder {
-    logs: BTreeSet<Offset>,
-    offset_indexes: BTreeSet<Offset>,
-    time_indexes: BTreeSet<Offset>,
-    snapshots: BTreeSet<Offset>,
-    /// Left behind by something that was interrupted.
-    left_over: Vec<PathBuf>,
-}
 
 impl Log {
     /// Opens a partition's folder, or begins a log in it (the folder is made if it is missing).
@@ -49,7 +39,7 @@ impl Log {
         now: Millis,
     ) -> Result<(Self, RecoveryReport), OpenError> {
         let mut report = RecoveryReport::default();
-        let folder = survey(&disk, dir)?;
+        let folder = Folder::survey(&disk, dir)?;
         for path in &folder.left_over {
             remove_if_there(disk.as_ref(), path)?;
         }
@@ -417,8 +407,12 @@ impl Log {
             input.recovery_point.min(self.end)
         };
         self.flush.end = flushed.max(self.start);
-        for at in std::mem::take(&mut self.snapshots) {
-            if at <= self.end {
+        let snapshots = std::mem::take(&mut self.snapshots);
+        let newest = snapshots.iter().rfind(|at| **at <= self.end).copied();
+        for at in snapshots {
+            // A clean stop writes one at the end, which nobody needs once there is a newer one.
+            let is_at_segment = self.segments.iter().any(|s| s.base == at);
+            if at <= self.end && (is_at_segment || Some(at) == newest) {
                 self.snapshots.push(at);
             } else {
                 producer_snapshot::remove(self.disk.as_ref(), &self.dir, at)?;
@@ -466,57 +460,4 @@ impl Log {
         }
         Ok(())
     }
-}
-
-fn survey(disk: &SharedDisk, dir: &Path) -> Result<Folder, OpenError> {
-    let entries = match disk.list(dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            disk.create_dir_all(dir).during("create directory", dir)?;
-            if let Some(parent) = dir.parent() {
-                disk.sync_dir(parent).during("sync directory", parent)?;
-            }
-            Vec::new()
-        }
-        other => other.during("list", dir)?,
-    };
-    let mut folder = Folder::default();
-    let mut names: Vec<String> = entries
-        .into_iter()
-        .filter(|e| !e.is_dir)
-        .map(|e| e.name)
-        .collect();
-    names.sort();
-    for name in &names {
-        if [names::DELETED, ".cleaned", ".tmp"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
-            folder.left_over.push(dir.join(name));
-            continue;
-        }
-        if name.ends_with(".swap") {
-            return Err(OpenError::UnfinishedCompaction { name: name.clone() });
-        }
-        let Some((base, suffix)) = names::parse_segment_file(name) else {
-            continue;
-        };
-        let set = match suffix {
-            names::LOG => &mut folder.logs,
-            names::OFFSET_INDEX => &mut folder.offset_indexes,
-            names::TIME_INDEX => &mut folder.time_indexes,
-            names::PRODUCER_SNAPSHOT => &mut folder.snapshots,
-            _ => continue,
-        };
-        set.insert(base);
-    }
-    for (set, suffix) in [
-        (&folder.offset_indexes, names::OFFSET_INDEX),
-        (&folder.time_indexes, names::TIME_INDEX),
-    ] {
-        let orphans = set.difference(&folder.logs);
-        folder
-            .left_over
-            .extend(orphans.map(|base| names::segment_file(dir, *base, suffix)));
-    }
-    Ok(folder)
 }

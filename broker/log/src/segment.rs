@@ -309,3 +309,16 @@ impl Segment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Log;
+
+    /// Ten thousand idle partitions are some ten megabytes, not a hundred.
+    #[test]
+    fn an_idle_partition_takes_a_kilobyte_or_so() {
+        assert!(size_of::<Log>() <= 640, "{}", size_of::<Log>());
+        assert!(size_of::<Segment>() <= 400, "{}", size_of::<Segment>());
+    }
+}

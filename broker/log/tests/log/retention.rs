@@ -139,3 +139,23 @@ fn left_over_files_of_a_crash_are_removed_when_the_log_opens() {
     assert_eq!(report.removed.len(), 6);
     assert_eq!(log.start(), Offset(4));
 }
+
+#[test]
+fn producer_snapshots_stay_at_segments_and_at_the_end_only() {
+    let (disk, log) = ten_batches(LogConfig::default());
+    let end = log.close().unwrap();
+    for at in [2, 3, 5, 8, 10, 11] {
+        ottla_log::producer_snapshot::write(disk.as_ref(), dir(), Offset(at), &[]).unwrap();
+    }
+    let (mut log, _) = open(&disk, &LogConfig::default(), clean(end));
+    assert_eq!(log.producer_snapshots(), [Offset(2), Offset(8), Offset(10)]);
+    log.truncate_to(Offset(9), Millis(0)).unwrap();
+    assert_eq!(log.producer_snapshots(), [Offset(2), Offset(8)]);
+    let left = disk.list(dir()).unwrap();
+    assert_eq!(
+        left.iter()
+            .filter(|e| e.name.ends_with(".snapshot"))
+            .count(),
+        2
+    );
+}

@@ -1,0 +1,77 @@
+//! What is in a partition's folder, sorted by kind, before anything is opened.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ottla_protocol::types::Offset;
+
+use crate::disk::{Context, SharedDisk};
+use crate::errors::OpenError;
+use crate::names;
+
+/// The files of a partition's folder.
+#[derive(Default)]
+pub(crate) struct Folder {
+    pub(crate) logs: BTreeSet<Offset>,
+    pub(crate) offset_indexes: BTreeSet<Offset>,
+    pub(crate) time_indexes: BTreeSet<Offset>,
+    pub(crate) snapshots: BTreeSet<Offset>,
+    /// Left behind by something that was interrupted.
+    pub(crate) left_over: Vec<PathBuf>,
+}
+
+impl Folder {
+    /// Lists the folder; one that is missing is made.
+    pub(crate) fn survey(disk: &SharedDisk, dir: &Path) -> Result<Self, OpenError> {
+        let entries = match disk.list(dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                disk.create_dir_all(dir).during("create directory", dir)?;
+                if let Some(parent) = dir.parent() {
+                    disk.sync_dir(parent).during("sync directory", parent)?;
+                }
+                Vec::new()
+            }
+            other => other.during("list", dir)?,
+        };
+        let mut folder = Self::default();
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .filter(|e| !e.is_dir)
+            .map(|e| e.name)
+            .collect();
+        names.sort();
+        for name in &names {
+            if [names::DELETED, ".cleaned", ".tmp"]
+                .iter()
+                .any(|end| name.ends_with(end))
+            {
+                folder.left_over.push(dir.join(name));
+                continue;
+            }
+            if name.ends_with(".swap") {
+                return Err(OpenError::UnfinishedCompaction { name: name.clone() });
+            }
+            let Some((base, suffix)) = names::parse_segment_file(name) else {
+                continue;
+            };
+            let set = match suffix {
+                names::LOG => &mut folder.logs,
+                names::OFFSET_INDEX => &mut folder.offset_indexes,
+                names::TIME_INDEX => &mut folder.time_indexes,
+                names::PRODUCER_SNAPSHOT => &mut folder.snapshots,
+                _ => continue,
+            };
+            set.insert(base);
+        }
+        for (set, suffix) in [
+            (&folder.offset_indexes, names::OFFSET_INDEX),
+            (&folder.time_indexes, names::TIME_INDEX),
+        ] {
+            let orphans = set.difference(&folder.logs);
+            folder
+                .left_over
+                .extend(orphans.map(|base| names::segment_file(dir, *base, suffix)));
+        }
+        Ok(folder)
+    }
+}
