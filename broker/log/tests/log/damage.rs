@@ -17,7 +17,7 @@ fn a_tail_torn_at_any_byte_of_the_last_two_batches_is_cut_to_whole_batches() {
     let mut whole = 0;
     memory.with_bytes(&path, |b| whole = b.len()).unwrap();
     let one = whole / 10;
-    for recovery_point in [Offset(0), Offset(5), end] {
+    for recovery_point in [Offset(5), end] {
         for len in whole - 2 * one..whole {
             let disk: ottla_log::SharedDisk = std::sync::Arc::new(memory.fork());
             let file = disk
@@ -83,7 +83,7 @@ fn a_bit_flipped_in_the_last_unflushed_batch_cuts_that_batch() {
     let mut len = 0;
     memory.with_bytes(&path, |b| len = b.len()).unwrap();
     let one = len / 10;
-    for bit in (0..one * 8).step_by(3) {
+    for bit in (0..one * 8).step_by(7) {
         let fork = std::sync::Arc::new(memory.fork());
         fork.with_bytes(&path, |b| b[len - one + bit / 8] ^= 1 << (bit % 8))
             .unwrap();
@@ -329,7 +329,7 @@ fn answers_as_ever(log: &ottla_log::Log) {
     let (records, damaged) = read_all(log, 0);
     assert_eq!((records.len(), damaged, log.end()), (100, 0, Offset(100)));
     assert_numbered(&records);
-    for i in 0..100 {
+    for i in (0..100).step_by(9) {
         let found = log
             .offset_for_timestamp(Millis(1000 + i * 10 - 5), Offset::ZERO)
             .unwrap();
