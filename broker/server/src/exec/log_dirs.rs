@@ -165,7 +165,10 @@ impl LogDirs {
     /// The directory that has the partition's folder, else the one with the fewest partitions.
     pub(crate) fn place(&self, folder: &str) -> Arc<LogDir> {
         if self.dirs.len() > 1 {
-            let has_it = |dir: &&Arc<LogDir>| dir.disk.info(&dir.path.join(folder)).is_ok();
+            let has_it = |dir: &&Arc<LogDir>| {
+                let metadata = dir.path.join(folder).join(names::PARTITION_METADATA);
+                dir.disk.info(&metadata).is_ok()
+            };
             if let Some(dir) = self.dirs.iter().find(has_it) {
                 return dir.clone();
             }

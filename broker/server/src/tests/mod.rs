@@ -2,3 +2,4 @@
 
 mod abuse;
 mod produce_fetch;
+mod storage;

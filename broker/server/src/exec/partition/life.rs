@@ -1,6 +1,7 @@
 //! A partition's folder: opened when it is first used, closed when the server stops, moved away when the topic goes.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ottla_log::disk::DiskError;
@@ -56,9 +57,6 @@ impl Partition {
         self.dir.forget(&self.topic.name, self.index);
         self.dir.partition_removed();
         let folder = self.folder();
-        if self.dir.disk.info(&folder).is_err() {
-            return;
-        }
         let doomed = self
             .dir
             .path
@@ -70,6 +68,8 @@ impl Partition {
                     .keeper
                     .remove_folder_later(self.dir.clone(), doomed, now.plus(delay));
             }
+            // Never used.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => {
                 warn!(folder = %folder.display(), "cannot rename a deleted partition's folder: {error}")
             }
@@ -113,7 +113,12 @@ impl Partition {
 
     /// A partition that nobody has written to or read from has no folder, and gets none for being looked at.
     pub(super) fn was_never_used(&self) -> bool {
-        matches!(*self.state.lock(), State::Closed) && self.dir.disk.info(&self.folder()).is_err()
+        matches!(*self.state.lock(), State::Closed)
+            && self
+                .dir
+                .disk
+                .info(&self.folder().join(names::PARTITION_METADATA))
+                .is_err()
     }
 
     pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {

@@ -1,0 +1,164 @@
+//! Partitions on disks that fail: what is acknowledged then, and what is not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use ottla_config::resolve::BrokerConfig;
+use ottla_log::testing::{Call, FaultyDisk, MemoryDisk};
+use ottla_log::{Disk as _, MinimumRead};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::{LeaderEpoch, Offset, PartitionIndex};
+use ottla_protocol::wire::{StrBytes, Uuid};
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::exec::Storage;
+use crate::exec::log_dirs::{LogDir, LogDirs};
+use crate::exec::partition::{Acks, Append, Isolation, Partition};
+use crate::exec::topic::{Topic, TopicSettings};
+use crate::exec::waits::AckWait;
+use crate::testing::{batch, eventually};
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+struct Bench {
+    disk: Arc<FaultyDisk>,
+    partition: Arc<Partition>,
+    fatal: mpsc::UnboundedReceiver<String>,
+}
+
+impl Bench {
+    fn new(durability: &str) -> Self {
+        let disk = FaultyDisk::new(Arc::new(MemoryDisk::new()));
+        let path = Path::new("/logs");
+        disk.create_dir_all(path).unwrap();
+        let dir = LogDir::load(disk.clone(), path, Uuid([1; 16]), true).unwrap();
+        let (sender, fatal) = mpsc::unbounded_channel();
+        let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
+        let pairs = [("ottla.durability".to_owned(), durability.to_owned())];
+        let config = BrokerConfig::load(pairs).unwrap();
+        let settings = TopicSettings::from_values(&config.topic_settings(&Default::default()));
+        let topic = Arc::new(Topic {
+            id: Uuid([2; 16]),
+            name: StrBytes::from("t"),
+            settings: ArcSwap::from_pointee(settings),
+        });
+        let partition = Partition::new(storage, topic, PartitionIndex(0), LeaderEpoch(0));
+        Self {
+            disk,
+            partition,
+            fatal,
+        }
+    }
+
+    /// Appends one record and waits for its acknowledgement; its offset.
+    async fn produce(&self, acks: Acks) -> Result<i64, ErrorCode> {
+        let mut bytes = BytesMut::from(&batch(&["x"])[..]);
+        let how = Append {
+            acks,
+            log_append_time: false,
+            producer: None,
+        };
+        let mut wait: Option<Arc<AckWait>> = None;
+        let placed = self
+            .partition
+            .append(&mut bytes, how, &mut wait, clock::now())?;
+        if let Some(wait) = wait {
+            wait.release();
+            if !wait.settled().await {
+                return Err(ErrorCode::KafkaStorageError);
+            }
+        }
+        Ok(placed.base_offset.0)
+    }
+
+    fn readable(&self) -> Result<bool, ErrorCode> {
+        let read = self.partition.read(
+            Offset::ZERO,
+            1 << 20,
+            MinimumRead::OneBatch,
+            Isolation::ReadUncommitted,
+            clock::now(),
+        )?;
+        Ok(read.slice.is_some())
+    }
+}
+
+#[tokio::test]
+async fn s06_nothing_is_acknowledged_after_a_sync_failed() {
+    let mut bench = Bench::new("disk");
+    assert_eq!(bench.produce(Acks::All).await, Ok(0));
+    bench.disk.fail_once(Call::SyncData, 0, EIO);
+    assert_eq!(
+        bench.produce(Acks::All).await,
+        Err(ErrorCode::KafkaStorageError)
+    );
+    // The next sync would succeed and prove nothing.
+    assert_eq!(
+        bench.produce(Acks::All).await,
+        Err(ErrorCode::KafkaStorageError)
+    );
+    assert_eq!(
+        bench.produce(Acks::Leader).await,
+        Err(ErrorCode::KafkaStorageError)
+    );
+    assert!(bench.partition.dir.is_offline());
+    let why = bench
+        .fatal
+        .recv()
+        .await
+        .expect("the only directory is lost");
+    assert!(why.contains("/logs"), "{why}");
+}
+
+#[tokio::test]
+async fn s08_a_full_disk_refuses_writes_serves_reads_and_recovers() {
+    for durability in ["disk", "memory"] {
+        let mut bench = Bench::new(durability);
+        assert_eq!(bench.produce(Acks::All).await, Ok(0));
+        bench.disk.fail_from(Call::Write, 0, ENOSPC);
+        for _ in 0..3 {
+            assert_eq!(
+                bench.produce(Acks::All).await,
+                Err(ErrorCode::KafkaStorageError)
+            );
+        }
+        assert_eq!(bench.readable(), Ok(true), "{durability}");
+        bench.disk.heal();
+        assert_eq!(bench.produce(Acks::All).await, Ok(1), "{durability}");
+        assert!(bench.fatal.try_recv().is_err());
+    }
+}
+
+#[tokio::test]
+async fn acks_one_waits_for_no_sync_and_is_shown_only_after_one() {
+    let bench = Bench::new("disk");
+    bench.disk.fail_from(Call::SyncData, u64::MAX, EIO);
+    assert_eq!(bench.produce(Acks::Leader).await, Ok(0));
+    let bounds = bench.partition.bounds(clock::now()).unwrap();
+    assert_eq!(
+        (bounds.log_end, bounds.high_watermark),
+        (Offset(1), Offset(0))
+    );
+    // A reader asks for the flush; nobody waits a second for it.
+    eventually("the record is shown", || bench.readable() == Ok(true));
+}
+
+#[tokio::test]
+async fn a_topic_made_anew_does_not_inherit_records() {
+    let bench = Bench::new("memory");
+    assert_eq!(bench.produce(Acks::Leader).await, Ok(0));
+    bench.partition.delete(1, clock::now());
+    assert_eq!(
+        bench.produce(Acks::Leader).await,
+        Err(ErrorCode::UnknownTopicOrPartition)
+    );
+    let folders = bench.disk.list(Path::new("/logs")).unwrap();
+    assert!(
+        folders.iter().all(|entry| entry.name != "t-0"),
+        "{folders:?}"
+    );
+}
