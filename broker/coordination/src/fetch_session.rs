@@ -40,6 +40,19 @@ pub struct PartitionKey {
     pub partition: i32,
 }
 
+impl PartitionKey {
+    /// A copy outside the request's frame, which a session would keep alive.
+    fn detached(&self) -> Self {
+        Self {
+            topic: match &self.topic {
+                TopicRef::Name(name) => TopicRef::Name(name.detached()),
+                TopicRef::Id(id) => TopicRef::Id(*id),
+            },
+            partition: self.partition,
+        }
+    }
+}
+
 /// What a client wants of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchPartition {
@@ -147,13 +160,16 @@ impl Session {
         let (order, next_place) = (&mut self.order, &mut self.next_place);
         let cached = self
             .partitions
-            .entry(request.key.clone())
+            .entry(request.key.detached())
             .or_insert_with_key(|key| {
                 let place = *next_place;
                 *next_place += 1;
                 order.insert(place, key.clone());
                 CachedPartition {
-                    request: request.clone(),
+                    request: FetchPartition {
+                        key: key.clone(),
+                        ..request.clone()
+                    },
                     place,
                     high_watermark: -1,
                     log_start_offset: -1,
@@ -384,19 +400,7 @@ impl FetchSessions {
             next_place: 0,
         };
         for (partition, result) in context.partitions.iter().zip(results) {
-            // Names are copied out of the request's frame, which the session would keep alive.
-            let key = PartitionKey {
-                topic: match &partition.key.topic {
-                    TopicRef::Name(name) => TopicRef::Name(name.detached()),
-                    TopicRef::Id(id) => TopicRef::Id(*id),
-                },
-                partition: partition.key.partition,
-            };
-            let request = FetchPartition {
-                key,
-                ..partition.clone()
-            };
-            session.add(&request).note(result);
+            session.add(partition).note(result);
         }
         self.sessions.insert(id, session);
         self.touch(id, now);

@@ -183,7 +183,6 @@ impl ClassicGroup {
         self.leader.as_deref() == Some(member_id)
     }
 
-    /// Whether the group only commits offsets and has no members by design.
     pub(super) fn uses_consumer_protocol(&self) -> bool {
         self.protocol_type.as_deref() == Some(CONSUMER)
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
+use ottla_protocol::records::batch::sequence_after;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
 /// As many as a producer may have in flight without losing its order.
@@ -72,7 +73,7 @@ struct BatchSeen {
 
 impl BatchSeen {
     fn first_sequence(&self) -> i32 {
-        sequence_before(self.last_sequence, self.offset_delta)
+        sequence_after(self.last_sequence, -self.offset_delta)
     }
 
     fn base_offset(&self) -> Offset {
@@ -93,10 +94,11 @@ impl ProducerStates {
         if batch.producer_epoch < producer.epoch {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
-        let expected = if batch.producer_epoch > producer.epoch {
-            0
-        } else {
-            sequence_after(producer.last_sequence(), 1)
+        let expected = match producer.batches.back() {
+            Some(last) if batch.producer_epoch == producer.epoch => {
+                sequence_after(last.last_sequence, 1)
+            }
+            _ => 0,
         };
         if batch.first_sequence != expected {
             return Err(ErrorCode::OutOfOrderSequenceNumber);
@@ -239,18 +241,4 @@ impl ProducerState {
             timestamp: seen.timestamp,
         })
     }
-}
-
-/// The sequence number `count` steps on: 0 follows 2^31-1.
-#[must_use]
-pub fn sequence_after(sequence: i32, count: i32) -> i32 {
-    wrap(i64::from(sequence) + i64::from(count))
-}
-
-fn sequence_before(sequence: i32, count: i32) -> i32 {
-    wrap(i64::from(sequence) - i64::from(count))
-}
-
-fn wrap(sequence: i64) -> i32 {
-    i32::try_from(sequence.rem_euclid(1 << 31)).expect("less than 2^31")
 }
