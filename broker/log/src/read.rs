@@ -41,12 +41,11 @@ impl Log {
         if first > max_bytes && minimum == MinimumRead::Nothing {
             return Ok(None);
         }
-        let available = self.readable_end(i, found, upper)? - found.position;
-        assert!(
-            first as u64 <= available,
-            "a batch below the bound lies before its position"
-        );
-        let available = usize::try_from(available).unwrap_or(usize::MAX);
+        // The first batch is below the bound, whatever else a rotten file makes of where the bound lies.
+        let end = self.readable_end(i, found, upper)?;
+        let available = usize::try_from(end.saturating_sub(found.position))
+            .unwrap_or(usize::MAX)
+            .max(first);
         let segment = &self.segments[i];
         Ok(Some(FileSlice {
             file: segment.file(self.place(segment.base))?,

@@ -24,7 +24,7 @@ use crate::index::Place;
 use crate::log::{Active, Log, create_files};
 use crate::rescan::{Rescan, Scanned, Trust};
 use crate::segment::{Known, Segment};
-use crate::{names, producer_snapshot};
+use crate::{names, producer_snapshot, txn_index};
 
 /// A leader epoch file is a line per change of leadership.
 const EPOCHS_MAX: u64 = 64 << 20;
@@ -157,6 +157,10 @@ impl Log {
         self.end = scanned.next;
         self.active.since_entry = scanned.since_entry;
         self.active.index_dirty = !trusted;
+        if !trusted {
+            // A crash gives no reserved blocks back.
+            self.active.reserved_end = self.active_segment().size + 1;
+        }
         if self.active_segment().size > 0 {
             self.active.first_timestamp = Known::NotYet;
         }
@@ -380,6 +384,12 @@ impl Log {
         let file = segment.file(place)?;
         file.set_len(scanned.position).during("cut", &path)?;
         file.sync_data().during("sync", &path)?;
+        txn_index::truncate(
+            self.disk.as_ref(),
+            &self.dir,
+            self.segments[i].base,
+            scanned.next,
+        )?;
         Ok(scanned.next)
     }
 

@@ -49,7 +49,7 @@ pub fn read(disk: &dyn Disk, dir: &Path, segment: Offset) -> Result<Vec<AbortedT
         .during("read", &path)
 }
 
-/// Keeps the entries whose markers lie before `end`.
+/// Keeps the entries whose markers lie before `end`, and none behind one that makes no sense.
 pub fn truncate(
     disk: &dyn Disk,
     dir: &Path,
@@ -57,11 +57,15 @@ pub fn truncate(
     end: Offset,
 ) -> Result<(), DiskError> {
     let path = names::segment_file(dir, segment, names::TXN_INDEX);
-    let file = match disk.open(&path, OpenMode::ReadWrite) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.during("open", &path)?,
+    let Some(bytes) = read_file_if_there(disk, &path, SIZE_MAX)? else {
+        return Ok(());
     };
-    let kept = read(disk, dir, segment)?.partition_point(|t| t.last_offset < end);
+    let kept = parse_prefix(&bytes)
+        .0
+        .partition_point(|t| t.last_offset < end);
+    let file = disk
+        .open(&path, OpenMode::ReadWrite)
+        .during("open", &path)?;
     file.set_len((kept * ENTRY) as u64).during("cut", &path)
 }
 
@@ -98,20 +102,34 @@ pub fn render(txn: AbortedTxn) -> [u8; ENTRY] {
 }
 
 pub fn parse(bytes: &[u8]) -> Result<Vec<AbortedTxn>, &'static str> {
+    match parse_prefix(bytes) {
+        (entries, None) => Ok(entries),
+        (_, Some(reason)) => Err(reason),
+    }
+}
+
+/// The entries up to the first that is wrong, and what is wrong with it.
+fn parse_prefix(bytes: &[u8]) -> (Vec<AbortedTxn>, Option<&'static str>) {
     let mut entries: Vec<AbortedTxn> = Vec::new();
     for chunk in bytes.chunks_exact(ENTRY) {
         let mut f = Fields(chunk);
         if f.i16() != Some(VERSION) {
-            return Err("unknown version of a transaction index entry");
+            return (
+                entries,
+                Some("unknown version of a transaction index entry"),
+            );
         }
         let (Some(id), Some(first), Some(last), Some(stable)) =
             (f.i64(), f.i64(), f.i64(), f.i64())
         else {
-            return Err("entry cut short");
+            return (entries, Some("entry cut short"));
         };
         let rises = entries.last().is_none_or(|e| e.last_offset.0 < last);
         if !rises || first < 0 || first > last {
-            return Err("offsets of transaction index entries are out of order");
+            return (
+                entries,
+                Some("offsets of transaction index entries are out of order"),
+            );
         }
         entries.push(AbortedTxn {
             producer_id: ProducerId(id),
@@ -120,7 +138,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<AbortedTxn>, &'static str> {
             last_stable_offset: Offset(stable),
         });
     }
-    Ok(entries)
+    (entries, None)
 }
 
 #[cfg(test)]
