@@ -24,6 +24,31 @@ fn configs() {
 }
 
 #[test]
+fn console_producer() {
+    check("console-producer");
+}
+
+#[test]
+fn console_consumer() {
+    check("console-consumer");
+}
+
+#[test]
+fn consumer_groups() {
+    check("consumer-groups");
+}
+
+#[test]
+fn no_auto_create() {
+    check("no-auto-create");
+}
+
+#[test]
+fn offsets_and_logs() {
+    check("offsets-and-logs");
+}
+
+#[test]
 fn every_allowed_difference_stands_in_the_ledger_of_gaps() {
     let gaps = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/gaps.md"))
         .expect("docs/gaps.md");
