@@ -3,7 +3,7 @@
 //! Tools never print; they write here. Standard output is buffered and flushed at the end of the run, by
 //! [`Context::flush`] for whoever shows records as they come, and before anything goes to standard error.
 
-use std::future::Future;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 pub struct Context {
@@ -36,9 +36,25 @@ impl Context {
     pub fn warn(&mut self, line: impl AsRef<str>) {
         // The order of the two streams is kept for whoever looks at both.
         if self.out.flush().is_ok() {
-            writeln!(self.err, "{}", line.as_ref()).ok();
+            writeln!(self.err, "{}", without_escapes(line.as_ref())).ok();
         }
     }
+}
+
+/// Messages quote what brokers and files say; none of that may steer the terminal.
+fn without_escapes(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| {
+        if steers(c) {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// Runs the network part of a tool. One thread: a tool waits far more than it computes, and starting a pool of
@@ -51,4 +67,10 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     // A blocking read of standard input cannot be interrupted, and nobody waits for it any more.
     runtime.shutdown_background();
     Ok(result)
+}
+
+#[test]
+fn what_others_wrote_cannot_steer_the_terminal() {
+    assert_eq!(without_escapes("a\tb\nc ä"), "a\tb\nc ä");
+    assert_eq!(without_escapes("\x1b[2Jgone\r"), "\\u{1b}[2Jgone\\r");
 }

@@ -9,7 +9,7 @@
 use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
-use clap::{Arg, ArgAction, Command, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use thiserror::Error;
 
 /// The messages are the reference's.
@@ -50,18 +50,26 @@ impl OptionError {
 }
 
 pub fn parse<A: Parser>(words: &[String]) -> Result<A, OptionError> {
-    let mut command = A::command();
+    A::from_arg_matches(&matches(A::command(), words)?).map_err(other)
+}
+
+fn matches(mut command: Command, words: &[String]) -> Result<ArgMatches, OptionError> {
     let canonical = canonical(&command, words)?;
-    let other = |error: clap::Error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        OptionError::Other(first.strip_prefix("error: ").unwrap_or(first).to_owned())
-    };
     let program = [command.get_name().to_owned()];
-    let matches = command
+    command
         .try_get_matches_from_mut(program.iter().chain(&canonical))
-        .map_err(other)?;
-    A::from_arg_matches(&matches).map_err(other)
+        .map_err(other)
+}
+
+fn other(error: clap::Error) -> OptionError {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    OptionError::Other(first.strip_prefix("error: ").unwrap_or(first).to_owned())
+}
+
+/// Whether a tool with these options takes the command line.
+pub fn check(command: &Command, words: &[String]) -> Result<(), OptionError> {
+    matches(command.clone(), words).map(drop)
 }
 
 /// Every option of the command line as one word, `--name` or `--name=value`; all else is left out.

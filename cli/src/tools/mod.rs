@@ -13,3 +13,39 @@ pub const TOOLS: &[Tool] = &[
     get_offsets::TOOL,
     broker_api_versions::TOOL,
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::jopt;
+
+    #[test]
+    fn every_tool_is_listed_once_and_its_options_are_sound() {
+        for (index, tool) in TOOLS.iter().enumerate() {
+            (tool.command)().debug_assert();
+            assert_eq!((tool.command)().get_name(), tool.link);
+            assert!(
+                TOOLS
+                    .iter()
+                    .skip(index + 1)
+                    .all(|other| other.name != tool.name),
+                "{}",
+                tool.name
+            );
+        }
+    }
+
+    proptest! {
+        /// Neither known nor unknown words, however they are put together, make a tool panic.
+        #[test]
+        fn any_command_line_is_parsed_or_refused(
+            words in prop::collection::vec("(-{0,3}[a-z=,:-]{0,12}|--topic|--bootstrap-server|--describe|\\PC{0,8})", 0..8)
+        ) {
+            for tool in TOOLS {
+                let _ = jopt::check(&(tool.command)(), &words);
+            }
+        }
+    }
+}
