@@ -59,8 +59,9 @@ pub async fn serve(
     for key in config.settings().unknown() {
         warn!("configuration key {key} is not known and has no effect");
     }
-    let data = data_dirs::open(&settings)?;
+    // A port in use is found out before anything is written.
     let listeners = bind(&settings.listeners)?;
+    let data = data_dirs::open(&settings)?;
     let server = Server::start(config, settings, data, listeners)?;
     on_ready(&server.started)?;
     let mut server = server;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::controller::MetadataImage;
+use ottla_coordination::controller::{ConfigResourceType, MetadataImage};
 use ottla_protocol::compress::Compression;
-use ottla_protocol::messages::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
+use ottla_protocol::messages::metadata::{
+    ConfigRecord, MetadataRecord, PartitionRecord, TopicRecord,
+};
 use ottla_protocol::messages::{self, Message, Request, ResponseHeader};
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::types::Offset;
@@ -78,6 +80,15 @@ impl TestServer {
 
     /// Makes a topic appear as if the metadata log had it.
     pub(crate) fn add_topic(&self, name: &str, partitions: i32) -> Uuid {
+        self.add_topic_with(name, partitions, &[])
+    }
+
+    pub(crate) fn add_topic_with(
+        &self,
+        name: &str,
+        partitions: i32,
+        configs: &[(&str, &str)],
+    ) -> Uuid {
         let topic_id = topic_id(name);
         let mut image = MetadataImage::clone(&self.broker().image.load());
         let mut offset = image.end();
@@ -101,8 +112,31 @@ impl TestServer {
                 ..Default::default()
             }));
         }
+        for (key, value) in configs {
+            apply(&MetadataRecord::Config(ConfigRecord {
+                resource_type: ConfigResourceType::Topic.number(),
+                resource_name: name.into(),
+                name: (*key).into(),
+                value: Some((*value).into()),
+                ..Default::default()
+            }));
+        }
         self.broker().publish(image);
         topic_id
+    }
+
+    /// Changes a topic's configuration as if the metadata log had it.
+    pub(crate) fn set_config(&self, topic: &str, key: &str, value: &str) {
+        let mut image = MetadataImage::clone(&self.broker().image.load());
+        let record = MetadataRecord::Config(ConfigRecord {
+            resource_type: ConfigResourceType::Topic.number(),
+            resource_name: topic.into(),
+            name: key.into(),
+            value: Some(value.into()),
+            ..Default::default()
+        });
+        image.apply(image.end(), &record);
+        self.broker().publish(image);
     }
 
     pub(crate) fn connect(&self) -> Client {

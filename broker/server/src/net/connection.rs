@@ -35,6 +35,9 @@ const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long a parked request may still wait for its reply once the server stops.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
+/// How soon a connection that was not idle enough is looked at again, at the soonest.
+const IDLE_CHECK_MIN: Duration = Duration::from_millis(50);
+
 /// Who is at the other end, and how it came here.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -164,7 +167,7 @@ impl Connection {
         }
         self.outbox.shrink();
         idle.as_mut()
-            .reset(due.max(Instant::now() + Duration::from_secs(1)));
+            .reset(due.max(Instant::now() + IDLE_CHECK_MIN));
         Ok(())
     }
 

@@ -3,3 +3,4 @@
 mod abuse;
 mod produce_fetch;
 mod storage;
+mod topic_rules;

@@ -98,7 +98,7 @@ fn values(data: &PartitionData) -> Vec<(i64, String)> {
     values
 }
 
-fn latest(client: &mut Client, topic: &str) -> i64 {
+pub(super) fn latest(client: &mut Client, topic: &str) -> i64 {
     let request = ListOffsetsRequest {
         replica_id: -1,
         topics: vec![ListOffsetsTopic {
@@ -380,4 +380,50 @@ fn a_restarted_server_has_everything() {
     let mut client = server.connect();
     assert_eq!(latest(&mut client, "t"), 10);
     assert_eq!(values(&fetch(&mut client, "t", 0)).len(), 10);
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+    let server = TestServer::start(&[("connections.max.idle.ms", "300")]);
+    server.add_topic("t", 1);
+    let (mut idle, mut busy) = (server.connect(), server.connect());
+    let begun = Instant::now();
+    latest(&mut idle, "t");
+    let watcher = std::thread::spawn(move || idle.is_closed());
+    while !watcher.is_finished() {
+        latest(&mut busy, "t");
+    }
+    assert!(watcher.join().unwrap());
+    assert!(begun.elapsed() >= Duration::from_millis(290));
+    latest(&mut busy, "t");
+}
+
+#[test]
+fn more_connections_than_allowed_are_closed_at_once() {
+    let server = TestServer::start(&[("max.connections.per.ip", "2")]);
+    server.add_topic("t", 1);
+    let (mut first, mut second) = (server.connect(), server.connect());
+    latest(&mut first, "t");
+    latest(&mut second, "t");
+    assert!(server.connect().is_closed());
+    latest(&mut first, "t");
+    drop(second);
+    eventually("a place is free", || {
+        let mut client = server.connect();
+        client.send(&fetch_request("t", 0, 0, 0), 12);
+        client.receive_frame().is_some()
+    });
+}
+
+#[test]
+fn a_server_stops_although_clients_wait() {
+    let mut server = TestServer::start(&[]);
+    server.add_topic("t", 1);
+    let (mut waiting, idle) = (server.connect(), server.connect());
+    waiting.send(&fetch_request("t", 0, 60_000, 1), 12);
+    let begun = Instant::now();
+    server.stop();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(waiting.is_closed());
+    drop(idle);
 }
