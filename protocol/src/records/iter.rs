@@ -32,6 +32,25 @@ impl Records {
         Iter::new(self.header, &self.payload)
     }
 
+    /// The records from where a reader has stopped.
+    #[must_use]
+    pub fn iter_from(&self, cursor: Cursor) -> Iter<'_> {
+        Iter {
+            rest: self.payload.get(cursor.at..).unwrap_or_default(),
+            read: cursor.read,
+            ..self.iter()
+        }
+    }
+
+    /// Where this reader of these records has stopped, for whoever can't keep the borrow.
+    #[must_use]
+    pub fn cursor(&self, iter: &Iter<'_>) -> Cursor {
+        Cursor {
+            at: self.payload.len().saturating_sub(iter.rest.len()),
+            read: iter.read,
+        }
+    }
+
     /// The records, each keeping the buffer alive.
     pub fn owned(&self) -> impl Iterator<Item = Result<OwnedRecord, RecordError>> + '_ {
         self.iter()
@@ -52,6 +71,13 @@ impl<'a> IntoIterator for &'a Records {
     fn into_iter(self) -> Iter<'a> {
         self.iter()
     }
+}
+
+/// A place between two records of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    at: usize,
+    read: u32,
 }
 
 /// Header and records part of a batch that must be there to its end; what follows it is left alone.

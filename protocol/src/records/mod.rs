@@ -21,6 +21,6 @@ pub use batch::{BATCH_OVERHEAD, BatchHeader, TimestampType};
 pub use batches::{Batch, batches, batches_of};
 pub use builder::BatchBuilder;
 pub use error::{RecordError, RejectReason, RejectedRecord};
-pub use iter::Records;
+pub use iter::{Cursor, Records};
 pub use record::{Header, OwnedHeader, OwnedRecord, Record};
 pub use validate::{Rules, Validated, check_batch, validate_produce};

@@ -1,0 +1,112 @@
+//! Questions that run beside the consumer: offsets of the log, and fetches; each ends as an event.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use ottla_protocol::{
+    messages::{FetchRequest, FetchResponse},
+    types::BrokerId,
+};
+
+use crate::{
+    admin::{
+        Admin, CommittedOffset, Isolation, ListedOffset, OffsetSpec, Outcomes, TopicPartition,
+    },
+    cluster::{Cluster, Deadline, Lane},
+    error::ClientError,
+};
+
+use super::{fetches::Planned, settings::OffsetReset};
+
+/// What came of something that ran beside the consumer.
+#[derive(Debug)]
+pub(super) enum Event {
+    Fetched {
+        broker: BrokerId,
+        outcome: Result<FetchResponse, ClientError>,
+    },
+    Listed {
+        asked: Vec<(TopicPartition, OffsetReset)>,
+        outcome: Result<Outcomes<TopicPartition, ListedOffset>, ClientError>,
+    },
+    Committed {
+        asked: Vec<TopicPartition>,
+        outcome: Result<Outcomes<TopicPartition, CommittedOffset>, ClientError>,
+    },
+    /// The metadata has been refreshed.
+    Refreshed(Result<(), ClientError>),
+}
+
+/// Events are few: one per broker, lookup or refresh under way.
+pub(super) type Events = UnboundedSender<Event>;
+
+pub(super) fn fetch(cluster: Cluster, events: Events, planned: Planned) {
+    tokio::spawn(async move {
+        let broker = planned.broker;
+        let outcome = fetch_from(&cluster, planned).await;
+        let _ = events.send(Event::Fetched { broker, outcome });
+    });
+}
+
+async fn fetch_from(cluster: &Cluster, planned: Planned) -> Result<FetchResponse, ClientError> {
+    let request: FetchRequest = planned.request;
+    let deadline = Deadline::after(cluster.settings().request_timeout);
+    let connection = cluster
+        .connection_to(planned.broker, Lane::Data, deadline)
+        .await?;
+    let within = cluster.settings().request_timeout;
+    Ok(connection
+        .send(&request, 4..=planned.version_max, within)
+        .await?)
+}
+
+pub(super) fn list(
+    cluster: Cluster,
+    events: Events,
+    asked: Vec<(TopicPartition, OffsetReset)>,
+    isolation: Isolation,
+) {
+    tokio::spawn(async move {
+        let specs: Vec<(TopicPartition, OffsetSpec)> = asked
+            .iter()
+            .map(|(at, reset)| (at.clone(), spec(*reset)))
+            .collect();
+        let outcome = Admin::over(cluster).list_offsets(&specs, isolation).await;
+        let _ = events.send(Event::Listed { asked, outcome });
+    });
+}
+
+fn spec(reset: OffsetReset) -> OffsetSpec {
+    match reset {
+        OffsetReset::Earliest => OffsetSpec::Earliest,
+        OffsetReset::Latest | OffsetReset::None => OffsetSpec::Latest,
+        OffsetReset::ByDuration(ago) => {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or(Duration::ZERO);
+            let then = now.saturating_sub(ago).as_millis();
+            OffsetSpec::At(i64::try_from(then).unwrap_or(i64::MAX))
+        }
+    }
+}
+
+pub(super) fn committed(
+    cluster: Cluster,
+    events: Events,
+    group: String,
+    asked: Vec<TopicPartition>,
+) {
+    tokio::spawn(async move {
+        let admin = Admin::over(cluster);
+        let outcome = admin.group_offsets(&group, Some(&asked)).await;
+        let _ = events.send(Event::Committed { asked, outcome });
+    });
+}
+
+pub(super) fn refresh(cluster: Cluster, events: Events) {
+    tokio::spawn(async move {
+        let outcome = cluster.refresh(cluster.default_deadline()).await;
+        let _ = events.send(Event::Refreshed(outcome.map(drop)));
+    });
+}

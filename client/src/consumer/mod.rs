@@ -1,0 +1,236 @@
+//! The consumer: records of assigned partitions, in order, with the position kept.
+//!
+//! `session`, `partitions`, `piece` and `fetches` decide and are pure; `poll` drives them, and what takes time runs
+//! beside it and comes back as an event. Always: a record is handed out at most once between two moves of its
+//! partition's position, and the position is right behind the last record handed out. A record costs a few slices of
+//! the response, never a task or a channel. Not here: deserialization.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    time::timeout,
+};
+
+use crate::{
+    admin::TopicPartition,
+    cluster::{Cluster, Metadata},
+    error::ApiError,
+};
+
+mod assignors;
+mod error;
+mod fetches;
+mod lookup;
+mod partitions;
+mod piece;
+mod poll;
+mod queries;
+mod record;
+mod session;
+mod settings;
+
+pub use assignors::Assignor;
+pub use error::ConsumerError;
+use fetches::Fetches;
+use lookup::{Event, Events};
+use partitions::{Partitions, Phase};
+pub use record::{ConsumerRecord, ConsumerRecords};
+pub use settings::{ConsumerSettings, FetchSettings, GroupSettings, OffsetReset};
+
+/// A consumer. One caller at a time: every method that could disturb another takes `&mut self`.
+#[derive(Debug)]
+pub struct Consumer {
+    cluster: Cluster,
+    settings: ConsumerSettings,
+    partitions: Partitions,
+    fetches: Fetches,
+    events: Events,
+    happened: UnboundedReceiver<Event>,
+    refresh: Refresh,
+    /// Something has changed since fetches were last planned.
+    is_dirty: bool,
+    /// For the next poll that has no records to return.
+    errors: Vec<ConsumerError>,
+    /// When a poll must look again although nothing happens.
+    wake_at: Option<Instant>,
+}
+
+/// Where the metadata stands.
+#[derive(Debug, Default)]
+struct Refresh {
+    is_wanted: bool,
+    is_asked: bool,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+/// How much of a partition is ahead of its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    pub records: i64,
+    /// End of what may be read, as of the last fetch.
+    pub end_offset: i64,
+}
+
+impl Consumer {
+    /// Starts a consumer over a connected cluster. Must be called within a tokio runtime.
+    pub fn start(cluster: Cluster, settings: ConsumerSettings) -> Self {
+        let (events, happened) = mpsc::unbounded_channel();
+        let backoff = cluster.settings().retry_backoff;
+        Self {
+            fetches: Fetches::new(settings.fetch.clone(), backoff),
+            partitions: Partitions::default(),
+            cluster,
+            settings,
+            events,
+            happened,
+            refresh: Refresh::default(),
+            is_dirty: true,
+            errors: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Reads exactly these partitions, from their committed offsets if there is a group, else from where
+    /// `auto.offset.reset` says. Partitions that were assigned before keep their position.
+    pub fn assign(
+        &mut self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<(), ConsumerError> {
+        let partitions: Vec<TopicPartition> = partitions.into_iter().collect();
+        self.take_over(partitions)
+    }
+
+    fn take_over(&mut self, partitions: Vec<TopicPartition>) -> Result<(), ConsumerError> {
+        let topics = partitions.iter().map(|at| at.topic.as_str());
+        self.cluster.want_topics(topics)?;
+        let metadata = self.cluster.metadata();
+        if !partitions.iter().all(|at| is_known(&metadata, at)) {
+            self.refresh.is_wanted = true;
+        }
+        let first = self.first_phase();
+        self.partitions.assign(partitions, first);
+        self.fetches.keep_assigned(&self.partitions);
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    fn first_phase(&self) -> Phase {
+        match &self.settings.group {
+            Some(_) => Phase::Committed,
+            None => Phase::Reset(self.settings.reset),
+        }
+    }
+
+    /// The partitions that are read.
+    pub fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.partitions.keys()
+    }
+
+    /// Goes on at this offset.
+    pub fn seek(&mut self, at: &TopicPartition, offset: i64) -> Result<(), ConsumerError> {
+        self.fetches.drop_pieces(at);
+        self.is_dirty = true;
+        self.assigned(at, |partitions| partitions.place(at, offset.max(0), None))
+    }
+
+    /// Goes on at the first record; the offset is looked up by the next poll.
+    pub fn seek_to_beginning(&mut self, at: &TopicPartition) -> Result<(), ConsumerError> {
+        self.restart(at, OffsetReset::Earliest)
+    }
+
+    /// Goes on at the end; the offset is looked up by the next poll.
+    pub fn seek_to_end(&mut self, at: &TopicPartition) -> Result<(), ConsumerError> {
+        self.restart(at, OffsetReset::Latest)
+    }
+
+    fn restart(&mut self, at: &TopicPartition, reset: OffsetReset) -> Result<(), ConsumerError> {
+        self.fetches.drop_pieces(at);
+        self.is_dirty = true;
+        self.assigned(at, |partitions| partitions.reset(at, reset))
+    }
+
+    /// Hands no records of the partition out until it is resumed.
+    pub fn pause(&mut self, at: &TopicPartition) -> Result<(), ConsumerError> {
+        self.set_paused(at, true)
+    }
+
+    pub fn resume(&mut self, at: &TopicPartition) -> Result<(), ConsumerError> {
+        self.fetches.unpark(at);
+        self.set_paused(at, false)
+    }
+
+    /// The partitions that are paused.
+    pub fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
+        let paused = self
+            .partitions
+            .iter()
+            .filter(|(_, partition)| partition.is_paused);
+        paused.map(|(at, _)| at)
+    }
+
+    fn set_paused(&mut self, at: &TopicPartition, is_paused: bool) -> Result<(), ConsumerError> {
+        self.is_dirty = true;
+        self.assigned(at, |partitions| {
+            let partition = partitions.get_mut(at);
+            partition
+                .map(|partition| partition.is_paused = is_paused)
+                .is_some()
+        })
+    }
+
+    fn assigned(
+        &mut self,
+        at: &TopicPartition,
+        change: impl FnOnce(&mut Partitions) -> bool,
+    ) -> Result<(), ConsumerError> {
+        match change(&mut self.partitions) {
+            true => Ok(()),
+            false => Err(ConsumerError::NotAssigned(at.clone())),
+        }
+    }
+
+    /// How far the position is from the end, as of the last fetch; none before the first.
+    pub fn lag(&self, at: &TopicPartition) -> Option<Lag> {
+        let partition = self.partitions.get(at)?;
+        let end = partition.end?;
+        let end_offset = match self.settings.fetch.isolation {
+            crate::admin::Isolation::ReadUncommitted => end.high_watermark,
+            crate::admin::Isolation::ReadCommitted => end.last_stable,
+        };
+        let records = end_offset.saturating_sub(partition.position()?).max(0);
+        Some(Lag {
+            records,
+            end_offset,
+        })
+    }
+
+    /// Ends. Positions are not committed beyond what was committed before, where offsets are not committed by
+    /// themselves.
+    pub async fn close(self, within: Duration) -> Result<(), ConsumerError> {
+        // What is under way reports to nobody and ends by itself.
+        let _ = timeout(within, self.cluster.close()).await;
+        Ok(())
+    }
+}
+
+fn is_known(metadata: &Arc<Metadata>, at: &TopicPartition) -> bool {
+    metadata.leader(&at.topic, at.partition.into()).is_some()
+}
+
+/// A topic's error that only the application can do something about.
+fn fatal_topic_error(metadata: &Metadata, topic: &str) -> Option<ConsumerError> {
+    let error = metadata.topic(topic)?.error;
+    (error.is_err() && !error.is_retriable()).then(|| ConsumerError::Topic {
+        topic: topic.to_owned(),
+        error: ApiError::of_code(error),
+    })
+}

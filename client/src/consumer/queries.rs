@@ -1,0 +1,87 @@
+//! Questions the application asks; the position itself is only changed by polls and seeks.
+
+use crate::admin::{Admin, CommittedOffset, ListedOffset, OffsetSpec, Outcomes, TopicPartition};
+
+use super::{Consumer, ConsumerError};
+
+impl Consumer {
+    /// Offset of the next record to be handed out; none while a poll still has to find it out.
+    pub fn position(&self, at: &TopicPartition) -> Result<Option<i64>, ConsumerError> {
+        match self.partitions.get(at) {
+            Some(partition) => Ok(partition.position()),
+            None => Err(ConsumerError::NotAssigned(at.clone())),
+        }
+    }
+
+    /// What the group has committed; partitions without a committed offset are left out.
+    pub async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, CommittedOffset)>, ConsumerError> {
+        let group = self.settings.group.as_ref();
+        let group = group.ok_or(ConsumerError::NoGroup("reading committed offsets"))?;
+        let admin = Admin::over(self.cluster.clone());
+        flat(admin.group_offsets(&group.id, Some(partitions)).await?)
+    }
+
+    /// First offsets.
+    pub async fn beginning_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, i64)>, ConsumerError> {
+        self.edge(partitions, OffsetSpec::Earliest).await
+    }
+
+    /// Offsets of the records that come next; with read_committed, of what may be read.
+    pub async fn end_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, i64)>, ConsumerError> {
+        self.edge(partitions, OffsetSpec::Latest).await
+    }
+
+    async fn edge(
+        &self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<Vec<(TopicPartition, i64)>, ConsumerError> {
+        let asked: Vec<_> = partitions.iter().map(|at| (at.clone(), spec)).collect();
+        let listed = self.list(&asked).await?;
+        let offset = |(at, listed): (_, ListedOffset)| (at, listed.offset.unwrap_or(0));
+        Ok(listed.into_iter().map(offset).collect())
+    }
+
+    /// For each partition the first record at or after a time (milliseconds since 1970), where there is one.
+    pub async fn offsets_for_times(
+        &self,
+        times: &[(TopicPartition, i64)],
+    ) -> Result<Vec<(TopicPartition, Option<ListedOffset>)>, ConsumerError> {
+        let asked: Vec<_> = times
+            .iter()
+            .map(|(at, time)| (at.clone(), OffsetSpec::At((*time).max(0))))
+            .collect();
+        let listed = self.list(&asked).await?;
+        let found = |(at, listed): (_, ListedOffset)| (at, listed.offset.map(|_| listed));
+        Ok(listed.into_iter().map(found).collect())
+    }
+
+    async fn list(
+        &self,
+        asked: &[(TopicPartition, OffsetSpec)],
+    ) -> Result<Vec<(TopicPartition, ListedOffset)>, ConsumerError> {
+        let admin = Admin::over(self.cluster.clone());
+        let isolation = self.settings.fetch.isolation;
+        flat(admin.list_offsets(asked, isolation).await?)
+    }
+}
+
+/// All answers, or the first error.
+fn flat<T>(
+    outcomes: Outcomes<TopicPartition, T>,
+) -> Result<Vec<(TopicPartition, T)>, ConsumerError> {
+    let one = |(partition, outcome): (TopicPartition, Result<T, _>)| match outcome {
+        Ok(found) => Ok((partition, found)),
+        Err(error) => Err(ConsumerError::Partition { partition, error }),
+    };
+    outcomes.into_iter().map(one).collect()
+}

@@ -1,0 +1,263 @@
+//! What a consumer goes by, from Kafka's keys.
+
+use std::time::Duration;
+
+use ottla_config::{ConfigError, resolve::Settings};
+
+use crate::{admin::Isolation, config::invalid};
+
+use super::assignors::Assignor;
+
+/// Where to read when nothing is committed, or the position is outside of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetReset {
+    Earliest,
+    Latest,
+    /// The first record that is at most so old.
+    ByDuration(Duration),
+    /// Fail.
+    None,
+}
+
+/// How records are fetched.
+#[derive(Clone, Debug)]
+pub struct FetchSettings {
+    pub min_bytes: i32,
+    pub max_wait: Duration,
+    pub max_bytes: i32,
+    pub partition_bytes_max: i32,
+    pub isolation: Isolation,
+    pub check_crcs: bool,
+    /// `client.rack`
+    pub rack: String,
+}
+
+/// How a consumer is a member of its group.
+#[derive(Clone, Debug)]
+pub struct GroupSettings {
+    pub id: String,
+    /// Makes the member static (KIP-345).
+    pub instance_id: Option<String>,
+    pub session_timeout: Duration,
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms`, which is also how long the others wait for this member in a rebalance.
+    pub poll_interval_max: Duration,
+    /// The preferred first.
+    pub assignors: Vec<Assignor>,
+    pub rack: String,
+}
+
+/// A consumer's settings.
+#[derive(Clone, Debug)]
+pub struct ConsumerSettings {
+    pub group: Option<GroupSettings>,
+    pub fetch: FetchSettings,
+    pub poll_records_max: usize,
+    pub reset: OffsetReset,
+    /// How often offsets are committed by themselves.
+    pub auto_commit: Option<Duration>,
+    /// Whether a pattern leaves out internal topics.
+    pub exclude_internal_topics: bool,
+}
+
+impl ConsumerSettings {
+    /// Reads the consumer's own keys.
+    pub fn from_config(settings: &Settings) -> Result<Self, ConfigError> {
+        let int = |key: &str| i32::try_from(settings.number(key)).unwrap_or(i32::MAX);
+        let rack = settings.opt_text("client.rack").unwrap_or_default();
+        let group = group(settings, rack)?;
+        Ok(Self {
+            fetch: FetchSettings {
+                min_bytes: int("fetch.min.bytes"),
+                max_wait: settings.duration("fetch.max.wait.ms").unwrap_or_default(),
+                max_bytes: int("fetch.max.bytes"),
+                partition_bytes_max: int("max.partition.fetch.bytes"),
+                isolation: match settings.text("isolation.level") {
+                    "read_committed" => Isolation::ReadCommitted,
+                    _ => Isolation::ReadUncommitted,
+                },
+                check_crcs: settings.boolean("check.crcs"),
+                rack: rack.to_owned(),
+            },
+            poll_records_max: settings.size("max.poll.records").unwrap_or(1).max(1),
+            reset: offset_reset(settings.text("auto.offset.reset")),
+            auto_commit: auto_commit(settings, group.is_some())?,
+            exclude_internal_topics: settings.boolean("exclude.internal.topics"),
+            group,
+        })
+    }
+}
+
+fn group(settings: &Settings, rack: &str) -> Result<Option<GroupSettings>, ConfigError> {
+    let Some(id) = settings.opt_text("group.id") else {
+        return Ok(None);
+    };
+    if id.is_empty() {
+        return Err(invalid("group.id", id, "it must not be empty"));
+    }
+    let protocol = settings.text("group.protocol");
+    if !protocol.eq_ignore_ascii_case("classic") {
+        let reason = "only the classic group protocol is supported by this version";
+        return Err(invalid("group.protocol", protocol, reason));
+    }
+    let ms = |key: &str| settings.duration(key).unwrap_or(Duration::MAX);
+    let (session, heartbeat) = ("session.timeout.ms", "heartbeat.interval.ms");
+    if ms(heartbeat) >= ms(session) {
+        let value = settings.number(heartbeat).to_string();
+        let reason = format!(
+            "it must be lower than {session}, {}",
+            settings.number(session)
+        );
+        return Err(invalid(heartbeat, &value, &reason));
+    }
+    Ok(Some(GroupSettings {
+        id: id.to_owned(),
+        instance_id: settings.opt_text("group.instance.id").map(str::to_owned),
+        session_timeout: ms(session),
+        heartbeat_interval: ms(heartbeat),
+        poll_interval_max: ms("max.poll.interval.ms"),
+        assignors: assignors(settings)?,
+        rack: rack.to_owned(),
+    }))
+}
+
+/// The default names an assignor that is not built in; it is left out rather than refused, as any group that offers
+/// the default can agree on its first one.
+fn assignors(settings: &Settings) -> Result<Vec<Assignor>, ConfigError> {
+    let key = "partition.assignment.strategy";
+    let mut assignors = Vec::new();
+    for class in settings.list(key) {
+        match Assignor::of_class(class) {
+            Some(assignor) if assignors.contains(&assignor) => {}
+            Some(assignor) => assignors.push(assignor),
+            None if settings.is_given(key) => {
+                return Err(invalid(
+                    key,
+                    class,
+                    &format!("built in are {}", Assignor::classes()),
+                ));
+            }
+            None => {}
+        }
+    }
+    if assignors.is_empty() {
+        return Err(invalid(key, "", "at least one assignor is needed"));
+    }
+    Ok(assignors)
+}
+
+fn auto_commit(settings: &Settings, has_group: bool) -> Result<Option<Duration>, ConfigError> {
+    let key = "enable.auto.commit";
+    match (settings.boolean(key), has_group) {
+        (true, true) => Ok(settings.duration("auto.commit.interval.ms")),
+        (true, false) if settings.is_given(key) => Err(invalid(
+            key,
+            "true",
+            "group.id must be set to commit offsets",
+        )),
+        _ => Ok(None),
+    }
+}
+
+fn offset_reset(text: &str) -> OffsetReset {
+    match text {
+        "earliest" => OffsetReset::Earliest,
+        "latest" => OffsetReset::Latest,
+        "none" => OffsetReset::None,
+        other => {
+            let duration = other.strip_prefix("by_duration:").unwrap_or_default();
+            OffsetReset::ByDuration(iso_duration(duration))
+        }
+    }
+}
+
+/// `PnDTnHnMn.nS`, whose form has been checked with the configuration.
+fn iso_duration(text: &str) -> Duration {
+    let mut total = Duration::ZERO;
+    let mut number = String::new();
+    for letter in text.chars().skip(1) {
+        let seconds = match letter.to_ascii_uppercase() {
+            'D' => 86_400,
+            'H' => 3600,
+            'M' => 60,
+            'S' => 1,
+            'T' => continue,
+            digit => {
+                number.push(digit);
+                continue;
+            }
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
+        let whole = whole.parse::<u64>().unwrap_or(0).saturating_mul(seconds);
+        // Nine digits of a fraction are nanoseconds.
+        let nanos = format!("{fraction:0<9}");
+        let nanos = nanos.get(..9).and_then(|nanos| nanos.parse().ok());
+        total = total.saturating_add(Duration::new(whole, nanos.unwrap_or(0)));
+        number.clear();
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::ClientKind;
+
+    use super::*;
+
+    fn read(given: &[(&str, &str)]) -> Result<ConsumerSettings, ConfigError> {
+        let settings = ClientKind::Consumer
+            .settings(given.iter().copied())
+            .unwrap();
+        ConsumerSettings::from_config(&settings)
+    }
+
+    #[test]
+    fn defaults_are_those_of_kafka() {
+        let settings = read(&[("group.id", "g")]).unwrap();
+        assert_eq!(settings.poll_records_max, 500);
+        assert_eq!(settings.reset, OffsetReset::Latest);
+        assert_eq!(settings.auto_commit, Some(Duration::from_secs(5)));
+        assert_eq!(settings.fetch.max_bytes, 52_428_800);
+        let group = settings.group.unwrap();
+        assert_eq!(group.assignors.first(), Some(&Assignor::Range));
+        assert_eq!(group.poll_interval_max, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn without_a_group_nothing_is_committed() {
+        assert_eq!(read(&[]).unwrap().auto_commit, None);
+        let error = read(&[("enable.auto.commit", "true")]).unwrap_err();
+        assert!(error.to_string().contains("group.id"), "{error}");
+    }
+
+    #[test]
+    fn a_time_ago_is_read_as_a_duration() {
+        let of = |text| read(&[("auto.offset.reset", text)]).unwrap().reset;
+        let cases = [
+            ("by_duration:P1D", 86_400_000),
+            ("by_duration:PT1H30M", 5_400_000),
+            ("by_duration:P2DT3H4M5.25S", 183_845_250),
+            ("by_duration:PT0.5S", 500),
+        ];
+        for (text, ms) in cases {
+            assert_eq!(of(text), OffsetReset::ByDuration(Duration::from_millis(ms)));
+        }
+        assert_eq!(of("earliest"), OffsetReset::Earliest);
+    }
+
+    #[test]
+    fn what_this_client_does_not_do_is_refused_with_its_key() {
+        let cases = [
+            ("group.protocol", "consumer"),
+            ("partition.assignment.strategy", "com.example.Mine"),
+            ("group.id", ""),
+            ("heartbeat.interval.ms", "45000"),
+        ];
+        for (key, value) in cases {
+            let error = read(&[("group.id", "g"), (key, value)])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+}
