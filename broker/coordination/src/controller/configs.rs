@@ -1,9 +1,10 @@
 //! IncrementalAlterConfigs and AlterConfigs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::{ConfigRecord, MetadataRecord};
+use ottla_protocol::types::BrokerId;
 
 use super::Controller;
 use super::commands::{AlterConfigsResource, ApiError, ConfigChange, ConfigOperation, Response};
@@ -55,16 +56,17 @@ impl Controller {
             if counts.get(&key).is_some_and(|count| *count > 1) {
                 return Err(ApiError::new(
                     ErrorCode::InvalidRequest,
-                    "Duplicate resource.",
+                    "Each resource must appear at most once.",
                 ));
             }
             let resource_type = ConfigResourceType::from_number(resource.resource_type)
                 .ok_or_else(|| {
                     ApiError::new(
                         ErrorCode::InvalidRequest,
-                        format!("Unexpected resource type {}.", resource.resource_type),
+                        format!("Unknown resource type {}", resource.resource_type),
                     )
                 })?;
+            check_changes(&resource.changes)?;
             let altered = changes(resource_type, resource)?;
             self.check(resource_type, resource, &altered)?;
             self.write_changes(resource_type, resource, altered, &mut records);
@@ -89,27 +91,17 @@ impl Controller {
         let mut altered = Altered::new();
         for change in &resource.changes {
             let key = change.name.to_string();
-            if altered.contains_key(&key) {
-                return Err(ApiError::new(
-                    ErrorCode::InvalidRequest,
-                    "Error due to duplicate config keys",
-                ));
-            }
+            let given = change.value.as_deref().unwrap_or_default();
             let value = match change.operation {
                 ConfigOperation::Delete => None,
-                _ => {
-                    let value = needed_value(change)?;
-                    Some(match change.operation {
-                        ConfigOperation::Set | ConfigOperation::Delete => value.to_owned(),
-                        operation => self.changed_list(
-                            resource_type,
-                            &key,
-                            current.get(&key).map(String::as_str),
-                            operation,
-                            value,
-                        )?,
-                    })
-                }
+                ConfigOperation::Set => Some(given.to_owned()),
+                operation => Some(self.changed_list(
+                    resource_type,
+                    &key,
+                    current.get(&key).map(String::as_str),
+                    operation,
+                    given,
+                )?),
             };
             altered.insert(key, value);
         }
@@ -166,8 +158,8 @@ impl Controller {
             .of(resource_type, &resource.resource_name);
         let mut altered: Altered = current.keys().map(|key| (key.clone(), None)).collect();
         for change in &resource.changes {
-            let value = needed_value(change)?;
-            altered.insert(change.name.to_string(), Some(value.to_owned()));
+            let value = change.value.as_ref().map(ToString::to_string);
+            altered.insert(change.name.to_string(), value);
         }
         Ok(altered)
     }
@@ -239,11 +231,30 @@ impl Controller {
         resource_type: ConfigResourceType,
         name: &str,
     ) -> Result<(), ApiError> {
-        if resource_type == ConfigResourceType::Topic && self.image.topics().by_name(name).is_none()
-        {
+        match resource_type {
+            ConfigResourceType::Topic if self.image.topics().by_name(name).is_none() => {
+                Err(ApiError::new(
+                    ErrorCode::UnknownTopicOrPartition,
+                    format!("The topic '{name}' does not exist."),
+                ))
+            }
+            // The broker without a name stands for all of them.
+            ConfigResourceType::Broker if !name.is_empty() => self.check_broker_exists(name),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_broker_exists(&self, name: &str) -> Result<(), ApiError> {
+        let id: i32 = name.parse().map_err(|_| {
+            ApiError::new(
+                ErrorCode::InvalidRequest,
+                format!("Invalid broker name {name}"),
+            )
+        })?;
+        if self.image.cluster().broker(BrokerId(id)).is_none() {
             return Err(ApiError::new(
-                ErrorCode::UnknownTopicOrPartition,
-                format!("The topic '{name}' does not exist."),
+                ErrorCode::BrokerIdNotRegistered,
+                format!("No node with id {id} found."),
             ));
         }
         Ok(())
@@ -276,11 +287,28 @@ impl Controller {
     }
 }
 
-fn needed_value(change: &ConfigChange) -> Result<&str, ApiError> {
-    change.value.as_deref().ok_or_else(|| {
-        ApiError::new(
+/// Each key once, and with a value unless it is to go.
+fn check_changes(changes: &[ConfigChange]) -> Result<(), ApiError> {
+    let keys: BTreeSet<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+    if keys.len() != changes.len() {
+        return Err(ApiError::new(
             ErrorCode::InvalidRequest,
-            format!("Null value not supported for : {}", change.name),
-        )
-    })
+            "Error due to duplicate config keys",
+        ));
+    }
+    let without_value: Vec<&str> = changes
+        .iter()
+        .filter(|change| change.operation != ConfigOperation::Delete && change.value.is_none())
+        .map(|change| change.name.as_str())
+        .collect();
+    if without_value.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorCode::InvalidRequest,
+        format!(
+            "Null value not supported for : {}",
+            without_value.join(", ")
+        ),
+    ))
 }

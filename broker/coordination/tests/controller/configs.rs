@@ -172,3 +172,71 @@ fn random_changes_replay_to_the_same_image() {
         cluster.check_replay();
     }
 }
+
+#[test]
+fn a_change_that_makes_no_sense_is_refused_in_the_references_words() {
+    let mut cluster = Cluster::of(&[1]);
+    cluster.create_one(topic("t", 1, 1));
+    let set = |name: &str, value| resource(name, ConfigOperation::Set, "retention.ms", value);
+    let twice = {
+        let mut twice = set("t", Some("1"));
+        twice.changes.extend(twice.changes.clone());
+        twice
+    };
+    let of_broker = |name: &str| AlterConfigsResource {
+        resource_type: ConfigResourceType::Broker.number(),
+        ..set(name, Some("1"))
+    };
+    let of_nothing = AlterConfigsResource {
+        resource_type: 7,
+        ..set("t", Some("1"))
+    };
+    let cases = [
+        (
+            twice,
+            ErrorCode::InvalidRequest,
+            "Error due to duplicate config keys",
+        ),
+        (
+            set("t", None),
+            ErrorCode::InvalidRequest,
+            "Null value not supported for : retention.ms",
+        ),
+        (
+            of_broker("x"),
+            ErrorCode::InvalidRequest,
+            "Invalid broker name x",
+        ),
+        (
+            of_broker("9"),
+            ErrorCode::BrokerIdNotRegistered,
+            "No node with id 9 found.",
+        ),
+        (
+            of_nothing,
+            ErrorCode::InvalidRequest,
+            "Unknown resource type 7",
+        ),
+    ];
+    for (resource, error, message) in cases {
+        let response = cluster.ask(Command::IncrementalAlterConfigs {
+            resources: vec![resource],
+            validate_only: false,
+        });
+        let refusal = Err(ApiError::new(error, message));
+        assert_eq!(response, Response::AlterConfigs(vec![refusal]));
+    }
+    let both = vec![set("t", Some("1")), set("t", Some("2"))];
+    let response = cluster.ask(Command::AlterConfigs {
+        resources: both,
+        validate_only: false,
+    });
+    let refusal = Err(ApiError::new(
+        ErrorCode::InvalidRequest,
+        "Each resource must appear at most once.",
+    ));
+    assert_eq!(
+        response,
+        Response::AlterConfigs(vec![refusal.clone(), refusal])
+    );
+}
