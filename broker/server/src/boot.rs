@@ -18,7 +18,7 @@ use ottla_protocol::types::Millis;
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::broker::Broker;
@@ -26,6 +26,7 @@ use crate::clock;
 use crate::data_dirs::{self, DataDirs};
 use crate::exec::config_rules::Rules;
 use crate::exec::controller::ControllerHost;
+use crate::exec::groups::Groups;
 use crate::exec::log_dirs::LogDirs;
 use crate::exec::metadata_log::MetadataLog;
 use crate::exec::producer_ids::ProducerIds;
@@ -143,6 +144,8 @@ pub(crate) struct Server {
     pub(crate) started: Started,
     stopping: watch::Sender<bool>,
     accepting: JoinSet<()>,
+    /// Fires the timers of groups.
+    timers: JoinHandle<()>,
     keeper: Option<std::thread::JoinHandle<()>>,
     fatal: mpsc::UnboundedReceiver<String>,
     _locks: Vec<ottla_log::dir_lock::DirLock>,
@@ -159,6 +162,7 @@ impl Server {
         let storage = Arc::new(Storage::new(LogDirs::new(data.dirs, fatal_sender)));
         let config = Arc::new(ArcSwap::from_pointee(config));
         let controller = open_controller(&config, &storage, &settings)?;
+        let groups = Groups::new(&config.load());
         let broker = Arc::new(Broker {
             identity: data.identity,
             storage: storage.clone(),
@@ -166,6 +170,7 @@ impl Server {
             config,
             controller,
             producer_ids: ProducerIds::default(),
+            groups,
             image: ArcSwap::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(
                 settings.fetch_sessions_max,
@@ -178,6 +183,7 @@ impl Server {
             addresses.push((listener.name().to_owned(), listener.local_addr()?));
         }
         registration::register(&broker, &addresses)?;
+        let timers = tokio::spawn(broker.groups.watch_timers());
         let interval = broker.settings.retention_check_interval;
         let expiration = broker.settings.producer_id_expiration;
         let keeper = std::thread::Builder::new()
@@ -211,6 +217,7 @@ impl Server {
             started,
             stopping,
             accepting,
+            timers,
             keeper: Some(keeper),
             fatal,
             _locks: data.locks,
@@ -227,6 +234,7 @@ impl Server {
         {
             self.accepting.abort_all();
         }
+        self.timers.abort();
         let broker = self.broker.clone();
         let storage = self.broker.storage.clone();
         storage.keeper.stop();
@@ -235,6 +243,7 @@ impl Server {
             if let Some(keeper) = keeper {
                 drop(keeper.join());
             }
+            broker.groups.close();
             broker.controller.close(&broker);
             storage.close();
         })

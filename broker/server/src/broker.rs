@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::data_dirs::Identity;
 use crate::exec::controller::ControllerHost;
+use crate::exec::groups::Groups;
 use crate::exec::producer_ids::ProducerIds;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
@@ -27,6 +28,7 @@ pub(crate) struct Broker {
     pub(crate) storage: Arc<Storage>,
     pub(crate) controller: ControllerHost,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) groups: Groups,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) log_limits: LogLimits,
 }
@@ -44,7 +46,9 @@ impl Broker {
         if let Some(config) = config {
             publish::renew_all_settings(&self.storage, &config, &image);
         }
-        self.image.store(Arc::new(image));
+        let image = Arc::new(image);
+        self.image.store(image.clone());
+        self.groups.follow(&self.storage, &old, &image);
     }
 
     /// The configuration that holds with a newer image, if it is another one.

@@ -11,20 +11,32 @@ mod call;
 mod config_resource;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
+mod find_coordinator;
+mod group;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 mod unsupported;
 
 use std::cell::Cell;
@@ -79,6 +91,35 @@ pub(crate) static APIS: &[Api] = &[
         list_offsets::handle
     ),
     api!(Metadata, MetadataRequest, InTurn, metadata::handle),
+    api!(
+        OffsetCommit,
+        OffsetCommitRequest,
+        InTurn,
+        offset_commit::handle
+    ),
+    api!(
+        OffsetFetch,
+        OffsetFetchRequest,
+        InTurn,
+        offset_fetch::handle
+    ),
+    api!(
+        FindCoordinator,
+        FindCoordinatorRequest,
+        InTurn,
+        find_coordinator::handle
+    ),
+    api!(JoinGroup, JoinGroupRequest, InTurn, join_group::handle),
+    api!(Heartbeat, HeartbeatRequest, InTurn, heartbeat::handle),
+    api!(LeaveGroup, LeaveGroupRequest, InTurn, leave_group::handle),
+    api!(SyncGroup, SyncGroupRequest, InTurn, sync_group::handle),
+    api!(
+        DescribeGroups,
+        DescribeGroupsRequest,
+        InTurn,
+        describe_groups::handle
+    ),
+    api!(ListGroups, ListGroupsRequest, InTurn, list_groups::handle),
     api!(
         ApiVersions,
         ApiVersionsRequest,
@@ -140,10 +181,22 @@ pub(crate) static APIS: &[Api] = &[
         create_partitions::handle
     ),
     api!(
+        DeleteGroups,
+        DeleteGroupsRequest,
+        InTurn,
+        delete_groups::handle
+    ),
+    api!(
         IncrementalAlterConfigs,
         IncrementalAlterConfigsRequest,
         InTurn,
         incremental_alter_configs::handle
+    ),
+    api!(
+        OffsetDelete,
+        OffsetDeleteRequest,
+        InTurn,
+        offset_delete::handle
     ),
     api!(
         DescribeCluster,

@@ -168,10 +168,6 @@ impl MetadataLog {
         self.log.end()
     }
 
-    pub(crate) fn epoch(&self) -> LeaderEpoch {
-        self.voter.epoch()
-    }
-
     /// What has to be synced for everything appended so far to survive; none if it does already.
     pub(crate) fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
         self.log.start_flush()

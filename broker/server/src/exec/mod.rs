@@ -4,6 +4,7 @@ pub(crate) mod auto_create;
 pub(crate) mod config_rules;
 pub(crate) mod controller;
 pub(crate) mod flusher;
+pub(crate) mod groups;
 pub(crate) mod keeper;
 pub(crate) mod log_dirs;
 pub(crate) mod metadata_log;

@@ -1,0 +1,104 @@
+//! Loading machines by replay, in the background.
+
+use std::sync::Arc;
+
+use ottla_coordination::Loading;
+use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
+use ottla_log::{MinimumRead, ReadRequest, names};
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::Offset;
+use tracing::{error, info, warn};
+
+use super::alarm::Alarm;
+use super::shard::Shard;
+use crate::clock;
+use crate::exec::partition::Partition;
+use crate::exec::replay::{READ_BYTES, ReplayError, each_record};
+
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error("the log cannot be read: {}", .0.text())]
+    Log(ErrorCode),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+}
+
+/// Puts all of them in service: at once those that were never written, the others when they are loaded.
+pub(super) fn load_all(shards: Vec<Arc<Shard>>, settings: &Settings, alarm: &Arc<Alarm>) {
+    let (written, untouched): (Vec<_>, Vec<_>) = shards
+        .into_iter()
+        .partition(|shard| is_written(shard.partition()));
+    for shard in untouched {
+        let loading = Loading::new(GroupMachine::new(settings.clone()));
+        let host = loading.finish(clock::now(), Offset::ZERO, Offset::ZERO, &mut shard.log());
+        shard.serve(host, alarm);
+    }
+    if written.is_empty() {
+        return;
+    }
+    let (settings, alarm) = (settings.clone(), alarm.clone());
+    tokio::task::spawn_blocking(move || {
+        let count = written.len();
+        for shard in written {
+            load(&shard, &settings, &alarm);
+        }
+        info!(partitions = count, "groups loaded");
+    });
+}
+
+/// Whether the partition has a folder, and so may have records.
+fn is_written(partition: &Partition) -> bool {
+    let folder = names::partition_dir(&partition.topic.name, partition.index);
+    let dir = &partition.dir;
+    dir.disk.info(&dir.path.join(folder)).is_ok()
+}
+
+fn load(shard: &Arc<Shard>, settings: &Settings, alarm: &Arc<Alarm>) {
+    let mut loading = Loading::new(GroupMachine::new(settings.clone()));
+    match replay(shard.partition(), &mut loading) {
+        Ok((end, committed_end)) => {
+            let host = loading.finish(clock::now(), end, committed_end, &mut shard.log());
+            shard.serve(host, alarm);
+        }
+        Err(failure) => {
+            let partition = shard.partition();
+            error!(partition = %partition.index, "groups and offsets cannot be loaded: {failure}");
+            shard.give_up(ErrorCode::NotCoordinator);
+        }
+    }
+}
+
+/// Hands every record to the machine; where the log ends, and up to where it is committed.
+fn replay(
+    partition: &Arc<Partition>,
+    loading: &mut Loading<GroupMachine>,
+) -> Result<(Offset, Offset), LoadError> {
+    let bounds = partition.bounds(clock::now()).map_err(LoadError::Log)?;
+    let mut next = bounds.log_start;
+    while next < bounds.log_end {
+        let request = ReadRequest {
+            from: next,
+            max_bytes: READ_BYTES,
+            upper_end: bounds.log_end,
+            minimum: MinimumRead::OneBatch,
+        };
+        let read = partition.with_log(clock::now(), |log, _| log.read(request));
+        let Some(slice) = read.map_err(LoadError::Log)? else {
+            break;
+        };
+        next = each_record(&slice, next, |record| {
+            match GroupRecord::decode(record.key, record.value) {
+                Ok(Some(decoded)) => loading.load(record.offset, &decoded),
+                // Of a kind that this broker has no part in.
+                Ok(None) => {}
+                // Some client wrote it: no reason to lose all other groups.
+                Err(reason) => warn!(
+                    partition = %partition.index, offset = %record.offset,
+                    "record of the offsets topic passed over: {reason}"
+                ),
+            }
+            Ok(())
+        })?;
+    }
+    Ok((bounds.log_end, bounds.high_watermark))
+}
