@@ -29,6 +29,15 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Names the file only when something went wrong: lookups are too frequent to build its path each time.
+    pub(crate) fn read_failed(&self, source: io::Error) -> DiskError {
+        DiskError {
+            what: "read",
+            path: self.path(names::LOG),
+            source,
+        }
+    }
+
     /// A sealed segment's indexes are durable before the recovery point leaves it behind.
     pub(crate) fn sync_indexes(&self) -> Result<(), DiskError> {
         for suffix in [names::OFFSET_INDEX, names::TIME_INDEX] {

@@ -142,7 +142,6 @@ impl Segment {
         interval: u32,
     ) -> Result<Option<Located>, ReadError> {
         let file = self.file(place)?;
-        let path = || place.path(names::LOG);
         let bounds = self.bounds(offset_end);
         let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
         let mut next = self.base;
@@ -161,7 +160,9 @@ impl Segment {
                 position += known.bytes;
                 continue;
             }
-            match header_at(&mut window, position, next, bounds).during("read", &path())? {
+            match header_at(&mut window, position, next, bounds)
+                .map_err(|e| place.read_failed(e))?
+            {
                 Ok(header) if header.last_offset() >= target => {
                     // Between two index entries lie at most an interval and one batch.
                     let sparse = 4 * (u64::from(interval) + last_size);
@@ -192,7 +193,7 @@ impl Segment {
         reason: Fault,
     ) -> Result<(), DiskError> {
         let found = find_valid_batch(file.as_ref(), position + 1, first_offset, bounds)
-            .during("read", &place.path(names::LOG))?;
+            .map_err(|e| place.read_failed(e))?;
         let (end, next_offset) = match found {
             Some((end, header)) => (end, header.base_offset),
             None => (bounds.end, bounds.offset_end),
@@ -241,8 +242,8 @@ impl Segment {
         if position + BATCH_OVERHEAD as u64 > bounds.end {
             return Ok(false);
         }
-        let header = header_at(window, position, self.base, bounds)
-            .during("read", &place.path(names::LOG))?;
+        let header =
+            header_at(window, position, self.base, bounds).map_err(|e| place.read_failed(e))?;
         Ok(header.is_ok_and(|h| h.last_offset() == entry.offset))
     }
 
