@@ -184,9 +184,9 @@ fn nearest(command: &Command, name: &str) -> Option<String> {
     by_prefix().or_else(by_distance).map(str::to_owned)
 }
 
-/// Whether so many edits are a slip of the pen.
+/// Whether so many edits are a slip of the pen. Of a short name more than half has to be right.
 pub fn is_near(edits: usize, name: &str) -> bool {
-    edits <= 1 + name.len() / 4
+    edits <= 1 + name.len() / 4 && edits * 2 <= name.len()
 }
 
 /// The Levenshtein distance: how many letters to insert, remove or replace.

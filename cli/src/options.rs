@@ -1,6 +1,7 @@
 //! Options that the tools share, and the checks the reference makes on combinations of options.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
 
 use clap::{Args, Parser};
 
@@ -91,11 +92,23 @@ pub fn client_properties(
     Ok(properties)
 }
 
+/// Far above any sensible file of properties; what is above it is no such file.
+const PROPERTIES_BYTES_MAX: u64 = 1024 * 1024;
+
 /// A `.properties` file; of a key that is there twice the last one counts.
 pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
-    let bytes = std::fs::read(Path::new(path)).map_err(|error| {
-        Failure::new(path).hint(format!("Cannot read the properties file {path}: {error}."))
-    })?;
+    let cannot = |reason: String| {
+        Failure::new(path).hint(format!("Cannot read the properties file {path}: {reason}."))
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(PROPERTIES_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| cannot(error.to_string()))?;
+    if bytes.len() as u64 > PROPERTIES_BYTES_MAX {
+        return Err(cannot(format!(
+            "it has more than {PROPERTIES_BYTES_MAX} bytes"
+        )));
+    }
     // Files from before Java 9 are Latin-1; every byte is a character there.
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
