@@ -16,6 +16,24 @@ pub fn is_internal(topic: &str) -> bool {
     INTERNAL_TOPICS.contains(&topic)
 }
 
+/// Why a text cannot be the name of a topic, in the reference's words; `None` where it can.
+pub fn why_no_topic_name(name: &str) -> Option<String> {
+    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match name {
+        "" => Some("the empty string is not allowed".to_owned()),
+        "." | ".." => Some(format!("'{name}' is not allowed")),
+        _ if name.chars().count() > NAME_CHARS_MAX => Some(format!(
+            "the length of '{name}' is longer than the max allowed length {NAME_CHARS_MAX}"
+        )),
+        _ if !name.chars().all(usual) => Some(format!(
+            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+        )),
+        _ => None,
+    }
+}
+
+const NAME_CHARS_MAX: usize = 249;
+
 #[derive(Debug, Clone)]
 pub struct TopicFilter {
     pattern: Regex,

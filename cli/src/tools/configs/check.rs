@@ -1,10 +1,11 @@
 //! Whether the options go together, in the reference's order of checks.
 
-use super::plan::{BROKER_LOGGERS, BROKERS, CLIENTS, ENTITY_TYPES, IPS, USERS};
+use super::plan::{BROKER_LOGGERS, BROKERS, CLIENTS, ENTITY_TYPES, IPS, TOPICS, USERS};
 use super::{Args, Given, Short};
 use crate::jopt;
 use crate::options;
 use crate::stop::{Failure, Stop};
+use crate::topic_filter;
 
 /// What the options name: types, and names in the same order. The empty name is the default entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,13 @@ fn check_names(entities: &Entities) -> Result<(), Stop> {
     let Some(kind) = entities.types.first() else {
         return Ok(());
     };
+    let name = entities
+        .names
+        .first()
+        .filter(|name| kind == TOPICS && !name.is_empty());
+    if let Some(reason) = name.and_then(|name| topic_filter::why_no_topic_name(name)) {
+        return refuse(format!("Topic name is invalid: {reason}"));
+    }
     let needs_id = kind == BROKERS || kind == BROKER_LOGGERS;
     let wrong = entities
         .names

@@ -1,7 +1,7 @@
 //! Carries a plan out and returns what there is to print.
 
 use ottla_client::admin::{
-    Admin, AlterOp, AlterResource, ConfigEntry, ConfigResource, DescribeDetail, ResourceType,
+    Admin, AlterOp, AlterResource, ConfigResource, DescribeDetail, ResourceType,
 };
 
 use super::plan::{Kind, Plan};
@@ -10,14 +10,21 @@ use crate::connect::{self, failed};
 use crate::java_order;
 use crate::stop::Failure;
 
-pub(super) async fn execute(plan: &Plan, admin: &Admin) -> Result<String, Failure> {
+/// What there is to print goes to `out`, also where the plan fails half-way.
+pub(super) async fn execute(plan: &Plan, admin: &Admin, out: &mut String) -> Result<(), Failure> {
     match plan {
-        Plan::Describe { kind, name, all } => describe(*kind, name.as_deref(), *all, admin).await,
+        Plan::Describe { kind, name, all } => {
+            describe(*kind, name.as_deref(), *all, admin, out).await
+        }
         Plan::Alter {
             kind,
             name,
             changes,
-        } => alter(*kind, name, changes, admin).await,
+        } => {
+            alter(*kind, name, changes, admin).await?;
+            out.push_str(&render::altered(*kind, name));
+            Ok(())
+        }
     }
 }
 
@@ -26,15 +33,23 @@ async fn describe(
     name: Option<&str>,
     all: bool,
     admin: &Admin,
-) -> Result<String, Failure> {
+    out: &mut String,
+) -> Result<(), Failure> {
     let names = match name {
         Some(name) if !all && !exists(kind, name, admin).await? => {
-            return Ok(render::missing(kind, name));
+            out.push_str(&render::missing(kind, name));
+            return Ok(());
         }
         Some(name) => vec![name.to_owned()],
         None => names_of(kind, admin).await?,
     };
     let resources: Vec<ConfigResource> = names.iter().map(|name| kind.resource(name)).collect();
+    if let (Some(name), true) = (name, is_of_broker(kind)) {
+        if let Err(failure) = known_broker(name, "describeConfigs", admin) {
+            out.push_str(&render::head(kind, name, all));
+            return Err(failure);
+        }
+    }
     let detail = DescribeDetail {
         synonyms: true,
         documentation: false,
@@ -43,12 +58,12 @@ async fn describe(
         .describe_configs(&resources, None, detail)
         .await
         .map_err(failed("describeConfigs"))?;
-    let mut text = String::new();
     for (resource, entries) in described {
-        let entries: Vec<ConfigEntry> = entries.map_err(connect::refused)?;
-        text.push_str(&render::block(kind, &resource.name, all, &entries));
+        out.push_str(&render::head(kind, &resource.name, all));
+        let entries = entries.map_err(connect::refused)?;
+        out.push_str(&render::values(kind, &resource.name, all, &entries));
     }
-    Ok(text)
+    Ok(())
 }
 
 /// Whether there is such an entity. Asking for its configuration would not tell: a resource without configuration of
@@ -104,25 +119,9 @@ async fn alter(
     name: &str,
     changes: &[(String, AlterOp)],
     admin: &Admin,
-) -> Result<String, Failure> {
-    if matches!(
-        kind.resource,
-        ResourceType::Broker | ResourceType::BrokerLogger
-    ) {
-        // Only the broker itself takes its configuration. The reference waits half a minute for one to appear.
-        let brokers = names_of(kind, admin).await?;
-        if !brokers.iter().any(|id| id == name) {
-            let all = brokers
-                .iter()
-                .filter(|id| !id.is_empty())
-                .map(String::as_str)
-                .collect::<Vec<_>>();
-            return Err(Failure::new(format!(
-                "Timed out waiting for a node assignment. Call: incrementalAlterConfigs\n\
-                 The cluster has no broker {name}, only {}.",
-                all.join(", ")
-            )));
-        }
+) -> Result<(), Failure> {
+    if is_of_broker(kind) {
+        known_broker(name, "incrementalAlterConfigs", admin)?;
     }
     let change = AlterResource {
         resource: kind.resource(name),
@@ -132,8 +131,33 @@ async fn alter(
         .alter_configs(&[change], false)
         .await
         .map_err(failed("incrementalAlterConfigs"))?;
-    for (_, outcome) in outcomes {
-        outcome.map_err(connect::refused)?;
+    outcomes
+        .into_iter()
+        .try_for_each(|(_, outcome)| outcome.map_err(connect::refused))
+}
+
+fn is_of_broker(kind: Kind) -> bool {
+    matches!(
+        kind.resource,
+        ResourceType::Broker | ResourceType::BrokerLogger
+    )
+}
+
+/// Only a broker itself knows and takes its configuration. The reference waits half a minute for it to appear.
+fn known_broker(name: &str, call: &str, admin: &Admin) -> Result<(), Failure> {
+    let metadata = admin.cluster().metadata();
+    let ids: Vec<String> = metadata
+        .brokers()
+        .map(|broker| broker.id.0.to_string())
+        .collect();
+    if name.is_empty() || ids.iter().any(|id| id == name) {
+        return Ok(());
     }
-    Ok(render::altered(kind, name))
+    Err(Failure::new(format!(
+        "Timed out waiting for a node assignment. Call: {call}"
+    ))
+    .hint(format!(
+        "The cluster has no broker {name}, only {}.",
+        ids.join(", ")
+    )))
 }

@@ -148,12 +148,13 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     }
     let servers = [("bootstrap.servers", bootstrap.unwrap_or_default())];
     let settings = connect::settings(&args.command_config, &servers, cx)?;
-    let work = async {
+    let mut text = String::new();
+    let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;
-        execute::execute(&plan, &admin).await
-    };
-    let text = context::block_on(work)?.map_err(|failure| explained(words, failure))?;
-    Ok(cx.out.write_all(text.as_bytes())?)
+        execute::execute(&plan, &admin, &mut text).await
+    })?;
+    cx.out.write_all(text.as_bytes())?;
+    Ok(outcome.map_err(|failure| explained(words, failure))?)
 }
 
 /// The reference repeats the command line in front of what went wrong.

@@ -157,7 +157,10 @@ pub(super) fn plan(args: &Args, entities: Entities) -> Result<Plan, Failure> {
 fn additions(args: &Args) -> Result<Vec<(String, String)>, Failure> {
     let pairs = match jopt::one("add-config-file", &args.add_config_file)? {
         Some(path) => options::read_properties(path)?,
-        None => parse_pairs(jopt::one("add-config", &args.add_config)?.unwrap_or_default())?,
+        None => match jopt::one("add-config", &args.add_config)? {
+            Some(list) => parse_pairs(list)?,
+            None => Vec::new(),
+        },
     };
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match pairs.iter().find(|(key, _)| !key.chars().all(known)) {
@@ -169,10 +172,11 @@ fn additions(args: &Args) -> Result<Vec<(String, String)>, Failure> {
 }
 
 /// `k=v,k=[v1,v2]`.
-fn parse_pairs(list: &str) -> Result<Vec<(String, String)>, Failure> {
+fn parse_pairs(given: &str) -> Result<Vec<(String, String)>, Failure> {
     let mut pairs: Vec<(String, String)> = Vec::new();
-    let list = list.trim_end_matches(',');
-    if list.is_empty() {
+    let list = given.trim_end_matches(',');
+    // Commas alone are an empty list; nothing at all is a pair that is missing.
+    if list.is_empty() && !given.is_empty() {
         return Ok(pairs);
     }
     for item in split_outside_brackets(list, ',') {
@@ -239,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pair_is_refused() {
-        for list in ["retention.ms", "a=b=c", "a=1,b"] {
+        for list in ["", "retention.ms", "a=b=c", "a=1,b"] {
             assert!(
                 pairs(list).is_err_and(|message| message.contains("Invalid entity config")),
                 "{list}"

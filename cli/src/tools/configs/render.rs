@@ -6,14 +6,18 @@ use ottla_client::admin::ConfigEntry;
 
 use super::plan::Kind;
 
-/// The block of one entity: a head line, and a line for each of its values, sorted by key. The empty name is the
-/// default entity.
-pub(super) fn block(kind: Kind, name: &str, all: bool, entries: &[ConfigEntry]) -> String {
-    let mut text = match (name, all) {
+/// The head line of an entity. The empty name is the default entity.
+pub(super) fn head(kind: Kind, name: &str, all: bool) -> String {
+    match (name, all) {
         ("", _) => format!("Default configs for {} in the cluster are:\n", kind.plural),
         (name, true) => format!("All configs for {} {name} are:\n", kind.singular()),
         (name, false) => format!("Dynamic configs for {} {name} are:\n", kind.singular()),
-    };
+    }
+}
+
+/// A line for each value of an entity, sorted by key.
+pub(super) fn values(kind: Kind, name: &str, all: bool, entries: &[ConfigEntry]) -> String {
+    let mut text = String::new();
     let own = kind.own_source(name).filter(|_| !all);
     let mut shown: Vec<&ConfigEntry> = entries
         .iter()
