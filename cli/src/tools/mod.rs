@@ -4,12 +4,14 @@ use crate::tool::Tool;
 
 pub mod broker_api_versions;
 pub mod configs;
+pub mod console_producer;
 pub mod get_offsets;
 pub mod topics;
 
 pub const TOOLS: &[Tool] = &[
     topics::TOOL,
     configs::TOOL,
+    console_producer::TOOL,
     get_offsets::TOOL,
     broker_api_versions::TOOL,
 ];

@@ -1,0 +1,490 @@
+//! `kafka-console-producer`: lines of standard input become records of a topic.
+//!
+//! A record that could not be delivered is told on standard error and leaves the exit status at 0, as in the
+//! reference; a line that cannot be split, or a configuration that makes no sense, ends the tool with 1.
+
+mod line_reader;
+mod lines;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::{CommandFactory, Parser};
+
+use ottla_client::cluster::Cluster;
+use ottla_client::config::{ClientKind, Patience};
+use ottla_client::producer::{BatchReport, Producer, ProducerSettings};
+
+use crate::connect::warn_of_unknown;
+use crate::context::{self, Context};
+use crate::jopt;
+use crate::options::{self, Given, Standard, ToolArgs};
+use crate::stop::{Failure, Stop};
+use crate::tool::Tool;
+use line_reader::LineReader;
+use lines::Lines;
+
+pub const TOOL: Tool = Tool {
+    name: "console-producer",
+    link: "kafka-console-producer",
+    about: "Send lines of standard input to a topic",
+    command: Args::command,
+    run,
+};
+
+/// Send lines of standard input to a topic.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "kafka-console-producer",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub struct Args {
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "SERVERS")]
+    bootstrap_server: Vec<String>,
+    /// The topic to send to
+    #[arg(long, value_name = "TOPIC")]
+    topic: Vec<String>,
+    /// Wait for the acknowledgement of each record before the next line is read
+    #[arg(long)]
+    sync: bool,
+    /// Compress with none, gzip, snappy, lz4 or zstd; gzip where no name is given
+    #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    compression_codec: Vec<String>,
+    /// Bytes of a batch [16384]
+    #[arg(long, value_name = "BYTES")]
+    batch_size: Vec<String>,
+    /// How often a failed request is repeated [3]
+    #[arg(long, value_name = "COUNT")]
+    message_send_max_retries: Vec<String>,
+    /// How long to wait before a request is repeated [100]
+    #[arg(long, value_name = "MS")]
+    retry_backoff_ms: Vec<String>,
+    /// How long a batch may wait for more records [1000]
+    #[arg(long, value_name = "MS")]
+    timeout: Vec<String>,
+    /// Who must have a record before it counts as sent: 0, 1, -1 or all [-1]
+    #[arg(long, value_name = "ACKS")]
+    request_required_acks: Vec<String>,
+    /// How long a request may take [1500]
+    #[arg(long, value_name = "MS")]
+    request_timeout_ms: Vec<String>,
+    /// After how long metadata is asked for again [300000]
+    #[arg(long, value_name = "MS")]
+    metadata_expiry_ms: Vec<String>,
+    /// How long sending may wait for metadata or memory [60000]
+    #[arg(long, value_name = "MS")]
+    max_block_ms: Vec<String>,
+    /// Memory for records that are not sent yet [33554432]
+    #[arg(long, value_name = "BYTES")]
+    max_memory_bytes: Vec<String>,
+    /// Old name of --batch-size
+    #[arg(long, value_name = "BYTES")]
+    max_partition_memory_bytes: Vec<String>,
+    /// Size of the socket's send buffer [102400]
+    #[arg(long, value_name = "BYTES")]
+    socket_buffer_size: Vec<String>,
+    /// The reader of lines; only the reference's own, org.apache.kafka.tools.LineMessageReader, is built in
+    #[arg(long, value_name = "CLASS")]
+    line_reader: Vec<String>,
+    /// A property of the line reader, KEY=VALUE: parse.key, key.separator, parse.headers, headers.delimiter,
+    /// headers.separator, headers.key.separator, null.marker, ignore.error
+    #[arg(long, value_name = "KEY=VALUE")]
+    reader_property: Vec<String>,
+    /// Old name of --reader-property
+    #[arg(long, value_name = "KEY=VALUE")]
+    property: Vec<String>,
+    /// A file with properties of the line reader
+    #[arg(long, value_name = "FILE")]
+    reader_config: Vec<String>,
+    /// A property of the producer, KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE")]
+    command_property: Vec<String>,
+    /// Old name of --command-property
+    #[arg(long, value_name = "KEY=VALUE")]
+    producer_property: Vec<String>,
+    /// A file with properties of the producer
+    #[arg(long, value_name = "FILE")]
+    command_config: Vec<String>,
+    /// Old name of --command-config
+    #[arg(long = "producer.config", value_name = "FILE")]
+    producer_config: Vec<String>,
+
+    #[command(flatten)]
+    standard: Standard,
+}
+
+impl ToolArgs for Args {
+    const INTRO: &'static str =
+        "This tool helps to read data from standard input and publish it to Kafka.";
+
+    fn standard(&self) -> &Standard {
+        &self.standard
+    }
+}
+
+/// What shall be done.
+#[derive(Debug)]
+struct Plan {
+    topic: String,
+    sync: bool,
+    reader: LineReader,
+    /// The producer's properties.
+    properties: Vec<(String, String)>,
+}
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let mut args: Args = options::start(words)?;
+    rename_old_options(&mut args, cx)?;
+    let plan = plan(&args)?;
+    let settings = ClientKind::Producer
+        .settings(plan.properties.iter().map(|(key, value)| (key, value)))
+        .map_err(unusable)?;
+    for key in settings.unknown() {
+        warn_of_unknown(key, cx);
+    }
+    let cluster = ClientKind::Producer
+        .cluster_settings(&settings, Patience::Prompt)
+        .map_err(unusable)?;
+    let mut producer = ProducerSettings::from_config(&settings).map_err(unusable)?;
+    let troubles = Troubles::default();
+    let seen = troubles.clone();
+    producer.observer = Some(Arc::new(move |report| seen.note(report)));
+    let close_within = producer.delivery_timeout;
+    context::block_on(async {
+        match Cluster::connect(cluster).await {
+            Ok(cluster) => {
+                let producer = Producer::start(cluster, producer);
+                let sent = send_lines(&plan, &producer, &troubles, cx).await;
+                producer.close(close_within).await;
+                troubles.tell(&plan.topic, cx);
+                sent
+            }
+            Err(error) => {
+                // Like every failed send, this leaves the status at 0.
+                cx.warn(format!(
+                    "Nothing was sent to topic {}: {error}.",
+                    plan.topic
+                ));
+                Ok(())
+            }
+        }
+    })?
+}
+
+fn unusable(error: impl ToString) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// Reads old names as the new ones, with a warning where the reference puts it: on standard output.
+fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
+    for (old, old_values, new, new_values) in [
+        (
+            "property",
+            &mut args.property,
+            "reader-property",
+            &mut args.reader_property,
+        ),
+        (
+            "producer-property",
+            &mut args.producer_property,
+            "command-property",
+            &mut args.command_property,
+        ),
+        (
+            "producer.config",
+            &mut args.producer_config,
+            "command-config",
+            &mut args.command_config,
+        ),
+    ] {
+        if old_values.is_empty() {
+            continue;
+        }
+        if !new_values.is_empty() {
+            return Err(Stop::Usage(format!(
+                "Options --{new} and --{old} cannot be specified together."
+            )));
+        }
+        writeln!(
+            cx.out,
+            "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+        )?;
+        std::mem::swap(old_values, new_values);
+    }
+    Ok(())
+}
+
+fn plan(args: &Args) -> Result<Plan, Stop> {
+    options::require(&[Given::values("topic", &args.topic)])?;
+    let Some(bootstrap) = jopt::one("bootstrap-server", &args.bootstrap_server)? else {
+        return Err(Stop::Usage(
+            "Error while validating the bootstrap address\n".to_owned(),
+        ));
+    };
+    options::check_bootstrap_servers(bootstrap).map_err(|error| {
+        Stop::Usage(format!(
+            "Error while validating the bootstrap address\n{error}"
+        ))
+    })?;
+    if let Some(class) = jopt::one("line-reader", &args.line_reader)?
+        && !class.ends_with("LineMessageReader")
+    {
+        return Err(Failure::new(class)
+            .hint("Java classes can't be loaded; org.apache.kafka.tools.LineMessageReader is built in.")
+            .into());
+    }
+    let topic = jopt::one("topic", &args.topic)?.unwrap_or_default();
+    let mut reader = match jopt::one("reader-config", &args.reader_config)? {
+        Some(path) => options::read_properties(path)?,
+        None => Vec::new(),
+    };
+    reader.extend(pairs(&args.reader_property));
+    Ok(Plan {
+        topic: topic.to_owned(),
+        sync: args.sync,
+        reader: LineReader::from_properties(&reader)?,
+        properties: producer_properties(args, bootstrap)?,
+    })
+}
+
+/// `KEY=VALUE` words. Those without `=` are dropped without a word, as in the reference.
+fn pairs(words: &[String]) -> impl Iterator<Item = (String, String)> {
+    words
+        .iter()
+        .filter_map(|word| word.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+}
+
+/// The file, the properties of the command line, and on top of both what has an option of its own: always where it was
+/// given, with the option's default where nobody named the key.
+fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, String)>, Stop> {
+    let mut properties = options::client_properties(&args.command_config, &[])?;
+    for (key, value) in pairs(&args.command_property) {
+        set(&mut properties, &key, value);
+    }
+    set(&mut properties, "bootstrap.servers", bootstrap.to_owned());
+    let codec = match jopt::one("compression-codec", &args.compression_codec)? {
+        None => "none",
+        Some("") => "gzip",
+        Some(name) => name,
+    };
+    set(&mut properties, "compression.type", codec.to_owned());
+    let default_id = "console-producer".to_owned();
+    set_unless_given(&mut properties, "client.id", None, default_id);
+    let acks = jopt::one("request-required-acks", &args.request_required_acks)?;
+    set_unless_given(
+        &mut properties,
+        "acks",
+        acks.map(str::to_owned),
+        "-1".to_owned(),
+    );
+    for (key, name, values, default) in [
+        ("linger.ms", "timeout", &args.timeout, 1000),
+        (
+            "request.timeout.ms",
+            "request-timeout-ms",
+            &args.request_timeout_ms,
+            1500,
+        ),
+        (
+            "retries",
+            "message-send-max-retries",
+            &args.message_send_max_retries,
+            3,
+        ),
+        (
+            "retry.backoff.ms",
+            "retry-backoff-ms",
+            &args.retry_backoff_ms,
+            100,
+        ),
+        (
+            "send.buffer.bytes",
+            "socket-buffer-size",
+            &args.socket_buffer_size,
+            102_400,
+        ),
+        (
+            "buffer.memory",
+            "max-memory-bytes",
+            &args.max_memory_bytes,
+            33_554_432,
+        ),
+        ("batch.size", "batch-size", &args.batch_size, 16_384),
+        (
+            "batch.size",
+            "max-partition-memory-bytes",
+            &args.max_partition_memory_bytes,
+            16_384,
+        ),
+        (
+            "metadata.max.age.ms",
+            "metadata-expiry-ms",
+            &args.metadata_expiry_ms,
+            300_000,
+        ),
+        ("max.block.ms", "max-block-ms", &args.max_block_ms, 60_000),
+    ] {
+        let given = jopt::number::<i64>(name, values)?.map(|number| number.to_string());
+        set_unless_given(&mut properties, key, given, default.to_string());
+    }
+    Ok(properties)
+}
+
+fn set(properties: &mut Vec<(String, String)>, key: &str, value: String) {
+    properties.retain(|(present, _)| present != key);
+    properties.push((key.to_owned(), value));
+}
+
+/// An option wins over a property, a property over the option's default.
+fn set_unless_given(
+    properties: &mut Vec<(String, String)>,
+    key: &str,
+    option: Option<String>,
+    default: String,
+) {
+    match option {
+        Some(value) => set(properties, key, value),
+        None if properties.iter().any(|(present, _)| present == key) => {}
+        None => set(properties, key, default),
+    }
+}
+
+async fn send_lines(
+    plan: &Plan,
+    producer: &Producer,
+    troubles: &Troubles,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    let prompt = cx.stdin_is_terminal && cx.stdout_is_terminal;
+    let mut lines = Lines::of(io::stdin());
+    let mut number = 0;
+    loop {
+        number += 1;
+        if prompt {
+            write!(cx.out, ">")?;
+            cx.flush()?;
+        }
+        let Some(line) = lines.next().await.map_err(unreadable)? else {
+            return Ok(());
+        };
+        let parsed = plan.reader.parse(line, number)?;
+        let outcome = producer.send(parsed.record(&plan.topic)).await;
+        let failed = match outcome {
+            Ok(delivery) if plan.sync => delivery.await.err().map(drop),
+            Ok(_) => None,
+            Err(error) => {
+                troubles.add(1, error.to_string());
+                Some(())
+            }
+        };
+        if failed.is_some() || prompt {
+            troubles.tell(&plan.topic, cx);
+        }
+    }
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::new(format!("Cannot read standard input: {error}"))
+}
+
+/// Records that were not delivered, by reason.
+#[derive(Debug, Clone, Default)]
+struct Troubles(Arc<Mutex<(u64, BTreeSet<String>)>>);
+
+/// So many different reasons are told; a broker cannot fill the screen.
+const REASONS_MAX: usize = 10;
+
+impl Troubles {
+    fn note(&self, report: &BatchReport<'_>) {
+        if let Err(error) = report.outcome {
+            self.add(
+                u64::try_from(report.records).unwrap_or(0),
+                error.to_string(),
+            );
+        }
+    }
+
+    fn add(&self, records: u64, reason: String) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.0 += records;
+        if all.1.len() < REASONS_MAX {
+            all.1.insert(reason);
+        }
+    }
+
+    /// Says what has come together since the last time.
+    fn tell(&self, topic: &str, cx: &mut Context) {
+        let (records, reasons) =
+            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if records == 0 {
+            return;
+        }
+        let unit = if records == 1 {
+            "record was"
+        } else {
+            "records were"
+        };
+        for reason in reasons {
+            cx.warn(format!(
+                "{records} {unit} not delivered to topic {topic}: {reason}."
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(line: &str) -> Vec<(String, String)> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let args: Args = jopt::parse(&words).expect("options that exist");
+        producer_properties(&args, "h:1").expect("good values")
+    }
+
+    fn value(line: &str, key: &str) -> String {
+        let found = properties(line)
+            .into_iter()
+            .find(|(present, _)| present == key);
+        found.map(|(_, value)| value).unwrap_or_default()
+    }
+
+    #[test]
+    fn options_win_over_properties_and_properties_over_the_options_defaults() {
+        assert_eq!(value("--topic t", "linger.ms"), "1000");
+        assert_eq!(value("--command-property linger.ms=5", "linger.ms"), "5");
+        assert_eq!(
+            value("--command-property linger.ms=5 --timeout 7", "linger.ms"),
+            "7"
+        );
+        assert_eq!(
+            value(
+                "--batch-size 5 --max-partition-memory-bytes 6",
+                "batch.size"
+            ),
+            "6"
+        );
+        assert_eq!(
+            value("--compression-codec --topic t", "compression.type"),
+            "gzip"
+        );
+        assert_eq!(
+            value("--compression-codec zstd", "compression.type"),
+            "zstd"
+        );
+        assert_eq!(value("--topic t", "client.id"), "console-producer");
+    }
+
+    #[test]
+    fn a_property_without_a_value_is_dropped() {
+        assert!(
+            properties("--command-property nonsense")
+                .iter()
+                .all(|(key, _)| key != "nonsense")
+        );
+    }
+}
