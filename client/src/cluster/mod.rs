@@ -95,8 +95,8 @@ impl Cluster {
         let connection = cluster.bootstrap().await?;
         let deadline = Deadline::after(cluster.settings().request_timeout);
         match cluster.fetch_metadata(&connection, deadline).await {
-            // A listener that wants SASL answers ApiVersions and then hangs up.
-            Err(ClientError::Request(error)) if error.may_pass() => {
+            // A listener that wants SASL answers ApiVersions and then hangs up; a controller has no Metadata.
+            Err(ClientError::Request(error)) => {
                 Err(EndpointError::new(connection.endpoint(), error.as_endpoint_fault()).into())
             }
             Err(error) => Err(error),

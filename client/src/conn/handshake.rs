@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use ottla_protocol::{
     errors::ErrorCode,
@@ -17,6 +17,7 @@ use ottla_protocol::{
 use super::{
     ConnSettings, Endpoint, EndpointError, EndpointFault, PeerVersions,
     frame::{ChunkQueue, FrameFault, FrameReader},
+    probe::probe,
     request::{CLIENT_SOFTWARE_NAME, CLIENT_SOFTWARE_VERSION, own_bytes},
     transport::WriteHalf,
 };
@@ -47,19 +48,46 @@ pub(super) async fn connect(
         reader: FrameReader::new(halves.reader),
         writer: halves.writer,
     };
-    let left = allowed
-        .saturating_sub(started.elapsed())
-        .max(Duration::from_millis(1));
-    match timeout(left, negotiate(&mut ready, &settings.client_id)).await {
-        Ok(Ok(versions)) => Ok((ready, versions)),
-        Ok(Err(fault)) => Err(fail(fault)),
+    let left = || {
+        allowed
+            .saturating_sub(started.elapsed())
+            .max(Duration::from_millis(1))
+    };
+    let negotiating = negotiate(&mut ready, &settings.client_id);
+    let fault = match or_else_probe(negotiating, endpoint, settings, left()).await {
+        Ok(versions) => return Ok((ready, versions)),
+        Err(fault) => fault,
+    };
+    Err(fail(match fault {
+        EndpointFault::Closed => probe(endpoint, settings, left()).await.unwrap_or(fault),
         // A few odd bytes and then silence: those bytes still tell who is there.
-        Err(_) => Err(fail(
+        EndpointFault::NoAnswer(_) => {
             match EndpointFault::of_first_bytes(&ready.reader.first_bytes()) {
-                EndpointFault::Closed => EndpointFault::NoAnswer(allowed),
-                fault => fault,
-            },
-        )),
+                EndpointFault::Closed => fault,
+                foreign => foreign,
+            }
+        }
+        fault => fault,
+    }))
+}
+
+/// Waits for the negotiation; after half of the time, the peer is asked in other languages as well. It may be a slow
+/// broker, or a server that waits for something no Kafka client says.
+async fn or_else_probe(
+    negotiating: impl Future<Output = Result<PeerVersions, EndpointFault>>,
+    endpoint: &Endpoint,
+    settings: &ConnSettings,
+    allowed: Duration,
+) -> Result<PeerVersions, EndpointFault> {
+    let half = allowed / 2;
+    tokio::pin!(negotiating);
+    if let Ok(outcome) = timeout(half, &mut negotiating).await {
+        return outcome;
+    }
+    tokio::select! {
+        outcome = &mut negotiating => outcome,
+        Some(fault) = probe(endpoint, settings, half) => Err(fault),
+        () = sleep(half) => Err(EndpointFault::NoAnswer(settings.setup_timeout)),
     }
 }
 

@@ -24,6 +24,7 @@ mod diagnosis;
 mod endpoint;
 mod frame;
 mod handshake;
+mod probe;
 mod request;
 mod task;
 #[cfg(test)]

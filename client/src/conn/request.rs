@@ -34,7 +34,11 @@ pub enum RequestError {
         after: Duration,
     },
     /// Nothing was sent.
-    #[error("{endpoint} speaks {api} {theirs}, and this client needs {ours}", theirs = Range(theirs), ours = Range(&Some(ours.clone())))]
+    #[error(
+        "{endpoint} {}, and this client needs {}",
+        spoken(api, theirs),
+        versions(ours)
+    )]
     Version {
         api: &'static str,
         endpoint: Endpoint,
@@ -50,15 +54,18 @@ pub enum RequestError {
     },
 }
 
-struct Range<'a>(&'a Option<VersionRange>);
-
-impl std::fmt::Display for Range<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(range) => write!(f, "versions {} to {}", range.start(), range.end()),
-            None => write!(f, "not at all"),
-        }
+fn spoken(api: &str, theirs: &Option<VersionRange>) -> String {
+    match theirs {
+        Some(range) => format!("speaks {} of {api}", versions(range)),
+        None => format!("does not speak {api}"),
     }
+}
+
+fn versions(range: &VersionRange) -> String {
+    if range.start() == range.end() {
+        return format!("version {}", range.start());
+    }
+    format!("versions {} to {}", range.start(), range.end())
 }
 
 impl RequestError {
@@ -70,6 +77,10 @@ impl RequestError {
     /// The same as a fault of the endpoint: for the first request after the handshake.
     pub(crate) fn as_endpoint_fault(&self) -> EndpointFault {
         match self {
+            Self::Version { theirs: None, .. } => EndpointFault::Dialect(
+                "it is a Kafka node that serves no clients here; use a broker's listener, not a controller's"
+                    .to_owned(),
+            ),
             Self::Connection {
                 fault: Fault::Closed,
                 ..

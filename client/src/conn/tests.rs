@@ -148,6 +148,65 @@ async fn every_kind_of_wrong_endpoint_is_told_apart_in_time() {
     }
 }
 
+/// Answers a question that begins with these bytes, and is silent or hangs up on any other.
+async fn answering_only(
+    question: &'static [u8],
+    answer: &'static [u8],
+    hangs_up: bool,
+) -> Endpoint {
+    raw_server(move |mut stream: TcpStream| async move {
+        let mut buffer = [0; 1024];
+        let read = stream.read(&mut buffer).await.unwrap_or(0);
+        if buffer[..read].starts_with(question) {
+            let _ = stream.write_all(answer).await;
+        } else if hangs_up {
+            return;
+        }
+        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    })
+    .await
+}
+
+#[tokio::test]
+async fn servers_that_only_answer_in_their_own_language_are_recognised() {
+    let tls = answering_only(b"\x16\x03\x01", b"\x15\x03\x03\x00\x02\x02\x28", true).await;
+    let http = answering_only(b"GET / ", b"HTTP/1.0 200 OK\r\n\r\n", false).await;
+    for (endpoint, expected) in [(tls, EndpointFault::Tls), (http, EndpointFault::Http)] {
+        let error = Connection::open(&endpoint, &quick_conn())
+            .await
+            .unwrap_err();
+        assert_eq!(error.fault, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_is_slow_to_answer_is_still_a_broker() {
+    // Answers only once the client has begun to wonder and asks who is there on another connection.
+    let wondering = Arc::new(tokio::sync::Notify::new());
+    let endpoint = raw_server(move |mut stream| {
+        let wondering = wondering.clone();
+        async move {
+            let mut start = [0; 1];
+            if stream.peek(&mut start).await.is_err() || start != [0] {
+                wondering.notify_one();
+                return;
+            }
+            let mut buffer = BytesMut::new();
+            let hello = next_request(&mut stream, &mut buffer).await.unwrap();
+            wondering.notified().await;
+            let versions = frame(&all_versions(), hello.version, hello.correlation_id);
+            let _ = stream.write_all(&versions).await;
+            let _ = next_request(&mut stream, &mut buffer).await;
+        }
+    })
+    .await;
+    let settings = ConnSettings {
+        setup_timeout: Duration::from_secs(2),
+        ..quick_conn()
+    };
+    assert!(Connection::open(&endpoint, &settings).await.is_ok());
+}
+
 #[tokio::test]
 async fn requests_are_pipelined_and_each_gets_its_own_reply() {
     // Answers only once three requests have arrived.
