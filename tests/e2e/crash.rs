@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use ottla_protocol::compress::{Compression, InflateLimits};
 use ottla_protocol::errors::ErrorCode;
@@ -21,7 +21,7 @@ use crate::wire::Wire;
 
 const TOPIC: &str = "crash";
 const PARTITIONS: i32 = 4;
-const KILLS: usize = 5;
+const KILLS: usize = 10;
 const BATCHES_BETWEEN_KILLS: usize = 300;
 const RECORDS_PER_BATCH: i32 = 3;
 const IN_FLIGHT_MAX: usize = 5;
@@ -51,22 +51,29 @@ fn killed_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doub
         })
         .collect();
 
-    for kill in 1..=KILLS {
+    let wait_for = |batches: usize| {
         until("more acknowledged batches", || {
-            shared.acknowledged.load(SeqCst) >= kill * BATCHES_BETWEEN_KILLS
+            assert!(
+                !producers.iter().any(JoinHandle::is_finished),
+                "a producer gave up"
+            );
+            shared.acknowledged.load(SeqCst) >= batches
         });
+    };
+    for kill in 1..=KILLS {
+        wait_for(kill * BATCHES_BETWEEN_KILLS);
         server.kill();
         server.restart();
-        *shared.address.lock().unwrap() = server.address().to_owned();
+        server
+            .address()
+            .clone_into(&mut shared.address.lock().unwrap());
     }
-    until("produce to go on after the last restart", || {
-        shared.acknowledged.load(SeqCst) >= (KILLS + 1) * BATCHES_BETWEEN_KILLS
-    });
+    wait_for((KILLS + 1) * BATCHES_BETWEEN_KILLS);
     shared.done.store(true, SeqCst);
 
     for (partition, producer) in (0..).zip(producers) {
         let sent = producer.join().unwrap();
-        let read = read_all(server.address(), partition);
+        let read = read_all(&server, partition);
         let expected: Vec<String> = (0..sent.next_sequence)
             .map(|sequence| value(partition, sequence))
             .collect();
@@ -104,6 +111,7 @@ impl Producer {
     fn new(shared: &Shared, partition: i32, acks: i16) -> Producer {
         let mut wire = Wire::connect(&shared.address.lock().unwrap()).unwrap();
         let request = InitProducerIdRequest {
+            transactional_id: None,
             transaction_timeout_ms: i32::MAX,
             ..Default::default()
         };
@@ -182,23 +190,21 @@ fn value(partition: i32, sequence: i32) -> String {
     format!("{partition}-{sequence}")
 }
 
-/// Values by offset, from the first to the high watermark.
-fn read_all(address: &str, partition: i32) -> BTreeMap<i64, String> {
-    let mut wire = Wire::connect(address).unwrap();
+/// Values by offset, from the first to the end of the log.
+fn read_all(server: &Server, partition: i32) -> BTreeMap<i64, String> {
+    let ends = server.tool(&format!(
+        "get-offsets --topic {TOPIC} --partitions {partition}"
+    ));
+    let end: i64 = ends.trim_end().rsplit(':').next().unwrap().parse().unwrap();
+    let mut wire = Wire::connect(server.address()).unwrap();
     let mut values = BTreeMap::new();
     let mut offset = 0;
-    loop {
+    while offset < end {
         let response = wire.call(&fetch(TOPIC, partition, offset), FETCH).unwrap();
         let answer = &response.responses[0].partitions[0];
         assert_eq!((response.error_code, answer.error_code), (0, 0));
-        if offset >= answer.high_watermark {
-            return values;
-        }
         let Some(Records::Bytes(bytes)) = &answer.records else {
-            panic!(
-                "no records at {offset} below the high watermark {}",
-                answer.high_watermark
-            );
+            panic!("no records at {offset} below the end of the log {end}");
         };
         for batch in batches_of(bytes) {
             let (header, bytes) = batch.unwrap();
@@ -216,6 +222,7 @@ fn read_all(address: &str, partition: i32) -> BTreeMap<i64, String> {
             offset = header.next_offset().0;
         }
     }
+    values
 }
 
 fn first_difference(expected: &[String], found: &[&String]) -> String {
