@@ -72,10 +72,10 @@ fn wanted(version: i16, topics: Option<Vec<MetadataRequestTopic>>) -> Option<Vec
     if topics.is_empty() && version < NULL_ASKS_FOR_ALL_FROM {
         return None;
     }
-    // Names are copied out of the frame: the reply may have to wait.
+    // Names are copied out of the frame: the reply may have to wait. Kafka's Java client sends an empty name with an id.
     let wanted = |topic: MetadataRequestTopic| match topic.name {
-        Some(name) => Wanted::Name(name.detached()),
-        None => Wanted::Id(topic.topic_id),
+        Some(name) if topic.topic_id.is_zero() => Wanted::Name(name.detached()),
+        _ => Wanted::Id(topic.topic_id),
     };
     Some(topics.into_iter().map(wanted).collect())
 }

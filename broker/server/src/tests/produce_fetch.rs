@@ -8,9 +8,10 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::fetch::request::{FetchPartition, FetchTopic};
 use ottla_protocol::messages::fetch::response::PartitionData;
 use ottla_protocol::messages::list_offsets::request::{ListOffsetsPartition, ListOffsetsTopic};
+use ottla_protocol::messages::metadata::request::MetadataRequestTopic;
 use ottla_protocol::messages::produce::request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::produce::response::PartitionProduceResponse;
-use ottla_protocol::messages::{FetchRequest, ListOffsetsRequest, ProduceRequest};
+use ottla_protocol::messages::{FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest};
 use ottla_protocol::records::{self, BatchBuilder};
 use ottla_protocol::types::{ProducerEpoch, ProducerId};
 use ottla_protocol::wire::{Records, Uuid};
@@ -269,6 +270,23 @@ fn topics_are_known_by_id_from_produce_13_and_fetch_13() {
     request.topics[0].topic_id = id;
     let response = client.call(&request, 17);
     assert_eq!(values(&response.responses[0].partitions[0]).len(), 1);
+}
+
+#[test]
+fn metadata_by_id_does_not_mind_an_empty_name_beside_it() {
+    let server = TestServer::start(&[]);
+    let id = server.add_topic("t", 1);
+    let wanted = MetadataRequestTopic {
+        topic_id: id,
+        name: Some("".into()),
+        ..Default::default()
+    };
+    let request = MetadataRequest {
+        topics: Some(vec![wanted]),
+        ..Default::default()
+    };
+    let found = &server.connect().call(&request, 12).topics[0];
+    assert_eq!((found.error_code, found.topic_id), (0, id));
 }
 
 #[test]
