@@ -3,6 +3,7 @@
 //! Owns: the list of checks. Each returns the places where it does not hold, as `file:line: what`.
 //! Not here: formatting and lints (`cargo fmt`, `cargo clippy`), behaviour (the tests).
 
+mod keys;
 mod layout;
 mod manifests;
 mod words;
@@ -21,6 +22,7 @@ const CHECKS: &[(&str, Check)] = &[
         manifests::check,
     ),
     ("generated files are fresh", fresh),
+    ("configuration keys without effect are named", keys::check),
     ("no words that belong elsewhere", words::check),
     (
         "files are listed, headed and of readable length",
