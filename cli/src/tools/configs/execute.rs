@@ -44,10 +44,12 @@ async fn describe(
         None => names_of(kind, admin).await?,
     };
     let resources: Vec<ConfigResource> = names.iter().map(|name| kind.resource(name)).collect();
-    if let (Some(name), true) = (name, is_of_broker(kind)) {
-        if let Err(failure) = known_broker(name, "describeConfigs", admin) {
-            out.push_str(&render::head(kind, name, all));
-            return Err(failure);
+    if is_of_broker(kind) {
+        for name in &names {
+            if let Err(failure) = known_broker(name, "describeConfigs", admin) {
+                out.push_str(&render::head(kind, name, all));
+                return Err(failure);
+            }
         }
     }
     let detail = DescribeDetail {
