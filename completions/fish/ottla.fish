@@ -28,6 +28,7 @@ complete -c ottla -n "__fish_ottla_needs_command" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "console-producer" -d 'Send lines of standard input to a topic'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
@@ -96,6 +97,31 @@ complete -c ottla -n "__fish_ottla_using_subcommand configs" -l broker-defaults 
 complete -c ottla -n "__fish_ottla_using_subcommand configs" -l ip-defaults -d 'Short for --entity-type ips --entity-default'
 complete -c ottla -n "__fish_ottla_using_subcommand configs" -l help -d 'Print usage information'
 complete -c ottla -n "__fish_ottla_using_subcommand configs" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l topic -d 'The topic to send to' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l compression-codec -d 'Compress with none, gzip, snappy, lz4 or zstd; gzip where no name is given' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l batch-size -d 'Bytes of a batch [16384]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l message-send-max-retries -d 'How often a failed request is repeated [3]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l retry-backoff-ms -d 'How long to wait before a request is repeated [100]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l timeout -d 'How long a batch may wait for more records [1000]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l request-required-acks -d 'Who must have a record before it counts as sent: 0, 1, -1 or all [-1]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l request-timeout-ms -d 'How long a request may take [1500]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l metadata-expiry-ms -d 'After how long metadata is asked for again [300000]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l max-block-ms -d 'How long sending may wait for metadata or memory [60000]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l max-memory-bytes -d 'Memory for records that are not sent yet [33554432]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l max-partition-memory-bytes -d 'Old name of --batch-size' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l socket-buffer-size -d 'Size of the socket\'s send buffer [102400]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l line-reader -d 'The reader of lines; only the reference\'s own, org.apache.kafka.tools.LineMessageReader, is built in' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l reader-property -d 'A property of the line reader, KEY=VALUE: parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, headers.key.separator, null.marker, ignore.error' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l property -d 'Old name of --reader-property' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l reader-config -d 'A file with properties of the line reader' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l command-property -d 'A property of the producer, KEY=VALUE' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l producer-property -d 'Old name of --command-property' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l command-config -d 'A file with properties of the producer' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l producer.config -d 'Old name of --command-config' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l sync -d 'Wait for the acknowledgement of each record before the next line is read'
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l topic -d 'Regular expressions of topics, separated by commas, each of which matches whole names; all topics by default' -r
@@ -111,11 +137,12 @@ complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l help
 complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand install-links" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand version" -s h -l help -d 'Print help'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
