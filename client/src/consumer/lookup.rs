@@ -1,6 +1,9 @@
 //! Questions that run beside the consumer: offsets of the log, and fetches; each ends as an event.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -17,7 +20,7 @@ use crate::{
     error::ClientError,
 };
 
-use super::{fetches::Planned, settings::OffsetReset};
+use super::{ConsumerError, fetches::Planned, group::Notice, settings::OffsetReset};
 
 /// What came of something that ran beside the consumer.
 #[derive(Debug)]
@@ -36,6 +39,11 @@ pub(super) enum Event {
     },
     /// The metadata has been refreshed.
     Refreshed(Result<(), ClientError>),
+    /// From the group's task.
+    Group(Notice),
+    /// The last commit before a rebalance has ended.
+    LetGo(Result<(), ConsumerError>),
+    AutoCommitted(Result<BTreeMap<TopicPartition, i64>, ConsumerError>),
 }
 
 /// Events are few: one per broker, lookup or refresh under way.
@@ -104,9 +112,20 @@ pub(super) fn committed(
     });
 }
 
-pub(super) fn refresh(cluster: Cluster, events: Events) {
+/// Which topics a refresh is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Wanted,
+    All,
+}
+
+pub(super) fn refresh(cluster: Cluster, events: Events, scope: Scope) {
     tokio::spawn(async move {
-        let outcome = cluster.refresh(cluster.default_deadline()).await;
+        let deadline = cluster.default_deadline();
+        let outcome = match scope {
+            Scope::Wanted => cluster.refresh(deadline).await,
+            Scope::All => cluster.all_topics(deadline).await,
+        };
         let _ = events.send(Event::Refreshed(outcome.map(drop)));
     });
 }

@@ -6,46 +6,60 @@
 //! the response, never a task or a channel. Not here: deserialization.
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::mpsc::{self, UnboundedReceiver},
-    time::timeout,
-};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::{
     admin::TopicPartition,
-    cluster::{Cluster, Metadata},
+    cluster::{Cluster, Deadline, Metadata},
     error::ApiError,
 };
 
 mod assignors;
+mod commit;
 mod error;
 mod fetches;
+mod group;
 mod lookup;
 mod partitions;
 mod piece;
 mod poll;
 mod queries;
+mod rebalance;
 mod record;
 mod session;
 mod settings;
+mod subscription;
 
 pub use assignors::Assignor;
+use commit::Committer;
+pub use commit::{Offsets, PendingCommit};
 pub use error::ConsumerError;
 use fetches::Fetches;
+use group::Identity;
 use lookup::{Event, Events};
 use partitions::{Partitions, Phase};
+use rebalance::{AutoCommit, Belonging};
 pub use record::{ConsumerRecord, ConsumerRecords};
 pub use settings::{ConsumerSettings, FetchSettings, GroupSettings, OffsetReset};
+use subscription::Subscription;
+pub use subscription::{RebalanceListener, TopicPattern};
 
 /// A consumer. One caller at a time: every method that could disturb another takes `&mut self`.
-#[derive(Debug)]
 pub struct Consumer {
     cluster: Cluster,
     settings: ConsumerSettings,
+    subscription: Subscription,
+    belonging: Belonging,
+    /// Of the membership the partitions come from; none where they were assigned by hand.
+    identity: Option<Identity>,
+    committer: Option<Committer>,
+    auto_commit: Option<AutoCommit>,
+    listener: Option<Box<dyn RebalanceListener>>,
     partitions: Partitions,
     fetches: Fetches,
     events: Events,
@@ -81,7 +95,17 @@ impl Consumer {
     pub fn start(cluster: Cluster, settings: ConsumerSettings) -> Self {
         let (events, happened) = mpsc::unbounded_channel();
         let backoff = cluster.settings().retry_backoff;
+        let now = Instant::now();
+        let group = settings.group.clone();
         Self {
+            subscription: Subscription::None,
+            belonging: Belonging::default(),
+            identity: None,
+            committer: group.map(|group| Committer::start(cluster.clone(), group)),
+            auto_commit: settings
+                .auto_commit
+                .map(|every| AutoCommit::new(every, now)),
+            listener: None,
             fetches: Fetches::new(settings.fetch.clone(), backoff),
             partitions: Partitions::default(),
             cluster,
@@ -105,8 +129,16 @@ impl Consumer {
         &mut self,
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Result<(), ConsumerError> {
-        let partitions: Vec<TopicPartition> = partitions.into_iter().collect();
-        self.take_over(partitions)
+        if matches!(
+            self.subscription,
+            Subscription::Topics(_) | Subscription::Pattern(_)
+        ) {
+            return Err(ConsumerError::Subscription(
+                "topics are subscribed to: unsubscribe before assigning partitions by hand",
+            ));
+        }
+        self.subscription = Subscription::Assigned;
+        self.take_over(partitions.into_iter().collect())
     }
 
     fn take_over(&mut self, partitions: Vec<TopicPartition>) -> Result<(), ConsumerError> {
@@ -213,12 +245,19 @@ impl Consumer {
         })
     }
 
-    /// Ends. Positions are not committed beyond what was committed before, where offsets are not committed by
-    /// themselves.
-    pub async fn close(self, within: Duration) -> Result<(), ConsumerError> {
-        // What is under way reports to nobody and ends by itself.
-        let _ = timeout(within, self.cluster.close()).await;
-        Ok(())
+    /// Ends: commits what is to be committed automatically, and leaves the group. The cluster stays open for its other
+    /// users. A consumer that is dropped instead is missed by its group only after `session.timeout.ms`.
+    pub async fn close(mut self, within: Duration) {
+        self.leave_group(Deadline::after(within)).await;
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("subscription", &self.subscription)
+            .field("partitions", &self.partitions)
+            .finish_non_exhaustive()
     }
 }
 

@@ -73,6 +73,11 @@ impl Partition {
         (self.phase == Phase::Ready).then_some(self.position)
     }
 
+    /// Leader epoch of the record before the position.
+    pub(super) fn position_epoch(&self) -> Option<i32> {
+        self.position_epoch
+    }
+
     /// What the next fetch asks for, where one makes sense.
     pub(super) fn to_fetch(&self, now: Instant) -> Option<i64> {
         let may = self.phase == Phase::Ready
@@ -171,6 +176,10 @@ pub(super) struct Partitions {
 }
 
 impl Partitions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &Partition)> {
         self.map.iter()
     }

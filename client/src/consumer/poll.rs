@@ -15,7 +15,8 @@ use crate::{
 use super::{
     Consumer, ConsumerError, ConsumerRecords, OffsetReset, fatal_topic_error,
     fetches::{Trouble, wake},
-    lookup::{self, Event},
+    lookup::{self, Event, Scope},
+    subscription::Subscription,
 };
 
 impl Consumer {
@@ -45,11 +46,17 @@ impl Consumer {
     fn step(&mut self) -> Result<ConsumerRecords, ConsumerError> {
         let now = Instant::now();
         let woken = self.wake_at.take_if(|at| *at <= now).is_some();
+        self.group_step(now)?;
+        self.commit_if_due(now);
         self.ask(now);
-        let (records, error) = self
-            .fetches
-            .take(&mut self.partitions, self.settings.poll_records_max);
-        self.errors.extend(error);
+        let mut records = ConsumerRecords::new();
+        if self.may_hand_out() {
+            let (taken, error) = self
+                .fetches
+                .take(&mut self.partitions, self.settings.poll_records_max);
+            records = taken;
+            self.errors.extend(error);
+        }
         self.is_dirty |= !records.is_empty() || woken;
         self.send_fetches(now);
         self.refresh_metadata(now);
@@ -116,7 +123,11 @@ impl Consumer {
         }
         self.refresh.is_wanted = false;
         self.refresh.is_asked = true;
-        lookup::refresh(self.cluster.clone(), self.events.clone());
+        let scope = match self.subscription {
+            Subscription::Pattern(_) => Scope::All,
+            _ => Scope::Wanted,
+        };
+        lookup::refresh(self.cluster.clone(), self.events.clone(), scope);
     }
 
     fn handle(&mut self, event: Event) {
@@ -147,6 +158,9 @@ impl Consumer {
             Event::Listed { asked, outcome } => self.listed(asked, outcome, now),
             Event::Committed { asked, outcome } => self.committed_found(asked, outcome, now),
             Event::Refreshed(outcome) => self.refreshed(outcome, now),
+            Event::Group(notice) => self.belonging.notices.push_back(notice),
+            Event::LetGo(outcome) => self.has_let_go(outcome),
+            Event::AutoCommitted(outcome) => self.auto_committed(outcome),
         }
     }
 
@@ -262,9 +276,15 @@ impl Consumer {
             .into_iter()
             .filter_map(|topic| fatal_topic_error(&metadata, topic));
         self.errors.extend(fatal);
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "the metadata can't be refreshed");
-            self.refresh.is_wanted = true;
+        match outcome {
+            Ok(()) => {
+                self.belonging.knows_all_topics = true;
+                self.compare_topics();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the metadata can't be refreshed");
+                self.refresh.is_wanted = true;
+            }
         }
         // Also after success: a partition without a leader must not make the consumer ask without pause.
         self.refresh.failures = self.refresh.failures.saturating_add(1);
