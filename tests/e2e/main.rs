@@ -10,6 +10,7 @@ mod wire;
 
 mod crash;
 mod failed_sync;
+mod gaps;
 mod generated;
 mod lifecycle;
 mod multicall;
