@@ -53,6 +53,9 @@ pub struct ProducerSettings {
     pub observer: Option<BatchObserver>,
 }
 
+/// A frame's length has 31 bits; half of that leaves room for what stands around the batches.
+const REQUEST_BYTES_MAX: usize = 1 << 30;
+
 /// Brokers remember so many batches of each producer and partition.
 const IN_FLIGHT_MAX_IDEMPOTENT: usize = 5;
 
@@ -78,7 +81,10 @@ impl ProducerSettings {
             batch_bytes: settings.size("batch.size").unwrap_or(0),
             linger: ms("linger.ms"),
             buffer_memory_bytes: settings.size("buffer.memory").unwrap_or(usize::MAX),
-            request_bytes_max: settings.size("max.request.size").unwrap_or(0),
+            request_bytes_max: settings
+                .size("max.request.size")
+                .unwrap_or(0)
+                .min(REQUEST_BYTES_MAX),
             compression,
             compression_level: compression_level(settings, compression),
             retries: u32::try_from(settings.number("retries")).unwrap_or(u32::MAX),
