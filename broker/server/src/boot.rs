@@ -30,7 +30,7 @@ use crate::exec::groups::Groups;
 use crate::exec::log_dirs::LogDirs;
 use crate::exec::metadata_log::MetadataLog;
 use crate::exec::producer_ids::ProducerIds;
-use crate::exec::{Storage, registration};
+use crate::exec::{Storage, leftovers, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
 use crate::settings::{Endpoint, Settings};
@@ -183,6 +183,7 @@ impl Server {
             addresses.push((listener.name().to_owned(), listener.local_addr()?));
         }
         registration::register(&broker, &addresses)?;
+        leftovers::clear(&storage, &broker.image.load());
         let timers = tokio::spawn(broker.groups.watch_timers());
         let interval = broker.settings.retention_check_interval;
         let expiration = broker.settings.producer_id_expiration;

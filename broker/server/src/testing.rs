@@ -1,4 +1,4 @@
-//! A server for tests: in a directory of its own, on a free port, with topics that are simply there.
+//! A server for tests: in a directory of its own, on a free port, and a client that speaks frames.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::controller::{ConfigResourceType, MetadataImage};
+use ottla_coordination::controller::ConfigResourceType;
 use ottla_protocol::compress::Compression;
-use ottla_protocol::messages::metadata::{
-    ConfigRecord, MetadataRecord, PartitionRecord, TopicRecord,
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::create_topics::request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::messages::incremental_alter_configs::request::{
+    AlterConfigsResource, AlterableConfig,
 };
-use ottla_protocol::messages::{self, Message, Request, ResponseHeader};
+use ottla_protocol::messages::{
+    self, CreateTopicsRequest, IncrementalAlterConfigsRequest, Message, Request, ResponseHeader,
+};
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::types::Offset;
 use ottla_protocol::wire::{Chunk, Reader, Uuid};
@@ -78,7 +82,7 @@ impl TestServer {
         &self.server.as_ref().expect("running").broker
     }
 
-    /// Makes a topic appear as if the metadata log had it.
+    /// Creates a topic, unless it is there from an earlier start.
     pub(crate) fn add_topic(&self, name: &str, partitions: i32) -> Uuid {
         self.add_topic_with(name, partitions, &[])
     }
@@ -89,58 +93,68 @@ impl TestServer {
         partitions: i32,
         configs: &[(&str, &str)],
     ) -> Uuid {
-        let topic_id = topic_id(name);
-        let mut image = MetadataImage::clone(&self.broker().image.load());
-        let mut offset = image.end();
-        let mut apply = |record: &MetadataRecord| {
-            image.apply(offset, record);
-            offset = offset.next();
-        };
-        apply(&MetadataRecord::Topic(TopicRecord {
-            name: name.into(),
-            topic_id,
-            ..Default::default()
-        }));
-        for partition_id in 0..partitions {
-            apply(&MetadataRecord::Partition(PartitionRecord {
-                partition_id,
-                topic_id,
-                replicas: vec![1],
-                isr: vec![1],
-                leader: 1,
-                leader_epoch: 0,
-                ..Default::default()
-            }));
-        }
-        for (key, value) in configs {
-            apply(&MetadataRecord::Config(ConfigRecord {
-                resource_type: ConfigResourceType::Topic.number(),
-                resource_name: name.into(),
-                name: (*key).into(),
-                value: Some((*value).into()),
-                ..Default::default()
-            }));
-        }
-        self.broker().publish(image);
-        topic_id
-    }
-
-    /// Changes a topic's configuration as if the metadata log had it.
-    pub(crate) fn set_config(&self, topic: &str, key: &str, value: &str) {
-        let mut image = MetadataImage::clone(&self.broker().image.load());
-        let record = MetadataRecord::Config(ConfigRecord {
-            resource_type: ConfigResourceType::Topic.number(),
-            resource_name: topic.into(),
-            name: key.into(),
-            value: Some(value.into()),
+        let configs = configs.iter().map(|(key, value)| CreatableTopicConfig {
+            name: (*key).into(),
+            value: Some((*value).into()),
             ..Default::default()
         });
-        image.apply(image.end(), &record);
-        self.broker().publish(image);
+        let request = CreateTopicsRequest {
+            topics: vec![CreatableTopic {
+                name: name.into(),
+                num_partitions: partitions,
+                replication_factor: 1,
+                configs: configs.collect(),
+                ..Default::default()
+            }],
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        let result = self.connect().call(&request, 7).topics.remove(0);
+        let error = ErrorCode::from_code(result.error_code);
+        assert!(
+            matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists),
+            "{result:?}"
+        );
+        let image = self.broker().image.load();
+        image.topics().by_name(name).expect("created").id()
+    }
+
+    /// Changes a key of a topic's configuration.
+    pub(crate) fn set_config(&self, topic: &str, key: &str, value: &str) {
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![AlterConfigsResource {
+                resource_type: ConfigResourceType::Topic.number(),
+                resource_name: topic.into(),
+                configs: vec![AlterableConfig {
+                    name: key.into(),
+                    value: Some(value.into()),
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let response = self.connect().call(&request, 1).responses.remove(0);
+        assert_eq!(response.error_code, 0, "{response:?}");
     }
 
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// Ends the server as `kill -9` would: nothing is flushed, closed or marked.
+    pub(crate) fn crash(&mut self) {
+        if let (Some(runtime), Some(server)) = (self.runtime.take(), self.server.take()) {
+            server.broker.storage.keeper.stop();
+            runtime.shutdown_background();
+            drop(server);
+        }
+    }
+
+    /// The same directory with a new server on it.
+    pub(crate) fn restarted(&self, overrides: &[(&str, &str)]) -> Self {
+        assert!(self.server.is_none(), "one server at a time");
+        Self::start_in(self.dir.clone(), overrides)
     }
 
     /// Stops the server as a signal would.
@@ -155,15 +169,6 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// An id that only depends on the name, so that a restarted server finds the topic's folders again.
-fn topic_id(name: &str) -> Uuid {
-    let mut id = [7; 16];
-    for (at, byte) in name.bytes().enumerate() {
-        id[at % 16] ^= byte.rotate_left(u32::try_from(at).unwrap_or(0) % 8);
-    }
-    Uuid(id)
 }
 
 /// A client that speaks the protocol and nothing else.

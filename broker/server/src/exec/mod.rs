@@ -6,6 +6,7 @@ pub(crate) mod controller;
 pub(crate) mod flusher;
 pub(crate) mod groups;
 pub(crate) mod keeper;
+pub(crate) mod leftovers;
 pub(crate) mod log_dirs;
 pub(crate) mod metadata_log;
 mod metadata_snapshot;

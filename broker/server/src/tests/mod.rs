@@ -1,6 +1,9 @@
 //! The server through real sockets: frames in, frames out.
 
 mod abuse;
+mod configs;
+mod groups;
 mod produce_fetch;
 mod storage;
 mod topic_rules;
+mod topics;
