@@ -38,6 +38,12 @@ impl Partition {
         } else if durability == Durability::Disk && !replica.fetches.is_empty() {
             self.demand_flush(replica);
         }
+        self.note_use(replica);
+    }
+
+    /// The partition was used: the keeper looks after it until it has been idle for a while.
+    pub(super) fn note_use(self: &Arc<Self>, replica: &mut Replica) {
+        replica.was_used = true;
         if !replica.is_listed {
             replica.is_listed = true;
             self.storage.keeper.list(self.clone());
@@ -63,12 +69,13 @@ impl Partition {
         let State::Open(replica) = &mut *state else {
             return false;
         };
-        let is_idle = replica.appended_bytes == replica.bytes_last_round;
-        replica.bytes_last_round = replica.appended_bytes;
-        replica.idle_rounds = if is_idle { replica.idle_rounds + 1 } else { 0 };
+        let was_used = std::mem::take(&mut replica.was_used);
+        replica.idle_rounds = if was_used { 0 } else { replica.idle_rounds + 1 };
         let is_flushed = replica.log.flushed_end() == replica.log.end();
         if is_flushed && replica.idle_rounds >= IDLE_ROUNDS {
-            replica.log.release_files();
+            if let Err(error) = replica.log.release_files() {
+                self.storage.dirs.disk_trouble(&self.dir, &error);
+            }
             replica.is_listed = false;
             return false;
         }
@@ -100,7 +107,8 @@ impl Partition {
         match replica.log.start_flush() {
             Ok(ticket) => Some((ticket, replica.appended_bytes)),
             Err(error) => {
-                self.flush_failed(replica, &error);
+                self.storage.dirs.disk_trouble(&self.dir, &error);
+                self.flush_failed(replica);
                 None
             }
         }
@@ -132,16 +140,17 @@ impl Partition {
                 again
             }
             Err(error) => {
-                self.flush_failed(replica, &error);
+                // Even where the disk was only full: the kernel has dropped what it could not write.
+                self.storage.dirs.fail(&self.dir, &error);
+                self.flush_failed(replica);
                 false
             }
         }
     }
 
     /// A sync failed: the directory is lost until the next start, and nobody who waited is told otherwise.
-    pub(super) fn flush_failed(&self, replica: &mut Replica, error: &DiskError) {
+    pub(super) fn flush_failed(&self, replica: &mut Replica) {
         replica.flush = Flush::Idle;
-        self.storage.dirs.fail(&self.dir, error);
         replica.acks.drain(..).for_each(|(_, wait)| wait.fail());
         replica.wake_all();
     }

@@ -179,7 +179,7 @@ impl Partition {
             acks: VecDeque::new(),
             fetches: Vec::new(),
             is_listed: false,
-            bytes_last_round: 0,
+            was_used: false,
             idle_rounds: 0,
         })
     }

@@ -203,6 +203,7 @@ impl Partition {
         now: Millis,
     ) -> Result<Read, ErrorCode> {
         let mut replica = self.open(now)?;
+        self.note_use(&mut replica);
         let bounds = replica.bounds();
         if from < bounds.log_start || from > bounds.log_end {
             return Err(ErrorCode::OffsetOutOfRange);

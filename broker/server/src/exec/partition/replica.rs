@@ -26,8 +26,8 @@ pub(crate) struct Replica {
     pub(super) fetches: Vec<Arc<FetchWait>>,
     /// Waits in the keeper's list for its next round.
     pub(super) is_listed: bool,
-    /// `appended_bytes` in the keeper's last round, and for how many rounds they have not changed.
-    pub(super) bytes_last_round: u64,
+    /// Since the keeper's last round, and for how many rounds it was not.
+    pub(super) was_used: bool,
     pub(super) idle_rounds: u32,
 }
 
