@@ -78,6 +78,16 @@ fn is_listed(path: &Path, sources: &BTreeMap<&Path, &str>) -> bool {
         text.lines()
             .any(|line| line.trim_end().ends_with(&declaration))
     };
+    let path_attribute = format!("#[path = \"{stem}.rs\"]");
+    let beside = sources
+        .iter()
+        .filter(|(other, _)| other.parent() == Some(folder));
+    if beside
+        .map(|(_, text)| text)
+        .any(|text| text.contains(&path_attribute))
+    {
+        return true;
+    }
     let parents = sources.iter().filter(|(parent, _)| {
         let usual = ["main.rs", "lib.rs", "mod.rs"].map(|name| home.join(name));
         usual.iter().any(|usual| usual == *parent)
