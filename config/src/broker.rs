@@ -36,7 +36,7 @@ const OWN: &[Def] = &[
         .doc("How long the broker at most tries to add a partition to a transaction by itself."),
     Def::new("add.partitions.to.txn.retry.backoff.ms", Int).default("20").at_least(1).high()
         .doc("The wait between the broker's attempts to add a partition to a transaction."),
-    Def::new("advertised.listeners", List).valid(Valid::Items { may_be_empty: false }).high()
+    Def::new("advertised.listeners", List).valid(Valid::Items { may_be_empty: false }).high().effective()
         .doc("The addresses that clients and other brokers are told to use, where they differ from `listeners`."),
     Def::new("alter.config.policy.class.name", Class).low()
         .doc("Class that may refuse changes of configuration."),
@@ -46,7 +46,7 @@ const OWN: &[Def] = &[
         .doc("The time that one of these samples covers."),
     Def::new("authorizer.class.name", String).default("").valid(Valid::NonNull).low()
         .doc("Class that decides who may do what; empty allows everything."),
-    Def::new("auto.create.topics.enable", Boolean).default("true").high()
+    Def::new("auto.create.topics.enable", Boolean).default("true").high().effective()
         .doc("Whether a topic is created when a client asks for one that does not exist."),
     Def::new("auto.leader.rebalance.enable", Boolean).default("true").high()
         .doc("Whether leadership goes back to preferred replicas by itself."),
@@ -54,39 +54,39 @@ const OWN: &[Def] = &[
         .doc("Threads for background work."),
     Def::new("broker.heartbeat.interval.ms", Int).default("2000")
         .doc("How often a broker sends heartbeats to the controller."),
-    Def::new("broker.id", Int).default("-1").high()
+    Def::new("broker.id", Int).default("-1").high().effective()
         .doc("The older name of `node.id`."),
-    Def::new("broker.rack", String)
+    Def::new("broker.rack", String).effective()
         .doc("Where the broker stands; replicas are spread over racks."),
     Def::new("broker.session.timeout.ms", Int).default("9000")
         .doc("After this long without a heartbeat the controller takes a broker for dead."),
     Def::new("client.quota.callback.class", Class).low()
         .doc("Class that decides the quotas of clients."),
-    Def::new("compression.gzip.level", Int).default("-1").valid(Valid::RangeOr { min: 1, max: 9, or: -1 }).cluster_wide()
+    Def::new("compression.gzip.level", Int).default("-1").valid(Valid::RangeOr { min: 1, max: 9, or: -1 }).cluster_wide().effective()
         .doc("Level for gzip when the broker compresses."),
     Def::new("compression.lz4.level", Int).default("9").between(1, 17).cluster_wide()
         .doc("Level for lz4 when the broker compresses."),
-    Def::new("compression.type", String).default("producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).high().cluster_wide()
+    Def::new("compression.type", String).default("producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).high().cluster_wide().effective()
         .doc("How batches are stored; `producer` keeps them as they come."),
-    Def::new("compression.zstd.level", Int).default("3").between(-131_072, 22).cluster_wide()
+    Def::new("compression.zstd.level", Int).default("3").between(-131_072, 22).cluster_wide().effective()
         .doc("Level for zstd when the broker compresses."),
     Def::new("config.providers", List).default("").valid(Valid::Items { may_be_empty: true }).low().cluster_wide()
         .doc("Names of plug-ins that resolve variables in configuration values."),
     Def::new("connection.failed.authentication.delay.ms", Int).default("100").at_least(0).low()
         .doc("How long the closing of a connection is put off after a failed authentication."),
-    Def::new("connections.max.idle.ms", Long).default("600000")
+    Def::new("connections.max.idle.ms", Long).default("600000").effective()
         .doc("After this long without a request the broker closes a connection."),
     Def::new("connections.max.reauth.ms", Long).default("0")
         .doc("How long a SASL session may last before it must be authenticated again; 0 for no limit."),
     Def::new("controlled.shutdown.enable", Boolean).default("true")
         .doc("Whether a stopping broker hands over its leaderships first."),
-    Def::new("controller.listener.names", List).required().valid(Valid::Items { may_be_empty: false }).high()
+    Def::new("controller.listener.names", List).required().valid(Valid::Items { may_be_empty: false }).high().effective()
         .doc("The names of the listeners that controllers use."),
     Def::new("controller.quorum.append.linger.ms", Int).default("25").at_least(0)
         .doc("How long the quorum's leader collects records before it flushes them."),
     Def::new("controller.quorum.auto.join.enable", Boolean).default("false").low()
         .doc("Whether a controller joins the quorum by itself."),
-    Def::new("controller.quorum.bootstrap.servers", List).default("").valid(Valid::QuorumServers).high()
+    Def::new("controller.quorum.bootstrap.servers", List).default("").valid(Valid::QuorumServers).high().effective()
         .doc("Addresses, as host:port, through which the quorum is found."),
     Def::new("controller.quorum.election.backoff.max.ms", Int).default("1000").at_least(0).high()
         .doc("The longest wait before another election after a failed one."),
@@ -102,7 +102,7 @@ const OWN: &[Def] = &[
         .doc("How long the quorum waits for an answer."),
     Def::new("controller.quorum.retry.backoff.ms", Int).default("20").at_least(0).low()
         .doc("The wait before the quorum sends a failed request again."),
-    Def::new("controller.quorum.voters", List).default("").valid(Valid::QuorumVoters).high()
+    Def::new("controller.quorum.voters", List).default("").valid(Valid::QuorumVoters).high().effective()
         .doc("The voters of a fixed quorum, as id@host:port."),
     Def::new("controller.quota.window.num", Int).default("11").at_least(1).low()
         .doc("How many samples the quota for topic changes keeps."),
@@ -114,7 +114,7 @@ const OWN: &[Def] = &[
         .doc("Log directories that get no new partitions, or `*`."),
     Def::new("create.topic.policy.class.name", Class).low()
         .doc("Class that may refuse new topics."),
-    Def::new("default.replication.factor", Int).default("1")
+    Def::new("default.replication.factor", Int).default("1").effective()
         .doc("How many replicas a topic gets when nobody says."),
     Def::new("delegation.token.expiry.check.interval.ms", Long).default("3600000").at_least(1).low()
         .doc("How often expired delegation tokens are removed."),
@@ -126,11 +126,11 @@ const OWN: &[Def] = &[
         .doc("The secret that delegation tokens are made and checked with."),
     Def::new("delete.records.purgatory.purge.interval.requests", Int).default("1")
         .doc("After how many finished waits the list of waiting record deletions is swept."),
-    Def::new("delete.topic.enable", Boolean).default("true").high()
+    Def::new("delete.topic.enable", Boolean).default("true").high().effective()
         .doc("Whether topics may be deleted."),
     Def::new("early.start.listeners", List).valid(Valid::Items { may_be_empty: true }).high()
         .doc("Listeners that open before the authorizer is ready."),
-    Def::new("fetch.max.bytes", Int).default("57671680").at_least(1024)
+    Def::new("fetch.max.bytes", Int).default("57671680").at_least(1024).effective()
         .doc("About how many bytes the broker puts into one fetch response at most."),
     Def::new("fetch.purgatory.purge.interval.requests", Int).default("1000")
         .doc("After how many finished waits the list of waiting fetches is swept."),
@@ -170,13 +170,13 @@ const OWN: &[Def] = &[
         .doc("The group protocols that are switched on."),
     Def::new("group.coordinator.threads", Int).default("4").at_least(1).high()
         .doc("Threads of the group coordinator."),
-    Def::new("group.initial.rebalance.delay.ms", Int).default("3000")
+    Def::new("group.initial.rebalance.delay.ms", Int).default("3000").effective()
         .doc("How long a new classic group waits for members before its first rebalance."),
-    Def::new("group.max.session.timeout.ms", Int).default("1800000")
+    Def::new("group.max.session.timeout.ms", Int).default("1800000").effective()
         .doc("The longest session timeout that a member of a classic group may ask for."),
-    Def::new("group.max.size", Int).default("2147483647").at_least(1)
+    Def::new("group.max.size", Int).default("2147483647").at_least(1).effective()
         .doc("How many members a classic group may have."),
-    Def::new("group.min.session.timeout.ms", Int).default("6000")
+    Def::new("group.min.session.timeout.ms", Int).default("6000").effective()
         .doc("The shortest session timeout that a member of a classic group may ask for."),
     Def::new("group.share.assignment.interval.ms", Int).default("1000").at_least(0).cluster_wide()
         .doc("The least time between two assignments of a share group."),
@@ -256,9 +256,9 @@ const OWN: &[Def] = &[
         .doc("Classes of the older metrics reporters."),
     Def::new("leader.imbalance.check.interval.seconds", Long).default("300").at_least(1).high()
         .doc("How often the controller looks whether leaderships need to go back."),
-    Def::new("listener.security.protocol.map", String).default("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT").low().per_broker()
+    Def::new("listener.security.protocol.map", String).default("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT").low().per_broker().effective()
         .doc("Which security protocol each listener name stands for."),
-    Def::new("listeners", List).default("PLAINTEXT://:9092").valid(Valid::Items { may_be_empty: false }).high().per_broker()
+    Def::new("listeners", List).default("PLAINTEXT://:9092").valid(Valid::Items { may_be_empty: false }).high().per_broker().effective()
         .doc("Where the broker listens, as name://host:port."),
     Def::new("log.cleaner.backoff.ms", Long).default("15000").at_least(0).cluster_wide()
         .doc("How long the cleaner sleeps when there is nothing to compact."),
@@ -282,17 +282,17 @@ const OWN: &[Def] = &[
         .doc("How long a record stays as it is before it may be compacted."),
     Def::new("log.cleaner.threads", Int).default("1").at_least(0).cluster_wide()
         .doc("Threads that compact logs."),
-    Def::new("log.cleanup.policy", List).default("delete").valid(Valid::ItemsOf { values: &["compact", "delete"], may_be_empty: true }).cluster_wide()
+    Def::new("log.cleanup.policy", List).default("delete").valid(Valid::ItemsOf { values: &["compact", "delete"], may_be_empty: true }).cluster_wide().effective()
         .doc("What happens to old segments: deleted, compacted to the last value of each key, both, or kept for ever if empty."),
-    Def::new("log.dir", List).default("/tmp/kafka-logs").valid(Valid::Items { may_be_empty: false }).high()
+    Def::new("log.dir", List).default("/tmp/kafka-logs").valid(Valid::Items { may_be_empty: false }).high().effective()
         .doc("Where data lies, if `log.dirs` does not say."),
     Def::new("log.dir.failure.timeout.ms", Long).default("30000").at_least(1).low()
         .doc("How long a broker may fail to tell the controller of a failed log directory before it stops."),
-    Def::new("log.dirs", List).valid(Valid::Items { may_be_empty: false }).high()
+    Def::new("log.dirs", List).valid(Valid::Items { may_be_empty: false }).high().effective()
         .doc("The directories where data lies."),
-    Def::new("log.flush.interval.messages", Long).default("9223372036854775807").at_least(1).high().cluster_wide()
+    Def::new("log.flush.interval.messages", Long).default("9223372036854775807").at_least(1).high().cluster_wide().effective()
         .doc("After this many records a partition is flushed to disk."),
-    Def::new("log.flush.interval.ms", Long).high().cluster_wide()
+    Def::new("log.flush.interval.ms", Long).high().cluster_wide().effective()
         .doc("After this long a record is flushed to disk."),
     Def::new("log.flush.offset.checkpoint.interval.ms", Int).default("60000").at_least(0).high()
         .doc("How often the point up to which logs are flushed is written down."),
@@ -300,67 +300,67 @@ const OWN: &[Def] = &[
         .doc("How often logs are looked at for whether they need a flush."),
     Def::new("log.flush.start.offset.checkpoint.interval.ms", Int).default("60000").at_least(0).high()
         .doc("How often the start offsets of logs are written down."),
-    Def::new("log.index.interval.bytes", Int).default("4096").at_least(0).cluster_wide()
+    Def::new("log.index.interval.bytes", Int).default("4096").at_least(0).cluster_wide().effective()
         .doc("After how many bytes of records the offset index gets an entry."),
-    Def::new("log.index.size.max.bytes", Int).default("10485760").at_least(4).cluster_wide()
+    Def::new("log.index.size.max.bytes", Int).default("10485760").at_least(4).cluster_wide().effective()
         .doc("The largest size of a segment's offset index."),
     Def::new("log.local.retention.bytes", Long).default("-2").at_least(-2).cluster_wide()
         .doc("How large a partition may grow locally before tiered segments are removed; -2 for `log.retention.bytes`."),
     Def::new("log.local.retention.ms", Long).default("-2").at_least(-2).cluster_wide()
         .doc("How long tiered segments stay locally; -2 for `log.retention.ms`."),
-    Def::new("log.message.timestamp.after.max.ms", Long).default("3600000").at_least(0).cluster_wide()
+    Def::new("log.message.timestamp.after.max.ms", Long).default("3600000").at_least(0).cluster_wide().effective()
         .doc("How far a record's timestamp may lie in the future."),
-    Def::new("log.message.timestamp.before.max.ms", Long).default("9223372036854775807").at_least(0).cluster_wide()
+    Def::new("log.message.timestamp.before.max.ms", Long).default("9223372036854775807").at_least(0).cluster_wide().effective()
         .doc("How far a record's timestamp may lie in the past."),
-    Def::new("log.message.timestamp.type", String).default("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).cluster_wide()
+    Def::new("log.message.timestamp.type", String).default("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).cluster_wide().effective()
         .doc("Whether records keep the producer's timestamp or get the time of appending."),
     Def::new("log.preallocate", Boolean).default("false").cluster_wide()
         .doc("Whether a new segment's file gets its full size at once."),
-    Def::new("log.retention.bytes", Long).default("-1").high().cluster_wide()
+    Def::new("log.retention.bytes", Long).default("-1").high().cluster_wide().effective()
         .doc("How large a partition may grow before old segments are deleted; -1 for no limit."),
-    Def::new("log.retention.check.interval.ms", Long).default("300000").at_least(1)
+    Def::new("log.retention.check.interval.ms", Long).default("300000").at_least(1).effective()
         .doc("How often logs are looked at for segments to delete."),
-    Def::new("log.retention.hours", Int).default("168").high()
+    Def::new("log.retention.hours", Int).default("168").high().effective()
         .doc("How old records may get, in hours, where neither milliseconds nor minutes say."),
-    Def::new("log.retention.minutes", Int).high()
+    Def::new("log.retention.minutes", Int).high().effective()
         .doc("How old records may get, in minutes, where milliseconds do not say."),
-    Def::new("log.retention.ms", Long).high().cluster_wide()
+    Def::new("log.retention.ms", Long).high().cluster_wide().effective()
         .doc("How old records may get before their segments are deleted; -1 for no limit."),
-    Def::new("log.roll.hours", Int).default("168").at_least(1).high()
+    Def::new("log.roll.hours", Int).default("168").at_least(1).high().effective()
         .doc("After this many hours a new segment is begun, where milliseconds do not say."),
     Def::new("log.roll.jitter.hours", Int).default("0").at_least(0).high()
         .doc("By how many hours that is varied at random, where milliseconds do not say."),
     Def::new("log.roll.jitter.ms", Long).high().cluster_wide()
         .doc("By how much the time of a segment's roll is varied at random."),
-    Def::new("log.roll.ms", Long).high().cluster_wide()
+    Def::new("log.roll.ms", Long).high().cluster_wide().effective()
         .doc("After this long a new segment is begun even if the old one is not full."),
-    Def::new("log.segment.bytes", Int).default("1073741824").at_least(1_048_576).high().cluster_wide()
+    Def::new("log.segment.bytes", Int).default("1073741824").at_least(1_048_576).high().cluster_wide().effective()
         .doc("The largest size of a segment's file."),
-    Def::new("log.segment.delete.delay.ms", Long).default("60000").at_least(0).high().cluster_wide()
+    Def::new("log.segment.delete.delay.ms", Long).default("60000").at_least(0).high().cluster_wide().effective()
         .doc("How long a removed segment's files stay on disk."),
     Def::new("max.connection.creation.rate", Int).default("2147483647").at_least(0).cluster_wide()
         .doc("How many connections a second are accepted."),
-    Def::new("max.connections", Int).default("2147483647").at_least(0).cluster_wide()
+    Def::new("max.connections", Int).default("2147483647").at_least(0).cluster_wide().effective()
         .doc("How many connections there may be at once."),
-    Def::new("max.connections.per.ip", Int).default("2147483647").at_least(0).cluster_wide()
+    Def::new("max.connections.per.ip", Int).default("2147483647").at_least(0).cluster_wide().effective()
         .doc("How many connections there may be from one address."),
-    Def::new("max.connections.per.ip.overrides", String).default("").cluster_wide()
+    Def::new("max.connections.per.ip.overrides", String).default("").cluster_wide().effective()
         .doc("Other limits for single addresses, as host:number."),
-    Def::new("max.incremental.fetch.session.cache.slots", Int).default("1000").at_least(0)
+    Def::new("max.incremental.fetch.session.cache.slots", Int).default("1000").at_least(0).effective()
         .doc("How many incremental fetch sessions are kept."),
-    Def::new("max.request.partition.size.limit", Int).default("2000").at_least(1)
+    Def::new("max.request.partition.size.limit", Int).default("2000").at_least(1).effective()
         .doc("How many partitions a request that describes topics is answered for at once."),
-    Def::new("message.max.bytes", Int).default("1048588").at_least(0).high().cluster_wide()
+    Def::new("message.max.bytes", Int).default("1048588").at_least(0).high().cluster_wide().effective()
         .doc("The largest record batch accepted, as compressed."),
-    Def::new("metadata.log.dir", String).high()
+    Def::new("metadata.log.dir", String).high().effective()
         .doc("Where the metadata log lies; the first log directory if not given."),
-    Def::new("metadata.log.max.record.bytes.between.snapshots", Long).default("20971520").at_least(1).high()
+    Def::new("metadata.log.max.record.bytes.between.snapshots", Long).default("20971520").at_least(1).high().effective()
         .doc("After how many bytes of metadata records a snapshot is made."),
     Def::new("metadata.log.max.snapshot.interval.ms", Long).default("3600000").at_least(0).high()
         .doc("After how long a snapshot is made if there is anything new; 0 for never."),
-    Def::new("metadata.log.segment.bytes", Int).default("1073741824").at_least(8_388_608).high()
+    Def::new("metadata.log.segment.bytes", Int).default("1073741824").at_least(8_388_608).high().effective()
         .doc("The largest size of a metadata segment's file."),
-    Def::new("metadata.log.segment.ms", Long).default("604800000").high()
+    Def::new("metadata.log.segment.ms", Long).default("604800000").high().effective()
         .doc("After this long a new metadata segment is begun."),
     Def::new("metadata.max.idle.interval.ms", Int).default("500").at_least(0).low()
         .doc("How often the controller writes an empty record while nothing happens; 0 for never."),
@@ -376,15 +376,15 @@ const OWN: &[Def] = &[
         .doc("The most detailed level at which metrics are recorded."),
     Def::new("metrics.sample.window.ms", Long).default("30000").at_least(1).low()
         .doc("The time that one sample of a metric covers."),
-    Def::new("min.insync.replicas", Int).default("1").at_least(1).high().cluster_wide()
+    Def::new("min.insync.replicas", Int).default("1").at_least(1).high().cluster_wide().effective()
         .doc("How many replicas must be in sync for a write with acks=all to be accepted."),
-    Def::new("node.id", Int).required().at_least(0).high()
+    Def::new("node.id", Int).required().at_least(0).high().effective()
         .doc("The number of this node, unlike any other in the cluster."),
     Def::new("num.io.threads", Int).default("8").at_least(1).high().cluster_wide()
         .doc("Threads that work on requests."),
     Def::new("num.network.threads", Int).default("3").at_least(1).high().cluster_wide()
         .doc("Threads that read requests and write responses."),
-    Def::new("num.partitions", Int).default("1").at_least(1)
+    Def::new("num.partitions", Int).default("1").at_least(1).effective()
         .doc("How many partitions a topic gets when nobody says."),
     Def::new("num.recovery.threads.per.data.dir", Int).default("2").at_least(1).high().cluster_wide()
         .doc("Threads for each log directory that recover logs at the start and flush them at the end."),
@@ -392,35 +392,35 @@ const OWN: &[Def] = &[
         .doc("Threads that move replicas between log directories."),
     Def::new("num.replica.fetchers", Int).default("1").at_least(1).high().cluster_wide()
         .doc("Threads that fetch from each other broker."),
-    Def::new("offset.metadata.max.bytes", Int).default("4096").high()
+    Def::new("offset.metadata.max.bytes", Int).default("4096").high().effective()
         .doc("The longest text that may go with a committed offset."),
     Def::new("offsets.commit.timeout.ms", Int).default("5000").at_least(1).high()
         .doc("How long a commit of offsets waits for the replicas."),
     Def::new("offsets.load.buffer.size", Int).default("5242880").at_least(1).high()
         .doc("How many bytes are read at once when a group's offsets are loaded."),
-    Def::new("offsets.retention.check.interval.ms", Long).default("600000").at_least(1).high()
+    Def::new("offsets.retention.check.interval.ms", Long).default("600000").at_least(1).high().effective()
         .doc("How often expired offsets are looked for."),
-    Def::new("offsets.retention.minutes", Int).default("10080").at_least(1).high()
+    Def::new("offsets.retention.minutes", Int).default("10080").at_least(1).high().effective()
         .doc("How long committed offsets outlive the last member of their group."),
     Def::new("offsets.topic.compression.codec", Int).default("0").high()
         .doc("How the offsets topic is compressed, by the codec's number."),
-    Def::new("offsets.topic.num.partitions", Int).default("50").at_least(1).high()
+    Def::new("offsets.topic.num.partitions", Int).default("50").at_least(1).high().effective()
         .doc("How many partitions the offsets topic has; not to be changed later."),
-    Def::new("offsets.topic.replication.factor", Short).default("3").at_least(1).high()
+    Def::new("offsets.topic.replication.factor", Short).default("3").at_least(1).high().effective()
         .doc("How many replicas the offsets topic has."),
-    Def::new("offsets.topic.segment.bytes", Int).default("104857600").at_least(1).high()
+    Def::new("offsets.topic.segment.bytes", Int).default("104857600").at_least(1).high().effective()
         .doc("The largest size of the offsets topic's segments."),
-    Def::new("ottla.durability", String).default("disk").one_of(&["disk", "memory"]).high().cluster_wide()
+    Def::new("ottla.durability", String).default("disk").one_of(&["disk", "memory"]).high().cluster_wide().effective()
         .doc("What becomes of acknowledged records: `disk` has them flushed before the acknowledgement, `memory` leaves flushing to the operating system. A topic may say otherwise."),
     Def::new("principal.builder.class", Class).default("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder").per_broker()
         .doc("Class that decides who an authenticated client is."),
-    Def::new("process.roles", List).required().valid(Valid::ItemsOf { values: &["broker", "controller"], may_be_empty: false }).high()
+    Def::new("process.roles", List).required().valid(Valid::ItemsOf { values: &["broker", "controller"], may_be_empty: false }).high().effective()
         .doc("What the node is: broker, controller, or both."),
-    Def::new("producer.id.expiration.ms", Int).default("86400000").at_least(1).low().cluster_wide()
+    Def::new("producer.id.expiration.ms", Int).default("86400000").at_least(1).low().cluster_wide().effective()
         .doc("After this long without a write a producer's sequence is forgotten."),
     Def::new("producer.purgatory.purge.interval.requests", Int).default("1000")
         .doc("After how many finished waits the list of waiting produce requests is swept."),
-    Def::new("queued.max.request.bytes", Long).default("-1")
+    Def::new("queued.max.request.bytes", Long).default("-1").effective()
         .doc("How many bytes of requests may be in work before no more are read; -1 for no limit."),
     Def::new("queued.max.requests", Int).default("500").at_least(1).high()
         .doc("How many requests may be in work before no more are read."),
@@ -540,7 +540,7 @@ const OWN: &[Def] = &[
         .doc("How many connections may wait to be accepted."),
     Def::new("socket.receive.buffer.bytes", Int).default("102400").high()
         .doc("Size of the receive buffer of connections; -1 leaves it to the operating system."),
-    Def::new("socket.request.max.bytes", Int).default("104857600").at_least(1).high()
+    Def::new("socket.request.max.bytes", Int).default("104857600").at_least(1).high().effective()
         .doc("The largest request accepted."),
     Def::new("socket.send.buffer.bytes", Int).default("102400").high()
         .doc("Size of the send buffer of connections; -1 leaves it to the operating system."),

@@ -15,36 +15,36 @@ pub fn lookup(key: &str) -> Option<&'static Def> {
 
 #[rustfmt::skip]
 const OWN: &[Def] = &[
-    Def::new("cleanup.policy", List).default("delete").valid(Valid::ItemsOf { values: &["compact", "delete"], may_be_empty: true })
+    Def::new("cleanup.policy", List).default("delete").valid(Valid::ItemsOf { values: &["compact", "delete"], may_be_empty: true }).effective()
         .synonyms(&[same("log.cleanup.policy")])
         .doc("What happens to old segments: deleted, compacted to the last value of each key, both, or kept for ever if empty."),
-    Def::new("compression.gzip.level", Int).default("-1").valid(Valid::RangeOr { min: 1, max: 9, or: -1 })
+    Def::new("compression.gzip.level", Int).default("-1").valid(Valid::RangeOr { min: 1, max: 9, or: -1 }).effective()
         .synonyms(&[same("compression.gzip.level")])
         .doc("Level for gzip when the broker compresses."),
     Def::new("compression.lz4.level", Int).default("9").between(1, 17)
         .synonyms(&[same("compression.lz4.level")])
         .doc("Level for lz4 when the broker compresses."),
-    Def::new("compression.type", String).default("producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"])
+    Def::new("compression.type", String).default("producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).effective()
         .synonyms(&[same("compression.type")])
         .doc("How batches are stored; `producer` keeps them as they come."),
-    Def::new("compression.zstd.level", Int).default("3").between(-131_072, 22)
+    Def::new("compression.zstd.level", Int).default("3").between(-131_072, 22).effective()
         .synonyms(&[same("compression.zstd.level")])
         .doc("Level for zstd when the broker compresses."),
     Def::new("delete.retention.ms", Long).default("86400000").at_least(0)
         .synonyms(&[same("log.cleaner.delete.retention.ms")])
         .doc("How long compaction keeps the mark of a deleted key."),
-    Def::new("file.delete.delay.ms", Long).default("60000").at_least(0)
+    Def::new("file.delete.delay.ms", Long).default("60000").at_least(0).effective()
         .synonyms(&[same("log.segment.delete.delay.ms")])
         .doc("How long a removed segment's files stay on disk."),
-    Def::new("flush.messages", Long).default("9223372036854775807").at_least(1)
+    Def::new("flush.messages", Long).default("9223372036854775807").at_least(1).effective()
         .synonyms(&[same("log.flush.interval.messages")])
         .doc("After this many records a partition is flushed to disk."),
-    Def::new("flush.ms", Long).default("9223372036854775807").at_least(0)
+    Def::new("flush.ms", Long).default("9223372036854775807").at_least(0).effective()
         .synonyms(&[same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")])
         .doc("After this long a record is flushed to disk."),
     Def::new("follower.replication.throttled.replicas", List).default("").valid(Valid::ThrottledReplicas)
         .doc("The replicas whose fetching is throttled, as partition:broker, or `*`."),
-    Def::new("index.interval.bytes", Int).default("4096").at_least(0)
+    Def::new("index.interval.bytes", Int).default("4096").at_least(0).effective()
         .synonyms(&[same("log.index.interval.bytes")])
         .doc("After how many bytes of records the offset index gets an entry."),
     Def::new("leader.replication.throttled.replicas", List).default("").valid(Valid::ThrottledReplicas)
@@ -58,16 +58,16 @@ const OWN: &[Def] = &[
     Def::new("max.compaction.lag.ms", Long).default("9223372036854775807").at_least(1)
         .synonyms(&[same("log.cleaner.max.compaction.lag.ms")])
         .doc("After this long a record becomes compactable at the latest."),
-    Def::new("max.message.bytes", Int).default("1048588").at_least(0)
+    Def::new("max.message.bytes", Int).default("1048588").at_least(0).effective()
         .synonyms(&[same("message.max.bytes")])
         .doc("The largest record batch accepted, as compressed."),
-    Def::new("message.timestamp.after.max.ms", Long).default("3600000").at_least(0)
+    Def::new("message.timestamp.after.max.ms", Long).default("3600000").at_least(0).effective()
         .synonyms(&[same("log.message.timestamp.after.max.ms")])
         .doc("How far a record's timestamp may lie in the future."),
-    Def::new("message.timestamp.before.max.ms", Long).default("9223372036854775807").at_least(0)
+    Def::new("message.timestamp.before.max.ms", Long).default("9223372036854775807").at_least(0).effective()
         .synonyms(&[same("log.message.timestamp.before.max.ms")])
         .doc("How far a record's timestamp may lie in the past."),
-    Def::new("message.timestamp.type", String).default("CreateTime").one_of(&["CreateTime", "LogAppendTime"])
+    Def::new("message.timestamp.type", String).default("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).effective()
         .synonyms(&[same("log.message.timestamp.type")])
         .doc("Whether records keep the producer's timestamp or get the time of appending."),
     Def::new("min.cleanable.dirty.ratio", Double).default("0.5").between(0, 1)
@@ -76,10 +76,10 @@ const OWN: &[Def] = &[
     Def::new("min.compaction.lag.ms", Long).default("0").at_least(0)
         .synonyms(&[same("log.cleaner.min.compaction.lag.ms")])
         .doc("How long a record stays as it is before it may be compacted."),
-    Def::new("min.insync.replicas", Int).default("1").at_least(1)
+    Def::new("min.insync.replicas", Int).default("1").at_least(1).effective()
         .synonyms(&[same("min.insync.replicas")])
         .doc("How many replicas must be in sync for a write with acks=all to be accepted."),
-    Def::new("ottla.durability", String).default("disk").one_of(&["disk", "memory"]).high()
+    Def::new("ottla.durability", String).default("disk").one_of(&["disk", "memory"]).high().effective()
         .synonyms(&[same("ottla.durability")])
         .doc("What becomes of acknowledged records: `disk` has them flushed before the acknowledgement, `memory` leaves flushing to the operating system."),
     Def::new("preallocate", Boolean).default("false")
@@ -91,22 +91,22 @@ const OWN: &[Def] = &[
         .doc("Whether switching tiering off deletes what lies in remote storage."),
     Def::new("remote.storage.enable", Boolean).default("false")
         .doc("Whether segments are also kept in remote storage."),
-    Def::new("retention.bytes", Long).default("-1")
+    Def::new("retention.bytes", Long).default("-1").effective()
         .synonyms(&[same("log.retention.bytes")])
         .doc("How large a partition may grow before old segments are deleted; -1 for no limit."),
-    Def::new("retention.ms", Long).default("604800000").at_least(-1)
+    Def::new("retention.ms", Long).default("604800000").at_least(-1).effective()
         .synonyms(&[same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")])
         .doc("How old records may get before their segments are deleted; -1 for no limit."),
-    Def::new("segment.bytes", Int).default("1073741824").at_least(1_048_576)
+    Def::new("segment.bytes", Int).default("1073741824").at_least(1_048_576).effective()
         .synonyms(&[same("log.segment.bytes")])
         .doc("The largest size of a segment's file."),
-    Def::new("segment.index.bytes", Int).default("10485760").at_least(4)
+    Def::new("segment.index.bytes", Int).default("10485760").at_least(4).effective()
         .synonyms(&[same("log.index.size.max.bytes")])
         .doc("The largest size of a segment's offset index."),
     Def::new("segment.jitter.ms", Long).default("0").at_least(0)
         .synonyms(&[same("log.roll.jitter.ms"), hours("log.roll.jitter.hours")])
         .doc("By how much the time of a segment's roll is varied at random."),
-    Def::new("segment.ms", Long).default("604800000").at_least(1)
+    Def::new("segment.ms", Long).default("604800000").at_least(1).effective()
         .synonyms(&[same("log.roll.ms"), hours("log.roll.hours")])
         .doc("After this long a new segment is begun even if the old one is not full."),
     Def::new("unclean.leader.election.enable", Boolean).default("false")
