@@ -104,6 +104,18 @@ impl Cluster {
         assert_eq!(unfenced, Response::UnfenceBroker(Ok(())));
     }
 
+    /// The controller of a log with these records, as after a restart.
+    fn reload(&mut self, records: Vec<MetadataRecord>) {
+        let controller = Controller::new(Settings::default(), Box::new(TestRules));
+        let mut loading = Loading::new(controller);
+        for (offset, record) in (0..).zip(&records) {
+            loading.load(Offset(offset), record);
+        }
+        self.log.records = records;
+        let end = self.log.end();
+        self.host = loading.finish(Millis(0), end, end, &mut self.log);
+    }
+
     fn ask(&mut self, command: Command) -> Response {
         self.next_token += 1;
         let token = ReplyToken(self.next_token);

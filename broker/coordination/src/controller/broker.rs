@@ -4,8 +4,8 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::metadata::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use ottla_protocol::messages::metadata::{
-    BrokerRegistrationChangeRecord, FeatureLevelRecord, MetadataRecord, ProducerIdsRecord,
-    RegisterBrokerRecord,
+    BrokerRegistrationChangeRecord, FeatureLevelRecord, MetadataRecord, PartitionChangeRecord,
+    ProducerIdsRecord, RegisterBrokerRecord,
 };
 use ottla_protocol::types::{BrokerId, ProducerId};
 
@@ -70,12 +70,40 @@ impl Controller {
                     fenced: UNFENCED,
                     ..Default::default()
                 };
-                (
-                    vec![MetadataRecord::BrokerRegistrationChange(record)],
-                    Response::UnfenceBroker(Ok(())),
-                )
+                let mut records = vec![MetadataRecord::BrokerRegistrationChange(record)];
+                records.extend(self.led_again_by(broker_id));
+                (records, Response::UnfenceBroker(Ok(())))
             }
         }
+    }
+
+    /// Partitions without a leader go to the broker if it has all that was committed: it is in sync, or it was the last
+    /// that was (KIP-966). A broker that stops in an orderly way leaves them so.
+    fn led_again_by(&self, broker_id: BrokerId) -> impl Iterator<Item = MetadataRecord> {
+        let topics = self.image.topics().iter();
+        let partitions = topics.flat_map(|topic| {
+            let partitions = topic.partitions().iter();
+            partitions.map(|(index, partition)| (topic.id(), *index, partition))
+        });
+        partitions.filter_map(move |(topic_id, index, partition)| {
+            let in_sync = partition.isr.contains(&broker_id);
+            let last_in_sync = partition.eligible_leader_replicas.contains(&broker_id)
+                || partition.last_known_elr == [broker_id];
+            if partition.leader.is_some() || !(in_sync || last_in_sync) {
+                return None;
+            }
+            let others = partition.eligible_leader_replicas.iter();
+            let others = others.filter(|id| **id != broker_id).map(|id| id.0);
+            Some(MetadataRecord::PartitionChange(PartitionChangeRecord {
+                partition_id: index.0,
+                topic_id,
+                leader: broker_id.0,
+                isr: (!in_sync).then(|| vec![broker_id.0]),
+                eligible_leader_replicas: Some(others.collect()),
+                last_known_elr: Some(Vec::new()),
+                ..Default::default()
+            }))
+        })
     }
 
     /// Levels only rise here; the way down loses what the higher level wrote and is no command yet.

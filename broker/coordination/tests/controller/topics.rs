@@ -7,7 +7,7 @@ use ottla_protocol::messages::create_partitions::request::{
 };
 use ottla_protocol::messages::create_topics::request::CreatableTopic;
 use ottla_protocol::messages::delete_topics::request::DeleteTopicState;
-use ottla_protocol::messages::metadata::MetadataRecord;
+use ottla_protocol::messages::metadata::{MetadataRecord, PartitionChangeRecord};
 use ottla_protocol::types::{BrokerId, LeaderEpoch, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 
@@ -351,6 +351,48 @@ fn partitions_are_added_and_never_taken_away() {
             .keys()
             .copied()
             .eq((0..7).map(PartitionIndex))
+    );
+    cluster.check_replay();
+}
+
+#[test]
+fn partitions_that_an_orderly_stop_left_without_a_leader_get_it_back() {
+    let mut cluster = Cluster::of(&[1]);
+    assert_eq!(cluster.create_one(topic("t", 3, 1)), ok());
+    let topic_id = cluster.image().topics().by_name("t").expect("t").id();
+    let without_leader = |partition_id| PartitionChangeRecord {
+        partition_id,
+        topic_id,
+        leader: -1,
+        ..Default::default()
+    };
+    let mut records = cluster.log.records.clone();
+    records.push(MetadataRecord::PartitionChange(without_leader(0)));
+    records.push(MetadataRecord::PartitionChange(PartitionChangeRecord {
+        isr: Some(Vec::new()),
+        eligible_leader_replicas: Some(vec![1]),
+        ..without_leader(1)
+    }));
+    records.push(MetadataRecord::PartitionChange(PartitionChangeRecord {
+        isr: Some(vec![2]),
+        ..without_leader(2)
+    }));
+    cluster.reload(records);
+    cluster.start_broker(1);
+    let partition = |index| {
+        let topics = cluster.image().topics();
+        topics.partition("t", PartitionIndex(index)).expect("it")
+    };
+    for index in [0, 1] {
+        assert_eq!(partition(index).leader, Some(BrokerId(1)));
+        assert_eq!(partition(index).isr, [BrokerId(1)]);
+        assert_eq!(partition(index).leader_epoch, LeaderEpoch(2));
+        assert!(partition(index).eligible_leader_replicas.is_empty());
+    }
+    assert_eq!(
+        partition(2).leader,
+        None,
+        "another broker has what was committed"
     );
     cluster.check_replay();
 }
