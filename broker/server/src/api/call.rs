@@ -12,7 +12,8 @@ use ottla_protocol::apis::ApiKey;
 use ottla_protocol::messages::{Message, RequestHeader};
 use ottla_protocol::wire::{DecodeError, Reader, StrBytes};
 
-use super::{Api, Context, Order, Outcome, api_versions, unsupported};
+use super::unsupported::{self, Refusal as Unspoken};
+use super::{Api, Context, Order, Outcome, api_versions};
 use crate::broker::Broker;
 use crate::net::Peer;
 
@@ -106,10 +107,14 @@ pub(crate) fn answer(
         Some(_) => Ok(Outcome::Close(format!(
             "{key} version {version} is not supported"
         ))),
-        None => {
-            drop(body);
-            Ok(unsupported::answer(key, version, correlation_id))
-        }
+        None => unsupported::answer(
+            &Unspoken {
+                key,
+                version,
+                correlation_id,
+            },
+            body,
+        ),
     };
     let outcome =
         handled.unwrap_or_else(|error| Outcome::Close(format!("{key} version {version}: {error}")));

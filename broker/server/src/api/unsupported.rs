@@ -1,35 +1,75 @@
 //! What is said to a request for an API that Kafka has and this broker does not speak.
 //!
-//! The response of the version that was asked for, empty but for UNSUPPORTED_VERSION, where it has a place for an
-//! error of its own. The others can say nothing without naming what the request named: their connection ends.
+//! The response of the version that was asked for, empty but for UNSUPPORTED_VERSION: once where the response has a
+//! place for an error of its own, else for each thing that the request named. What only nodes of a cluster send each
+//! other in other forms ends the connection.
+
+mod items;
 
 use ottla_protocol::apis::ApiKey;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::{self, Message};
+use ottla_protocol::wire::{DecodeError, Reader, StrBytes};
+
+use items::Refusable;
 
 use super::Outcome;
 use crate::net::Encoded;
 
+const CODE: i16 = ErrorCode::UnsupportedVersion.code();
 const MESSAGE: &str = "This broker does not speak the API.";
 
+fn message() -> Option<StrBytes> {
+    Some(StrBytes::from_static(MESSAGE))
+}
+
 macro_rules! refusals {
-    ($key:expr, $version:expr, $correlation:expr; $($api:ident => $response:ident,)*) => {
-        match $key {
-            $(ApiKey::$api => refuse(
-                &messages::$response { error_code: ErrorCode::UnsupportedVersion.code(), ..Default::default() },
-                $version,
-                $correlation,
-            ),)*
-            _ => Outcome::Close(format!("{}: {MESSAGE}", $key)),
+    (
+        $call:expr, $body:expr;
+        { $($api:ident => $response:ident,)* }
+        { $($listing:ident => $request:ident,)* }
+    ) => {
+        match $call.key {
+            $(ApiKey::$api => Ok($call.refuse(
+                &messages::$response { error_code: CODE, ..Default::default() },
+            )),)*
+            $(ApiKey::$listing => $call.refuse_items::<messages::$request>($body),)*
+            _ => Ok(Outcome::Close(format!("{}: {MESSAGE}", $call.key))),
         }
     };
 }
 
-pub(crate) fn answer(key: ApiKey, version: i16, correlation_id: i32) -> Outcome {
-    if !key.supports(version) {
-        return Outcome::Close(format!("{key} version {version} is not supported"));
+/// What a refusal needs to know of the request.
+pub(crate) struct Refusal {
+    pub(crate) key: ApiKey,
+    pub(crate) version: i16,
+    pub(crate) correlation_id: i32,
+}
+
+impl Refusal {
+    fn refuse<M: Message>(&self, response: &M) -> Outcome {
+        let chunks = messages::encode_response(response, self.version, self.correlation_id);
+        Outcome::Now(Encoded {
+            chunks,
+            files: Vec::new(),
+        })
     }
-    refusals! { key, version, correlation_id;
+
+    fn refuse_items<R: Refusable>(&self, mut body: Reader) -> Result<Outcome, DecodeError> {
+        let request = R::decode(&mut body, self.version)?;
+        Ok(self.refuse(&request.refusal()))
+    }
+}
+
+pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeError> {
+    if !call.key.supports(call.version) {
+        return Ok(Outcome::Close(format!(
+            "{} version {} is not supported",
+            call.key, call.version
+        )));
+    }
+    refusals! { call, body;
+        {
         SaslHandshake => SaslHandshakeResponse,
         SaslAuthenticate => SaslAuthenticateResponse,
         AddOffsetsToTxn => AddOffsetsToTxnResponse,
@@ -72,13 +112,21 @@ pub(crate) fn answer(key: ApiKey, version: i16, correlation_id: i32) -> Outcome 
         StreamsGroupHeartbeat => StreamsGroupHeartbeatResponse,
         AlterShareGroupOffsets => AlterShareGroupOffsetsResponse,
         DeleteShareGroupOffsets => DeleteShareGroupOffsetsResponse,
+        }
+        // One by one.
+        {
+        AddPartitionsToTxn => AddPartitionsToTxnRequest,
+        TxnOffsetCommit => TxnOffsetCommitRequest,
+        CreateAcls => CreateAclsRequest,
+        DeleteAcls => DeleteAclsRequest,
+        AlterReplicaLogDirs => AlterReplicaLogDirsRequest,
+        AlterClientQuotas => AlterClientQuotasRequest,
+        AlterUserScramCredentials => AlterUserScramCredentialsRequest,
+        DescribeProducers => DescribeProducersRequest,
+        DescribeTransactions => DescribeTransactionsRequest,
+        ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
+        ShareGroupDescribe => ShareGroupDescribeRequest,
+        StreamsGroupDescribe => StreamsGroupDescribeRequest,
+        }
     }
-}
-
-fn refuse<M: Message>(response: &M, version: i16, correlation_id: i32) -> Outcome {
-    let chunks = messages::encode_response(response, version, correlation_id);
-    Outcome::Now(Encoded {
-        chunks,
-        files: Vec::new(),
-    })
 }

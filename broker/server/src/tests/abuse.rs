@@ -4,8 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::txn_offset_commit::request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use ottla_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, Message as _, MetadataRequest,
+    ApiVersionsRequest, ApiVersionsResponse, Message as _, MetadataRequest, TxnOffsetCommitRequest,
 };
 use ottla_protocol::wire::Reader;
 
@@ -175,6 +178,25 @@ fn p07_unknown_keys_and_versions_are_never_met_with_silence() {
     assert_eq!(
         reader.i16("error code").unwrap(),
         ErrorCode::UnsupportedVersion.code()
+    );
+    // And where each thing that was named has an error of its own: TxnOffsetCommit v3.
+    let topics = vec![TxnOffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: vec![TxnOffsetCommitRequestPartition {
+            partition_index: 4,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }];
+    let asked = TxnOffsetCommitRequest {
+        topics,
+        ..Default::default()
+    };
+    let refused = server.connect().call(&asked, 3).topics[0].partitions[0].clone();
+    assert_eq!(refused.partition_index, 4);
+    assert_eq!(
+        ErrorCode::from_code(refused.error_code),
+        ErrorCode::UnsupportedVersion
     );
     // A key that nobody has, a version that does not exist, and an API of the past.
     for (key, version) in [(999, 0), (-1, 0), (0, 2), (3, 99), (4, 0)] {

@@ -1,0 +1,215 @@
+//! Refusals of APIs whose response has an error for each thing that the request named, and none for itself.
+
+use ottla_protocol::messages::{
+    self, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AlterClientQuotasRequest,
+    AlterClientQuotasResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, CreateAclsRequest,
+    CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeProducersRequest,
+    DescribeProducersResponse, DescribeTransactionsRequest, DescribeTransactionsResponse,
+    ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
+    StreamsGroupDescribeResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    add_partitions_to_txn, alter_client_quotas, alter_replica_log_dirs, describe_producers,
+    txn_offset_commit,
+};
+use ottla_protocol::wire::StrBytes;
+
+use super::{CODE, message};
+
+/// A request that can be answered with a refusal of each thing it names.
+pub(super) trait Refusable: messages::Request {
+    fn refusal(self) -> Self::Response;
+}
+
+impl Refusable for AddPartitionsToTxnRequest {
+    fn refusal(self) -> AddPartitionsToTxnResponse {
+        use add_partitions_to_txn::response::{
+            AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
+        };
+        let topics = self.v3_and_below_topics.into_iter().map(|topic| {
+            let partitions = topic.partitions.into_iter().map(|partition_index| {
+                AddPartitionsToTxnPartitionResult {
+                    partition_index,
+                    partition_error_code: CODE,
+                    ..Default::default()
+                }
+            });
+            AddPartitionsToTxnTopicResult {
+                name: topic.name,
+                results_by_partition: partitions.collect(),
+                ..Default::default()
+            }
+        });
+        // From version 4 on there is one error for all.
+        AddPartitionsToTxnResponse {
+            error_code: CODE,
+            results_by_topic_v3_and_below: topics.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Refusable for TxnOffsetCommitRequest {
+    fn refusal(self) -> TxnOffsetCommitResponse {
+        use txn_offset_commit::response::{
+            TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+        };
+        let topics = self
+            .topics
+            .into_iter()
+            .map(|topic| TxnOffsetCommitResponseTopic {
+                name: topic.name,
+                partitions: topic
+                    .partitions
+                    .iter()
+                    .map(|partition| TxnOffsetCommitResponsePartition {
+                        partition_index: partition.partition_index,
+                        error_code: CODE,
+                        ..Default::default()
+                    })
+                    .collect(),
+                ..Default::default()
+            });
+        TxnOffsetCommitResponse {
+            topics: topics.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Refusable for DescribeProducersRequest {
+    fn refusal(self) -> DescribeProducersResponse {
+        use describe_producers::response::{PartitionResponse, TopicResponse};
+        let topics = self.topics.into_iter().map(|topic| TopicResponse {
+            name: topic.name,
+            partitions: topic
+                .partition_indexes
+                .into_iter()
+                .map(|partition_index| PartitionResponse {
+                    partition_index,
+                    error_code: CODE,
+                    error_message: message(),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        });
+        DescribeProducersResponse {
+            topics: topics.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Refusable for AlterReplicaLogDirsRequest {
+    fn refusal(self) -> AlterReplicaLogDirsResponse {
+        use alter_replica_log_dirs::response::{
+            AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
+        };
+        let topics = self.dirs.into_iter().flat_map(|dir| dir.topics);
+        let results = topics.map(|topic| AlterReplicaLogDirTopicResult {
+            topic_name: topic.name,
+            partitions: topic
+                .partitions
+                .into_iter()
+                .map(|partition_index| AlterReplicaLogDirPartitionResult {
+                    partition_index,
+                    error_code: CODE,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        });
+        AlterReplicaLogDirsResponse {
+            results: results.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Refusable for AlterClientQuotasRequest {
+    fn refusal(self) -> AlterClientQuotasResponse {
+        use alter_client_quotas::response::{EntityData, EntryData};
+        let entries = self.entries.into_iter().map(|entry| EntryData {
+            error_code: CODE,
+            error_message: message(),
+            entity: entry
+                .entity
+                .into_iter()
+                .map(|entity| EntityData {
+                    entity_type: entity.entity_type,
+                    entity_name: entity.entity_name,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        });
+        AlterClientQuotasResponse {
+            entries: entries.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+/// Responses that are one list, with an error in each of its items.
+macro_rules! refusable {
+    ($($request:ident => $response:ident { $list:ident: $item:path }, $items:expr;)*) => {
+        $(impl Refusable for $request {
+            fn refusal(self) -> $response {
+                let items: fn(Self) -> Vec<$item> = $items;
+                $response { $list: items(self), ..Default::default() }
+            }
+        })*
+    };
+}
+
+use messages::alter_user_scram_credentials::response::AlterUserScramCredentialsResult;
+use messages::consumer_group_describe::response::DescribedGroup as ConsumerGroup;
+use messages::create_acls::response::AclCreationResult;
+use messages::delete_acls::response::DeleteAclsFilterResult;
+use messages::describe_transactions::response::TransactionState;
+use messages::share_group_describe::response::DescribedGroup as ShareGroup;
+use messages::streams_group_describe::response::DescribedGroup as StreamsGroup;
+
+refusable! {
+    ConsumerGroupDescribeRequest => ConsumerGroupDescribeResponse { groups: ConsumerGroup }, |request| {
+        let refuse = |group_id: StrBytes| ConsumerGroup {
+            group_id, error_code: CODE, error_message: message(), ..Default::default()
+        };
+        request.group_ids.into_iter().map(refuse).collect()
+    };
+    ShareGroupDescribeRequest => ShareGroupDescribeResponse { groups: ShareGroup }, |request| {
+        let refuse = |group_id: StrBytes| ShareGroup {
+            group_id, error_code: CODE, error_message: message(), ..Default::default()
+        };
+        request.group_ids.into_iter().map(refuse).collect()
+    };
+    StreamsGroupDescribeRequest => StreamsGroupDescribeResponse { groups: StreamsGroup }, |request| {
+        let refuse = |group_id: StrBytes| StreamsGroup {
+            group_id, error_code: CODE, error_message: message(), ..Default::default()
+        };
+        request.group_ids.into_iter().map(refuse).collect()
+    };
+    DescribeTransactionsRequest => DescribeTransactionsResponse { transaction_states: TransactionState }, |request| {
+        let refuse = |transactional_id: StrBytes| TransactionState {
+            transactional_id, error_code: CODE, ..Default::default()
+        };
+        request.transactional_ids.into_iter().map(refuse).collect()
+    };
+    CreateAclsRequest => CreateAclsResponse { results: AclCreationResult }, |request| {
+        let refuse = |_| AclCreationResult { error_code: CODE, error_message: message(), ..Default::default() };
+        request.creations.into_iter().map(refuse).collect()
+    };
+    DeleteAclsRequest => DeleteAclsResponse { filter_results: DeleteAclsFilterResult }, |request| {
+        let refuse = |_| DeleteAclsFilterResult { error_code: CODE, error_message: message(), ..Default::default() };
+        request.filters.into_iter().map(refuse).collect()
+    };
+    AlterUserScramCredentialsRequest => AlterUserScramCredentialsResponse { results: AlterUserScramCredentialsResult }, |request| {
+        let deleted = request.deletions.into_iter().map(|deletion| deletion.name);
+        let named = deleted.chain(request.upsertions.into_iter().map(|upsertion| upsertion.name));
+        let refuse = |user| AlterUserScramCredentialsResult {
+            user, error_code: CODE, error_message: message(), ..Default::default()
+        };
+        named.map(refuse).collect()
+    };
+}
