@@ -34,7 +34,7 @@ mod tests;
 pub use backoff::{Backoff, Deadline};
 pub use call::{Call, Target};
 pub use coordinator::CoordinatorKind;
-use metadata::Scope;
+pub(crate) use metadata::Scope;
 pub(crate) use metadata::broker_ids;
 pub use metadata::{Broker, Metadata, Partition, Topic};
 pub use pool::Lane;

@@ -422,3 +422,7 @@ fn means_moved(error: ErrorCode) -> bool {
 pub(super) fn wake(wake_at: &mut Option<Instant>, at: Instant) {
     *wake_at = Some(wake_at.map_or(at, |before| before.min(at)));
 }
+
+#[cfg(test)]
+#[path = "fetches_tests.rs"]
+mod tests;

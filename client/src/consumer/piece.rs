@@ -151,7 +151,9 @@ impl Piece {
             Isolation::ReadCommitted => self.aborted.skips(&header, &bytes)?,
             Isolation::ReadUncommitted => header.is_control(),
         };
-        if is_skipped || next_offset <= from {
+        // The cleaner leaves a header without records where a producer's last sequence stood.
+        let is_empty = header.record_count == 0;
+        if is_skipped || is_empty || next_offset <= from {
             return Ok(Next::Skipped { next_offset });
         }
         Ok(Next::Batch(Open {
@@ -271,3 +273,7 @@ fn is_abort(batch: &Bytes) -> Result<bool, RecordError> {
     let marker = EndTxnMarker::from_record(&first).ok().flatten();
     Ok(marker.is_some_and(|marker| !marker.committed))
 }
+
+#[cfg(test)]
+#[path = "piece_tests.rs"]
+mod tests;
