@@ -8,6 +8,7 @@ mod server;
 mod wait;
 mod wire;
 
+mod consumer;
 mod crash;
 mod failed_sync;
 mod gaps;

@@ -182,7 +182,10 @@ impl Consumer {
     fn take_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Rebalance => {
-                if self.belonging.stage == Stage::Member {
+                // Who has lost the partitions since has nothing left to let go.
+                let mut later = self.belonging.notices.iter();
+                let is_lost = later.any(|notice| matches!(notice, Notice::Lost(_)));
+                if self.belonging.stage == Stage::Member && !is_lost {
                     self.let_go();
                 }
             }
