@@ -115,7 +115,8 @@ impl Fetches {
                 min_bytes: self.settings.min_bytes,
                 max_bytes: self.settings.max_bytes,
                 isolation_level: self.settings.isolation.on_wire(),
-                rack_id: self.settings.rack.as_str().into(),
+                // No rack: a leader that knows it may send the consumer to a near replica instead of answering (KIP-392),
+                // and this consumer reads from leaders only.
                 ..Default::default()
             };
             let version_max = state.session.build(wanted, &mut request);

@@ -44,7 +44,6 @@ impl Story {
             partition_bytes_max: 1000,
             isolation: Isolation::ReadUncommitted,
             check_crcs: true,
-            rack: String::new(),
         };
         let backoff = Backoff {
             initial: Duration::from_millis(100),

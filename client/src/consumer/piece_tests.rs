@@ -16,7 +16,6 @@ fn settings(isolation: Isolation) -> FetchSettings {
         partition_bytes_max: 1 << 20,
         isolation,
         check_crcs: true,
-        rack: String::new(),
     }
 }
 

@@ -29,7 +29,12 @@ impl Consumer {
                 self.handle(event);
             }
             let records = self.step()?;
-            if !records.is_empty() || deadline.has_passed() {
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            if deadline.has_passed() {
+                // Where one thread does everything, polls without patience would keep answers from coming in.
+                tokio::task::yield_now().await;
                 return Ok(records);
             }
             let until_wake = self
@@ -73,17 +78,19 @@ impl Consumer {
             wake(&mut self.wake_at, at);
         }
         if !questions.resets.is_empty() {
-            let mut asked = questions.resets;
-            asked.retain(|(at, reset)| {
-                if *reset == OffsetReset::None {
-                    self.errors.push(ConsumerError::NoOffset(at.clone()));
-                    self.partitions
-                        .retry(at, &self.cluster.settings().retry_backoff, now);
-                }
-                *reset != OffsetReset::None
-            });
+            let (unruled, asked): (Vec<_>, Vec<_>) = questions
+                .resets
+                .into_iter()
+                .partition(|(_, reset)| *reset == OffsetReset::None);
+            let backoff = self.cluster.settings().retry_backoff;
+            for (at, _) in unruled {
+                self.partitions.retry(&at, &backoff, now);
+                self.note(ConsumerError::NoOffset(at));
+            }
             let isolation = self.settings.fetch.isolation;
-            lookup::list(self.cluster.clone(), self.events.clone(), asked, isolation);
+            if !asked.is_empty() {
+                lookup::list(self.cluster.clone(), self.events.clone(), asked, isolation);
+            }
         }
         if let Some(group) = &self.settings.group
             && !questions.committed.is_empty()
@@ -94,6 +101,13 @@ impl Consumer {
                 group.id.clone(),
                 questions.committed,
             );
+        }
+    }
+
+    /// Keeps an error for the next poll without records; the same one comes again and again while its cause lasts.
+    fn note(&mut self, error: ConsumerError) {
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
         }
     }
 
@@ -152,7 +166,7 @@ impl Consumer {
                 self.fetches.failed(broker, now);
                 self.refresh.is_wanted = true;
                 if !error.may_pass() && !matches!(error, ClientError::TimedOut { .. }) {
-                    self.errors.push(error.into());
+                    self.note(error.into());
                 }
             }
             Event::Listed { asked, outcome } => self.listed(asked, outcome, now),
@@ -167,13 +181,12 @@ impl Consumer {
     fn look_into(&mut self, trouble: Trouble, now: Instant) {
         match trouble {
             Trouble::Moved => self.refresh.is_wanted = true,
-            Trouble::Failed(error) => self.errors.push(error),
+            Trouble::Failed(error) => self.note(error),
             Trouble::OutOfRange(partition, offset) => match self.settings.reset {
                 OffsetReset::None => {
                     let backoff = self.cluster.settings().retry_backoff;
                     self.partitions.retry(&partition, &backoff, now);
-                    self.errors
-                        .push(ConsumerError::OutOfRange { partition, offset });
+                    self.note(ConsumerError::OutOfRange { partition, offset });
                 }
                 reset => {
                     tracing::info!(%partition, offset, ?reset, "the offset is out of range");
@@ -236,7 +249,7 @@ impl Consumer {
             if self.partitions.committed(&at, found, reset).is_err() {
                 let backoff = self.cluster.settings().retry_backoff;
                 self.partitions.retry(&at, &backoff, now);
-                self.errors.push(ConsumerError::NoOffset(at));
+                self.note(ConsumerError::NoOffset(at));
             }
         }
     }
@@ -249,7 +262,7 @@ impl Consumer {
             tracing::warn!(partition = %at, %error, "the offset can't be found yet");
             return;
         }
-        self.errors.push(ConsumerError::Partition {
+        self.note(ConsumerError::Partition {
             partition: at,
             error,
         });
@@ -264,7 +277,7 @@ impl Consumer {
             tracing::warn!(%error, "offsets can't be found yet");
             return;
         }
-        self.errors.push(error.into());
+        self.note(error.into());
     }
 
     fn refreshed(&mut self, outcome: Result<(), ClientError>, now: Instant) {
@@ -275,7 +288,9 @@ impl Consumer {
         let fatal = topics
             .into_iter()
             .filter_map(|topic| fatal_topic_error(&metadata, topic));
-        self.errors.extend(fatal);
+        for error in fatal.collect::<Vec<_>>() {
+            self.note(error);
+        }
         match outcome {
             Ok(()) => {
                 self.belonging.knows_all_topics = true;

@@ -28,8 +28,6 @@ pub struct FetchSettings {
     pub partition_bytes_max: i32,
     pub isolation: Isolation,
     pub check_crcs: bool,
-    /// `client.rack`
-    pub rack: String,
 }
 
 /// How a consumer is a member of its group.
@@ -77,7 +75,6 @@ impl ConsumerSettings {
                     _ => Isolation::ReadUncommitted,
                 },
                 check_crcs: settings.boolean("check.crcs"),
-                rack: rack.to_owned(),
             },
             poll_records_max: settings.size("max.poll.records").unwrap_or(1).max(1),
             reset: offset_reset(settings.text("auto.offset.reset")),
