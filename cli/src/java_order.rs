@@ -6,16 +6,21 @@
 /// Sorts as a map yields that was made for `expected` entries (`None`: made without a number) and filled in the order
 /// given. Keys that share a bucket stay in that order.
 pub fn sort<T>(entries: &mut [T], expected: Option<usize>, key: impl Fn(&T) -> &str) {
+    sort_by_hash(entries, expected, |entry| hash(key(entry)));
+}
+
+/// The same for keys that are no texts.
+pub fn sort_by_hash<T>(entries: &mut [T], expected: Option<usize>, hash: impl Fn(&T) -> u32) {
     let mut buckets = expected.map_or(16, |count| count.max(1).next_power_of_two());
     // A map doubles when it is more than three quarters full.
     while entries.len() * 4 > buckets * 3 {
         buckets *= 2;
     }
-    entries.sort_by_key(|entry| spread(hash(key(entry))) as usize & (buckets - 1));
+    entries.sort_by_key(|entry| spread(hash(entry)) as usize & (buckets - 1));
 }
 
 /// `String.hashCode`.
-fn hash(text: &str) -> u32 {
+pub fn hash(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(u32::from(unit))
     })

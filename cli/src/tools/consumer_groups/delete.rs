@@ -1,0 +1,114 @@
+//! Deletes groups, and offsets of groups. Each outcome is told apart; a failure of one is none of the others.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use ottla_client::admin::{Admin, TopicPartition};
+use ottla_client::{ApiError, ClientError};
+use ottla_protocol::errors::ErrorCode;
+
+use super::ended::{self, Ended, Wrapped};
+use super::list;
+use super::plan::{Groups, TopicScope};
+use super::{partitions, render};
+use crate::context::Context;
+
+pub(super) async fn groups(groups: &Groups, admin: &Admin, cx: &mut Context) -> Result<(), Ended> {
+    let ids = list::ids(groups, admin).await?;
+    let outcomes = admin
+        .delete_groups(&ids)
+        .await
+        .map_err(Wrapped::Once.failed("deleteConsumerGroups(api=DELETE_GROUPS)"))?;
+    let mut deleted = Vec::new();
+    let mut failed = Vec::new();
+    for (id, outcome) in outcomes {
+        match outcome {
+            Ok(()) => deleted.push(format!("'{id}'")),
+            Err(error) => failed.push((id, error)),
+        }
+    }
+    let deleted = deleted.join(", ");
+    if failed.is_empty() {
+        let what = format!("Deletion of requested consumer groups ({deleted})");
+        return Ok(writeln!(cx.out, "{what} was successful.")?);
+    }
+    writeln!(cx.out, "\nError: Deletion of some consumer groups failed:")?;
+    for (id, error) in &failed {
+        let reason = ended::described(error);
+        let what = format!("* Group '{id}' could not be deleted due to");
+        writeln!(cx.out, "{what}: {reason}")?;
+    }
+    if !deleted.is_empty() {
+        let what = "These consumer groups were deleted successfully";
+        writeln!(cx.out, "\n{what}: {deleted}")?;
+    }
+    for (id, error) in &failed {
+        cx.warn(format!("Group {id} was not deleted: {}", hint(error)));
+    }
+    Ok(())
+}
+
+fn hint(error: &ApiError) -> String {
+    match error.code {
+        ErrorCode::NonEmptyGroup => {
+            "it has members; end them, or wait until their session is over.".to_owned()
+        }
+        ErrorCode::GroupIdNotFound => "there is no such group.".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+pub(super) async fn offsets(
+    group: &str,
+    topics: &[TopicScope],
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<(), Ended> {
+    let mut rows = Vec::new();
+    let mut wanted: BTreeSet<TopicPartition> = BTreeSet::new();
+    for scope in topics {
+        match &scope.partitions {
+            Some(indexes) => {
+                let at = |index: &i32| TopicPartition::new(&*scope.topic, *index);
+                wanted.extend(indexes.iter().map(at));
+            }
+            None => match partitions::of_topic(&scope.topic, admin).await? {
+                Ok(found) => wanted.extend(found),
+                Err(error) => rows.push((scope.topic.clone(), None, Err(error))),
+            },
+        }
+    }
+    let wanted: Vec<TopicPartition> = wanted.into_iter().collect();
+    let (outcomes, whole) = match admin.delete_group_offsets(group, &wanted).await {
+        Ok(outcomes) => (outcomes, None),
+        Err(ClientError::Api(error)) => {
+            let outcome = |at| (at, Err(error.clone()));
+            (wanted.into_iter().map(outcome).collect(), Some(error.code))
+        }
+        Err(error) => {
+            let call = "deleteConsumerGroupOffsets(api=OFFSET_DELETE)";
+            return Err(Wrapped::Once.failed(call)(error).into());
+        }
+    };
+    let mut worst = whole;
+    for (at, outcome) in outcomes {
+        if let Err(error) = &outcome {
+            worst.get_or_insert(error.code);
+        }
+        rows.push((at.topic, Some(at.partition), outcome));
+    }
+    // As text, like the reference: 10 comes before 2.
+    rows.sort_by_cached_key(|(topic, partition, _)| format!("{topic}{}", partition.unwrap_or(-1)));
+    cx.out
+        .write_all(render::deletion_head(group, worst).as_bytes())?;
+    cx.out.write_all(render::deletions(&rows).as_bytes())?;
+    for (topic, _, outcome) in &rows {
+        if matches!(outcome, Err(error) if error.code == ErrorCode::GroupSubscribedToTopic) {
+            cx.warn(format!(
+                "Group {group} reads {topic} right now; end its members first."
+            ));
+            break;
+        }
+    }
+    Ok(())
+}

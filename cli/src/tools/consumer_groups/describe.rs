@@ -1,0 +1,142 @@
+//! Groups in detail. All groups are asked for before the first is shown: one that is missing fails the whole command.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write;
+
+use ottla_client::admin::{
+    Admin, CommittedOffset, GroupDescription, Isolation, MemberDescription, OffsetSpec,
+    TopicPartition,
+};
+
+use super::ended::{Ended, Wrapped};
+use super::list;
+use super::partitions;
+use super::plan::{Description, View};
+use super::render::{self, OffsetRow, Owner};
+use crate::context::Context;
+
+pub(super) async fn describe(
+    description: &Description,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<(), Ended> {
+    let ids = list::ids(&description.groups, admin).await?;
+    let wrapped = Wrapped::Once;
+    let outcomes = admin
+        .describe_groups(&ids)
+        .await
+        .map_err(wrapped.failed("describeConsumerGroups"))?;
+    let mut groups = BTreeMap::new();
+    for (id, outcome) in outcomes {
+        let group = outcome.map_err(wrapped.refused())?;
+        let rows = match description.view {
+            View::Offsets => offset_rows(&group, admin).await?,
+            View::Members | View::State => Vec::new(),
+        };
+        groups.insert(id, (group, rows));
+    }
+    for (group, rows) in groups.into_values() {
+        let exists = note_on_state(&group, cx)?;
+        let text = match description.view {
+            View::Offsets if exists && !rows.is_empty() => {
+                render::offsets(&group.id, &rows, description.verbose)
+            }
+            View::Members => render::members(&group, description.verbose),
+            View::State if exists => render::state(&group, description.verbose),
+            View::Offsets | View::State => continue,
+        };
+        cx.out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Says what is remarkable about the state of a group; false for a group that is not there.
+fn note_on_state(group: &GroupDescription, cx: &mut Context) -> Result<bool, Ended> {
+    let id = &group.id;
+    match &*group.state {
+        "Dead" => {
+            writeln!(cx.out, "\nError: Consumer group '{id}' does not exist.")?;
+            return Ok(false);
+        }
+        "Empty" => cx.warn(format!("\nConsumer group '{id}' has no active members.")),
+        "PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling" => {
+            cx.warn(format!("\nWarning: Consumer group '{id}' is rebalancing."));
+        }
+        _ => {}
+    }
+    Ok(true)
+}
+
+/// The partitions of each member, those who have most first, and then those nobody has.
+async fn offset_rows(group: &GroupDescription, admin: &Admin) -> Result<Vec<OffsetRow>, Ended> {
+    let committed = committed(&group.id, admin).await?;
+    let mut members: Vec<(&MemberDescription, Vec<TopicPartition>)> = group
+        .members
+        .iter()
+        .map(|member| (member, render::partitions_of(&member.assignment)))
+        .filter(|(_, partitions)| !partitions.is_empty())
+        .collect();
+    members.sort_by_key(|(_, partitions)| std::cmp::Reverse(partitions.len()));
+    let mut owned: Vec<(Owner, TopicPartition)> = Vec::new();
+    for (member, partitions) in members {
+        let owner = Owner::of(member);
+        owned.extend(partitions.into_iter().map(|at| (owner.clone(), at)));
+    }
+    let taken: HashSet<&TopicPartition> = owned.iter().map(|(_, at)| at).collect();
+    let mut unowned: Vec<TopicPartition> = committed
+        .keys()
+        .filter(|at| !taken.contains(at))
+        .cloned()
+        .collect();
+    unowned.sort();
+    owned.extend(unowned.into_iter().map(|at| (Owner::nobody(), at)));
+
+    let wanted: Vec<TopicPartition> = owned.iter().map(|(_, at)| at.clone()).collect();
+    let ends = ends(&wanted, admin).await?;
+    let row = |(owner, at): (Owner, TopicPartition)| OffsetRow {
+        committed: committed.get(&at).cloned(),
+        end: ends.get(&at).copied(),
+        owner,
+        at,
+    };
+    Ok(owned.into_iter().map(row).collect())
+}
+
+/// What a group has committed.
+pub(super) async fn committed(
+    group: &str,
+    admin: &Admin,
+) -> Result<HashMap<TopicPartition, CommittedOffset>, Ended> {
+    let wrapped = Wrapped::Twice;
+    let outcomes = admin
+        .group_offsets(group, None)
+        .await
+        .map_err(wrapped.failed("listConsumerGroupOffsets(api=OFFSET_FETCH)"))?;
+    let mut committed = HashMap::with_capacity(outcomes.len());
+    for (at, outcome) in outcomes {
+        committed.insert(at, outcome.map_err(wrapped.refused())?);
+    }
+    Ok(committed)
+}
+
+/// The ends of the logs, of those partitions that exist and have a leader: the others are no reason to hide what the
+/// group has committed.
+async fn ends(
+    wanted: &[TopicPartition],
+    admin: &Admin,
+) -> Result<HashMap<TopicPartition, i64>, Ended> {
+    let found = partitions::find(wanted, admin).await?;
+    let asked: Vec<_> = found
+        .led
+        .into_iter()
+        .map(|at| (at, OffsetSpec::Latest))
+        .collect();
+    let outcomes = admin
+        .list_offsets(&asked, Isolation::ReadUncommitted)
+        .await
+        .map_err(Wrapped::Twice.failed("listOffsets(api=LIST_OFFSETS)"))?;
+    let answered = outcomes
+        .into_iter()
+        .filter_map(|(at, outcome)| Some((at, outcome.ok()?.offset?)));
+    Ok(answered.collect())
+}

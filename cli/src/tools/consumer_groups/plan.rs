@@ -1,0 +1,261 @@
+//! From options to what shall be done. Pure, but for the file of new offsets and the clock.
+
+use super::Args;
+use super::reset::{Reset, Scope, Target};
+use crate::jopt;
+use crate::stop::Stop;
+
+#[derive(Debug)]
+pub(super) enum Plan {
+    List(Listing),
+    Describe(Description),
+    Delete(Groups),
+    Reset(Reset),
+    DeleteOffsets {
+        group: String,
+        topics: Vec<TopicScope>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Groups {
+    All,
+    These(Vec<String>),
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Listing {
+    pub(super) with_type: bool,
+    pub(super) with_state: bool,
+    /// Empty: all.
+    pub(super) types: Vec<String>,
+    /// Empty: all.
+    pub(super) states: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Description {
+    pub(super) groups: Groups,
+    pub(super) view: View,
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Offsets,
+    Members,
+    State,
+}
+
+/// A topic, or some of its partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TopicScope {
+    pub(super) topic: String,
+    /// `None`: all there are.
+    pub(super) partitions: Option<Vec<i32>>,
+}
+
+impl Plan {
+    /// The groups it is about, where it is about more than one.
+    pub(super) fn groups(&self) -> Option<&Groups> {
+        match self {
+            Self::List(_) => Some(&Groups::All),
+            Self::Describe(description) => Some(&description.groups),
+            Self::Delete(groups) => Some(groups),
+            Self::Reset(reset) => Some(&reset.groups),
+            Self::DeleteOffsets { .. } => None,
+        }
+    }
+
+    /// The reference's name for the first question.
+    pub(super) fn first_call(&self) -> &'static str {
+        match self {
+            Self::List(_) => "listGroups",
+            Self::Describe(_) | Self::Reset(_) => "describeConsumerGroups(api=FIND_COORDINATOR)",
+            Self::Delete(_) => "deleteConsumerGroups(api=FIND_COORDINATOR)",
+            Self::DeleteOffsets { .. } => "deleteConsumerGroupOffsets(api=FIND_COORDINATOR)",
+        }
+    }
+}
+
+impl Groups {
+    pub(super) fn are_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Whether a single one is named.
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self, Self::These(ids) if ids.len() == 1)
+    }
+}
+
+impl Listing {
+    /// Whether the table is wanted and not just the names.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.with_type || self.with_state
+    }
+}
+
+pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
+    let groups = match args.all_groups {
+        true => Groups::All,
+        false => Groups::These(args.group.clone()),
+    };
+    if args.list {
+        return Ok(Plan::List(Listing {
+            with_type: !args.r#type.is_empty(),
+            with_state: !args.state.is_empty(),
+            types: chosen("types", "type", &args.r#type, &TYPES)?,
+            states: chosen("state", "state", &args.state, &STATES)?,
+        }));
+    }
+    if args.describe {
+        let view = match (args.members, args.state.is_empty()) {
+            (true, _) => View::Members,
+            (false, false) => View::State,
+            (false, true) => View::Offsets,
+        };
+        return Ok(Plan::Describe(Description {
+            groups,
+            view,
+            verbose: args.verbose,
+        }));
+    }
+    if args.delete {
+        return Ok(Plan::Delete(groups));
+    }
+    let topics = args.topic.iter().map(|text| topic_scope(text));
+    if args.delete_offsets {
+        let group = jopt::one("group", &args.group)?.unwrap_or_default();
+        return Ok(Plan::DeleteOffsets {
+            group: group.to_owned(),
+            topics: topics.collect::<Result<_, _>>()?,
+        });
+    }
+    let scope = match args.all_topics {
+        true => Scope::AllTopics,
+        false => Scope::Topics(topics.collect::<Result<_, _>>()?),
+    };
+    Ok(Plan::Reset(Reset {
+        scope,
+        target: Target::of(args)?,
+        execute: args.execute,
+        export: args.export,
+        groups,
+    }))
+}
+
+const TYPES: [&str; 2] = ["Classic", "Consumer"];
+
+/// The states that groups of consumers can be in.
+const STATES: [&str; 7] = [
+    "PreparingRebalance",
+    "CompletingRebalance",
+    "Stable",
+    "Dead",
+    "Empty",
+    "Assigning",
+    "Reconciling",
+];
+
+/// The members of `known` that a list names, in any case.
+fn chosen(
+    what: &str,
+    option: &str,
+    values: &[String],
+    known: &[&str],
+) -> Result<Vec<String>, Stop> {
+    let list = match jopt::one(option, values)? {
+        None | Some("") => return Ok(Vec::new()),
+        Some(list) => list,
+    };
+    let find = |name: &str| {
+        let name = name.trim();
+        known.iter().find(|known| known.eq_ignore_ascii_case(name))
+    };
+    let mut names = Vec::new();
+    for name in list.split(',') {
+        let name = find(name).ok_or_else(|| {
+            Stop::Usage(format!(
+                "Invalid {what} list '{list}'. Valid {} are: {}",
+                if what == "state" { "states" } else { what },
+                known.join(", ")
+            ))
+        })?;
+        names.push((*name).to_owned());
+    }
+    Ok(names)
+}
+
+/// `TOPIC` or `TOPIC:0,1`.
+fn topic_scope(text: &str) -> Result<TopicScope, Stop> {
+    if !text.contains(':') {
+        return Ok(TopicScope {
+            topic: text.to_owned(),
+            partitions: None,
+        });
+    }
+    let (topic, list) = text
+        .split_once(':')
+        .filter(|(_, list)| !list.is_empty() && !list.contains(':'))
+        .ok_or_else(|| {
+            Stop::Usage(format!(
+                "Invalid topic arg '{text}', expected topic name and partitions"
+            ))
+        })?;
+    let number = |number: &str| {
+        number.parse().map_err(|_| {
+            Stop::Usage(format!(
+                "Invalid partition '{number}' specified in topic arg '{text}''"
+            ))
+        })
+    };
+    let list = list.trim_end_matches(',').split(',');
+    Ok(TopicScope {
+        topic: topic.to_owned(),
+        partitions: Some(list.map(number).collect::<Result<_, _>>()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal<T: std::fmt::Debug>(result: Result<T, Stop>) -> String {
+        match result {
+            Err(Stop::Usage(message)) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_topic_may_name_its_partitions() {
+        let scope = |text| topic_scope(text).expect("a good topic").partitions;
+        assert_eq!(scope("orders"), None);
+        assert_eq!(scope("orders:2"), Some(vec![2]));
+        assert_eq!(scope("orders:0,1,"), Some(vec![0, 1]));
+        assert_eq!(
+            refusal(topic_scope("orders:x")),
+            "Invalid partition 'x' specified in topic arg 'orders:x''"
+        );
+        for text in ["orders:", "a:0:1"] {
+            assert!(
+                refusal(topic_scope(text)).starts_with("Invalid topic arg"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn states_are_known_in_any_case() {
+        let states = |list: &str| chosen("state", "state", &[list.to_owned()], &STATES);
+        assert_eq!(
+            states("stable, EMPTY").expect("known states"),
+            ["Stable", "Empty"]
+        );
+        assert!(states("").expect("no states").is_empty());
+        assert!(
+            refusal(states("bogus")).starts_with("Invalid state list 'bogus'. Valid states are: ")
+        );
+    }
+}

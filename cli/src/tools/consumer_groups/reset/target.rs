@@ -1,0 +1,149 @@
+//! Where to move the offsets.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use ottla_client::admin::{Admin, TopicPartition};
+
+use super::super::Args;
+use super::super::describe;
+use super::super::ended::Ended;
+use super::{NewOffsets, file, log, time};
+use crate::context::Context;
+use crate::jopt;
+use crate::stop::{Failure, Stop};
+
+#[derive(Debug, PartialEq)]
+pub(in super::super) enum Target {
+    Earliest,
+    Latest,
+    /// The committed offset, the end where there is none.
+    Current,
+    Offset(i64),
+    ShiftBy(i64),
+    /// The first record from this time on, in milliseconds since 1970.
+    Time(i64),
+    File {
+        path: PathBuf,
+        /// The group whose rows may leave it out, because there is just this one.
+        only_group: Option<String>,
+    },
+}
+
+impl Target {
+    /// Exactly one is given.
+    pub(in super::super) fn of(args: &Args) -> Result<Self, Stop> {
+        let shift_by = jopt::number("shift-by", &args.shift_by)?;
+        // The reference takes the first of these where they are repeated.
+        let first =
+            |name, values: &[String]| jopt::number(name, values.get(..1).unwrap_or_default());
+        let to_offset = first("to-offset", &args.to_offset)?;
+        let duration = jopt::one("by-duration", &args.by_duration)?;
+        let datetime = args.to_datetime.first();
+        Ok(if let Some(offset) = to_offset {
+            Self::Offset(offset)
+        } else if let Some(count) = shift_by {
+            Self::ShiftBy(count)
+        } else if let Some(text) = duration {
+            let now_ms = Timestamp::now().as_millisecond();
+            // Before 1970 is before every record; negative numbers mean other things to brokers.
+            Self::Time(now_ms.saturating_sub(time::duration_ms(text)?).max(0))
+        } else if let Some(text) = datetime {
+            Self::Time(time::datetime_ms(text)?.max(0))
+        } else if let Some(path) = args.from_file.first() {
+            let only_group = match args.group.as_slice() {
+                [group] => Some(group.clone()),
+                _ => None,
+            };
+            let path = path.into();
+            Self::File { path, only_group }
+        } else if args.to_earliest {
+            Self::Earliest
+        } else if args.to_latest {
+            Self::Latest
+        } else {
+            Self::Current
+        })
+    }
+
+    /// The new offsets of a group. All partitions exist and have a leader; a file names its own.
+    pub(super) async fn offsets(
+        &self,
+        group: &str,
+        partitions: Vec<TopicPartition>,
+        admin: &Admin,
+        cx: &mut Context,
+    ) -> Result<NewOffsets, Ended> {
+        match self {
+            Self::Earliest => log::earliest(&partitions, admin).await,
+            Self::Latest => log::latest(&partitions, admin).await,
+            Self::Time(time_ms) => log::at_time(*time_ms, &partitions, admin, cx).await,
+            Self::Offset(offset) => {
+                let asked = partitions.into_iter().map(|at| (at, *offset)).collect();
+                log::within(asked, admin, cx).await
+            }
+            Self::ShiftBy(count) => {
+                let asked = shifted(*count, group, partitions, admin).await?;
+                log::within(asked, admin, cx).await
+            }
+            Self::Current => current(group, partitions, admin).await,
+            Self::File { path, only_group } => {
+                let rows = file::read(path, only_group.as_deref())?;
+                let asked: NewOffsets = rows
+                    .into_iter()
+                    .filter(|row| row.group == group)
+                    .map(|row| (row.at, row.offset))
+                    .collect();
+                if asked.is_empty() {
+                    let none = format!("No reset plan for group {group} found");
+                    writeln!(cx.out, "\nError: {none}")?;
+                    return Ok(asked);
+                }
+                log::within(asked, admin, cx).await
+            }
+        }
+    }
+}
+
+async fn shifted(
+    count: i64,
+    group: &str,
+    partitions: Vec<TopicPartition>,
+    admin: &Admin,
+) -> Result<NewOffsets, Ended> {
+    let committed = describe::committed(group, admin).await?;
+    let mut asked = Vec::with_capacity(partitions.len());
+    for at in partitions {
+        let Some(from) = committed.get(&at) else {
+            let cannot = format!("Cannot shift offset for partition {at}");
+            return Err(Stop::Usage(format!(
+                "{cannot} since there is no current committed offset"
+            ))
+            .into());
+        };
+        asked.push((at, from.offset.saturating_add(count)));
+    }
+    Ok(asked)
+}
+
+async fn current(
+    group: &str,
+    partitions: Vec<TopicPartition>,
+    admin: &Admin,
+) -> Result<NewOffsets, Ended> {
+    let committed = describe::committed(group, admin).await?;
+    let (with, without): (Vec<_>, Vec<_>) = partitions
+        .into_iter()
+        .partition(|at| committed.contains_key(at));
+    let offset = |at: TopicPartition| Some((at.clone(), committed.get(&at)?.offset));
+    let mut offsets: NewOffsets = with.into_iter().filter_map(offset).collect();
+    offsets.extend(log::latest(&without, admin).await?);
+    Ok(offsets)
+}
+
+impl From<time::NoTime> for Stop {
+    fn from(error: time::NoTime) -> Self {
+        Failure::new(error.sentence).hint(error.hint).into()
+    }
+}
