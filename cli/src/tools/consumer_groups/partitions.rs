@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ottla_client::ApiError;
 use ottla_client::admin::{Admin, TopicDescription, TopicPartition};
 
-use super::ended::{Ended, Wrapped};
+use super::ended::{Ended, Problem, Wrapped};
 
 /// Partitions, each in one of the lists, in the order they were asked for.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Found {
     pub(super) led: Vec<TopicPartition>,
     pub(super) leaderless: Vec<TopicPartition>,
     pub(super) missing: Vec<TopicPartition>,
+    /// Why nothing is known of a topic at all; its partitions are among the missing.
+    pub(super) unknown: Option<(String, ApiError)>,
 }
 
 const PARTITIONS_PER_REQUEST: i32 = 2000;
@@ -30,11 +32,18 @@ pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result
         .describe_topics(&topics, PARTITIONS_PER_REQUEST)
         .await
         .map_err(Wrapped::Twice.failed("describeTopics"))?;
-    let described: HashMap<String, TopicDescription> = outcomes
-        .into_iter()
-        .filter_map(|(topic, outcome)| Some((topic, outcome.ok()?)))
-        .collect();
     let mut found = Found::default();
+    let mut described: HashMap<String, TopicDescription> = HashMap::new();
+    for (topic, outcome) in outcomes {
+        match outcome {
+            Ok(description) => {
+                described.insert(topic, description);
+            }
+            Err(error) => {
+                found.unknown.get_or_insert((topic, error));
+            }
+        }
+    }
     for at in partitions {
         let partition = described.get(&at.topic).and_then(|topic| {
             let mut partitions = topic.partitions.iter();
@@ -57,16 +66,18 @@ pub(super) async fn of_topics(
 ) -> Result<Vec<TopicPartition>, Ended> {
     let mut partitions = Vec::new();
     for topic in topics {
-        let found = of_topic(topic, admin).await?.map_err(|error| {
-            let mut problem = Wrapped::Not.refused()(error);
-            problem.failure = problem.failure.hint(format!(
-                "That is about topic {topic}; kafka-topics --list shows those there are."
-            ));
-            problem
-        })?;
-        partitions.extend(found);
+        let found = of_topic(topic, admin).await?;
+        partitions.extend(found.map_err(|error| unknown(topic, error, Wrapped::Not))?);
     }
     Ok(partitions)
+}
+
+pub(super) fn unknown(topic: &str, error: ApiError, wrapped: Wrapped) -> Problem {
+    let mut problem = wrapped.refused()(error);
+    problem.failure = problem.failure.hint(format!(
+        "That is about topic {topic}; kafka-topics --list shows those there are."
+    ));
+    problem
 }
 
 pub(super) async fn of_topic(

@@ -265,10 +265,8 @@ impl Checker<'_> {
                 return Ok(());
             }
             first = false;
-            if c == '[' && self.rest.peek() == Some(&':') {
-                if self.posix_class()? {
-                    continue;
-                }
+            if c == '[' && self.rest.peek() == Some(&':') && self.posix_class()? {
+                continue;
             }
             let is_class = c == '\\'
                 && self
@@ -278,11 +276,11 @@ impl Checker<'_> {
             if is_class {
                 continue;
             }
-            if c == '\\' {
-                if let Some(p) = self.rest.next_if(|c| matches!(c, 'p' | 'P')) {
-                    self.unicode_class(p)?;
-                    continue;
-                }
+            if c == '\\'
+                && let Some(p) = self.rest.next_if(|c| matches!(c, 'p' | 'P'))
+            {
+                self.unicode_class(p)?;
+                continue;
             }
             let low = self.class_character(c)?;
             let is_range = self.rest.peek() == Some(&'-')

@@ -145,10 +145,10 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
     }))
 }
 
-const TYPES: [&str; 2] = ["Classic", "Consumer"];
+pub(super) const TYPES: [&str; 2] = ["Classic", "Consumer"];
 
 /// The states that groups of consumers can be in.
-const STATES: [&str; 7] = [
+pub(super) const STATES: [&str; 7] = [
     "PreparingRebalance",
     "CompletingRebalance",
     "Stable",
@@ -157,6 +157,12 @@ const STATES: [&str; 7] = [
     "Assigning",
     "Reconciling",
 ];
+
+/// The one of `known` that is meant, in any case.
+pub(super) fn known_as<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let mut known = known.iter().copied();
+    known.find(|known| known.eq_ignore_ascii_case(name))
+}
 
 /// The members of `known` that a list names, in any case.
 fn chosen(
@@ -169,20 +175,16 @@ fn chosen(
         None | Some("") => return Ok(Vec::new()),
         Some(list) => list,
     };
-    let find = |name: &str| {
-        let name = name.trim();
-        known.iter().find(|known| known.eq_ignore_ascii_case(name))
-    };
     let mut names = Vec::new();
     for name in list.split(',') {
-        let name = find(name).ok_or_else(|| {
+        let name = known_as(name.trim(), known).ok_or_else(|| {
             Stop::Usage(format!(
                 "Invalid {what} list '{list}'. Valid {} are: {}",
                 if what == "state" { "states" } else { what },
                 known.join(", ")
             ))
         })?;
-        names.push((*name).to_owned());
+        names.push(name.to_owned());
     }
     Ok(names)
 }

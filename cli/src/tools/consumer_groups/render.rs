@@ -13,7 +13,7 @@ use ottla_client::admin::{
 use ottla_protocol::errors::ErrorCode;
 
 use super::ended;
-use super::plan::Listing;
+use super::plan::{self, Listing};
 use super::reset::NewOffsets;
 
 /// A partition that a group reads or has read.
@@ -88,8 +88,12 @@ pub(super) fn list(groups: &[GroupListing], listing: &Listing) -> String {
     };
     row("GROUP", "TYPE", "STATE");
     for group in groups {
-        let kind = group.kind.as_deref().unwrap_or("Unknown");
-        row(&group.id, kind, group.state.as_deref().unwrap_or("Unknown"));
+        let shown = |name: &Option<String>, known: &[&'static str]| {
+            let name = name.as_deref().and_then(|name| plan::known_as(name, known));
+            name.unwrap_or("Unknown")
+        };
+        let kind = shown(&group.kind, &plan::TYPES);
+        row(&group.id, kind, shown(&group.state, &plan::STATES));
     }
     text
 }

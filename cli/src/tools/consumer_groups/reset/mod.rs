@@ -141,7 +141,10 @@ async fn named(topics: &[TopicScope], admin: &Admin) -> Result<Vec<TopicPartitio
     Ok(unique)
 }
 
-fn check_found(found: partitions::Found) -> Result<(), Failure> {
+fn check_found(found: partitions::Found) -> Result<(), Problem> {
+    if let Some((topic, error)) = found.unknown {
+        return Err(partitions::unknown(&topic, error, Wrapped::Twice));
+    }
     let names = |list: &[TopicPartition]| {
         let names: Vec<String> = list.iter().map(ToString::to_string).collect();
         names.join(",")
@@ -151,14 +154,16 @@ fn check_found(found: partitions::Found) -> Result<(), Failure> {
             "The partitions \"{}\" do not exist",
             names(&found.missing)
         ))
-        .hint("kafka-topics --describe shows the partitions of a topic."));
+        .hint("kafka-topics --describe shows the partitions of a topic.")
+        .into());
     }
     if !found.leaderless.is_empty() {
         return Err(Failure::new(format!(
             "The partitions \"{}\" have no leader",
             names(&found.leaderless)
         ))
-        .hint("Their first and last offsets cannot be found before a replica is back."));
+        .hint("Their first and last offsets cannot be found before a replica is back.")
+        .into());
     }
     Ok(())
 }
