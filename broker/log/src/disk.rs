@@ -191,6 +191,15 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
     Ok(())
 }
 
+/// Makes a folder whose name survives a power cut; one that is there already gets it again.
+pub fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    disk.create_dir_all(dir).during("create directory", dir)?;
+    match dir.parent() {
+        Some(parent) => disk.sync_dir(parent).during("sync directory", parent),
+        None => Ok(()),
+    }
+}
+
 /// Removes a file; one that is already gone is fine.
 pub fn remove_if_there(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
     match disk.remove_file(path) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ottla_protocol::types::Offset;
 
-use crate::disk::{Context, SharedDisk};
+use crate::disk::{Context, SharedDisk, make_folder};
 use crate::errors::OpenError;
 use crate::names;
 
@@ -25,10 +25,7 @@ impl Folder {
     pub(crate) fn survey(disk: &SharedDisk, dir: &Path) -> Result<Self, OpenError> {
         let entries = match disk.list(dir) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                disk.create_dir_all(dir).during("create directory", dir)?;
-                if let Some(parent) = dir.parent() {
-                    disk.sync_dir(parent).during("sync directory", parent)?;
-                }
+                make_folder(disk.as_ref(), dir)?;
                 Vec::new()
             }
             other => other.during("list", dir)?,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::quorum::SoleVoter;
-use ottla_log::disk::DiskError;
+use ottla_log::disk::{DiskError, make_folder};
 use ottla_log::errors::{AppendError, OpenError, ReadError};
 use ottla_log::log::{FlushTicket, Flushed};
 use ottla_log::partition_metadata::{self, PartitionMetadataError};
@@ -271,12 +271,8 @@ impl ottla_coordination::Log<MetadataRecord> for MetadataLog {
 }
 
 fn prepare_folder(disk: &SharedDisk, folder: &Path) -> Result<(), MetadataLogError> {
-    disk.create_dir_all(folder).map_err(|source| DiskError {
-        what: "create",
-        path: folder.to_owned(),
-        source,
-    })?;
     if partition_metadata::read(&**disk, folder)?.is_none() {
+        make_folder(&**disk, folder)?;
         partition_metadata::write(&**disk, folder, Uuid::METADATA_TOPIC)?;
     }
     Ok(())

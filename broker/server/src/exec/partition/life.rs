@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ottla_log::disk::DiskError;
+use ottla_log::disk::{DiskError, make_folder};
 use ottla_log::errors::OpenError;
 use ottla_log::{Log, OpenInput, names, partition_metadata};
 use ottla_protocol::errors::ErrorCode;
@@ -112,7 +112,7 @@ impl Partition {
     }
 
     /// A partition that nobody has written to or read from has no folder, and gets none for being looked at.
-    pub(super) fn was_never_used(&self) -> bool {
+    pub(crate) fn was_never_used(&self) -> bool {
         matches!(*self.state.lock(), State::Closed)
             && self
                 .dir
@@ -209,11 +209,7 @@ impl Partition {
             // Its records are read with the id of the topic that the metadata log names.
             Err(error) => warn!(folder = %folder.display(), "{error}"),
         }
-        disk.create_dir_all(folder).map_err(|source| DiskError {
-            what: "create",
-            path: folder.to_owned(),
-            source,
-        })?;
+        make_folder(disk, folder)?;
         partition_metadata::write(disk, folder, self.topic.id)
     }
 
