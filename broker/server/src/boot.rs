@@ -23,7 +23,7 @@ use tracing::{info, warn};
 
 use crate::broker::Broker;
 use crate::clock;
-use crate::data_dirs::{self, DataDirs};
+use crate::data_dirs::{self, DataDirs, Identity};
 use crate::exec::config_rules::Rules;
 use crate::exec::controller::ControllerHost;
 use crate::exec::groups::Groups;
@@ -160,24 +160,7 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let (fatal_sender, fatal) = mpsc::unbounded_channel();
         let storage = Arc::new(Storage::new(LogDirs::new(data.dirs, fatal_sender)));
-        let config = Arc::new(ArcSwap::from_pointee(config));
-        let controller = open_controller(&config, &storage, &settings)?;
-        let groups = Groups::new(&config.load());
-        let broker = Arc::new(Broker {
-            identity: data.identity,
-            storage: storage.clone(),
-            log_limits: LogLimits::default(),
-            config,
-            controller,
-            producer_ids: ProducerIds::default(),
-            groups,
-            image: ArcSwap::default(),
-            fetch_sessions: Mutex::new(FetchSessions::new(
-                settings.fetch_sessions_max,
-                FETCH_SESSION_SAFE_MS,
-            )),
-            settings,
-        });
+        let broker = assemble(config, settings, data.identity, storage.clone())?;
         let mut addresses = Vec::new();
         for listener in &listeners {
             addresses.push((listener.name().to_owned(), listener.local_addr()?));
@@ -252,6 +235,32 @@ impl Server {
         info!("stopped");
         Ok(())
     }
+}
+
+/// Everything behind the sockets, with the metadata loaded and not yet shown to anybody.
+pub(crate) fn assemble(
+    config: BrokerConfig,
+    settings: Settings,
+    identity: Identity,
+    storage: Arc<Storage>,
+) -> anyhow::Result<Arc<Broker>> {
+    let config = Arc::new(ArcSwap::from_pointee(config));
+    let controller = open_controller(&config, &storage, &settings)?;
+    Ok(Arc::new(Broker {
+        groups: Groups::new(&config.load()),
+        identity,
+        storage,
+        config,
+        controller,
+        image: ArcSwap::default(),
+        producer_ids: ProducerIds::default(),
+        fetch_sessions: Mutex::new(FetchSessions::new(
+            settings.fetch_sessions_max,
+            FETCH_SESSION_SAFE_MS,
+        )),
+        log_limits: LogLimits::default(),
+        settings,
+    }))
 }
 
 /// The controller on the metadata log, which is opened and read.

@@ -5,16 +5,17 @@
 //! - v6: THROTTLING_QUOTA_EXCEEDED is possible (KIP-599).
 //! - v7: the response tells the topic's id (KIP-516).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ottla_config::resolve::{BrokerConfig, Described};
 use ottla_coordination::controller::{Command, NewTopic, Response};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::create_topics::request::CreatableTopic;
+use ottla_protocol::messages::create_topics::request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::messages::create_topics::response::{
     CreatableTopicConfigs, CreatableTopicResult,
 };
 use ottla_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
+use ottla_protocol::wire::StrBytes;
 
 use super::{Answer, Context};
 use crate::data_dirs::{random_id, random_number};
@@ -37,10 +38,7 @@ pub(crate) fn handle(
     Answer::later(async move {
         let topics = match broker.controller.ask(&broker, command).await {
             Ok(Response::CreateTopics(mut topics)) => {
-                let config = broker.config.load();
-                for topic in &mut topics {
-                    tell_configs(topic, &asked, &config);
-                }
+                tell_configs(&mut topics, &asked, &broker.config.load());
                 topics
             }
             other => refuse_all(&asked, other.err().unwrap_or(ErrorCode::UnknownServerError)),
@@ -52,18 +50,36 @@ pub(crate) fn handle(
     })
 }
 
-/// Fills in the configuration that a created topic has.
-fn tell_configs(topic: &mut CreatableTopicResult, asked: &[CreatableTopic], config: &BrokerConfig) {
-    if topic.error_code != ErrorCode::None.code() {
-        return;
+/// Fills in the configurations that created topics have; for those without one of their own it is computed once.
+fn tell_configs(
+    topics: &mut [CreatableTopicResult],
+    asked: &[CreatableTopic],
+    config: &BrokerConfig,
+) {
+    let asked: HashMap<&StrBytes, &CreatableTopic> =
+        asked.iter().map(|topic| (&topic.name, topic)).collect();
+    let describe = |own: &BTreeMap<String, String>| -> Vec<CreatableTopicConfigs> {
+        config.describe_topic(own).into_iter().map(entry).collect()
+    };
+    let mut plain = None;
+    for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
+        let own = asked
+            .get(&topic.name)
+            .map(|asked| own_configs(asked))
+            .unwrap_or_default();
+        topic.configs = Some(if own.is_empty() {
+            plain.get_or_insert_with(|| describe(&own)).clone()
+        } else {
+            describe(&own)
+        });
     }
-    let own: BTreeMap<String, String> = asked
-        .iter()
-        .filter(|asked| asked.name == topic.name)
-        .flat_map(|asked| &asked.configs)
-        .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
-        .collect();
-    topic.configs = Some(config.describe_topic(&own).into_iter().map(entry).collect());
+}
+
+fn own_configs(asked: &CreatableTopic) -> BTreeMap<String, String> {
+    let pair = |config: &CreatableTopicConfig| {
+        Some((config.name.to_string(), config.value.as_ref()?.to_string()))
+    };
+    asked.configs.iter().filter_map(pair).collect()
 }
 
 fn entry(described: Described) -> CreatableTopicConfigs {

@@ -3,6 +3,7 @@
 mod abuse;
 mod configs;
 mod groups;
+mod power_cut;
 mod produce_fetch;
 mod storage;
 mod topic_rules;

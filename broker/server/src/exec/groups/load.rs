@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ottla_coordination::Loading;
 use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
-use ottla_log::{MinimumRead, ReadRequest, names};
+use ottla_log::{MinimumRead, ReadRequest};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Offset;
 use tracing::{error, info, warn};
@@ -25,9 +25,9 @@ enum LoadError {
 
 /// Puts all of them in service: at once those that were never written, the others when they are loaded.
 pub(super) fn load_all(shards: Vec<Arc<Shard>>, settings: &Settings, alarm: &Arc<Alarm>) {
-    let (written, untouched): (Vec<_>, Vec<_>) = shards
+    let (untouched, written): (Vec<_>, Vec<_>) = shards
         .into_iter()
-        .partition(|shard| is_written(shard.partition()));
+        .partition(|shard| shard.partition().was_never_used());
     for shard in untouched {
         let loading = Loading::new(GroupMachine::new(settings.clone()));
         let host = loading.finish(clock::now(), Offset::ZERO, Offset::ZERO, &mut shard.log());
@@ -44,13 +44,6 @@ pub(super) fn load_all(shards: Vec<Arc<Shard>>, settings: &Settings, alarm: &Arc
         }
         info!(partitions = count, "groups loaded");
     });
-}
-
-/// Whether the partition has a folder, and so may have records.
-fn is_written(partition: &Partition) -> bool {
-    let folder = names::partition_dir(&partition.topic.name, partition.index);
-    let dir = &partition.dir;
-    dir.disk.info(&dir.path.join(folder)).is_ok()
 }
 
 fn load(shard: &Arc<Shard>, settings: &Settings, alarm: &Arc<Alarm>) {
