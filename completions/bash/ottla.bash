@@ -25,6 +25,9 @@ _ottla() {
             ottla,console-producer)
                 cmd="ottla__subcmd__console__subcmd__producer"
                 ;;
+            ottla,consumer-groups)
+                cmd="ottla__subcmd__consumer__subcmd__groups"
+                ;;
             ottla,get-offsets)
                 cmd="ottla__subcmd__get__subcmd__offsets"
                 ;;
@@ -52,6 +55,9 @@ _ottla() {
             ottla__subcmd__help,console-producer)
                 cmd="ottla__subcmd__help__subcmd__console__subcmd__producer"
                 ;;
+            ottla__subcmd__help,consumer-groups)
+                cmd="ottla__subcmd__help__subcmd__consumer__subcmd__groups"
+                ;;
             ottla__subcmd__help,get-offsets)
                 cmd="ottla__subcmd__help__subcmd__get__subcmd__offsets"
                 ;;
@@ -77,7 +83,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server topics configs console-producer get-offsets broker-api-versions install-links version help"
+            opts="-h --help server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,6 +298,72 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__consumer__subcmd__groups)
+            opts="--bootstrap-server --command-config --timeout --list --describe --delete --reset-offsets --delete-offsets --validate-regex --group --all-groups --topic --all-topics --state --type --members --offsets --verbose --to-earliest --to-latest --to-current --to-offset --shift-by --by-duration --to-datetime --from-file --dry-run --execute --export --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --validate-regex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to-offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shift-by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to-datetime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__get__subcmd__offsets)
             opts="--bootstrap-server --command-config --topic --partitions --topic-partitions --time --exclude-internal-topics --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -331,7 +403,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server topics configs console-producer get-offsets broker-api-versions install-links version help"
+            opts="server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -373,6 +445,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__console__subcmd__producer)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__consumer__subcmd__groups)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -29,6 +29,7 @@ complete -c ottla -n "__fish_ottla_needs_command" -f -a "server" -d 'Run a broke
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "console-producer" -d 'Send lines of standard input to a topic'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
@@ -122,6 +123,37 @@ complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l produce
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l sync -d 'Wait for the acknowledgement of each record before the next line is read'
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l help -d 'Print usage information'
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l command-config -d 'A file of client properties to connect with' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l timeout -d 'How long each question to the cluster may take; 30000 by default' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l validate-regex -d 'Say whether a text is a regular expression as brokers understand it' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l group -d 'The group to act on; may be repeated' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l topic -d 'The topic to reset or delete offsets of, or some of its partitions; may be repeated' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l state -d 'List: show the state, or only groups in these states; describe: show the state of the group' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l type -d 'List: show the type, or only groups of these types (classic, consumer)' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l to-offset -d 'To this offset, or the nearest that the log has' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l shift-by -d 'So many offsets forward, or back where it is negative' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l by-duration -d 'To the first record of the last P1DT2H3M4S' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l to-datetime -d 'To the first record from 2030-12-31T23:59:59.999 on; UTC where no zone (+01:00) follows' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l from-file -d 'To what the rows of a file say: topic,partition,offset, and the group first where there are several' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l list -d 'List the groups'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l describe -d 'Show offsets, members or the state of groups'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l delete -d 'Delete groups without members, with their offsets'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l reset-offsets -d 'Move the offsets of groups without members; only shows what would happen without --execute'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l delete-offsets -d 'Delete the offsets that a group has for topics'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l all-groups -d 'Act on every group'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l all-topics -d 'Reset the offsets of every topic that the group has offsets for'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l members -d 'Describe: show the members'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l offsets -d 'Describe: show the offsets; that is the default'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l verbose -d 'Describe: show more columns'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l to-earliest -d 'To the first offset of the log'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l to-latest -d 'To the end of the log'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l to-current -d 'To the committed offset, or to the end where there is none'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l dry-run -d 'Only show what would happen'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l execute -d 'Do it'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l export -d 'Show the new offsets as rows for --from-file'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l topic -d 'Regular expressions of topics, separated by commas, each of which matches whole names; all topics by default' -r
@@ -137,12 +169,13 @@ complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l help
 complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand install-links" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand version" -s h -l help -d 'Print help'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
