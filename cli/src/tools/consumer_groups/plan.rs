@@ -176,7 +176,7 @@ fn chosen(
         Some(list) => list,
     };
     let mut names = Vec::new();
-    for name in list.split(',') {
+    for name in list.trim_end_matches(',').split_terminator(',') {
         let name = known_as(name.trim(), known).ok_or_else(|| {
             Stop::Usage(format!(
                 "Invalid {what} list '{list}'. Valid {} are: {}",
@@ -255,7 +255,9 @@ mod tests {
             states("stable, EMPTY").expect("known states"),
             ["Stable", "Empty"]
         );
-        assert!(states("").expect("no states").is_empty());
+        for none in ["", ","] {
+            assert!(states(none).expect("no states").is_empty());
+        }
         assert!(
             refusal(states("bogus")).starts_with("Invalid state list 'bogus'. Valid states are: ")
         );

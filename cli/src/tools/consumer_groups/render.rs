@@ -469,3 +469,114 @@ pub(super) fn deletion_head(group: &str, error: Option<ErrorCode>) -> String {
     };
     format!("\nError: {reason}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla_client::admin::GroupEpochs;
+    use ottla_client::cluster::Broker;
+
+    use super::*;
+
+    fn member(id: &str, instance_id: Option<&str>, is_upgraded: Option<bool>) -> MemberDescription {
+        let assignment = vec![
+            TopicPartitions {
+                topic: "b".to_owned(),
+                partitions: vec![10, 9],
+            },
+            TopicPartitions {
+                topic: "a".to_owned(),
+                partitions: vec![0],
+            },
+        ];
+        MemberDescription {
+            id: id.to_owned(),
+            instance_id: instance_id.map(str::to_owned),
+            client_id: "client".to_owned(),
+            host: "/127.0.0.1".to_owned(),
+            epochs: is_upgraded.map(|is_upgraded| MemberEpochs {
+                member: 7,
+                target_assignment: assignment.clone(),
+                is_upgraded: Some(is_upgraded),
+            }),
+            assignment,
+        }
+    }
+
+    fn group(members: Vec<MemberDescription>) -> GroupDescription {
+        let endpoint = ottla_client::conn::Endpoint::new("localhost", 9092);
+        GroupDescription {
+            id: "g".to_owned(),
+            state: "Stable".to_owned(),
+            kind: "Consumer",
+            protocol_type: "consumer".to_owned(),
+            assignor: "uniform".to_owned(),
+            coordinator: Broker {
+                id: ottla_protocol::types::BrokerId(1),
+                endpoint,
+                rack: None,
+            },
+            members,
+            epochs: Some(GroupEpochs {
+                group: 8,
+                target_assignment: 8,
+            }),
+        }
+    }
+
+    #[test]
+    fn instances_are_shown_where_a_member_is_one() {
+        let members = vec![member("m1", Some("i1"), None), member("m2", None, None)];
+        assert_eq!(
+            members_text(members, false),
+            "
+GROUP           CONSUMER-ID     GROUP-INSTANCE-ID HOST            CLIENT-ID       #PARTITIONS     
+g               m1              i1                /127.0.0.1      client          3               
+g               m2                                /127.0.0.1      client          3               
+"
+        );
+    }
+
+    #[test]
+    fn who_still_speaks_the_old_protocol_is_shown_while_others_do_not() {
+        let both = vec![
+            member("m1", None, Some(true)),
+            member("m2", None, Some(false)),
+        ];
+        let text = members_text(both, true);
+        let ends: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split(' ').next_back())
+            .collect();
+        assert_eq!(ends, ["", "UPGRADED", "true", "false"]);
+        assert!(text.contains(
+            " 7               a:0;b:9,10           8               a:0;b:9,10           true"
+        ));
+        let text = members_text(vec![member("m1", None, Some(true))], true);
+        assert!(!text.contains("UPGRADED"));
+    }
+
+    fn members_text(list: Vec<MemberDescription>, verbose: bool) -> String {
+        members(&group(list), verbose)
+    }
+
+    #[test]
+    fn an_exported_name_is_quoted_where_it_has_to_be_and_where_it_is_long() {
+        let offsets = |topic: &str| vec![(TopicPartition::new(topic, 0), 5)];
+        let long = "a-topic-with-a-rather-long-name";
+        for (group, topic, without_group, text) in [
+            ("g", "t", true, "t,0,5\n\n"),
+            ("g", "t", false, "g,t,0,5\n\n"),
+            ("a,\"b", "t", false, "\"a,\"\"b\",t,0,5\n\n"),
+            (
+                "g",
+                long,
+                true,
+                "\"a-topic-with-a-rather-long-name\",0,5\n\n",
+            ),
+        ] {
+            let plans = [(group.to_owned(), offsets(topic))];
+            assert_eq!(export(&plans, without_group), text);
+        }
+        assert_eq!(export(&[], true), "\n");
+    }
+}
