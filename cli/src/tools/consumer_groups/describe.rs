@@ -10,6 +10,7 @@ use ottla_client::admin::{
 
 use super::ended::{Ended, Wrapped};
 use super::list;
+use super::members;
 use super::partitions;
 use super::plan::{Description, View};
 use super::render::{self, OffsetRow, Owner};
@@ -41,7 +42,7 @@ pub(super) async fn describe(
             View::Offsets if exists && !rows.is_empty() => {
                 render::offsets(&group.id, &rows, description.verbose)
             }
-            View::Members => render::members(&group, description.verbose),
+            View::Members => members::table(&group, description.verbose),
             View::State if exists => render::state(&group, description.verbose),
             View::Offsets | View::State => continue,
         };

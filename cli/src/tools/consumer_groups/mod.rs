@@ -23,6 +23,7 @@ mod delete;
 mod describe;
 mod ended;
 mod list;
+mod members;
 mod partitions;
 mod pattern;
 mod plan;

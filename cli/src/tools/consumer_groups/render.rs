@@ -3,18 +3,16 @@
 //! Columns are padded and joined by a space; some tables pad the last column, too, and some begin each line with the
 //! end of the one before, which leaves an empty line at the top.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use ottla_client::admin::{
-    CommittedOffset, GroupDescription, GroupListing, MemberDescription, MemberEpochs,
-    TopicPartition, TopicPartitions,
+    CommittedOffset, GroupDescription, GroupListing, MemberDescription, TopicPartition,
+    TopicPartitions,
 };
 use ottla_protocol::errors::ErrorCode;
 
 use super::ended;
 use super::plan::{self, Listing};
-use super::reset::NewOffsets;
 
 /// A partition that a group reads or has read.
 #[derive(Debug, Clone)]
@@ -52,24 +50,24 @@ impl Owner {
     }
 }
 
-const MISSING: &str = "-";
+pub(super) const MISSING: &str = "-";
 
 /// What the columns of most tables are at least as wide as.
-const WIDTH: usize = 15;
+pub(super) const WIDTH: usize = 15;
 
-fn or_missing(value: Option<impl ToString>) -> String {
+pub(super) fn or_missing(value: Option<impl ToString>) -> String {
     value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
 }
 
 /// The width of a column that grows with its values.
-fn width<'a>(least: usize, values: impl IntoIterator<Item = &'a str>) -> usize {
+pub(super) fn width<'a>(least: usize, values: impl IntoIterator<Item = &'a str>) -> usize {
     let widths = values.into_iter().map(|value| value.chars().count());
     widths.max().unwrap_or(0).max(least)
 }
 
 /// A line of columns and their widths; nothing stands behind the last column, not even its padding where it has no
 /// width.
-fn line<'a>(text: &mut String, columns: impl IntoIterator<Item = (&'a str, usize)>) {
+pub(super) fn line<'a>(text: &mut String, columns: impl IntoIterator<Item = (&'a str, usize)>) {
     for (index, (value, width)) in columns.into_iter().enumerate() {
         let gap = if index == 0 { "" } else { " " };
         write!(text, "{gap}{value:width$}").expect("a string takes it");
@@ -184,145 +182,6 @@ pub(super) fn partitions_of(assignment: &[TopicPartitions]) -> Vec<TopicPartitio
     partitions
 }
 
-/// `topic:0,1;other:2`.
-fn assignment(assigned: &[TopicPartitions]) -> String {
-    let mut by_topic: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for at in partitions_of(assigned) {
-        by_topic
-            .entry(at.topic)
-            .or_default()
-            .push(at.partition.to_string());
-    }
-    let topics = by_topic.into_iter();
-    let topics: Vec<String> = topics
-        .map(|(topic, indexes)| format!("{topic}:{}", indexes.join(",")))
-        .collect();
-    match topics.is_empty() {
-        true => MISSING.to_owned(),
-        false => topics.join(";"),
-    }
-}
-
-pub(super) fn members(group: &GroupDescription, verbose: bool) -> String {
-    let rows: Vec<MemberRow> = group
-        .members
-        .iter()
-        .map(|member| MemberRow::of(member, group))
-        .collect();
-    let of = |column: fn(&MemberRow) -> &str, least| width(least, rows.iter().map(column));
-    let widths = MemberWidths {
-        group: width(WIDTH, [&*group.id]),
-        id: of(|row| &row.id, WIDTH),
-        instance_id: of(|row| &row.instance_id, 17),
-        host: of(|row| &row.host, WIDTH),
-        client_id: of(|row| &row.client_id, WIDTH),
-        current: of(|row| &row.current, 20),
-        target: of(|row| &row.target, 20),
-    };
-    let shown = MemberColumns {
-        instance_id: rows.iter().any(|row| !row.instance_id.is_empty()),
-        verbose,
-        // Only of interest while members of both protocols are there.
-        upgraded: rows.iter().any(|row| row.upgraded == "true")
-            && rows.iter().any(|row| row.upgraded == "false"),
-    };
-    let mut text = "\n".to_owned();
-    let head = MemberRow::head();
-    for (group, row) in
-        std::iter::once(("GROUP", &head)).chain(rows.iter().map(|row| (&*group.id, row)))
-    {
-        row.write(&mut text, group, &widths, &shown);
-    }
-    text
-}
-
-/// A member as columns.
-struct MemberRow {
-    id: String,
-    instance_id: String,
-    host: String,
-    client_id: String,
-    partitions: String,
-    epoch: String,
-    current: String,
-    target_epoch: String,
-    target: String,
-    upgraded: String,
-}
-
-struct MemberWidths {
-    group: usize,
-    id: usize,
-    instance_id: usize,
-    host: usize,
-    client_id: usize,
-    current: usize,
-    target: usize,
-}
-
-struct MemberColumns {
-    instance_id: bool,
-    verbose: bool,
-    upgraded: bool,
-}
-
-impl MemberRow {
-    fn head() -> Self {
-        Self {
-            id: "CONSUMER-ID".to_owned(),
-            instance_id: "GROUP-INSTANCE-ID".to_owned(),
-            host: "HOST".to_owned(),
-            client_id: "CLIENT-ID".to_owned(),
-            partitions: "#PARTITIONS".to_owned(),
-            epoch: "CURRENT-EPOCH".to_owned(),
-            current: "CURRENT-ASSIGNMENT".to_owned(),
-            target_epoch: "TARGET-EPOCH".to_owned(),
-            target: "TARGET-ASSIGNMENT".to_owned(),
-            upgraded: "UPGRADED".to_owned(),
-        }
-    }
-
-    fn of(member: &MemberDescription, group: &GroupDescription) -> Self {
-        let epochs: Option<&MemberEpochs> = member.epochs.as_ref();
-        let target = epochs.map_or(&[][..], |epochs| &epochs.target_assignment);
-        Self {
-            id: member.id.clone(),
-            instance_id: member.instance_id.clone().unwrap_or_default(),
-            host: member.host.clone(),
-            client_id: member.client_id.clone(),
-            partitions: partitions_of(&member.assignment).len().to_string(),
-            epoch: or_missing(epochs.map(|epochs| epochs.member)),
-            current: assignment(&member.assignment),
-            target_epoch: or_missing(group.epochs.map(|epochs| epochs.target_assignment)),
-            target: assignment(target),
-            upgraded: or_missing(epochs.and_then(|epochs| epochs.is_upgraded)),
-        }
-    }
-
-    fn write(&self, text: &mut String, group: &str, widths: &MemberWidths, shown: &MemberColumns) {
-        let mut columns = vec![(group, widths.group), (&*self.id, widths.id)];
-        columns.extend(
-            shown
-                .instance_id
-                .then_some((&*self.instance_id, widths.instance_id)),
-        );
-        columns.extend([
-            (&*self.host, widths.host),
-            (&self.client_id, widths.client_id),
-        ]);
-        columns.push((&self.partitions, WIDTH));
-        if shown.verbose {
-            columns.extend([(&*self.epoch, WIDTH), (&self.current, widths.current)]);
-            columns.extend([(&*self.target_epoch, WIDTH), (&self.target, widths.target)]);
-            columns.extend(shown.upgraded.then_some((&*self.upgraded, 0)));
-        } else {
-            // A space stands where more columns could begin.
-            columns.push(("", 0));
-        }
-        line(text, columns);
-    }
-}
-
 pub(super) fn state(group: &GroupDescription, verbose: bool) -> String {
     let endpoint = &group.coordinator.endpoint;
     let coordinator = format!(
@@ -370,63 +229,6 @@ pub(super) fn state(group: &GroupDescription, verbose: bool) -> String {
     text
 }
 
-pub(super) fn new_offsets(plans: &[(String, NewOffsets)]) -> String {
-    let mut text = "\n".to_owned();
-    if plans.is_empty() {
-        return text;
-    }
-    let rows = || {
-        plans
-            .iter()
-            .flat_map(|(group, offsets)| offsets.iter().map(move |row| (group, row)))
-    };
-    let group_width = width(WIDTH, plans.iter().map(|(group, _)| &**group));
-    let topic_width = width(WIDTH, rows().map(|(_, (at, _))| &*at.topic));
-    let mut row = |group: &str, topic: &str, partition: &str, offset: &str| {
-        let names = [(group, group_width), (topic, topic_width)];
-        line(
-            &mut text,
-            names.into_iter().chain([(partition, 10), (offset, 0)]),
-        );
-    };
-    row("GROUP", "TOPIC", "PARTITION", "NEW-OFFSET");
-    for (group, (at, offset)) in rows() {
-        row(
-            group,
-            &at.topic,
-            &at.partition.to_string(),
-            &offset.to_string(),
-        );
-    }
-    text
-}
-
-/// The rows of a file for `--from-file`, without the group where there is just one.
-pub(super) fn export(plans: &[(String, NewOffsets)], without_group: bool) -> String {
-    let mut text = String::new();
-    for (group, offsets) in plans {
-        for (at, offset) in offsets {
-            if !without_group {
-                write!(text, "{},", field(group)).expect("a string takes it");
-            }
-            let topic = field(&at.topic);
-            writeln!(text, "{topic},{},{offset}", at.partition).expect("a string takes it");
-        }
-    }
-    text.push('\n');
-    text
-}
-
-/// Quoted where the reference's writer quotes: for what stands before `-` in ASCII, and where it does not look.
-fn field(value: &str) -> String {
-    const LOOKED_AT_MAX: usize = 24;
-    let plain = value.encode_utf16().count() <= LOOKED_AT_MAX && value.chars().all(|c| c >= '-');
-    match plain {
-        true => value.to_owned(),
-        false => format!("\"{}\"", value.replace('"', "\"\"")),
-    }
-}
-
 /// The table of deleted offsets; a topic that is not known has no partition.
 pub(super) fn deletions(
     rows: &[(String, Option<i32>, Result<(), ottla_client::ApiError>)],
@@ -468,115 +270,4 @@ pub(super) fn deletion_head(group: &str, error: Option<ErrorCode>) -> String {
         Some(code) => format!("Encountered some unknown error: {}", code.name()),
     };
     format!("\nError: {reason}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use ottla_client::admin::GroupEpochs;
-    use ottla_client::cluster::Broker;
-
-    use super::*;
-
-    fn member(id: &str, instance_id: Option<&str>, is_upgraded: Option<bool>) -> MemberDescription {
-        let assignment = vec![
-            TopicPartitions {
-                topic: "b".to_owned(),
-                partitions: vec![10, 9],
-            },
-            TopicPartitions {
-                topic: "a".to_owned(),
-                partitions: vec![0],
-            },
-        ];
-        MemberDescription {
-            id: id.to_owned(),
-            instance_id: instance_id.map(str::to_owned),
-            client_id: "client".to_owned(),
-            host: "/127.0.0.1".to_owned(),
-            epochs: is_upgraded.map(|is_upgraded| MemberEpochs {
-                member: 7,
-                target_assignment: assignment.clone(),
-                is_upgraded: Some(is_upgraded),
-            }),
-            assignment,
-        }
-    }
-
-    fn group(members: Vec<MemberDescription>) -> GroupDescription {
-        let endpoint = ottla_client::conn::Endpoint::new("localhost", 9092);
-        GroupDescription {
-            id: "g".to_owned(),
-            state: "Stable".to_owned(),
-            kind: "Consumer",
-            protocol_type: "consumer".to_owned(),
-            assignor: "uniform".to_owned(),
-            coordinator: Broker {
-                id: ottla_protocol::types::BrokerId(1),
-                endpoint,
-                rack: None,
-            },
-            members,
-            epochs: Some(GroupEpochs {
-                group: 8,
-                target_assignment: 8,
-            }),
-        }
-    }
-
-    #[test]
-    fn instances_are_shown_where_a_member_is_one() {
-        let members = vec![member("m1", Some("i1"), None), member("m2", None, None)];
-        assert_eq!(
-            members_text(members, false),
-            "
-GROUP           CONSUMER-ID     GROUP-INSTANCE-ID HOST            CLIENT-ID       #PARTITIONS     
-g               m1              i1                /127.0.0.1      client          3               
-g               m2                                /127.0.0.1      client          3               
-"
-        );
-    }
-
-    #[test]
-    fn who_still_speaks_the_old_protocol_is_shown_while_others_do_not() {
-        let both = vec![
-            member("m1", None, Some(true)),
-            member("m2", None, Some(false)),
-        ];
-        let text = members_text(both, true);
-        let ends: Vec<&str> = text
-            .lines()
-            .filter_map(|line| line.split(' ').next_back())
-            .collect();
-        assert_eq!(ends, ["", "UPGRADED", "true", "false"]);
-        assert!(text.contains(
-            " 7               a:0;b:9,10           8               a:0;b:9,10           true"
-        ));
-        let text = members_text(vec![member("m1", None, Some(true))], true);
-        assert!(!text.contains("UPGRADED"));
-    }
-
-    fn members_text(list: Vec<MemberDescription>, verbose: bool) -> String {
-        members(&group(list), verbose)
-    }
-
-    #[test]
-    fn an_exported_name_is_quoted_where_it_has_to_be_and_where_it_is_long() {
-        let offsets = |topic: &str| vec![(TopicPartition::new(topic, 0), 5)];
-        let long = "a-topic-with-a-rather-long-name";
-        for (group, topic, without_group, text) in [
-            ("g", "t", true, "t,0,5\n\n"),
-            ("g", "t", false, "g,t,0,5\n\n"),
-            ("a,\"b", "t", false, "\"a,\"\"b\",t,0,5\n\n"),
-            (
-                "g",
-                long,
-                true,
-                "\"a-topic-with-a-rather-long-name\",0,5\n\n",
-            ),
-        ] {
-            let plans = [(group.to_owned(), offsets(topic))];
-            assert_eq!(export(&plans, without_group), text);
-        }
-        assert_eq!(export(&[], true), "\n");
-    }
 }

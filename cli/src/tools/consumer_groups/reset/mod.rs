@@ -14,13 +14,13 @@ use super::ended::{Ended, Problem, Wrapped};
 use super::list;
 use super::partitions;
 use super::plan::{Groups, TopicScope};
-use super::render;
 use crate::context::Context;
 use crate::java_order;
 use crate::stop::Failure;
 
 mod file;
 mod log;
+mod render;
 mod target;
 mod time;
 
@@ -66,7 +66,7 @@ pub(super) async fn reset(reset: &Reset, admin: &Admin, cx: &mut Context) -> Res
     }
     let text = match reset.export {
         true => render::export(&plans, reset.groups.is_one()),
-        false => render::new_offsets(&plans),
+        false => render::table(&plans),
     };
     Ok(cx.out.write_all(text.as_bytes())?)
 }
