@@ -7,6 +7,7 @@ use ottla_client::admin::{
     Admin, CommittedOffset, GroupDescription, Isolation, MemberDescription, OffsetSpec,
     TopicPartition,
 };
+use ottla_protocol::errors::ErrorCode;
 
 use super::ended::{Ended, Wrapped};
 use super::list;
@@ -29,7 +30,14 @@ pub(super) async fn describe(
         .map_err(wrapped.failed("describeConsumerGroups"))?;
     let mut groups = BTreeMap::new();
     for (id, outcome) in outcomes {
-        let group = outcome.map_err(wrapped.refused())?;
+        let group = outcome.map_err(|error| {
+            let is_missing = error.code == ErrorCode::GroupIdNotFound;
+            let mut problem = wrapped.refused()(error);
+            if is_missing {
+                problem.failure = problem.failure.hint("--list shows the groups there are.");
+            }
+            problem
+        })?;
         let rows = match description.view {
             View::Offsets => offset_rows(&group, admin).await?,
             View::Members | View::State => Vec::new(),

@@ -1,6 +1,7 @@
 //! From options to what shall be done. Pure, but for the file of new offsets and the clock.
 
 use super::Args;
+use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
 use crate::jopt;
 use crate::stop::Stop;
@@ -96,7 +97,7 @@ impl Listing {
     }
 }
 
-pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
+pub(super) fn plan(args: &Args) -> Result<Plan, Ended> {
     let groups = match args.all_groups {
         true => Groups::All,
         false => Groups::These(args.group.clone()),

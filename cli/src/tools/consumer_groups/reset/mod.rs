@@ -59,6 +59,9 @@ pub(super) async fn reset(reset: &Reset, admin: &Admin, cx: &mut Context) -> Res
             Some(state) => {
                 let only = format!("Assignments can only be reset if the group '{id}' is inactive");
                 writeln!(cx.out, "\nError: {only}, but the current state is {state}.")?;
+                cx.warn(format!(
+                    "Group {id} has members; end them, or wait until their session is over."
+                ));
                 Vec::new()
             }
         };

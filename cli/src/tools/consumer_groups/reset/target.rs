@@ -8,7 +8,7 @@ use ottla_client::admin::{Admin, TopicPartition};
 
 use super::super::Args;
 use super::super::describe;
-use super::super::ended::Ended;
+use super::super::ended::{Ended, Problem};
 use super::{NewOffsets, file, log, time};
 use crate::context::Context;
 use crate::jopt;
@@ -33,7 +33,7 @@ pub(in super::super) enum Target {
 
 impl Target {
     /// Exactly one is given.
-    pub(in super::super) fn of(args: &Args) -> Result<Self, Stop> {
+    pub(in super::super) fn of(args: &Args) -> Result<Self, Ended> {
         let shift_by = jopt::number("shift-by", &args.shift_by)?;
         // The reference takes the first of these where they are repeated.
         let first =
@@ -142,8 +142,12 @@ async fn current(
     Ok(offsets)
 }
 
-impl From<time::NoTime> for Stop {
+impl From<time::NoTime> for Ended {
     fn from(error: time::NoTime) -> Self {
-        Failure::new(error.sentence).hint(error.hint).into()
+        Problem {
+            sentence: error.sentence,
+            failure: Failure::new(error.plainly).hint(error.hint),
+        }
+        .into()
     }
 }

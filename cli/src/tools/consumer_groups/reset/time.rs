@@ -9,7 +9,10 @@ use regex::{Captures, Regex};
 /// A text that is no time, or no duration.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoTime {
+    /// The reference's words.
     pub(super) sentence: String,
+    /// Ours.
+    pub(super) plainly: String,
     pub(super) hint: &'static str,
 }
 
@@ -37,16 +40,18 @@ pub(super) fn datetime_ms(text: &str) -> Result<i64, NoTime> {
             sentence: "java.text.ParseException: Error parsing timestamp. It does not contain a 'T' according to \
                        ISO8601 format"
                 .to_owned(),
+            plainly: format!("'{text}' is no time"),
             hint,
         });
     };
-    let text = match time.contains(['+', '-', 'Z']) {
+    let zoned = match time.contains(['+', '-', 'Z']) {
         true => text.to_owned(),
         false => format!("{text}Z"),
     };
-    let parsed = DATETIME.captures(&text).and_then(|found| instant(&found));
+    let parsed = DATETIME.captures(&zoned).and_then(|found| instant(&found));
     parsed.ok_or_else(|| NoTime {
-        sentence: format!("java.text.ParseException: Unparseable date: \"{text}\""),
+        sentence: format!("java.text.ParseException: Unparseable date: \"{zoned}\""),
+        plainly: format!("'{text}' is no time"),
         hint,
     })
 }
@@ -79,6 +84,7 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, NoTime> {
     let parsed = DURATION.captures(text).and_then(|found| length(&found));
     parsed.ok_or_else(|| NoTime {
         sentence: "Text cannot be parsed to a Duration".to_owned(),
+        plainly: format!("'{text}' is no duration"),
         hint: "Write P7D for seven days, PT1H30M for one hour and a half, P1DT12H for both kinds.",
     })
 }
@@ -175,6 +181,17 @@ mod tests {
             "PT99999999999999999H",
         ] {
             assert!(duration_ms(text).is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_time_or_is_none(
+            text in r"(-?[0-9]{1,21}|[-+PTDHMSZ:.,]|\PC){0,16}", year in 0..20_000, number in i64::MIN..i64::MAX
+        ) {
+            let _ = (datetime_ms(&text), duration_ms(&text));
+            let _ = datetime_ms(&format!("{year}-12-31T23:59:59.999-18:00"));
+            let _ = duration_ms(&format!("-P{number}DT{number}H{number}M{number}.9S"));
         }
     }
 }
