@@ -112,7 +112,7 @@ pub fn refused(error: ApiError) -> Failure {
     Failure::new(error.text())
 }
 
-fn capitalized(text: impl ToString) -> String {
+pub fn capitalized(text: impl ToString) -> String {
     let text = text.to_string();
     let mut chars = text.chars();
     match chars.next() {

@@ -69,6 +69,18 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     Ok(result)
 }
 
+/// The same for work that may be held up by standard output: a thread beside it keeps connections and memberships of
+/// groups alive meanwhile.
+pub fn block_on_beside<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(result)
+}
+
 #[test]
 fn what_others_wrote_cannot_steer_the_terminal() {
     assert_eq!(without_escapes("a\tb\nc ä"), "a\tb\nc ä");

@@ -122,6 +122,33 @@ pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
     Ok(properties)
 }
 
+/// `KEY=VALUE` words. Those without `=` are dropped without a word, as in the reference.
+pub fn pairs(words: &[String]) -> impl Iterator<Item = (String, String)> {
+    words
+        .iter()
+        .filter_map(|word| word.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+}
+
+pub fn set(properties: &mut Vec<(String, String)>, key: &str, value: String) {
+    properties.retain(|(present, _)| present != key);
+    properties.push((key.to_owned(), value));
+}
+
+/// An option wins over a property, a property over the option's default.
+pub fn set_unless_given(
+    properties: &mut Vec<(String, String)>,
+    key: &str,
+    option: Option<String>,
+    default: &str,
+) {
+    match option {
+        Some(value) => set(properties, key, value),
+        None if properties.iter().any(|(present, _)| present == key) => {}
+        None => set(properties, key, default.to_owned()),
+    }
+}
+
 /// `HOST:PORT,HOST:PORT`: the shape only, names are resolved when a connection is made.
 pub fn check_bootstrap_servers(list: &str) -> Result<(), OptionError> {
     let wrong = |address: &str| {

@@ -44,18 +44,24 @@ impl TopicFilter {
         let quotes = ['"', '\''];
         let cleaned = list.trim().replace(',', "|").replace(' ', "");
         let cleaned = cleaned.trim_start_matches(quotes).trim_end_matches(quotes);
-        let pattern = Regex::new(&format!("^(?:{cleaned})$")).map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim();
-            Failure::new(format!("{cleaned} is an invalid regex."))
-                .hint(reason.strip_prefix("error: ").unwrap_or(reason).to_owned())
-        })?;
-        Ok(Self { pattern })
+        Ok(Self {
+            pattern: whole_name(cleaned)?,
+        })
     }
 
     pub fn allows(&self, topic: &str) -> bool {
         self.pattern.is_match(topic)
     }
+}
+
+/// A regular expression that has to match the whole name of a topic.
+pub fn whole_name(pattern: &str) -> Result<Regex, Failure> {
+    Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().last().unwrap_or_default().trim();
+        Failure::new(format!("{pattern} is an invalid regex."))
+            .hint(reason.strip_prefix("error: ").unwrap_or(reason).to_owned())
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::tool::Tool;
 
 pub mod broker_api_versions;
 pub mod configs;
+pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
 pub mod get_offsets;
@@ -13,6 +14,7 @@ pub const TOOLS: &[Tool] = &[
     topics::TOOL,
     configs::TOOL,
     console_producer::TOOL,
+    console_consumer::TOOL,
     consumer_groups::TOOL,
     get_offsets::TOOL,
     broker_api_versions::TOOL,

@@ -19,7 +19,7 @@ use ottla_client::producer::{BatchReport, Producer, ProducerSettings};
 use crate::connect::warn_of_unknown;
 use crate::context::{self, Context};
 use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use line_reader::LineReader;
@@ -250,14 +250,6 @@ fn plan(args: &Args) -> Result<Plan, Stop> {
     })
 }
 
-/// `KEY=VALUE` words. Those without `=` are dropped without a word, as in the reference.
-fn pairs(words: &[String]) -> impl Iterator<Item = (String, String)> {
-    words
-        .iter()
-        .filter_map(|word| word.split_once('='))
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-}
-
 /// The file, the properties of the command line, and on top of both what has an option of its own: always where it was
 /// given, with the option's default where nobody named the key.
 fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, String)>, Stop> {
@@ -272,15 +264,9 @@ fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, Stri
         Some(name) => name,
     };
     set(&mut properties, "compression.type", codec.to_owned());
-    let default_id = "console-producer".to_owned();
-    set_unless_given(&mut properties, "client.id", None, default_id);
+    set_unless_given(&mut properties, "client.id", None, "console-producer");
     let acks = jopt::one("request-required-acks", &args.request_required_acks)?;
-    set_unless_given(
-        &mut properties,
-        "acks",
-        acks.map(str::to_owned),
-        "-1".to_owned(),
-    );
+    set_unless_given(&mut properties, "acks", acks.map(str::to_owned), "-1");
     for (key, name, values, default) in [
         ("linger.ms", "timeout", &args.timeout, 1000),
         (
@@ -329,28 +315,9 @@ fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, Stri
         ("max.block.ms", "max-block-ms", &args.max_block_ms, 60_000),
     ] {
         let given = jopt::number::<i64>(name, values)?.map(|number| number.to_string());
-        set_unless_given(&mut properties, key, given, default.to_string());
+        set_unless_given(&mut properties, key, given, &default.to_string());
     }
     Ok(properties)
-}
-
-fn set(properties: &mut Vec<(String, String)>, key: &str, value: String) {
-    properties.retain(|(present, _)| present != key);
-    properties.push((key.to_owned(), value));
-}
-
-/// An option wins over a property, a property over the option's default.
-fn set_unless_given(
-    properties: &mut Vec<(String, String)>,
-    key: &str,
-    option: Option<String>,
-    default: String,
-) {
-    match option {
-        Some(value) => set(properties, key, value),
-        None if properties.iter().any(|(present, _)| present == key) => {}
-        None => set(properties, key, default),
-    }
 }
 
 async fn send_lines(

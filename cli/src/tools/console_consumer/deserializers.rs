@@ -1,0 +1,270 @@
+//! Bytes as the text that Java makes of them: `Deserializer.deserialize(…).toString()` of the reference's classes.
+//!
+//! A null is deserialized too, as the bytes of the null literal: that is what the reference does, and why a
+//! `LongDeserializer` fails on a tombstone.
+
+use std::fmt;
+use std::io::Write;
+
+use thiserror::Error;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deserializer {
+    Boolean,
+    /// Java prints the address of an array, which is of no use: these are the bytes themselves.
+    ByteArray,
+    ByteBuffer,
+    Bytes,
+    Double,
+    Float,
+    Integer,
+    Long,
+    Short,
+    String,
+    Uuid,
+    Void,
+}
+
+/// Everything before the name of a class.
+const PACKAGE: &str = "org.apache.kafka.common.serialization.";
+
+const CLASSES: [(&str, Deserializer); 12] = [
+    ("BooleanDeserializer", Deserializer::Boolean),
+    ("ByteArrayDeserializer", Deserializer::ByteArray),
+    ("ByteBufferDeserializer", Deserializer::ByteBuffer),
+    ("BytesDeserializer", Deserializer::Bytes),
+    ("DoubleDeserializer", Deserializer::Double),
+    ("FloatDeserializer", Deserializer::Float),
+    ("IntegerDeserializer", Deserializer::Integer),
+    ("LongDeserializer", Deserializer::Long),
+    ("ShortDeserializer", Deserializer::Short),
+    ("StringDeserializer", Deserializer::String),
+    ("UUIDDeserializer", Deserializer::Uuid),
+    ("VoidDeserializer", Deserializer::Void),
+];
+
+/// The messages are the reference's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum DeserializeError {
+    #[error("Size of data received by {class} is not {size}")]
+    Size { class: &'static str, size: usize },
+    #[error("Unexpected byte received by BooleanDeserializer: {0}")]
+    NoBoolean(i8),
+    #[error("Error parsing data into UUID")]
+    NoUuid,
+    #[error("Data should be null for a VoidDeserializer.")]
+    NotVoid,
+}
+
+impl Deserializer {
+    /// The class of this full name; `Err` says what to tell the user instead.
+    pub(super) fn of_class(class: &str) -> Result<Self, String> {
+        let named = |name: &str| CLASSES.iter().find(|(known, _)| *known == name);
+        if let Some((_, deserializer)) = class.strip_prefix(PACKAGE).and_then(named) {
+            return Ok(*deserializer);
+        }
+        let advice = match named(class) {
+            Some((name, _)) => format!("Did you mean {PACKAGE}{name}?"),
+            None => {
+                let names: Vec<&str> = CLASSES.iter().map(|(name, _)| *name).collect();
+                format!("Built in are, in {PACKAGE}: {}.", names.join(", "))
+            }
+        };
+        Err(format!(
+            "There is no deserializer {class}; the bytes are shown as they are. {advice}"
+        ))
+    }
+
+    pub(super) fn write(self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DeserializeError> {
+        match self {
+            Self::ByteArray => out.extend_from_slice(bytes),
+            Self::String => match str::from_utf8(bytes) {
+                Ok(text) => out.extend_from_slice(text.as_bytes()),
+                Err(_) => out.extend_from_slice(String::from_utf8_lossy(bytes).as_bytes()),
+            },
+            Self::Bytes => bytes.iter().for_each(|byte| put_escaped(*byte, out)),
+            Self::ByteBuffer => {
+                let length = bytes.len();
+                put(
+                    out,
+                    format_args!("java.nio.HeapByteBuffer[pos=0 lim={length} cap={length}]"),
+                );
+            }
+            Self::Short => {
+                let number = i16::from_be_bytes(sized("ShortDeserializer", bytes)?);
+                put(out, format_args!("{number}"));
+            }
+            Self::Integer => {
+                let number = i32::from_be_bytes(sized("IntegerDeserializer", bytes)?);
+                put(out, format_args!("{number}"));
+            }
+            Self::Long => {
+                let number = i64::from_be_bytes(sized("LongDeserializer", bytes)?);
+                put(out, format_args!("{number}"));
+            }
+            Self::Float => {
+                let number = f32::from_be_bytes(sized("FloatDeserializer", bytes)?);
+                let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
+                put_float(is_plain, format!("{number:?}"), format!("{number:E}"), out);
+            }
+            Self::Double => {
+                let number = f64::from_be_bytes(sized("DoubleDeserializer", bytes)?);
+                let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
+                put_float(is_plain, format!("{number:?}"), format!("{number:E}"), out);
+            }
+            Self::Boolean => match sized("BooleanDeserializer", bytes)? {
+                [0] => out.extend_from_slice(b"false"),
+                [1] => out.extend_from_slice(b"true"),
+                [other] => return Err(DeserializeError::NoBoolean(other.cast_signed())),
+            },
+            Self::Uuid => {
+                let uuid = str::from_utf8(bytes).ok().and_then(parse_uuid);
+                let uuid = uuid.ok_or(DeserializeError::NoUuid)?;
+                put(out, format_args!("{uuid}"));
+            }
+            Self::Void => return Err(DeserializeError::NotVoid),
+        }
+        Ok(())
+    }
+}
+
+/// Formats into a vector, which takes everything.
+pub(super) fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    out.write_fmt(text).ok();
+}
+
+fn sized<const SIZE: usize>(
+    class: &'static str,
+    bytes: &[u8],
+) -> Result<[u8; SIZE], DeserializeError> {
+    bytes
+        .try_into()
+        .map_err(|_| DeserializeError::Size { class, size: SIZE })
+}
+
+/// As `Bytes.toString` has it: printable ASCII but the backslash, the rest as `\xNN`.
+fn put_escaped(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'\\' | 0..b' ' | 0x7f.. => put(out, format_args!("\\x{byte:02X}")),
+        printable => out.push(printable),
+    }
+}
+
+/// The shortest digits that tell the number from its neighbours, with a point between 0.001 and ten million and in
+/// computerized scientific notation beyond, always with a digit behind the point.
+fn put_float(is_plain: bool, plain: String, scientific: String, out: &mut Vec<u8>) {
+    let text = match scientific.split_once('E') {
+        _ if is_plain => plain,
+        Some((mantissa, _)) if mantissa.contains('.') => scientific,
+        Some((mantissa, exponent)) => format!("{mantissa}.0E{exponent}"),
+        None => scientific.replace("inf", "Infinity"),
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+struct JavaUuid([u64; 5]);
+
+impl fmt::Display for JavaUuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e] = self.0;
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+    }
+}
+
+/// As lenient as `UUID.fromString`: five groups of hexadecimal digits, of each of which the last ones count.
+fn parse_uuid(text: &str) -> Option<JavaUuid> {
+    const MASKS: [u64; 5] = [0xffff_ffff, 0xffff, 0xffff, 0xffff, 0xffff_ffff_ffff];
+    if text.len() > 36 {
+        return None;
+    }
+    let mut groups = text.split('-');
+    let mut parts = [0; 5];
+    for (part, mask) in parts.iter_mut().zip(MASKS) {
+        let group = groups.next()?;
+        if group.starts_with('+') {
+            return None;
+        }
+        *part = i64::from_str_radix(group, 16).ok()?.cast_unsigned() & mask;
+    }
+    groups.next().is_none().then_some(JavaUuid(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(class: &str, bytes: &[u8]) -> String {
+        let deserializer = Deserializer::of_class(&format!("{PACKAGE}{class}Deserializer"))
+            .expect("a built-in class");
+        let mut out = Vec::new();
+        match deserializer.write(bytes, &mut out) {
+            Ok(()) => String::from_utf8(out).expect("text"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn numbers_are_big_endian_and_have_their_size() {
+        assert_eq!(text("Long", b"12345678"), "3544952156018063160");
+        assert_eq!(text("Integer", &(-7i32).to_be_bytes()), "-7");
+        assert_eq!(text("Integer", b"null"), "1853189228");
+        assert_eq!(text("Short", &[0x7f, 0xff]), "32767");
+        assert_eq!(
+            text("Long", b"v1"),
+            "Size of data received by LongDeserializer is not 8"
+        );
+        assert_eq!(text("Boolean", &[1]), "true");
+        assert_eq!(
+            text("Boolean", &[0xff]),
+            "Unexpected byte received by BooleanDeserializer: -1"
+        );
+    }
+
+    #[test]
+    fn floating_point_numbers_look_as_java_prints_them() {
+        for (number, expected) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (0.001, "0.001"),
+            (0.000_999, "9.99E-4"),
+            (1_234_567.5, "1234567.5"),
+            (9_999_999.0, "9999999.0"),
+            (1e7, "1.0E7"),
+            (-1.25e-10, "-1.25E-10"),
+            (f64::MAX, "1.7976931348623157E308"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(text("Double", &number.to_be_bytes()), expected);
+        }
+        assert_eq!(text("Float", &0.1f32.to_be_bytes()), "0.1");
+        assert_eq!(text("Float", &1e10f32.to_be_bytes()), "1.0E10");
+    }
+
+    #[test]
+    fn text_bytes_and_uuids() {
+        assert_eq!(text("String", b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(text("Bytes", b"a\\\x00\xe4~"), "a\\x5C\\x00\\xE4~");
+        assert_eq!(
+            text("ByteBuffer", b"abc"),
+            "java.nio.HeapByteBuffer[pos=0 lim=3 cap=3]"
+        );
+        let uuid = "123e4567-e89b-12d3-a456-426614174000";
+        assert_eq!(text("UUID", uuid.as_bytes()), uuid);
+        assert_eq!(
+            text("UUID", b"1-2-3-4-5"),
+            "00000001-0002-0003-0004-000000000005"
+        );
+        assert_eq!(text("UUID", b"1-2-3-4"), "Error parsing data into UUID");
+        assert!(text("Void", b"").starts_with("Data should be null"));
+    }
+
+    #[test]
+    fn a_class_needs_its_package() {
+        let advice = Deserializer::of_class("LongDeserializer").expect_err("no package");
+        assert!(advice.contains("org.apache.kafka.common.serialization.LongDeserializer"));
+        assert!(Deserializer::of_class("no.Such").is_err());
+    }
+}

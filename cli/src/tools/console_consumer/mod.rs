@@ -1,0 +1,90 @@
+//! `kafka-console-consumer`: records of topics as lines on standard output.
+//!
+//! Always: what a group has committed was written before, and a tool that ends says farewell to its group. A time-out
+//! and a broker that refuses leave the exit status at 0, as in the reference; a record that cannot be shown ends with
+//! 1, a signal with 128 and its number.
+
+mod args;
+mod deserializers;
+mod formatter;
+mod plan;
+mod reading;
+mod signals;
+
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use ottla_client::config::{ClientKind, Patience};
+use ottla_client::consumer::ConsumerSettings;
+
+use crate::connect::warn_of_unknown;
+use crate::context::{self, Context};
+use crate::options;
+use crate::stop::{Failure, Stop};
+use crate::tool::Tool;
+use args::Args;
+use plan::Plan;
+use reading::End;
+
+pub const TOOL: Tool = Tool {
+    name: "console-consumer",
+    link: "kafka-console-consumer",
+    about: "Show records of topics",
+    command: Args::command,
+    run,
+};
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let mut args: Args = options::start(words)?;
+    args::check(&args)?;
+    args::rename_old_options(&mut args, cx)?;
+    let plan = plan::plan(&args)?;
+    let settings = ClientKind::Consumer
+        .settings(plan.properties.iter().map(|(key, value)| (key, value)))
+        .map_err(unusable)?;
+    for key in settings.unknown() {
+        warn_of_unknown(key, cx);
+    }
+    for warning in &plan.warnings {
+        cx.warn(warning);
+    }
+    let cluster = ClientKind::Consumer
+        .cluster_settings(&settings, Patience::Prompt)
+        .map_err(unusable)?;
+    let consumer = ConsumerSettings::from_config(&settings).map_err(unusable)?;
+    let (count, end) = context::block_on_beside(reading::read(&plan, cluster, consumer, cx))?;
+    finish(&plan, count, end, cx)
+}
+
+fn unusable(error: impl ToString) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// Says why it is over, how much there was, and with what status the tool ends.
+fn finish(plan: &Plan, count: u64, end: End, cx: &mut Context) -> Result<(), Stop> {
+    let result = match end {
+        End::Enough => Ok(()),
+        End::TimedOut(after) => {
+            cx.warn(format!("No record came within {} ms.", after.as_millis()));
+            Ok(())
+        }
+        End::Refused(reason) => {
+            cx.warn(format!("Reading was given up: {reason}."));
+            Ok(())
+        }
+        End::Unusable(failure) => Err(failure.into()),
+        End::Unformattable(error) => {
+            let hint = "--skip-message-on-error goes on behind such a record.";
+            Err(Failure::new(error.to_string()).hint(hint).into())
+        }
+        End::Signal(status) => Err(Stop::Status(status)),
+        // A reader that went away has seen enough: no word about it.
+        End::Output(error) => return Err(Stop::Output(error)),
+    };
+    cx.warn(format!("Processed a total of {count} messages"));
+    if plan.tells_events {
+        writeln!(cx.out, "shutdown_complete")?;
+    }
+    result
+}

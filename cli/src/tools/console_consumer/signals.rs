@@ -1,0 +1,54 @@
+//! Signals that ask the tool to end: the first one in good order, the second at once.
+
+use std::io;
+use std::process;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+pub(super) struct Signals(watch::Receiver<Option<u8>>);
+
+impl Signals {
+    /// Begins to listen. Must be called within a tokio runtime.
+    pub(super) fn listen() -> io::Result<Self> {
+        let mut all = All {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        };
+        let (sender, first) = watch::channel(None);
+        tokio::spawn(async move {
+            let status = all.next().await;
+            sender.send_replace(Some(status));
+            // Output that nobody takes or a broker that is gone may hold up the good order.
+            let status = all.next().await;
+            process::exit(i32::from(status));
+        });
+        Ok(Self(first))
+    }
+
+    /// The exit status that the first signal asks for.
+    pub(super) async fn first(&mut self) -> u8 {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(status) => status.unwrap_or(1),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+struct All {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl All {
+    /// 128 and the signal's number.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+            _ = self.hangup.recv() => 129,
+        }
+    }
+}
