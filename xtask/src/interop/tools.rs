@@ -113,10 +113,8 @@ fn tell(bootstrap: &str) -> Result<()> {
         let outcome = match who {
             Ours => our_output(line, bootstrap).map(drop),
             Kafkas => kafkas_output(line, bootstrap).map(drop),
-            Both => same(
-                &our_output(line, bootstrap)?,
-                &kafkas_output(line, bootstrap)?,
-            ),
+            Both => our_output(line, bootstrap)
+                .and_then(|ours| same(&ours, &kafkas_output(line, bootstrap)?)),
         };
         if let Err(error) = outcome {
             let text = format!("{line}: {error:#}");
