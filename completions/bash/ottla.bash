@@ -22,6 +22,9 @@ _ottla() {
             ottla,configs)
                 cmd="ottla__subcmd__configs"
                 ;;
+            ottla,console-consumer)
+                cmd="ottla__subcmd__console__subcmd__consumer"
+                ;;
             ottla,console-producer)
                 cmd="ottla__subcmd__console__subcmd__producer"
                 ;;
@@ -51,6 +54,9 @@ _ottla() {
                 ;;
             ottla__subcmd__help,configs)
                 cmd="ottla__subcmd__help__subcmd__configs"
+                ;;
+            ottla__subcmd__help,console-consumer)
+                cmd="ottla__subcmd__help__subcmd__console__subcmd__consumer"
                 ;;
             ottla__subcmd__help,console-producer)
                 cmd="ottla__subcmd__help__subcmd__console__subcmd__producer"
@@ -83,7 +89,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="-h --help server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -186,6 +192,96 @@ _ottla() {
                     return 0
                     ;;
                 --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__console__subcmd__consumer)
+            opts="--bootstrap-server --topic --include --partition --offset --from-beginning --group --max-messages --timeout-ms --isolation-level --formatter --formatter-property --formatter-config --property --key-deserializer --value-deserializer --skip-message-on-error --enable-systest-events --command-property --command-config --consumer-property --consumer.config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --include)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partition)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-messages)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --isolation-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --formatter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --formatter-property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --formatter-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-deserializer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --value-deserializer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --consumer-property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --consumer.config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -403,7 +499,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -431,6 +527,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__configs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__console__subcmd__consumer)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

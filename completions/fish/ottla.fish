@@ -29,6 +29,7 @@ complete -c ottla -n "__fish_ottla_needs_command" -f -a "server" -d 'Run a broke
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "console-producer" -d 'Send lines of standard input to a topic'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "console-consumer" -d 'Show records of topics'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
@@ -123,6 +124,30 @@ complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l produce
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l sync -d 'Wait for the acknowledgement of each record before the next line is read'
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l help -d 'Print usage information'
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l version -d 'Print the version of Kafka whose tool this stands in for'
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l topic -d 'The topic to read' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l include -d 'Read all topics whose whole name matches a regular expression' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l partition -d 'Read one partition, without being a member of a group' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l offset -d 'Where to begin in the partition: a number, earliest, or latest [latest]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l group -d 'The consumer group to be a member of [console-consumer-NUMBER, which commits nothing]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l max-messages -d 'End after so many records' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l timeout-ms -d 'End when no record has come for so long' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l isolation-level -d 'read_uncommitted or read_committed [read_uncommitted]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter -d 'How to show records: DefaultMessageFormatter, LoggingMessageFormatter, NoOpMessageFormatter, OffsetsMessageFormatter, GroupMetadataMessageFormatter or TransactionLogMessageFormatter, all of them in org.apache.kafka.tools.consumer' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter-property -d 'A property of the formatter, KEY=VALUE: print.timestamp, print.partition, print.offset, print.delivery, print.epoch, print.headers, print.key, print.value (all true or false), key.separator, line.separator, headers.separator, null.literal, key.deserializer, value.deserializer, headers.deserializer' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter-config -d 'A file with properties of the formatter' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l property -d 'Old name of --formatter-property' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l key-deserializer -d 'How to read keys: a class of org.apache.kafka.common.serialization; the bytes as they are where none is named' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l value-deserializer -d 'The same for values' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l command-property -d 'A property of the consumer, KEY=VALUE' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l command-config -d 'A file with properties of the consumer' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l consumer-property -d 'Old name of --command-property' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l consumer.config -d 'Old name of --command-config' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l from-beginning -d 'Begin with the first record, where the group has no offset yet, instead of what comes next'
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l skip-message-on-error -d 'Go on behind a record that cannot be shown'
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l enable-systest-events -d 'Say on standard output when the tool is done'
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l timeout -d 'How long each question to the cluster may take; 30000 by default' -r
@@ -169,13 +194,14 @@ complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l help
 complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand install-links" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand version" -s h -l help -d 'Print help'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-consumer" -d 'Show records of topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
