@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use comfy_table::{Table, presets::NOTHING};
+
 use ottla_cli::{Context, Failure, Stop, Tool, jopt};
 
 /// Tools that need the broker's crates, and so live here and not in `ottla-cli`. One line each.
@@ -68,14 +70,14 @@ fn list(cx: &mut Context) -> Result<(), Stop> {
         ("help [TOOL]", "This list, or the options of a tool"),
         ("version", "The version of this binary"),
     ];
-    let lines = || all().map(|tool| (tool.name, tool.about)).chain(own);
-    let width = lines()
-        .map(|(name, _)| name.len())
-        .max()
-        .unwrap_or_default();
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    for (name, about) in all().map(|tool| (tool.name, tool.about)).chain(own) {
+        table.add_row([&format!(" {name}"), about]);
+    }
     writeln!(cx.out, "Usage: ottla TOOL [OPTIONS]\n")?;
-    for (name, about) in lines() {
-        writeln!(cx.out, "  {name:width$}  {about}")?;
+    for line in table.lines() {
+        writeln!(cx.out, "{}", line.trim_end())?;
     }
     Ok(())
 }

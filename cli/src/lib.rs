@@ -9,6 +9,7 @@ pub mod context;
 pub mod java_order;
 pub mod jopt;
 pub mod options;
+pub mod progress;
 pub mod stop;
 pub mod tool;
 pub mod tools;

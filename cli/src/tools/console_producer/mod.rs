@@ -20,6 +20,7 @@ use crate::connect::warn_of_unknown;
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
+use crate::progress::{Progress, stdin_bytes};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use line_reader::LineReader;
@@ -327,8 +328,10 @@ async fn send_lines(
     cx: &mut Context,
 ) -> Result<(), Stop> {
     let prompt = cx.stdin_is_terminal && cx.stdout_is_terminal;
+    let progress = Progress::of_bytes(stdin_bytes(), cx);
     let mut lines = Lines::of(io::stdin());
     let mut number = 0;
+    let mut sent_bytes = 0;
     loop {
         number += 1;
         if prompt {
@@ -338,6 +341,8 @@ async fn send_lines(
         let Some(line) = lines.next().await.map_err(unreadable)? else {
             return Ok(());
         };
+        sent_bytes += line.len() as u64 + 1;
+        progress.set(sent_bytes);
         let parsed = plan.reader.parse(line, number)?;
         let outcome = producer.send(parsed.record(&plan.topic)).await;
         let failed = match outcome {
@@ -349,7 +354,7 @@ async fn send_lines(
             }
         };
         if failed.is_some() || prompt {
-            troubles.tell(&plan.topic, cx);
+            progress.aside(|| troubles.tell(&plan.topic, cx));
         }
     }
 }

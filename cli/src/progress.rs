@@ -1,0 +1,98 @@
+//! A bar on standard error for work that takes long: only where a person looks at it, so that scripts, pipes and
+//! recorded output never see one.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::context::Context;
+
+/// Progress towards a known end, or nothing at all. It disappears when it is dropped.
+pub struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// Counts bytes of a file.
+    pub fn of_bytes(total: Option<u64>, cx: &Context) -> Self {
+        Self::new(
+            total,
+            cx,
+            "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+        )
+    }
+
+    /// Counts records up to a number that was asked for. Where the records themselves go to the terminal, they are
+    /// progress enough.
+    pub fn of_records(total: Option<u64>, cx: &Context) -> Self {
+        let total = total.filter(|_| !cx.stdout_is_terminal);
+        Self::new(
+            total,
+            cx,
+            "{bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left",
+        )
+    }
+
+    fn new(total: Option<u64>, cx: &Context, template: &str) -> Self {
+        let Some(total) = total.filter(|_| cx.stderr_is_terminal) else {
+            return Self(None);
+        };
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
+    /// So much is done. Cheap: most calls draw nothing.
+    pub fn set(&self, done: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(done);
+        }
+    }
+
+    /// Runs what writes to standard error without the bar in between.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Size of standard input where it is a file.
+pub fn stdin_bytes() -> Option<u64> {
+    let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+    let metadata = file.metadata().ok()?;
+    metadata.is_file().then(|| metadata.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(stderr_is_terminal: bool, stdout_is_terminal: bool) -> Context {
+        let mut cx = Context::of_process("kafka-thing");
+        cx.stderr_is_terminal = stderr_is_terminal;
+        cx.stdout_is_terminal = stdout_is_terminal;
+        cx
+    }
+
+    #[test]
+    fn there_is_a_bar_only_for_a_known_end_and_a_person_who_looks() {
+        let shown = |progress: Progress| progress.0.is_some();
+        assert!(shown(Progress::of_bytes(Some(9), &context(true, true))));
+        assert!(!shown(Progress::of_bytes(None, &context(true, true))));
+        assert!(!shown(Progress::of_bytes(Some(9), &context(false, true))));
+        assert!(shown(Progress::of_records(Some(9), &context(true, false))));
+        assert!(!shown(Progress::of_records(Some(9), &context(true, true))));
+    }
+}
