@@ -18,6 +18,7 @@ use super::plan::{Plan, Source, Start};
 use super::signals::Signals;
 use crate::connect;
 use crate::context::Context;
+use crate::progress::Progress;
 use crate::stop::Failure;
 
 /// Why it is over.
@@ -77,6 +78,7 @@ async fn read_counting(
     let cluster = connect(plan, cluster, &mut signals, cx).await?;
     let mut reading = Reading {
         plan,
+        progress: Progress::of_records(plan.records_max, cx),
         consumer: Consumer::start(cluster, settings),
         signals,
         cx,
@@ -141,6 +143,7 @@ async fn connect(
 
 struct Reading<'a> {
     plan: &'a Plan,
+    progress: Progress,
     consumer: Consumer,
     signals: Signals,
     cx: &'a mut Context,
@@ -255,7 +258,8 @@ impl Reading<'_> {
                     return Err(End::Unformattable(error));
                 }
                 self.write_out(records)?;
-                self.cx.warn(format!("A record is skipped: {error}"));
+                let skipped = format!("A record is skipped: {error}");
+                self.progress.aside(|| self.cx.warn(skipped));
             }
             if self.buffer.len() >= WRITE_BYTES {
                 self.write_out(records)?;
@@ -264,6 +268,7 @@ impl Reading<'_> {
         self.write_out(records)?;
         let flushed = self.cx.flush();
         flushed.map_err(|error| self.unwritten(records, error))?;
+        self.progress.set(*self.count);
         if self.plan.records_max == Some(*self.count) {
             self.put_back(records.get(wanted..).unwrap_or_default());
             return Err(End::Enough);
