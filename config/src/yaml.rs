@@ -5,7 +5,7 @@ use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum YamlError {
-    #[error("{0}")]
+    #[error(transparent)]
     Syntax(#[from] serde_yaml::Error),
     #[error("{path}: {problem}")]
     Shape { path: String, problem: &'static str },
