@@ -172,7 +172,19 @@ struct Position {
 fn look_up(question: &Question) -> Result<Option<Position>, ErrorCode> {
     let partition = question.to.as_ref().map_err(|code| *code)?;
     partition.check_leader_epoch(question.current_leader_epoch)?;
+    if partition.was_never_used() {
+        return Ok(find_in_empty(partition.leader_epoch(), question.time));
+    }
     partition.with_log(clock::now(), |log, bounds| find(log, bounds, question.time))
+}
+
+/// What `find` says of a log that nobody has written to.
+fn find_in_empty(leader_epoch: LeaderEpoch, time: i64) -> Option<Position> {
+    matches!(time, LATEST | EARLIEST | EARLIEST_LOCAL).then_some(Position {
+        timestamp: Millis(NOTHING),
+        offset: Offset::ZERO,
+        leader_epoch: Some(leader_epoch),
+    })
 }
 
 fn find(log: &Log, bounds: Bounds, time: i64) -> Result<Option<Position>, ReadError> {

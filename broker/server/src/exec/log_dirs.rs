@@ -45,6 +45,13 @@ pub(crate) struct Checkpointed {
     pub(crate) log_start: Offset,
 }
 
+impl Checkpointed {
+    pub(crate) const NEVER: Self = Self {
+        recovery_point: Offset::ZERO,
+        log_start: Offset::ZERO,
+    };
+}
+
 impl LogDir {
     /// Reads the checkpoints of a directory that is locked and known to be ours.
     pub(crate) fn load(

@@ -18,7 +18,7 @@ use crate::exec::Storage;
 use crate::exec::log_dirs::{LogDir, LogDirs};
 use crate::exec::partition::{Acks, Append, Isolation, Partition};
 use crate::exec::topic::{Topic, TopicSettings};
-use crate::exec::waits::AckWait;
+use crate::exec::waits::{AckWait, FetchWait};
 use crate::testing::{batch, eventually};
 
 const EIO: i32 = 5;
@@ -145,6 +145,39 @@ async fn acks_one_waits_for_no_sync_and_is_shown_only_after_one() {
     );
     // A reader asks for the flush; nobody waits a second for it.
     eventually("the record is shown", || bench.readable() == Ok(true));
+}
+
+#[tokio::test]
+async fn a_partition_that_nobody_wrote_to_is_read_and_awaited_without_a_folder() {
+    let bench = Bench::new("disk");
+    let now = clock::now();
+    assert_eq!(bench.readable(), Ok(false));
+    let seen = bench
+        .partition
+        .read(
+            Offset::ZERO,
+            1,
+            MinimumRead::OneBatch,
+            Isolation::ReadCommitted,
+            now,
+        )
+        .ok()
+        .map(|read| read.bounds);
+    let wait = FetchWait::new(1);
+    assert!(bench.partition.park_fetch(&wait, seen.unwrap(), now));
+    let past_the_end = bench.partition.read(
+        Offset(1),
+        1,
+        MinimumRead::OneBatch,
+        Isolation::ReadCommitted,
+        now,
+    );
+    assert_eq!(past_the_end.err(), Some(ErrorCode::OffsetOutOfRange));
+    assert!(bench.disk.list(Path::new("/logs")).unwrap().is_empty());
+
+    assert_eq!(bench.produce(Acks::Leader).await, Ok(0));
+    wait.ready().await;
+    assert_eq!(bench.readable(), Ok(true));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ottla_log::disk::{DiskError, make_folder};
 use ottla_log::errors::OpenError;
@@ -16,6 +17,7 @@ use super::replica::{Flush, Replica};
 use super::{Partition, State};
 use crate::exec::log_dirs::Checkpointed;
 use crate::exec::topic::Durability;
+use crate::exec::waits::FetchWait;
 
 impl Partition {
     /// Deletes segments that retention lets go and rolls by age; the files go later.
@@ -48,11 +50,15 @@ impl Partition {
     /// Takes the partition out of service for good and its folder out of the way.
     pub(crate) fn delete(&self, unique: u128, now: Millis) {
         let state = std::mem::replace(&mut *self.state.lock(), State::Deleted);
-        if let State::Open(mut replica) = state {
-            replica.wake_all();
-            for (_, wait) in replica.acks.drain(..) {
-                wait.fail();
+        match state {
+            State::Open(mut replica) => {
+                replica.wake_all();
+                for (_, wait) in replica.acks.drain(..) {
+                    wait.fail();
+                }
             }
+            State::Closed(fetches) => fetches.iter().for_each(|wait| wait.release()),
+            State::Deleted => {}
         }
         self.dir.forget(&self.topic.name, self.index);
         self.dir.partition_removed();
@@ -78,9 +84,14 @@ impl Partition {
 
     /// Flushes and closes the log, so that the mark of a clean shutdown is true of it.
     pub(crate) fn close(&self) -> Result<(), DiskError> {
-        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
-        let State::Open(mut replica) = state else {
-            return Ok(());
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed(Vec::new()));
+        let mut replica = match state {
+            State::Open(replica) => replica,
+            State::Closed(fetches) => {
+                fetches.iter().for_each(|wait| wait.release());
+                return Ok(());
+            }
+            State::Deleted => return Ok(()),
         };
         let log_start = replica.log.start();
         replica.wake_all();
@@ -111,14 +122,30 @@ impl Partition {
             .join(names::partition_dir(&self.topic.name, self.index))
     }
 
-    /// A partition that nobody has written to or read from has no folder, and gets none for being looked at.
+    /// A partition that nobody has written to has no folder, and gets none for being looked at.
     pub(crate) fn was_never_used(&self) -> bool {
-        matches!(*self.state.lock(), State::Closed)
-            && self
-                .dir
-                .disk
-                .info(&self.folder().join(names::PARTITION_METADATA))
-                .is_err()
+        matches!(*self.state.lock(), State::Closed(_)) && self.has_no_folder()
+    }
+
+    /// Parks a fetch without making the partition's folder; false if there is one.
+    pub(super) fn park_unused(&self, wait: &Arc<FetchWait>) -> bool {
+        match &mut *self.state.lock() {
+            State::Closed(fetches) if self.has_no_folder() => {
+                fetches.push(wait.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The metadata file is in a folder before any record is. Only one that is known to be missing, and was never there as
+    /// far as the checkpoints know, counts: any other trouble shows itself when the log is opened.
+    fn has_no_folder(&self) -> bool {
+        let metadata = self.folder().join(names::PARTITION_METADATA);
+        let info = self.dir.disk.info(&metadata);
+        !self.dir.is_offline()
+            && info.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            && self.dir.checkpointed(&self.topic.name, self.index) == Checkpointed::NEVER
     }
 
     pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
@@ -126,12 +153,14 @@ impl Partition {
             return Err(ErrorCode::KafkaStorageError);
         }
         let mut guard = self.state.lock();
-        if matches!(*guard, State::Closed) {
-            *guard = State::Open(Box::new(self.open_log(now)?));
+        if let State::Closed(fetches) = &mut *guard {
+            let mut replica = self.open_log(now)?;
+            replica.fetches = std::mem::take(fetches);
+            *guard = State::Open(Box::new(replica));
         }
         MutexGuard::try_map(guard, |state| match state {
             State::Open(replica) => Some(&mut **replica),
-            State::Closed | State::Deleted => None,
+            State::Closed(_) | State::Deleted => None,
         })
         .map_err(|_| ErrorCode::UnknownTopicOrPartition)
     }

@@ -2,8 +2,9 @@
 //!
 //! Always: log start ≤ high watermark ≤ log end; with `ottla.durability=disk` also high watermark ≤ flushed end, so
 //! nothing is shown or acknowledged (acks=all) that a power cut could take back.
-//! The folder is opened, and made, when the partition is first used: thousands of idle ones cost nothing. One lock per
-//! partition; an append happens on the task of the connection that brought it.
+//! The folder is opened when the partition is first used, and made by the first append: thousands of idle ones cost
+//! nothing, and neither does reading or awaiting what nobody has written. One lock per partition; an append happens on
+//! the task of the connection that brought it.
 
 mod flushing;
 mod life;
@@ -38,8 +39,9 @@ pub(crate) struct Partition {
 }
 
 enum State {
-    /// Not used since the start, or let go of since.
-    Closed,
+    /// Not used since the start, or let go of since. Who waits for the first record of a partition that has no folder
+    /// waits here.
+    Closed(Vec<Arc<FetchWait>>),
     Open(Box<Replica>),
     /// The topic is gone.
     Deleted,
@@ -93,6 +95,16 @@ pub(crate) struct Placed {
     pub(crate) log_start: Offset,
 }
 
+impl Bounds {
+    /// A partition that nobody has written to.
+    const EMPTY: Self = Self {
+        log_start: Offset::ZERO,
+        high_watermark: Offset::ZERO,
+        last_stable: Offset::ZERO,
+        log_end: Offset::ZERO,
+    };
+}
+
 impl Partition {
     pub(crate) fn new(
         storage: Arc<Storage>,
@@ -110,7 +122,7 @@ impl Partition {
             dir,
             leader_epoch: AtomicI32::new(epoch.0),
             storage,
-            state: Mutex::new(State::Closed),
+            state: Mutex::new(State::Closed(Vec::new())),
         })
     }
 
@@ -202,6 +214,16 @@ impl Partition {
         isolation: Isolation,
         now: Millis,
     ) -> Result<Read, ErrorCode> {
+        if self.was_never_used() {
+            let bounds = Bounds::EMPTY;
+            return match from {
+                Offset::ZERO => Ok(Read {
+                    slice: None,
+                    bounds,
+                }),
+                _ => Err(ErrorCode::OffsetOutOfRange),
+            };
+        }
         let mut replica = self.open(now)?;
         self.note_use(&mut replica);
         let bounds = replica.bounds();
@@ -246,6 +268,9 @@ impl Partition {
     }
 
     pub(crate) fn bounds(&self, now: Millis) -> Result<Bounds, ErrorCode> {
+        if self.was_never_used() {
+            return Ok(Bounds::EMPTY);
+        }
         Ok(self.open(now)?.bounds())
     }
 
@@ -256,6 +281,9 @@ impl Partition {
         wait: &Arc<AckWait>,
         now: Millis,
     ) -> Result<bool, ErrorCode> {
+        if self.was_never_used() {
+            return Ok(false);
+        }
         let mut replica = self.open(now)?;
         let is_behind = replica.high_watermark < replica.log.end();
         if is_behind {
@@ -267,6 +295,9 @@ impl Partition {
 
     /// Parks a fetch. False if more than `seen` can be read already: the caller then reads again.
     pub(crate) fn park_fetch(&self, wait: &Arc<FetchWait>, seen: Bounds, now: Millis) -> bool {
+        if seen == Bounds::EMPTY && self.park_unused(wait) {
+            return true;
+        }
         match self.open(now) {
             Ok(mut replica) if replica.bounds() == seen => {
                 replica.fetches.push(wait.clone());
@@ -289,9 +320,13 @@ impl Partition {
     }
 
     pub(crate) fn unpark_fetch(&self, wait: &Arc<FetchWait>) {
-        if let State::Open(replica) = &mut *self.state.lock() {
-            replica.fetches.retain(|parked| !Arc::ptr_eq(parked, wait));
-        }
+        let mut state = self.state.lock();
+        let fetches = match &mut *state {
+            State::Closed(fetches) => fetches,
+            State::Open(replica) => &mut replica.fetches,
+            State::Deleted => return,
+        };
+        fetches.retain(|parked| !Arc::ptr_eq(parked, wait));
     }
 
     /// Raises the log's start (DeleteRecords).
