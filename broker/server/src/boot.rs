@@ -285,6 +285,7 @@ fn open_controller(
         partition_count_default: i32::try_from(number("num.partitions")).unwrap_or(1),
         replication_factor_default: i16::try_from(number("default.replication.factor"))
             .unwrap_or(1),
+        partitions_max: usize::try_from(number("ottla.partitions.max")).unwrap_or(usize::MAX),
         ..Default::default()
     };
     let snapshot_bytes = values.size("metadata.log.max.record.bytes.between.snapshots");

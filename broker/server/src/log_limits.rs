@@ -59,6 +59,12 @@ impl LogLimits {
         }
     }
 
+    pub(crate) fn topic_not_created(&self, name: &str, why: &str) {
+        if let Some(unsaid) = self.admit() {
+            warn!(topic = %name, unsaid, "topic not created automatically: {why}");
+        }
+    }
+
     pub(crate) fn accept_failed(&self, error: &std::io::Error) {
         if let Some(unsaid) = self.admit() {
             warn!(unsaid, "a connection could not be accepted: {error}");

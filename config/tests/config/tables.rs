@@ -105,10 +105,10 @@ fn only_ottlas_own_keys_come_on_top() {
             .map(|def| def.key)
             .filter(|key| !known.contains(key))
             .collect();
-        let expected: &[&str] = if matches!(name, "broker" | "topic") {
-            &["ottla.durability"]
-        } else {
-            &[]
+        let expected: &[&str] = match name {
+            "broker" => &["ottla.durability", "ottla.partitions.max"],
+            "topic" => &["ottla.durability"],
+            _ => &[],
         };
         assert_eq!(own, expected, "{name}");
     }

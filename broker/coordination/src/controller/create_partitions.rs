@@ -10,6 +10,7 @@ use ottla_protocol::types::PartitionIndex;
 
 use super::Controller;
 use super::commands::{ApiError, Response};
+use super::create_topics::Room;
 use super::image::{PartitionImage, TopicImage};
 use super::placement::place;
 
@@ -26,6 +27,7 @@ impl Controller {
         }
         let mut records = Vec::new();
         let mut results = Vec::new();
+        let mut room = self.room_for_partitions();
         for topic in topics {
             let duplicates = match counts.get_mut(topic.name.as_str()) {
                 // One answer for all of them.
@@ -38,7 +40,7 @@ impl Controller {
                     "Duplicate topic name.",
                 ))
             } else {
-                self.add_partitions(topic, placement_start, &mut records)
+                self.add_partitions(topic, placement_start, &mut room, &mut records)
             };
             let error = outcome.err();
             results.push(CreatePartitionsTopicResult {
@@ -58,6 +60,7 @@ impl Controller {
         &self,
         request: &CreatePartitionsTopic,
         placement_start: u32,
+        room: &mut Room,
         records: &mut Vec<MetadataRecord>,
     ) -> Result<(), ApiError> {
         let topic = self
@@ -91,6 +94,7 @@ impl Controller {
             placement_start,
             records.len(),
         )?;
+        room.take(topic.name(), additional)?;
         for (index, partition) in (existing..).zip(new) {
             let record = partition.to_record(topic.id(), PartitionIndex(index));
             records.push(MetadataRecord::Partition(record));

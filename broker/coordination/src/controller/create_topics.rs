@@ -12,7 +12,7 @@ use ottla_protocol::wire::Uuid;
 use super::Controller;
 use super::commands::{ApiError, NewTopic, Response};
 use super::image::PartitionImage;
-use super::names::{CLUSTER_METADATA_TOPIC, collision_key, validate_topic_name};
+use super::names::{CLUSTER_METADATA_TOPIC, collision_key, is_internal_topic, validate_topic_name};
 use super::placement::place;
 use super::rules::ConfigResourceType;
 
@@ -33,6 +33,7 @@ impl Controller {
         let mut collisions = self.existing_collision_keys();
         let mut records = Vec::new();
         let mut results = Vec::new();
+        let mut room = self.room_for_partitions();
         for new in topics {
             let name = new.topic.name.as_str();
             let duplicate = counts.get(name).is_some_and(|count| *count > 1);
@@ -51,6 +52,10 @@ impl Controller {
                 ))
             } else {
                 self.check_new_topic(&new.topic, &collisions, placement_start, records.len())
+                    .and_then(|checked| {
+                        room.take(name, checked.partitions.len())?;
+                        Ok(checked)
+                    })
             };
             results.push(match checked {
                 Ok(checked) => {
@@ -289,6 +294,20 @@ impl Controller {
         }
     }
 
+    /// How many partitions may still be made.
+    pub(super) fn room_for_partitions(&self) -> Room {
+        let topics = self.image.topics().iter();
+        let existing: usize = topics
+            .filter(|topic| !is_internal_topic(topic.name()))
+            .map(|topic| topic.partitions().len())
+            .sum();
+        let max = self.settings.partitions_max;
+        Room {
+            left: max.saturating_sub(existing),
+            max,
+        }
+    }
+
     /// One request may not make more records than fit a transaction of the metadata log.
     pub(super) fn check_record_count(&self, so_far: usize, more: usize) -> Result<(), ApiError> {
         if so_far.saturating_add(more) < self.settings.records_per_request_max {
@@ -298,6 +317,33 @@ impl Controller {
             ErrorCode::PolicyViolation,
             "Excessively large number of partitions per request.",
         ))
+    }
+}
+
+/// The bound on partitions: each takes memory, files and time at start. The broker's own topics are as large as the
+/// configuration says, and always find a place.
+pub(super) struct Room {
+    left: usize,
+    max: usize,
+}
+
+impl Room {
+    pub(super) fn take(&mut self, topic: &str, partitions: usize) -> Result<(), ApiError> {
+        if is_internal_topic(topic) {
+            return Ok(());
+        }
+        let left = self.left.checked_sub(partitions).ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::PolicyViolation,
+                format!(
+                    "Topic '{topic}' would have {partitions} new partition(s), but there is room for {} of \
+                     ottla.partitions.max={}.",
+                    self.left, self.max
+                ),
+            )
+        })?;
+        self.left = left;
+        Ok(())
     }
 }
 

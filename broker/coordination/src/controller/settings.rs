@@ -7,6 +7,8 @@ pub struct Settings {
     pub partition_count_default: i32,
     /// `default.replication.factor`
     pub replication_factor_default: i16,
+    /// `ottla.partitions.max`: partitions of topics that clients make; further ones are refused.
+    pub partitions_max: usize,
     /// Records that one request may make; no key, ten thousand in the reference.
     pub records_per_request_max: usize,
     /// Ids in one block for InitProducerId; no key, a thousand in the reference.
@@ -18,6 +20,7 @@ impl Default for Settings {
         Self {
             partition_count_default: 1,
             replication_factor_default: 1,
+            partitions_max: 10_000,
             records_per_request_max: 10_000,
             producer_ids_per_block: 1_000,
         }

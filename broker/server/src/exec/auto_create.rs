@@ -9,7 +9,6 @@ use ottla_coordination::controller::{Command, NewTopic, Response};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::create_topics::request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::wire::StrBytes;
-use tracing::warn;
 
 use crate::broker::Broker;
 use crate::data_dirs::{random_id, random_number};
@@ -52,7 +51,7 @@ pub(crate) async fn create(
                     return None;
                 }
                 let reason = result.error_message.as_deref().unwrap_or_default();
-                warn!(topic = %result.name, "topic not created automatically: {reason}");
+                broker.log_limits.topic_not_created(&result.name, reason);
                 Some((result.name, error))
             })
             .collect(),
