@@ -3,6 +3,8 @@
 //! - v1: synonyms, and where each value comes from (KIP-226).
 //! - v3: types and documentation (KIP-569).
 
+use std::collections::HashSet;
+
 use ottla_config::resolve::{BrokerConfig, Described, Source};
 use ottla_coordination::controller::{
     ApiError, ConfigResourceType, MetadataImage, validate_topic_name,
@@ -48,9 +50,12 @@ pub(crate) fn handle(
         synonyms: request.include_synonyms,
         documentation: request.include_documentation,
     };
+    // Each is described once: an answer must not grow by repeating one resource.
+    let mut seen = HashSet::with_capacity(request.resources.len());
     let results = request
         .resources
         .iter()
+        .filter(|resource| seen.insert((resource.resource_type, resource.resource_name.as_str())))
         .map(|resource| source.describe(resource, wanted));
     Answer::now(DescribeConfigsResponse {
         results: results.collect(),

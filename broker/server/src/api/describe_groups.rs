@@ -3,6 +3,8 @@
 //! - v3: what the client may do. v4: static members (KIP-345).
 //! - v6: a group that is not there is GROUP_ID_NOT_FOUND (KIP-1043).
 
+use std::collections::BTreeSet;
+
 use ottla_coordination::group::{Command, Response, UnknownGroup, describe_groups_error};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
@@ -24,7 +26,11 @@ pub(crate) fn handle(
     };
     let operations = group_operations(request.include_authorized_operations);
     let groups = &context.broker.groups;
-    let asked = groups.ask_each(&request.groups, |group_ids| Command::DescribeGroups {
+    // Each is described once: an answer must not grow by repeating one large group.
+    let mut seen = BTreeSet::new();
+    let mut wanted = request.groups;
+    wanted.retain(|group_id| seen.insert(group_id.clone()));
+    let asked = groups.ask_each(&wanted, |group_ids| Command::DescribeGroups {
         group_ids,
         unknown_group,
     });

@@ -5,7 +5,7 @@
 //! - v8 to v10: bits of allowed operations. v10, v12: topics by id.
 //! - v13: an error for the reply as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ottla_coordination::controller::image::{PartitionImage, TopicImage};
@@ -39,6 +39,7 @@ struct Query {
     cluster_operations: i32,
 }
 
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Wanted {
     Name(StrBytes),
     Id(Uuid),
@@ -77,7 +78,11 @@ fn wanted(version: i16, topics: Option<Vec<MetadataRequestTopic>>) -> Option<Vec
         Some(name) if topic.topic_id.is_zero() => Wanted::Name(name.detached()),
         _ => Wanted::Id(topic.topic_id),
     };
-    Some(topics.into_iter().map(wanted).collect())
+    // Each is told once, as by the reference: an answer must not grow by repeating one large topic.
+    let mut seen = BTreeSet::new();
+    let mut topics: Vec<Wanted> = topics.into_iter().map(wanted).collect();
+    topics.retain(|topic| seen.insert(topic.clone()));
+    Some(topics)
 }
 
 /// Names of topics that could exist and do not.
