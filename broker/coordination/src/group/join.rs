@@ -15,6 +15,14 @@ use crate::effects::{Effects, ReplyToken};
 /// Ids that have been given out and not come back count against this even where groups may be smaller.
 const PENDING_MEMBERS_MIN: usize = 1_000;
 
+/// The most that the members of one group may tell their leader together. It gets all of it in one reply.
+const GROUP_BYTES_MAX: usize = 64 << 20;
+
+fn bytes_of(protocols: &[Protocol]) -> usize {
+    let bytes = |protocol: &Protocol| protocol.name.len() + protocol.metadata.len();
+    protocols.iter().map(bytes).sum()
+}
+
 impl GroupMachine {
     pub(super) fn join_group(
         &mut self,
@@ -75,7 +83,9 @@ impl ClassicGroup {
             return;
         }
         let protocols = offered_protocols(&request.protocols);
-        if !self.supports(&request.protocol_type, &protocols) {
+        if self.bytes_without(member_id) + bytes_of(&protocols) > GROUP_BYTES_MAX {
+            refuse(cx, member_id, ErrorCode::GroupMaxSizeReached);
+        } else if !self.supports(&request.protocol_type, &protocols) {
             refuse(cx, member_id, ErrorCode::InconsistentGroupProtocol);
         } else if member_id.is_empty() {
             self.join_new(cx, token, join, protocols);
@@ -115,6 +125,12 @@ impl ClassicGroup {
                 member.is_some() || self.members.len() < size_max
             }
         }
+    }
+
+    /// What the members offer, all but the one that offers anew.
+    fn bytes_without(&self, member_id: &str) -> usize {
+        let others = self.members.iter().filter(|(id, _)| *id != member_id);
+        others.map(|(_, member)| bytes_of(&member.protocols)).sum()
     }
 
     fn join_new(
