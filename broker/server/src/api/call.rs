@@ -2,7 +2,8 @@
 //!
 //! What the list does not have is refused as the protocol allows: an API of Kafka's that is not spoken here gets
 //! UNSUPPORTED_VERSION in its own response where that has a place for it, an ApiVersions request of the future gets
-//! the oldest response (KIP-511), and for all else the connection ends with a line in the log.
+//! the oldest response (KIP-511), and for all else, what only controllers are asked among it, the connection ends with
+//! a line in the log.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -107,6 +108,7 @@ pub(crate) fn answer(
         Some(_) => Ok(Outcome::Close(format!(
             "{key} version {version} is not supported"
         ))),
+        None if !key.listeners().broker => Ok(Outcome::Close(format!("{key} is not for brokers"))),
         None => unsupported::answer(
             &Unspoken {
                 key,

@@ -1,4 +1,4 @@
-//! What is said to a request for an API that Kafka has and this broker does not speak.
+//! What is said to a request for an API that Kafka's brokers have and this one does not speak.
 //!
 //! The response of the version that was asked for, empty but for UNSUPPORTED_VERSION: once where the response has a
 //! place for an error of its own, else for each thing that the request named. What only nodes of a cluster send each
@@ -84,31 +84,19 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         ListPartitionReassignments => ListPartitionReassignmentsResponse,
         DescribeClientQuotas => DescribeClientQuotasResponse,
         DescribeUserScramCredentials => DescribeUserScramCredentialsResponse,
-        Vote => VoteResponse,
-        BeginQuorumEpoch => BeginQuorumEpochResponse,
-        EndQuorumEpoch => EndQuorumEpochResponse,
         DescribeQuorum => DescribeQuorumResponse,
-        AlterPartition => AlterPartitionResponse,
         UpdateFeatures => UpdateFeaturesResponse,
-        Envelope => EnvelopeResponse,
-        FetchSnapshot => FetchSnapshotResponse,
-        BrokerRegistration => BrokerRegistrationResponse,
-        BrokerHeartbeat => BrokerHeartbeatResponse,
         UnregisterBroker => UnregisterBrokerResponse,
         ListTransactions => ListTransactionsResponse,
-        AllocateProducerIds => AllocateProducerIdsResponse,
         ConsumerGroupHeartbeat => ConsumerGroupHeartbeatResponse,
-        ControllerRegistration => ControllerRegistrationResponse,
         GetTelemetrySubscriptions => GetTelemetrySubscriptionsResponse,
         PushTelemetry => PushTelemetryResponse,
-        AssignReplicasToDirs => AssignReplicasToDirsResponse,
         ListConfigResources => ListConfigResourcesResponse,
         ShareGroupHeartbeat => ShareGroupHeartbeatResponse,
         ShareFetch => ShareFetchResponse,
         ShareAcknowledge => ShareAcknowledgeResponse,
         AddRaftVoter => AddRaftVoterResponse,
         RemoveRaftVoter => RemoveRaftVoterResponse,
-        UpdateRaftVoter => UpdateRaftVoterResponse,
         StreamsGroupHeartbeat => StreamsGroupHeartbeatResponse,
         AlterShareGroupOffsets => AlterShareGroupOffsetsResponse,
         DeleteShareGroupOffsets => DeleteShareGroupOffsetsResponse,
