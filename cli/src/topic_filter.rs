@@ -34,6 +34,9 @@ pub fn why_no_topic_name(name: &str) -> Option<String> {
 
 const NAME_CHARS_MAX: usize = 249;
 
+/// Longer patterns are nobody's work, and take long to compile.
+const PATTERN_BYTES_MAX: usize = 4096;
+
 #[derive(Debug, Clone)]
 pub struct TopicFilter {
     pattern: Regex,
@@ -56,6 +59,14 @@ impl TopicFilter {
 
 /// A regular expression that has to match the whole name of a topic.
 pub fn whole_name(pattern: &str) -> Result<Regex, Failure> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        let bytes = pattern.len();
+        return Err(
+            Failure::new("The pattern is an invalid regex.").hint(format!(
+                "it is {bytes} bytes long, and {PATTERN_BYTES_MAX} are allowed"
+            )),
+        );
+    }
     Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim();

@@ -26,7 +26,7 @@ pub(super) async fn list(listing: &Listing, admin: &Admin, cx: &mut Context) -> 
         Ok(cx.out.write_all(render::list(&found, listing).as_bytes())?)
     } else {
         for group in find(&[], &[], Wrapped::Twice, admin).await? {
-            writeln!(cx.out, "{}", group.id)?;
+            writeln!(cx.out, "{}", render::visible(&group.id))?;
         }
         Ok(())
     }

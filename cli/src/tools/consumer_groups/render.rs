@@ -3,6 +3,7 @@
 //! Columns are padded and joined by a space; some tables pad the last column, too, and some begin each line with the
 //! end of the one before, which leaves an empty line at the top.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use ottla_client::admin::{
@@ -65,11 +66,24 @@ pub(super) fn width<'a>(least: usize, values: impl IntoIterator<Item = &'a str>)
     widths.max().unwrap_or(0).max(least)
 }
 
+/// A text that others chose, as one line that leaves the terminal alone.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(escaped).collect())
+}
+
 /// A line of columns and their widths; nothing stands behind the last column, not even its padding where it has no
 /// width.
 pub(super) fn line<'a>(text: &mut String, columns: impl IntoIterator<Item = (&'a str, usize)>) {
     for (index, (value, width)) in columns.into_iter().enumerate() {
         let gap = if index == 0 { "" } else { " " };
+        let value = visible(value);
         write!(text, "{gap}{value:width$}").expect("a string takes it");
     }
     text.push('\n');
