@@ -8,6 +8,7 @@ mod server;
 mod wait;
 mod wire;
 
+mod abuse;
 mod consumer;
 mod crash;
 mod failed_sync;
