@@ -34,6 +34,11 @@ fn console_consumer() {
 }
 
 #[test]
+fn formatters() {
+    check("formatters");
+}
+
+#[test]
 fn consumer_groups() {
     check("consumer-groups");
 }
