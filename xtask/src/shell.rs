@@ -5,14 +5,22 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 
-/// The folder of the workspace's manifest; everything here runs relative to it.
+/// The folder of the workspace's manifest; everything here runs relative to it. Cargo names it anew at each run: a
+/// build folder that several checkouts share may hold an `xtask` that was compiled in another of them.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies one folder below the root")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = xtask
+            .parent()
+            .expect("xtask lies one folder below the root");
+        root.to_owned()
+    });
+    &ROOT
 }
 
 /// Where cargo puts what it builds: the folder may lie outside the project.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use ottla_log::disk::{Disk, OpenMode, read_full, write_full};
 use ottla_log::{
     Log, LogConfig, MinimumRead, Offsets, OpenInput, ReadRequest, RealDisk, Timestamps,
 };
 use ottla_protocol::compress::Compression;
-use ottla_protocol::records::BatchBuilder;
+use ottla_protocol::records::{BatchBuilder, Rules, batches, validate_produce};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
 const SIZES: [usize; 3] = [1 << 10, 16 << 10, 64 << 10];
@@ -87,6 +88,99 @@ fn append_without_reserving(bencher: Bencher<'_, '_>, bytes: usize) {
         log.append(&mut set, EPOCH, Timestamps::Create, Millis(0))
             .expect("an append")
     });
+}
+
+/// What the broker does with a batch: look at every record and the checksum, and append.
+#[divan::bench(args = SIZES)]
+fn validate_and_append(bencher: Bencher<'_, '_>, bytes: usize) {
+    let (_dir, mut log) = new_log(4 << 20);
+    let mut set = batch(bytes);
+    let rules = Rules::default();
+    bencher.counter(BytesCount::new(set.len())).bench_local(|| {
+        keep_small(&mut log);
+        // The append before put its own offset there.
+        set[..8].fill(0);
+        validate_produce(&set, &rules).expect("a sound batch");
+        log.append(&mut set, EPOCH, Timestamps::Create, Millis(0))
+            .expect("an append")
+    });
+}
+
+/// What the machine allows an append: the checksum that any log has to compute, and the write.
+#[divan::bench(args = SIZES)]
+fn limit_of_append(bencher: Bencher<'_, '_>, bytes: usize) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = RealDisk
+        .open(&dir.path().join("limit"), OpenMode::Create)
+        .expect("a new file");
+    let set = batch(bytes);
+    let mut position = 0;
+    bencher.counter(BytesCount::new(set.len())).bench_local(|| {
+        if position > 512 << 20 {
+            file.set_len(0).expect("a file can be emptied");
+            position = 0;
+        }
+        divan::black_box(crc32c::crc32c(&set));
+        write_full(file.as_ref(), &set, position).expect("a write");
+        position += set.len() as u64;
+    });
+}
+
+const READ_BYTES: usize = 256 << 20;
+const READ_CHUNK: usize = 1 << 20;
+
+/// Reading a whole log from the page cache into memory, a mebibyte at a time, as a consumer that catches up.
+#[divan::bench]
+fn read_through(bencher: Bencher<'_, '_>) {
+    let (_dir, mut log) = new_log(4 << 20);
+    let mut set = batch(64 << 10);
+    while log.size_bytes() < READ_BYTES as u64 {
+        log.append(&mut set, EPOCH, Timestamps::Create, Millis(0))
+            .expect("an append");
+    }
+    let mut buffer = vec![0; READ_CHUNK];
+    let size = usize::try_from(log.size_bytes()).expect("a size in memory");
+    bencher.counter(BytesCount::new(size)).bench_local(|| {
+        let mut from = log.start();
+        while from < log.end() {
+            let request = ReadRequest {
+                from,
+                max_bytes: READ_CHUNK,
+                upper_end: log.end(),
+                minimum: MinimumRead::OneBatch,
+            };
+            let slice = log
+                .read(request)
+                .expect("a read")
+                .expect("something to read");
+            let bytes = &mut buffer[..slice.len];
+            read_full(slice.file.as_ref(), bytes, slice.position).expect("a read");
+            // A batch that is cut off by the bound comes again with the next read.
+            let last = batches(bytes).last().expect("a batch").expect("sound");
+            from = last.header.next_offset();
+        }
+    });
+}
+
+/// What the machine allows `read_through`: the same bytes out of one plain file.
+#[divan::bench]
+fn limit_of_read_through(bencher: Bencher<'_, '_>) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = RealDisk
+        .open(&dir.path().join("limit"), OpenMode::Create)
+        .expect("a new file");
+    let mut buffer = vec![b'x'; READ_CHUNK];
+    // Written as a log is: the size of writes decides about that of the page cache's folios.
+    for at in (0..READ_BYTES).step_by(64 << 10) {
+        write_full(file.as_ref(), &buffer[..64 << 10], at as u64).expect("a write");
+    }
+    bencher
+        .counter(BytesCount::new(READ_BYTES))
+        .bench_local(|| {
+            for at in (0..READ_BYTES).step_by(READ_CHUNK) {
+                read_full(file.as_ref(), &mut buffer, at as u64).expect("a read");
+            }
+        });
 }
 
 /// A consumer that follows the end: its place is remembered.
