@@ -95,7 +95,7 @@ pub(crate) fn parse(
         .map_err(|_| format!("{count:?} is not a count"))?;
     let mut found = 0;
     for line in lines {
-        let mut fields = [""; 4];
+        let mut fields = [""; 5];
         let mut n = 0;
         for field in line.split_ascii_whitespace() {
             *fields
@@ -135,7 +135,7 @@ mod tests {
             (b"0\nx\n", "count"),
             (b"0\n2\nt 0 1\n", "found"),
             (b"0\n1\nt 0\n", "malformed"),
-            (b"0\n1\nt 0 1 2 3\n", "too many"),
+            (b"0\n1\nt 0 1 2 3 4\n", "too many"),
             (b"\xff\xfe", "text"),
         ] {
             let error = parse_offsets(bytes).unwrap_err();

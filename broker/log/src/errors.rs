@@ -58,6 +58,17 @@ pub struct Corruption {
     pub reason: Fault,
 }
 
+impl Corruption {
+    pub(crate) fn covers(&self, position: u64) -> bool {
+        (self.position..self.end()).contains(&position)
+    }
+
+    /// Position after the stretch.
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.bytes
+    }
+}
+
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

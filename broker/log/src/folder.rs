@@ -16,6 +16,8 @@ pub(crate) struct Folder {
     pub(crate) offset_indexes: BTreeSet<Offset>,
     pub(crate) time_indexes: BTreeSet<Offset>,
     pub(crate) snapshots: BTreeSet<Offset>,
+    /// There is a file that remembers damage.
+    pub(crate) has_damage: bool,
     /// Left behind by something that was interrupted.
     pub(crate) left_over: Vec<PathBuf>,
 }
@@ -48,6 +50,7 @@ impl Folder {
             if name.ends_with(".swap") {
                 return Err(OpenError::UnfinishedCompaction { name: name.clone() });
             }
+            folder.has_damage |= name == names::DAMAGE;
             let Some((base, suffix)) = names::parse_segment_file(name) else {
                 continue;
             };

@@ -8,6 +8,7 @@ pub mod api;
 pub mod checkpoint;
 pub mod clean_shutdown;
 pub mod config;
+pub mod damage;
 pub mod dir_lock;
 pub mod disk;
 pub mod epochs;

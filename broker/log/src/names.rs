@@ -18,6 +18,8 @@ pub const DELETE_DIR: &str = "-delete";
 pub const FUTURE_DIR: &str = "-future";
 
 pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
+/// Ours alone; the reference leaves names that it does not know where they are.
+pub const DAMAGE: &str = "damage-checkpoint";
 pub const PARTITION_METADATA: &str = "partition.metadata";
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";

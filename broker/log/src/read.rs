@@ -193,6 +193,10 @@ impl Log {
         let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
         let (mut position, mut next) = (position, next);
         while position < bounds.end {
+            if let Some(known) = segment.corrupt_at(position) {
+                (position, next) = (known.end(), known.next_offset);
+                continue;
+            }
             match header_at(&mut window, position, next, bounds).during("read", &path)? {
                 Ok(header) => {
                     if !visit(Located { position, header }) {

@@ -67,6 +67,10 @@ impl Log {
             log.begin()?;
             return Ok((log, report));
         }
+        let remembered = match folder.has_damage {
+            true => log.recall_damage()?,
+            false => Vec::new(),
+        };
         let mut stale_epochs = log.read_epochs()?;
         let clean = input.clean_shutdown && log.open_clean(&mut stale_epochs, &mut report)?;
         if !clean {
@@ -83,6 +87,8 @@ impl Log {
         if log.epochs.truncate_start(log.start) {
             log.flush.epochs_changed();
         }
+        report.corrupt = log.damage();
+        log.keep_damage(&remembered)?;
         log.segments.iter().for_each(Segment::release);
         log.check();
         Ok((log, report))
@@ -254,8 +260,13 @@ impl Log {
             *stale_epochs |= i == first && scanned.unknown_epoch;
             scans.push(scanned);
         }
-        // The log ends in the last segment that holds anything valid; later ones can only be empty or garbage.
-        let last = scans.iter().rposition(|s| s.batches > 0).unwrap_or(0);
+        // The log ends in the last segment that holds anything valid, or that held something flushed; later ones can
+        // only be empty or garbage.
+        let holds = |(i, scan): (usize, &Scanned)| {
+            let rotted = scan.fault.is_some_and(|fault| !is_short(fault));
+            scan.batches > 0 || (rotted && self.segments[first + i].base < recovery_point)
+        };
+        let last = scans.iter().enumerate().rposition(holds).unwrap_or(0);
         let ends_well = scans[last].fault.is_none();
         let next_is_new = scans.get(last + 1).is_some_and(|_| {
             let next = &self.segments[first + last + 1];
@@ -293,11 +304,6 @@ impl Log {
         }
         for i in first..active {
             self.seal(i)?;
-        }
-        for segment in &self.segments[first..] {
-            report
-                .corrupt
-                .extend(segment.corrupt.lock().iter().cloned());
         }
         if end < recovery_point {
             report.lost = Some(LostFlushed {
@@ -339,7 +345,7 @@ impl Log {
     fn keep_damaged_end(&mut self, i: usize, scanned: &Scanned, next_offset: Offset) {
         let Some(reason) = scanned.fault else { return };
         let segment = &mut self.segments[i];
-        segment.corrupt.get_mut().push(Corruption {
+        segment.note_corrupt(Corruption {
             segment: segment.base,
             position: scanned.position,
             bytes: segment.size - scanned.position,
@@ -360,8 +366,7 @@ impl Log {
         let Some(reason) = scanned.fault else {
             return Ok(scanned.next);
         };
-        let file_is_short = matches!(reason, Fault::ShortHeader | Fault::ShortBatch);
-        if scanned.next < recovery_point && !file_is_short {
+        if scanned.next < recovery_point && !is_short(reason) {
             // This was flushed once and rotted since: its bytes may be worth something to somebody.
             self.keep_damaged_end(i, scanned, recovery_point);
             return Ok(recovery_point);
@@ -470,4 +475,9 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// The file ends too early, which rot does not do.
+fn is_short(fault: Fault) -> bool {
+    matches!(fault, Fault::ShortHeader | Fault::ShortBatch)
 }

@@ -47,7 +47,7 @@ pub(crate) struct Scanned {
     pub(crate) next: Offset,
     /// Why the scan ended before the file did.
     pub(crate) fault: Option<Fault>,
-    /// Valid batches that were met.
+    /// Valid batches that were met, and stretches that are known to be damaged and kept.
     pub(crate) batches: u64,
     pub(crate) verified_batches: u64,
     pub(crate) verified_bytes: u64,
@@ -220,10 +220,14 @@ impl Rescan<'_> {
             segment.times = SparseIndex::resume(0, None);
         }
         *segment.largest.get_mut() = Known::Known(resume.largest);
-        segment
+        let verify_from = self.trust.verify_from();
+        let is_verified =
+            |c: &mut Corruption| c.position >= resume.position && c.first_offset >= verify_from;
+        let known: Vec<_> = segment
             .corrupt
             .get_mut()
-            .retain(|c| c.position < resume.position);
+            .extract_if(.., is_verified)
+            .collect();
         let mut scanned = Scanned {
             position: resume.position,
             next: segment.base,
@@ -248,6 +252,13 @@ impl Rescan<'_> {
         let mut full = Window::new(file.as_ref(), FULL_WINDOW);
         while scanned.position < bounds.end {
             let (at, next) = (scanned.position, scanned.next);
+            // Known damage that this scan does not verify anew.
+            if let Some(known) = segment.corrupt_at(at) {
+                (scanned.position, scanned.next) = (known.end(), known.next_offset);
+                scanned.since_entry += known.bytes;
+                scanned.batches += 1;
+                continue;
+            }
             let mut batch = if next >= self.trust.verify_from() {
                 valid_batch_at(&mut full, at, next, bounds).during("read", &path)?
             } else {
@@ -277,10 +288,15 @@ impl Rescan<'_> {
                 Err(fault) => {
                     let after = self.behind(segment, &mut full, at, next, bounds, fault)?;
                     let Some((position, header)) = after else {
+                        // What was damage before is no torn tail now.
+                        if let Some(known) = known.iter().find(|c| c.position == at) {
+                            segment.note_corrupt(known.clone());
+                            continue;
+                        }
                         scanned.fault = Some(fault);
                         return Ok(scanned);
                     };
-                    segment.corrupt.get_mut().push(Corruption {
+                    segment.note_corrupt(Corruption {
                         segment: segment.base,
                         position: at,
                         bytes: position - at,
@@ -288,6 +304,7 @@ impl Rescan<'_> {
                         next_offset: header.base_offset,
                         reason: fault,
                     });
+                    scanned.since_entry += position - at;
                     scanned.position = position;
                     scanned.next = header.base_offset;
                 }

@@ -113,13 +113,20 @@ impl Segment {
         }
     }
 
-    /// The damaged stretch that begins at a position, if one is known.
-    fn corrupt_at(&self, position: u64) -> Option<Corruption> {
+    /// The damaged stretch that a position lies in, if one is known.
+    pub(crate) fn corrupt_at(&self, position: u64) -> Option<Corruption> {
         self.corrupt
             .lock()
             .iter()
-            .find(|c| c.position == position)
+            .find(|c| c.covers(position))
             .cloned()
+    }
+
+    /// Remembers a stretch without a valid batch.
+    pub(crate) fn note_corrupt(&self, stretch: Corruption) {
+        let mut corrupt = self.corrupt.lock();
+        let at = corrupt.partition_point(|c| c.position < stretch.position);
+        corrupt.insert(at, stretch);
     }
 
     /// Where the first damaged stretch behind a position begins.
@@ -157,7 +164,7 @@ impl Segment {
                     return Err(known.into());
                 }
                 next = known.next_offset;
-                position += known.bytes;
+                position = known.end();
                 continue;
             }
             match header_at(&mut window, position, next, bounds)
@@ -198,23 +205,20 @@ impl Segment {
             Some((end, header)) => (end, header.base_offset),
             None => (bounds.end, bounds.offset_end),
         };
-        let stretch = Corruption {
+        self.note_corrupt(Corruption {
             segment: self.base,
             position,
             bytes: end - position,
             first_offset,
             next_offset,
             reason,
-        };
-        let mut corrupt = self.corrupt.lock();
-        let at = corrupt.partition_point(|c| c.position < position);
-        corrupt.insert(at, stretch);
+        });
         Ok(())
     }
 
     /// A position from where a walk meets the batch that holds `target`: by the index if its entry proves right, else
     /// the beginning.
-    fn floor_position(
+    pub(crate) fn floor_position(
         &self,
         place: Place<'_>,
         target: Offset,

@@ -242,6 +242,10 @@ impl Story {
 }
 
 fn run(seed: u64, steps: usize) {
+    let _print = PrintSeed {
+        seed,
+        test: "nothing_flushed",
+    };
     let (mut story, mut log) = Story::new(seed);
     for _ in 0..steps {
         log = story.step(log);
@@ -251,7 +255,7 @@ fn run(seed: u64, steps: usize) {
 
 #[test]
 fn nothing_flushed_is_lost_and_nothing_read_is_invented() {
-    for seed in 0..30 {
+    for seed in seeds(30) {
         run(seed, 120);
     }
 }

@@ -1,9 +1,10 @@
 //! S-10 to S-14: torn, zeroed and rotten tails, rot in the middle, derived files that are gone or wrong.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ottla_log::testing::Random;
-use ottla_log::{Fault, LogConfig, MinimumRead, ReadError, ReadRequest, names};
+use ottla_log::testing::{MemoryDisk, Random};
+use ottla_log::{Fault, LogConfig, MinimumRead, ReadError, ReadRequest, SharedDisk, names};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
 use crate::support::*;
@@ -19,7 +20,7 @@ fn a_tail_torn_at_any_byte_of_the_last_two_batches_is_cut_to_whole_batches() {
     let one = whole / 10;
     for recovery_point in [Offset(5), end] {
         for len in whole - 2 * one..whole {
-            let disk: ottla_log::SharedDisk = std::sync::Arc::new(memory.fork());
+            let disk: SharedDisk = Arc::new(memory.fork());
             let file = disk
                 .open(&path, ottla_log::disk::OpenMode::ReadWrite)
                 .unwrap();
@@ -47,7 +48,7 @@ fn zeros_and_garbage_behind_the_end_are_cut_off() {
     let (memory, _, end) = numbered(&config, 25);
     let mut random = Random::new(11);
     let active = {
-        let disk: ottla_log::SharedDisk = memory.clone();
+        let disk: SharedDisk = memory.clone();
         open(&disk, &config, clean(end)).0.active_base().0
     };
     for round in 0..30 {
@@ -57,12 +58,12 @@ fn zeros_and_garbage_behind_the_end_are_cut_off() {
         } else {
             random.bytes(len)
         };
-        let fork = std::sync::Arc::new(memory.fork());
+        let fork = Arc::new(memory.fork());
         fork.with_bytes(&segment_path(active, names::LOG), |b| {
             b.extend_from_slice(&tail)
         })
         .unwrap();
-        let disk: ottla_log::SharedDisk = fork;
+        let disk: SharedDisk = fork;
         let input = [clean(end), unclean(end), unclean(Offset::ZERO)][round % 3];
         let (mut log, report) = open(&disk, &config, input);
         assert_eq!(log.end(), end, "round {round}");
@@ -84,10 +85,10 @@ fn a_bit_flipped_in_the_last_unflushed_batch_cuts_that_batch() {
     memory.with_bytes(&path, |b| len = b.len()).unwrap();
     let one = len / 10;
     for bit in (0..one * 8).step_by(7) {
-        let fork = std::sync::Arc::new(memory.fork());
+        let fork = Arc::new(memory.fork());
         fork.with_bytes(&path, |b| b[len - one + bit / 8] ^= 1 << (bit % 8))
             .unwrap();
-        let disk: ottla_log::SharedDisk = fork;
+        let disk: SharedDisk = fork;
         let (log, report) = open(&disk, &config, unclean(Offset(9)));
         // The leader epoch is not covered by the checksum, nor are the high bits of the base offset's place.
         if log.end() != Offset(9) {
@@ -108,15 +109,15 @@ fn rot_in_the_middle_is_kept_reported_and_an_error_to_readers() {
     let mut random = Random::new(13);
     let mut bases = Vec::new();
     {
-        let disk: ottla_log::SharedDisk = memory.clone();
+        let disk: SharedDisk = memory.clone();
         let (log, _) = open(&disk, &config, clean(end));
         log.scan_batches(Offset(0), &mut |h| bases.push(h.base_offset.0))
             .unwrap();
     }
-    for round in 0..80 {
+    for round in 0..500 {
         let victim = random.below(59) as i64;
-        let fork = std::sync::Arc::new(memory.fork());
-        let disk: ottla_log::SharedDisk = fork.clone();
+        let fork = Arc::new(memory.fork());
+        let disk: SharedDisk = fork.clone();
         let (segment, position) = {
             let (log, _) = open(&disk, &config, clean(end));
             let slice = log.read(everything(&log, victim)).unwrap().unwrap();
@@ -158,6 +159,106 @@ fn rot_in_the_middle_is_kept_reported_and_an_error_to_readers() {
                 "{told}"
             );
         }
+        // And so it stays: a clean start scans nothing and must not hand the batch out again.
+        log.close().unwrap();
+        let (log, report) = open(&disk, &config, clean(end));
+        assert_eq!(report.corrupt[0].first_offset, Offset(victim), "{told}");
+        assert_eq!(offsets(&read_all(&log, 0).0), expected, "{told}");
+        let refused = log.read(everything(&log, victim));
+        assert!(matches!(refused, Err(ReadError::Corrupt(_))), "{told}");
+    }
+}
+
+/// The content of batch 4 of 10; the header is as it was.
+fn with_a_rotten_batch(config: &LogConfig) -> (Arc<MemoryDisk>, SharedDisk, Offset) {
+    let (memory, disk, end) = numbered(config, 10);
+    flip_in_batch_4(&memory);
+    let (log, report) = open(&disk, config, unclean(Offset::ZERO));
+    assert_eq!(report.corrupt[0].reason, Fault::BadCrc);
+    log.close().unwrap();
+    (memory, disk, end)
+}
+
+fn flip_in_batch_4(memory: &MemoryDisk) {
+    memory
+        .with_bytes(&segment_path(0, names::LOG), |b| {
+            let one = b.len() / 10;
+            b[5 * one - 2] ^= 1;
+        })
+        .unwrap();
+}
+
+/// S-13. Whatever happens to the log next, the rotten batch is not handed out.
+#[test]
+fn damage_is_not_forgotten_by_restarts_rolls_and_new_indexes() {
+    let config = LogConfig {
+        index_interval_bytes: 200,
+        ..LogConfig::default()
+    };
+    let (_, disk, end) = with_a_rotten_batch(&config);
+    let mut end = end;
+    for round in 0..4 {
+        if round == 2 {
+            for suffix in [names::OFFSET_INDEX, names::TIME_INDEX] {
+                disk.remove_file(&segment_path(0, suffix)).unwrap();
+            }
+        }
+        let input = if round == 3 { unclean(end) } else { clean(end) };
+        let (mut log, report) = open(&disk, &config, input);
+        assert_eq!(report.corrupt.len(), 1, "round {round}: {report:?}");
+        let refused = log.read(everything(&log, 4));
+        assert!(matches!(refused, Err(ReadError::Corrupt(_))), "{round}");
+        let (records, damaged) = read_all(&log, 0);
+        assert_eq!((records.len(), damaged), (9 + round, 1));
+        if round == 1 {
+            log.roll(Millis(0)).unwrap();
+        }
+        append(&mut log, batch(2000, &[b"more"]));
+        end = log.close().unwrap();
+    }
+}
+
+#[test]
+fn a_batch_that_was_mended_or_cut_away_is_served_again() {
+    let config = LogConfig::default();
+    let (memory, disk, end) = with_a_rotten_batch(&config);
+    flip_in_batch_4(&memory);
+    let (log, report) = open(&disk, &config, clean(end));
+    assert!(report.is_quiet(), "{report:?}");
+    assert_eq!(read_all(&log, 0).1, 0);
+    assert!(disk.info(&dir().join(names::DAMAGE)).is_err());
+
+    let (_, disk, end) = with_a_rotten_batch(&config);
+    let (mut log, _) = open(&disk, &config, clean(end));
+    log.truncate_to(Offset(3), Millis(0)).unwrap();
+    for i in 3..8 {
+        append(&mut log, batch(1000 + i, &[b"a longer or a shorter one"]));
+    }
+    let end = log.close().unwrap();
+    let (log, report) = open(&disk, &config, clean(end));
+    assert!(report.is_quiet(), "{report:?}");
+    assert_eq!((read_all(&log, 0).0.len(), read_all(&log, 0).1), (8, 0));
+}
+
+/// A segment of which nothing can be read any more was flushed once, so it stays and its offsets stay taken.
+#[test]
+fn a_last_segment_that_rotted_whole_is_kept() {
+    let config = LogConfig::default();
+    let memory = memory();
+    let disk: SharedDisk = memory.clone();
+    let (mut log, _) = open(&disk, &config, UNKNOWN);
+    append(&mut log, batch(1, &[b"a"]));
+    log.roll(Millis(0)).unwrap();
+    append(&mut log, batch(2, &[b"b"]));
+    let end = log.close().unwrap();
+    memory
+        .with_bytes(&segment_path(1, names::LOG), |b| b[16] = 9)
+        .unwrap();
+    for input in [clean(end), unclean(end)] {
+        let (log, report) = open(&disk, &config, input);
+        assert_eq!((log.end(), report.corrupt.len()), (end, 1), "{report:?}");
+        assert_eq!(offsets(&read_all(&log, 0).0), [0]);
+        log.close().unwrap();
     }
 }
 
@@ -249,7 +350,7 @@ fn the_log_answers_the_same_whatever_became_of_its_derived_files() {
         ..LogConfig::default()
     };
     let memory = memory();
-    let disk: ottla_log::SharedDisk = memory.clone();
+    let disk: SharedDisk = memory.clone();
     let (mut log, _) = open(&disk, &config, UNKNOWN);
     let mut stale = None;
     for i in 0..100 {
@@ -284,14 +385,14 @@ fn the_log_answers_the_same_whatever_became_of_its_derived_files() {
                 unclean(Offset(70)),
                 unclean(Offset::ZERO),
             ] {
-                let fork = std::sync::Arc::new(memory.fork());
+                let fork = Arc::new(memory.fork());
                 spoil(&fork, &stale, first, wrong, &mut random);
                 // In pairs, too.
                 if random.one_in(2) {
                     let second = &files[random.below(files.len() as u64) as usize];
                     spoil(&fork, &stale, second, &WRONGS[(i + j) % 5], &mut random);
                 }
-                let disk: ottla_log::SharedDisk = fork;
+                let disk: SharedDisk = fork;
                 let (mut log, _) = open(&disk, &config, input);
                 answers_as_ever(&log);
                 log.apply_retention(Offset::ZERO, Millis(0)).unwrap();
@@ -303,13 +404,7 @@ fn the_log_answers_the_same_whatever_became_of_its_derived_files() {
     }
 }
 
-fn spoil(
-    disk: &ottla_log::testing::MemoryDisk,
-    stale: &ottla_log::testing::MemoryDisk,
-    path: &Path,
-    wrong: &Wrong,
-    random: &mut Random,
-) {
+fn spoil(disk: &MemoryDisk, stale: &MemoryDisk, path: &Path, wrong: &Wrong, random: &mut Random) {
     use ottla_log::Disk;
     let mut old = Vec::new();
     let _ = stale.with_bytes(path, |b| old.clone_from(b));

@@ -1,5 +1,6 @@
 //! Building batches, opening logs, reading them back.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,31 @@ use ottla_log::{
 use ottla_protocol::compress::{Compression, InflateLimits};
 use ottla_protocol::records::{BatchBuilder, Records, batches_of};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
+
+/// The seeds of a random test: a few, or `OTTLA_SEEDS` of them, or only the one that failed, `OTTLA_SEED`.
+pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
+    let number = |key| Some(std::env::var(key).ok()?.parse::<u64>().expect("a number"));
+    match number("OTTLA_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("OTTLA_SEEDS").unwrap_or(few),
+    }
+}
+
+/// Says how to repeat what failed.
+pub(crate) struct PrintSeed {
+    pub(crate) seed: u64,
+    pub(crate) test: &'static str,
+}
+
+impl Drop for PrintSeed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { seed, test } = self;
+            let again = format!("again: OTTLA_SEED={seed} cargo test -p ottla-log {test}");
+            let _ = writeln!(std::io::stderr(), "{again}");
+        }
+    }
+}
 
 pub(crate) const DIR: &str = "/data/topic-0";
 
