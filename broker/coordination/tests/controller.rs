@@ -1,6 +1,7 @@
 //! The controller: what it refuses and in which words, the records it writes, and that they add up to its image.
 
 mod configs;
+mod directories;
 mod topics;
 
 use std::collections::BTreeMap;

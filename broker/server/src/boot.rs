@@ -30,7 +30,7 @@ use crate::exec::groups::Groups;
 use crate::exec::log_dirs::LogDirs;
 use crate::exec::metadata_log::MetadataLog;
 use crate::exec::producer_ids::ProducerIds;
-use crate::exec::{Storage, leftovers, registration};
+use crate::exec::{Storage, dir_failures, leftovers, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
 use crate::settings::{Endpoint, Settings};
@@ -146,6 +146,8 @@ pub(crate) struct Server {
     accepting: JoinSet<()>,
     /// Fires the timers of groups.
     timers: JoinHandle<()>,
+    /// Sees to failed log directories.
+    failures: JoinHandle<()>,
     keeper: Option<std::thread::JoinHandle<()>>,
     fatal: mpsc::UnboundedReceiver<String>,
     _locks: Vec<ottla_log::dir_lock::DirLock>,
@@ -165,9 +167,12 @@ impl Server {
         for listener in &listeners {
             addresses.push((listener.name().to_owned(), listener.local_addr()?));
         }
+        leftovers::refuse_duplicates(&storage, &broker.controller.image().unwrap_or_default())?;
         registration::register(&broker, &addresses)?;
+        dir_failures::report_missing(&broker);
         leftovers::clear(&storage, &broker.image.load());
         let timers = tokio::spawn(broker.groups.watch_timers());
+        let failures = tokio::spawn(dir_failures::watch(broker.clone()));
         let interval = broker.settings.retention_check_interval;
         let expiration = broker.settings.producer_id_expiration;
         let keeper = std::thread::Builder::new()
@@ -202,6 +207,7 @@ impl Server {
             stopping,
             accepting,
             timers,
+            failures,
             keeper: Some(keeper),
             fatal,
             _locks: data.locks,
@@ -219,6 +225,7 @@ impl Server {
             self.accepting.abort_all();
         }
         self.timers.abort();
+        self.failures.abort();
         let broker = self.broker.clone();
         let storage = self.broker.storage.clone();
         storage.keeper.stop();

@@ -42,7 +42,8 @@ impl Broker {
         if let Some(config) = &config {
             self.config.store(config.clone());
         }
-        publish::bring_up_to(&self.storage, &self.config.load(), &old, &image);
+        let node_id = self.settings.node_id;
+        publish::bring_up_to(&self.storage, node_id, &self.config.load(), &old, &image);
         if let Some(config) = config {
             publish::renew_all_settings(&self.storage, &config, &image);
         }

@@ -4,13 +4,14 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::metadata::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use ottla_protocol::messages::metadata::{
-    BrokerRegistrationChangeRecord, FeatureLevelRecord, MetadataRecord, PartitionChangeRecord,
-    ProducerIdsRecord, RegisterBrokerRecord,
+    BrokerRegistrationChangeRecord, FeatureLevelRecord, MetadataRecord, ProducerIdsRecord,
+    RegisterBrokerRecord,
 };
 use ottla_protocol::types::{BrokerId, ProducerId};
 
 use super::Controller;
 use super::commands::{ApiError, ProducerIdBlock, Response};
+use super::directories::{can_be_led_by, led_by};
 use super::image::BrokerImage;
 
 /// "Not fenced any more" in a `BrokerRegistrationChangeRecord`.
@@ -63,7 +64,7 @@ impl Controller {
         match self.registered(broker_id, broker_epoch) {
             Err(error) => (Vec::new(), Response::UnfenceBroker(Err(error))),
             Ok(broker) if !broker.fenced => (Vec::new(), Response::UnfenceBroker(Ok(()))),
-            Ok(_) => {
+            Ok(broker) => {
                 let record = BrokerRegistrationChangeRecord {
                     broker_id: broker_id.0,
                     broker_epoch,
@@ -71,38 +72,33 @@ impl Controller {
                     ..Default::default()
                 };
                 let mut records = vec![MetadataRecord::BrokerRegistrationChange(record)];
-                records.extend(self.led_again_by(broker_id));
+                records.extend(self.led_again_by(broker));
+                records.extend(self.lost_to(broker));
                 (records, Response::UnfenceBroker(Ok(())))
             }
         }
     }
 
-    /// Partitions without a leader go to the broker if it has all that was committed: it is in sync, or it was the last
-    /// that was (KIP-966). A broker that stops in an orderly way leaves them so.
-    fn led_again_by(&self, broker_id: BrokerId) -> impl Iterator<Item = MetadataRecord> {
+    /// Partitions without a leader go to the broker if it has all that was committed, and has it online. A broker that
+    /// stops in an orderly way leaves them so.
+    fn led_again_by(&self, broker: &BrokerImage) -> impl Iterator<Item = MetadataRecord> {
         let topics = self.image.topics().iter();
         let partitions = topics.flat_map(|topic| {
             let partitions = topic.partitions().iter();
             partitions.map(|(index, partition)| (topic.id(), *index, partition))
         });
         partitions.filter_map(move |(topic_id, index, partition)| {
-            let in_sync = partition.isr.contains(&broker_id);
-            let last_in_sync = partition.eligible_leader_replicas.contains(&broker_id)
-                || partition.last_known_elr == [broker_id];
-            if partition.leader.is_some() || !(in_sync || last_in_sync) {
+            let directory = partition.directory(broker.id)?;
+            if partition.leader.is_some()
+                || !can_be_led_by(partition, broker.id)
+                || !broker.has_online(directory)
+            {
                 return None;
             }
-            let others = partition.eligible_leader_replicas.iter();
-            let others = others.filter(|id| **id != broker_id).map(|id| id.0);
-            Some(MetadataRecord::PartitionChange(PartitionChangeRecord {
-                partition_id: index.0,
-                topic_id,
-                leader: broker_id.0,
-                isr: (!in_sync).then(|| vec![broker_id.0]),
-                eligible_leader_replicas: Some(others.collect()),
-                last_known_elr: Some(Vec::new()),
-                ..Default::default()
-            }))
+            let mut record = led_by(partition, broker.id);
+            record.partition_id = index.0;
+            record.topic_id = topic_id;
+            Some(MetadataRecord::PartitionChange(record))
         })
     }
 

@@ -10,7 +10,7 @@ use ottla_protocol::messages::create_topics::request::CreatableTopic;
 use ottla_protocol::messages::create_topics::response::CreatableTopicResult;
 use ottla_protocol::messages::delete_topics::request::DeleteTopicState;
 use ottla_protocol::messages::delete_topics::response::DeletableTopicResult;
-use ottla_protocol::types::{BrokerId, ProducerId};
+use ottla_protocol::types::{BrokerId, PartitionIndex, ProducerId};
 use ottla_protocol::wire::{StrBytes, Uuid};
 
 /// An error code with the words that the client shows.
@@ -88,6 +88,16 @@ pub enum Command {
         broker_id: BrokerId,
         broker_epoch: i64,
     },
+    /// The broker has put replicas into directories, or found them there (AssignReplicasToDirs).
+    AssignDirectories {
+        broker_id: BrokerId,
+        assignments: Vec<DirectoryAssignment>,
+    },
+    /// The broker has these directories left; others failed since it registered.
+    KeepDirectories {
+        broker_id: BrokerId,
+        online: Vec<Uuid>,
+    },
     /// Finalises a feature's level, such as `metadata.version` when the log is new.
     SetFeature { name: String, level: i16 },
     /// The next block of ids for InitProducerId.
@@ -102,6 +112,14 @@ pub enum Command {
 pub struct NewTopic {
     pub topic: CreatableTopic,
     pub topic_id: Uuid,
+}
+
+/// Where a broker's replica of a partition lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryAssignment {
+    pub topic_id: Uuid,
+    pub partition: PartitionIndex,
+    pub directory: Uuid,
 }
 
 /// Changes of one resource's configuration.
@@ -162,6 +180,8 @@ pub enum Response {
     /// The broker's epoch.
     RegisterBroker(Result<i64, ApiError>),
     UnfenceBroker(Result<(), ApiError>),
+    AssignDirectories(Result<(), ApiError>),
+    KeepDirectories(Result<(), ApiError>),
     SetFeature(Result<(), ApiError>),
     AllocateProducerIds(Result<ProducerIdBlock, ApiError>),
 }

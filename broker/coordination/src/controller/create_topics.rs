@@ -11,6 +11,7 @@ use ottla_protocol::wire::Uuid;
 
 use super::Controller;
 use super::commands::{ApiError, NewTopic, Response};
+use super::directories::UNASSIGNED_DIRECTORY;
 use super::image::PartitionImage;
 use super::names::{CLUSTER_METADATA_TOPIC, collision_key, is_internal_topic, validate_topic_name};
 use super::placement::place;
@@ -346,9 +347,6 @@ impl Room {
         Ok(())
     }
 }
-
-/// The reserved directory id for "not chosen yet".
-const UNASSIGNED_DIRECTORY: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 
 fn count_names(topics: &[NewTopic]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();

@@ -11,6 +11,7 @@ mod configs;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod directories;
 pub mod image;
 mod names;
 mod placement;
@@ -25,9 +26,10 @@ use crate::effects::{Effects, ReplyToken};
 use crate::machine::Machine;
 
 pub use commands::{
-    AlterConfigsResource, ApiError, Command, ConfigChange, ConfigOperation, NewTopic,
-    ProducerIdBlock, Response,
+    AlterConfigsResource, ApiError, Command, ConfigChange, ConfigOperation, DirectoryAssignment,
+    NewTopic, ProducerIdBlock, Response,
 };
+pub use directories::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY};
 pub use image::MetadataImage;
 pub use names::{is_internal_topic, validate_topic_name};
 pub use rules::{ConfigResourceType, ConfigRules};
@@ -102,6 +104,13 @@ impl Controller {
                 broker_id,
                 broker_epoch,
             } => self.unfence_broker(broker_id, broker_epoch),
+            Command::AssignDirectories {
+                broker_id,
+                assignments,
+            } => self.assign_directories(broker_id, &assignments),
+            Command::KeepDirectories { broker_id, online } => {
+                self.keep_directories(broker_id, &online)
+            }
             Command::SetFeature { name, level } => self.set_feature(&name, level),
             Command::AllocateProducerIds {
                 broker_id,

@@ -45,7 +45,10 @@ pub(crate) fn handle(
         .flat_map(|topic| topic.all())
         .collect();
     partitions.retain(|partition| is_wanted(partition));
-    let results = storage.dirs.iter().map(|dir| describe(dir, &partitions));
+    let results = storage
+        .dirs
+        .of_partitions()
+        .map(|dir| describe(dir, &partitions));
     Answer::now(DescribeLogDirsResponse {
         results: results.collect(),
         ..Default::default()
@@ -67,7 +70,7 @@ fn describe(dir: &Arc<LogDir>, partitions: &[Arc<Partition>]) -> DescribeLogDirs
     let mut topics: BTreeMap<StrBytes, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in partitions
         .iter()
-        .filter(|partition| Arc::ptr_eq(&partition.dir, dir))
+        .filter(|partition| Arc::ptr_eq(&partition.dir(), dir))
     {
         let bytes = partition.size_bytes(now).unwrap_or(0);
         topics

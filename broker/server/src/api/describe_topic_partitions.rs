@@ -17,7 +17,7 @@ use ottla_protocol::types::PartitionIndex;
 use ottla_protocol::wire::StrBytes;
 
 use super::access::topic_operations;
-use super::metadata::{leader_error, numbers};
+use super::metadata::{leader_error, numbers, offline_replicas};
 use super::{Answer, Context};
 
 pub(crate) fn handle(
@@ -81,7 +81,7 @@ fn page(
             response.next_cursor = Some(cursor_at(name, first));
             break;
         }
-        let described = describe(topic, first, left);
+        let described = describe(image, topic, first, left);
         left -= described.partitions.len();
         let next = described
             .partitions
@@ -119,6 +119,7 @@ fn unknown(name: &StrBytes) -> DescribeTopicPartitionsResponseTopic {
 }
 
 fn describe(
+    image: &MetadataImage,
     topic: &Arc<TopicImage>,
     first: i32,
     limit: usize,
@@ -136,6 +137,7 @@ fn describe(
                 leader_epoch: partition.leader_epoch.0,
                 replica_nodes: numbers(&partition.replicas),
                 isr_nodes: numbers(&partition.isr),
+                offline_replicas: offline_replicas(image, partition),
                 eligible_leader_replicas: Some(numbers(&partition.eligible_leader_replicas)),
                 last_known_elr: Some(numbers(&partition.last_known_elr)),
                 ..Default::default()

@@ -80,6 +80,12 @@ fn respond(
 }
 
 fn coordinator(broker: &Broker, peer: &Peer, key: StrBytes, error: ErrorCode) -> Coordinator {
+    let error = match error {
+        ErrorCode::None if !broker.groups.has_coordinator(&key) => {
+            ErrorCode::CoordinatorNotAvailable
+        }
+        other => other,
+    };
     if error != ErrorCode::None {
         return Coordinator {
             key,

@@ -107,7 +107,7 @@ fn respond(
     refused: &HashMap<StrBytes, ErrorCode>,
 ) -> MetadataResponse {
     let image = broker.image.load();
-    let describe = |topic: &Arc<TopicImage>| describe(topic, query.topic_operations);
+    let describe = |topic: &Arc<TopicImage>| describe(&image, topic, query.topic_operations);
     let topics = match &query.topics {
         None => image.topics().iter().map(describe).collect(),
         Some(wanted) => wanted
@@ -176,7 +176,11 @@ fn unknown_id(id: Uuid, query: &Query) -> MetadataResponseTopic {
     }
 }
 
-fn describe(topic: &Arc<TopicImage>, topic_authorized_operations: i32) -> MetadataResponseTopic {
+fn describe(
+    image: &MetadataImage,
+    topic: &Arc<TopicImage>,
+    topic_authorized_operations: i32,
+) -> MetadataResponseTopic {
     let partitions =
         topic
             .partitions()
@@ -188,6 +192,7 @@ fn describe(topic: &Arc<TopicImage>, topic_authorized_operations: i32) -> Metada
                 leader_epoch: partition.leader_epoch.0,
                 replica_nodes: numbers(&partition.replicas),
                 isr_nodes: numbers(&partition.isr),
+                offline_replicas: offline_replicas(image, partition),
                 ..Default::default()
             });
     MetadataResponseTopic {
@@ -198,6 +203,20 @@ fn describe(topic: &Arc<TopicImage>, topic_authorized_operations: i32) -> Metada
         topic_authorized_operations,
         ..Default::default()
     }
+}
+
+/// Replicas on brokers that cannot be reached, or in directories that are offline.
+pub(super) fn offline_replicas(image: &MetadataImage, partition: &PartitionImage) -> Vec<i32> {
+    let is_online = |id: BrokerId| {
+        let broker = image.cluster().broker(id).filter(|broker| !broker.fenced);
+        let directory = partition.directory(id);
+        broker.is_some_and(|broker| directory.is_none_or(|dir| broker.has_online(dir)))
+    };
+    let replicas = partition.replicas.iter().copied();
+    replicas
+        .filter(|id| !is_online(*id))
+        .map(|id| id.0)
+        .collect()
 }
 
 pub(super) fn leader_error(partition: &PartitionImage) -> ErrorCode {

@@ -89,6 +89,13 @@ impl ControllerHost {
         state.active.as_ref().map(|active| active.log.end().0)
     }
 
+    /// The state after everything that was decided so far, published or not.
+    pub(crate) fn image(&self) -> Option<MetadataImage> {
+        let state = self.state.lock();
+        let active = state.active.as_ref();
+        active.map(|active| active.host.machine().image().clone())
+    }
+
     /// Whether the level of a feature was ever set.
     pub(super) fn has_feature(&self, name: &str) -> bool {
         let state = self.state.lock();
@@ -127,9 +134,22 @@ impl ControllerHost {
                     if self.finish_flush(broker, image.clone(), flushed) {
                         self.write_snapshot(broker, image);
                     }
+                    self.take_in_directories(broker);
                 }
                 Err(failure) => self.fail(broker, &failure),
             }
+        }
+    }
+
+    /// Has the controller note where this node has put new partitions; the flush that runs covers it.
+    fn take_in_directories(&self, broker: &Broker) {
+        let assignments = broker.storage.take_untold_directories();
+        if !assignments.is_empty() {
+            // Nobody waits for it: what is not noted is found out again at the next start.
+            drop(self.submit(Command::AssignDirectories {
+                broker_id: broker.settings.node_id,
+                assignments,
+            }));
         }
     }
 

@@ -3,6 +3,9 @@
 //! Always: only what was renamed for its removal is removed. A folder whose topic the metadata log does not know is
 //! renamed out of the way and kept: if the metadata was lost, it is all that is left of the data.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use ottla_coordination::controller::MetadataImage;
 use ottla_log::names;
 use ottla_log::partition_metadata;
@@ -19,7 +22,7 @@ const STRAY: &str = "-stray";
 
 /// Looks through all directories, once, when the metadata is loaded.
 pub(crate) fn clear(storage: &Storage, image: &MetadataImage) {
-    for dir in storage.dirs.iter().filter(|dir| !dir.is_offline()) {
+    for dir in storage.dirs.online() {
         let entries = match dir.disk.list(&dir.path) {
             Ok(entries) => entries,
             Err(error) => {
@@ -41,6 +44,44 @@ pub(crate) fn clear(storage: &Storage, image: &MetadataImage) {
             }
         }
     }
+}
+
+/// A partition that lies in two directories: which of them is out of date only an operator can tell.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "partition {folder} lies in the log directories {} and {}: it is likely that one of them failed while the \
+     partition was moved. Remove or rename the folder in the one that failed", first.display(), second.display()
+)]
+pub(crate) struct Duplicate {
+    folder: String,
+    first: PathBuf,
+    second: PathBuf,
+}
+
+/// Refuses a partition's folder in more than one directory, before any log is opened.
+pub(crate) fn refuse_duplicates(storage: &Storage, image: &MetadataImage) -> Result<(), Duplicate> {
+    let mut seen = BTreeSet::new();
+    for dir in storage.dirs.of_partitions().filter(|dir| !dir.is_offline()) {
+        for folder in dir.disk.list(&dir.path).unwrap_or_default() {
+            let Some((topic, _)) = names::parse_partition_dir(&folder.name) else {
+                continue;
+            };
+            if seen.insert(folder.name.clone()) {
+                continue;
+            }
+            let Some(topic) = image.topics().by_name(topic) else {
+                continue;
+            };
+            if let [first, second, ..] = &storage.dirs.with_folder(&folder.name, topic.id())[..] {
+                return Err(Duplicate {
+                    folder: folder.name,
+                    first: first.path.clone(),
+                    second: second.path.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A folder of a topic that was made anew under its name is the partition's own business when it opens.

@@ -1,20 +1,31 @@
 //! The directories that hold partitions: which is whose, what their checkpoints say, which of them failed.
 //!
 //! Always: a directory that failed once stays offline until the next start; nothing in it is acknowledged again.
-//! If it holds the metadata log, or no other is left, the server ends.
+//! If it holds the metadata log, or no other is left, the server ends. A partition whose directory is not there is
+//! offline rather than begun anew elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use ottla_coordination::controller::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY};
 use ottla_log::checkpoint::{PartitionOffsets, read_offsets, write_offsets};
 use ottla_log::disk::{DiskError, SharedDisk};
-use ottla_log::{clean_shutdown, names};
+use ottla_log::{clean_shutdown, names, partition_metadata};
 use ottla_protocol::types::{Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{error, warn};
+
+/// What a directory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uses {
+    Partitions,
+    /// `metadata.log.dir` that is none of `log.dirs`.
+    Metadata,
+    Both,
+}
 
 /// One log directory.
 #[derive(Debug)]
@@ -24,7 +35,7 @@ pub(crate) struct LogDir {
     pub(crate) disk: SharedDisk,
     /// The last stop was a clean one: logs open without a scan.
     pub(crate) was_clean: bool,
-    holds_metadata: bool,
+    uses: Uses,
     offline: AtomicBool,
     partitions: AtomicUsize,
     /// What the checkpoints said at start, for partitions that have not been opened yet, and what they are to say.
@@ -58,7 +69,7 @@ impl LogDir {
         disk: SharedDisk,
         path: &Path,
         id: Uuid,
-        holds_metadata: bool,
+        uses: Uses,
     ) -> Result<Self, DiskError> {
         let was_clean = clean_shutdown::read(&*disk, path)?.is_some();
         let read = |name: &str| {
@@ -78,12 +89,34 @@ impl LogDir {
             path: path.to_owned(),
             id,
             was_clean,
-            holds_metadata,
+            uses,
             offline: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
             offsets: Mutex::new(offsets),
             disk,
         })
+    }
+
+    /// A directory for partitions that cannot be used.
+    pub(crate) fn offline(disk: SharedDisk, path: &Path, id: Option<Uuid>) -> Self {
+        Self {
+            path: path.to_owned(),
+            id: id.unwrap_or(LOST_DIRECTORY),
+            disk,
+            was_clean: false,
+            uses: Uses::Partitions,
+            offline: AtomicBool::new(true),
+            partitions: AtomicUsize::new(0),
+            offsets: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn holds_partitions(&self) -> bool {
+        self.uses != Uses::Metadata
+    }
+
+    fn holds_metadata(&self) -> bool {
+        self.uses != Uses::Partitions
     }
 
     pub(crate) fn is_offline(&self) -> bool {
@@ -155,37 +188,80 @@ impl LogDir {
 #[derive(Debug)]
 pub(crate) struct LogDirs {
     dirs: Vec<Arc<LogDir>>,
+    /// Stands for every directory that is not among those that are configured.
+    lost: Arc<LogDir>,
     /// Why the server has to end.
     fatal: mpsc::UnboundedSender<String>,
+    /// Rings when a directory failed that the server can do without.
+    failed: Notify,
 }
 
 impl LogDirs {
     pub(crate) fn new(dirs: Vec<Arc<LogDir>>, fatal: mpsc::UnboundedSender<String>) -> Self {
-        assert!(!dirs.is_empty(), "a server has a log directory");
-        Self { dirs, fatal }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<LogDir>> {
-        self.dirs.iter()
-    }
-
-    /// The directory that has the partition's folder, else the one with the fewest partitions.
-    pub(crate) fn place(&self, folder: &str) -> Arc<LogDir> {
-        if self.dirs.len() > 1 {
-            let has_it = |dir: &&Arc<LogDir>| {
-                let metadata = dir.path.join(folder).join(names::PARTITION_METADATA);
-                dir.disk.info(&metadata).is_ok()
-            };
-            if let Some(dir) = self.dirs.iter().find(has_it) {
-                return dir.clone();
-            }
+        let first = dirs.first().expect("a server has a log directory");
+        let lost = LogDir::offline(first.disk.clone(), Path::new(""), None);
+        Self {
+            dirs,
+            lost: Arc::new(lost),
+            fatal,
+            failed: Notify::new(),
         }
-        let load = |dir: &&Arc<LogDir>| (dir.is_offline(), dir.partitions.load(Ordering::Relaxed));
-        self.dirs
-            .iter()
-            .min_by_key(load)
-            .expect("a server has a log directory")
-            .clone()
+    }
+
+    /// Those that are in use for anything.
+    pub(crate) fn online(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().filter(|dir| !dir.is_offline())
+    }
+
+    /// Those for partitions, whether they can be used or not: `log.dirs`.
+    pub(crate) fn of_partitions(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().filter(|dir| dir.holds_partitions())
+    }
+
+    /// The ids of those for partitions that can be used.
+    pub(crate) fn online_ids(&self) -> Vec<Uuid> {
+        let online = self.of_partitions().filter(|dir| !dir.is_offline());
+        online.map(|dir| dir.id).collect()
+    }
+
+    /// The directories that have a partition's folder, of this topic or of one that cannot be told.
+    pub(crate) fn with_folder(&self, folder: &str, topic_id: Uuid) -> Vec<Arc<LogDir>> {
+        let has_it = |dir: &&Arc<LogDir>| {
+            let path = dir.path.join(folder);
+            let there = !dir.is_offline() && dir.disk.info(&path).is_ok();
+            there
+                && !matches!(partition_metadata::read(&*dir.disk, &path), Ok(Some(id)) if id != topic_id)
+        };
+        self.of_partitions().filter(has_it).cloned().collect()
+    }
+
+    /// The directory for a partition: the one that has its folder; else the one that the metadata names, be it there or
+    /// not; else the one with the fewest partitions.
+    pub(crate) fn place(&self, folder: &str, topic_id: Uuid, assigned: Uuid) -> Arc<LogDir> {
+        let online: Vec<_> = self
+            .of_partitions()
+            .filter(|dir| !dir.is_offline())
+            .collect();
+        if let [only] = &online[..]
+            && only.id == assigned
+        {
+            return (*only).clone();
+        }
+        if let Some(dir) = self.with_folder(folder, topic_id).first() {
+            return dir.clone();
+        }
+        if !matches!(assigned, UNASSIGNED_DIRECTORY | MIGRATING_DIRECTORY) {
+            let named = self.of_partitions().find(|dir| dir.id == assigned);
+            return named.unwrap_or(&self.lost).clone();
+        }
+        let load = |dir: &&&Arc<LogDir>| dir.partitions.load(Ordering::Relaxed);
+        let least = online.iter().min_by_key(load);
+        least.map_or(&self.lost, |dir| *dir).clone()
+    }
+
+    /// Waits until a directory has failed since the last time this was asked.
+    pub(crate) async fn failure(&self) {
+        self.failed.notified().await;
     }
 
     /// Takes a directory out of service after a write or sync failed in it: what the kernel could not write it has
@@ -195,18 +271,20 @@ impl LogDirs {
             return;
         }
         error!(dir = %dir.path.display(), "log directory is offline: {why}");
-        if dir.holds_metadata || self.dirs.iter().all(|dir| dir.is_offline()) {
+        if dir.holds_metadata() || self.of_partitions().all(|dir| dir.is_offline()) {
             let text = format!(
                 "log directory {} failed and the server cannot go on without it: {why}",
                 dir.path.display()
             );
             drop(self.fatal.send(text));
+        } else {
+            self.failed.notify_one();
         }
     }
 
     /// The directory of the metadata log.
     pub(crate) fn metadata_dir(&self) -> &Arc<LogDir> {
-        let dir = self.dirs.iter().find(|dir| dir.holds_metadata);
+        let dir = self.dirs.iter().find(|dir| dir.holds_metadata());
         dir.expect("one directory holds the metadata log")
     }
 

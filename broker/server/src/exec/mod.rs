@@ -3,6 +3,7 @@
 pub(crate) mod auto_create;
 pub(crate) mod config_rules;
 pub(crate) mod controller;
+pub(crate) mod dir_failures;
 pub(crate) mod flusher;
 pub(crate) mod groups;
 pub(crate) mod keeper;
@@ -22,7 +23,11 @@ pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ottla_coordination::controller::DirectoryAssignment;
 use ottla_log::clean_shutdown;
+use ottla_protocol::types::PartitionIndex;
+use ottla_protocol::wire::Uuid;
+use parking_lot::Mutex;
 use tracing::warn;
 
 use flusher::Flusher;
@@ -36,6 +41,8 @@ pub(crate) struct Storage {
     pub(crate) topics: Topics,
     pub(crate) flusher: Flusher,
     pub(crate) keeper: Keeper,
+    /// Directories that partitions were put into and the controller does not know yet.
+    untold_directories: Mutex<Vec<DirectoryAssignment>>,
 }
 
 impl Storage {
@@ -45,7 +52,26 @@ impl Storage {
             topics: Topics::default(),
             flusher: Flusher::default(),
             keeper: Keeper::default(),
+            untold_directories: Mutex::default(),
         }
+    }
+
+    pub(crate) fn tell_directory(
+        &self,
+        topic_id: Uuid,
+        partition: PartitionIndex,
+        directory: Uuid,
+    ) {
+        self.untold_directories.lock().push(DirectoryAssignment {
+            topic_id,
+            partition,
+            directory,
+        });
+    }
+
+    /// What the controller has to be told of partitions' directories, once.
+    pub(crate) fn take_untold_directories(&self) -> Vec<DirectoryAssignment> {
+        std::mem::take(&mut self.untold_directories.lock())
     }
 }
 
@@ -72,14 +98,14 @@ impl Storage {
                     while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed))
                     {
                         if let Err(error) = partition.close() {
-                            self.dirs.fail(&partition.dir, &error);
+                            self.dirs.fail(&partition.dir(), &error);
                         }
                     }
                 });
             }
         });
         self.dirs.write_checkpoints();
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+        for dir in self.dirs.online() {
             if let Err(error) = clean_shutdown::write(&*dir.disk, &dir.path, NO_BROKER_EPOCH) {
                 warn!("{error}");
             }

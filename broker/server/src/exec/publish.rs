@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use ottla_config::resolve::BrokerConfig;
 use ottla_coordination::controller::image::TopicImage;
-use ottla_coordination::controller::{ConfigResourceType, MetadataImage};
-use ottla_protocol::types::LeaderEpoch;
+use ottla_coordination::controller::{ConfigResourceType, MetadataImage, UNASSIGNED_DIRECTORY};
+use ottla_protocol::types::{BrokerId, LeaderEpoch};
 use ottla_protocol::wire::StrBytes;
 use tracing::info;
 
@@ -22,6 +22,7 @@ use crate::data_dirs::random_id;
 /// Brings the partitions from one image to the next.
 pub(crate) fn bring_up_to(
     storage: &Arc<Storage>,
+    node_id: BrokerId,
     config: &BrokerConfig,
     old: &MetadataImage,
     new: &MetadataImage,
@@ -52,13 +53,15 @@ pub(crate) fn bring_up_to(
         };
         match (gone, come) {
             (Some(old), Some(new)) if Arc::ptr_eq(old, new) => {}
-            (Some(old), Some(new)) if old.id() == new.id() => add(storage, &mut settings, new),
+            (Some(old), Some(new)) if old.id() == new.id() => {
+                add(storage, node_id, &mut settings, new);
+            }
             (gone, come) => {
                 if let Some(old) = gone {
                     remove(storage, old);
                 }
                 if let Some(new) = come {
-                    add(storage, &mut settings, new);
+                    add(storage, node_id, &mut settings, new);
                 }
             }
         }
@@ -99,12 +102,22 @@ impl SettingsOf<'_> {
     }
 }
 
-fn add(storage: &Arc<Storage>, settings: &mut SettingsOf<'_>, topic: &TopicImage) {
+fn add(
+    storage: &Arc<Storage>,
+    node_id: BrokerId,
+    settings: &mut SettingsOf<'_>,
+    topic: &TopicImage,
+) {
     let name = StrBytes::from(topic.name());
     let epoch = |index| {
         topic
             .partition(index)
             .map_or(LeaderEpoch(0), |partition| partition.leader_epoch)
+    };
+    let directory = |index| {
+        let partition = topic.partition(index);
+        let directory = partition.and_then(|partition| partition.directory(node_id));
+        directory.unwrap_or(UNASSIGNED_DIRECTORY)
     };
     let count = topic.partitions().len();
     storage.topics.extend(
@@ -112,7 +125,10 @@ fn add(storage: &Arc<Storage>, settings: &mut SettingsOf<'_>, topic: &TopicImage
         &name,
         || settings.of(&name),
         count,
-        |topic, index| Partition::new(storage.clone(), topic.clone(), index, epoch(index)),
+        |topic, index| {
+            let (storage, topic) = (storage.clone(), topic.clone());
+            Partition::assigned(storage, topic, index, epoch(index), directory(index))
+        },
     );
     for (index, image) in topic.partitions() {
         if let Some(partition) = storage.topics.partition(&name, index.0) {

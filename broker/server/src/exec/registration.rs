@@ -149,7 +149,7 @@ fn registration(broker: &Broker, bound: &[(String, SocketAddr)]) -> BrokerRegist
         listeners: listeners.collect(),
         features: features.collect(),
         rack: broker.settings.rack.as_deref().map(Into::into),
-        log_dirs: broker.storage.dirs.iter().map(|dir| dir.id).collect(),
+        log_dirs: broker.storage.dirs.online_ids(),
         ..Default::default()
     }
 }

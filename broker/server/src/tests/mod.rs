@@ -3,6 +3,7 @@
 mod abuse;
 mod configs;
 mod groups;
+mod log_dirs;
 mod power_cut;
 mod produce_fetch;
 mod storage;

@@ -23,7 +23,7 @@ use crate::boot::assemble;
 use crate::broker::Broker;
 use crate::data_dirs::{Identity, random_id};
 use crate::exec::auto_create::{self, OFFSETS_TOPIC};
-use crate::exec::log_dirs::{LogDir, LogDirs};
+use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::{Storage, registration};
 use crate::settings::Settings;
 
@@ -46,7 +46,7 @@ impl Node {
         let keys = keys.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let config = BrokerConfig::load(keys).unwrap();
         let settings = Settings::from_config(&config).unwrap();
-        let dir = LogDir::load(disk, Path::new(DIR), Uuid([7; 16]), true).unwrap();
+        let dir = LogDir::load(disk, Path::new(DIR), Uuid([7; 16]), Uses::Both).unwrap();
         let (sender, fatal) = mpsc::unbounded_channel();
         let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
         let identity = Identity {

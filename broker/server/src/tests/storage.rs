@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::exec::Storage;
-use crate::exec::log_dirs::{LogDir, LogDirs};
+use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::partition::{Acks, Append, Isolation, Partition};
 use crate::exec::topic::{Topic, TopicSettings};
 use crate::exec::waits::{AckWait, FetchWait};
@@ -35,7 +35,7 @@ impl Bench {
         let disk = FaultyDisk::new(Arc::new(MemoryDisk::new()));
         let path = Path::new("/logs");
         disk.create_dir_all(path).unwrap();
-        let dir = LogDir::load(disk.clone(), path, Uuid([1; 16]), true).unwrap();
+        let dir = LogDir::load(disk.clone(), path, Uuid([1; 16]), Uses::Both).unwrap();
         let (sender, fatal) = mpsc::unbounded_channel();
         let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
         let pairs = [("ottla.durability".to_owned(), durability.to_owned())];
@@ -105,7 +105,7 @@ async fn s06_nothing_is_acknowledged_after_a_sync_failed() {
         bench.produce(Acks::Leader).await,
         Err(ErrorCode::KafkaStorageError)
     );
-    assert!(bench.partition.dir.is_offline());
+    assert!(bench.partition.dir().is_offline());
     let why = bench
         .fatal
         .recv()

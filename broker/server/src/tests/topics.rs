@@ -58,7 +58,7 @@ fn delete(client: &mut Client, name: &str) -> ErrorCode {
     ErrorCode::from_code(client.call(&request, 6).responses[0].error_code)
 }
 
-fn all_topics(client: &mut Client) -> Vec<MetadataResponseTopic> {
+pub(super) fn all_topics(client: &mut Client) -> Vec<MetadataResponseTopic> {
     let request = MetadataRequest {
         topics: None,
         ..Default::default()

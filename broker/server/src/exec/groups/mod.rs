@@ -130,6 +130,21 @@ impl Groups {
         load::load_all(fresh, &self.settings, &self.alarm);
     }
 
+    /// Whether the partition that the group belongs to can be had, as far as is known.
+    pub(crate) fn has_coordinator(&self, group_id: &str) -> bool {
+        let shards = self.shards.load();
+        shard_of(&shards, group_id).is_none_or(|i| !shards[i].partition().dir().is_offline())
+    }
+
+    /// Takes the machines out of service whose partitions are in a failed directory.
+    pub(crate) fn leave_failed_directories(&self) {
+        for shard in self.shards.load().iter() {
+            if shard.partition().dir().is_offline() {
+                shard.give_up(ErrorCode::NotCoordinator);
+            }
+        }
+    }
+
     /// Hands a command to the machine of the group.
     pub(crate) fn ask(&self, group_id: &str, command: Command) -> Asked {
         let shards = self.shards.load();

@@ -74,7 +74,7 @@ impl Partition {
         let is_flushed = replica.log.flushed_end() == replica.log.end();
         if is_flushed && replica.idle_rounds >= IDLE_ROUNDS {
             if let Err(error) = replica.log.release_files() {
-                self.storage.dirs.disk_trouble(&self.dir, &error);
+                self.storage.dirs.disk_trouble(&self.dir(), &error);
             }
             replica.is_listed = false;
             return false;
@@ -107,7 +107,7 @@ impl Partition {
         match replica.log.start_flush() {
             Ok(ticket) => Some((ticket, replica.appended_bytes)),
             Err(error) => {
-                self.storage.dirs.disk_trouble(&self.dir, &error);
+                self.storage.dirs.disk_trouble(&self.dir(), &error);
                 self.flush_failed(replica);
                 None
             }
@@ -141,7 +141,7 @@ impl Partition {
             }
             Err(error) => {
                 // Even where the disk was only full: the kernel has dropped what it could not write.
-                self.storage.dirs.fail(&self.dir, &error);
+                self.storage.dirs.fail(&self.dir(), &error);
                 self.flush_failed(replica);
                 false
             }
@@ -160,6 +160,6 @@ impl Partition {
             recovery_point: replica.log.flushed_end(),
             log_start: replica.log.start(),
         };
-        self.dir.note(&self.topic.name, self.index, at);
+        self.dir().note(&self.topic.name, self.index, at);
     }
 }

@@ -40,7 +40,7 @@ impl Partition {
                         topic = %self.topic.name, partition = %self.index, base_offset = %segment.base_offset,
                         bytes = segment.bytes, reason = ?segment.reason, "segment deleted"
                     );
-                    self.storage.keeper.remove_later(self.dir.clone(), segment);
+                    self.storage.keeper.remove_later(self.dir(), segment);
                 }
             }
             Err(error) => drop(self.disk_failed(&error)),
@@ -60,19 +60,19 @@ impl Partition {
             State::Closed(fetches) => fetches.iter().for_each(|wait| wait.release()),
             State::Deleted => {}
         }
-        self.dir.forget(&self.topic.name, self.index);
-        self.dir.partition_removed();
+        self.dir().forget(&self.topic.name, self.index);
+        self.dir().partition_removed();
         let folder = self.folder();
         let doomed = self
-            .dir
+            .dir()
             .path
             .join(names::delete_dir(&self.topic.name, self.index, unique));
-        match self.dir.disk.rename(&folder, &doomed) {
+        match self.dir().disk.rename(&folder, &doomed) {
             Ok(()) => {
                 let delay = self.settings().log.file_delete_delay_ms;
                 self.storage
                     .keeper
-                    .remove_folder_later(self.dir.clone(), doomed, now.plus(delay));
+                    .remove_folder_later(self.dir(), doomed, now.plus(delay));
             }
             // Never used.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -99,7 +99,7 @@ impl Partition {
         match replica.log.close() {
             Ok(recovery_point) => {
                 acks.into_iter().for_each(|(_, wait)| wait.release());
-                self.dir.note(
+                self.dir().note(
                     &self.topic.name,
                     self.index,
                     Checkpointed {
@@ -116,8 +116,21 @@ impl Partition {
         }
     }
 
+    /// The directory has failed: whoever waits is told so, and the files are let go of.
+    pub(crate) fn leave_failed_directory(&self) {
+        let mut state = self.state.lock();
+        if !self.dir().is_offline() || matches!(*state, State::Deleted) {
+            return;
+        }
+        match std::mem::replace(&mut *state, State::Closed(Vec::new())) {
+            State::Open(mut replica) => self.flush_failed(&mut replica),
+            State::Closed(fetches) => fetches.iter().for_each(|wait| wait.release()),
+            State::Deleted => {}
+        }
+    }
+
     pub(super) fn folder(&self) -> PathBuf {
-        self.dir
+        self.dir()
             .path
             .join(names::partition_dir(&self.topic.name, self.index))
     }
@@ -142,14 +155,14 @@ impl Partition {
     /// far as the checkpoints know, counts: any other trouble shows itself when the log is opened.
     fn has_no_folder(&self) -> bool {
         let metadata = self.folder().join(names::PARTITION_METADATA);
-        let info = self.dir.disk.info(&metadata);
-        !self.dir.is_offline()
+        let info = self.dir().disk.info(&metadata);
+        !self.dir().is_offline()
             && info.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-            && self.dir.checkpointed(&self.topic.name, self.index) == Checkpointed::NEVER
+            && self.dir().checkpointed(&self.topic.name, self.index) == Checkpointed::NEVER
     }
 
     pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
-        if self.dir.is_offline() {
+        if self.dir().is_offline() {
             return Err(ErrorCode::KafkaStorageError);
         }
         let mut guard = self.state.lock();
@@ -169,15 +182,15 @@ impl Partition {
         let folder = self.folder();
         self.clear_foreign_folder(&folder, now)
             .map_err(|error| self.disk_failed(&error))?;
-        let checkpointed = self.dir.checkpointed(&self.topic.name, self.index);
+        let checkpointed = self.dir().checkpointed(&self.topic.name, self.index);
         let input = OpenInput {
             recovery_point: checkpointed.recovery_point,
             log_start: checkpointed.log_start,
-            clean_shutdown: self.dir.was_clean,
+            clean_shutdown: self.dir().was_clean,
         };
         let settings = self.settings();
         let opened = Log::open(
-            self.dir.disk.clone(),
+            self.dir().disk.clone(),
             &folder,
             settings.log.clone(),
             input,
@@ -215,14 +228,14 @@ impl Partition {
 
     /// A folder of an older topic of the same name is moved away; a new one gets the topic's id.
     pub(super) fn clear_foreign_folder(&self, folder: &Path, now: Millis) -> Result<(), DiskError> {
-        let disk = &*self.dir.disk;
+        let disk = &*self.dir().disk;
         match partition_metadata::read(disk, folder) {
             Ok(Some(id)) if id == self.topic.id => return Ok(()),
             Ok(None) => {}
             Ok(Some(_)) => {
                 let unique = u128::from(now.0.unsigned_abs());
                 let doomed =
-                    self.dir
+                    self.dir()
                         .path
                         .join(names::delete_dir(&self.topic.name, self.index, unique));
                 warn!(folder = %folder.display(), "the folder belongs to an older topic of this name: deleted");
@@ -233,7 +246,7 @@ impl Partition {
                 })?;
                 self.storage
                     .keeper
-                    .remove_folder_later(self.dir.clone(), doomed, now);
+                    .remove_folder_later(self.dir(), doomed, now);
             }
             // Its records are read with the id of the topic that the metadata log names.
             Err(error) => warn!(folder = %folder.display(), "{error}"),

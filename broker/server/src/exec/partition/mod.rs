@@ -14,12 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use ottla_coordination::txn::{ProducerBatch, Verdict};
 use ottla_log::disk::DiskError;
 use ottla_log::errors::{AppendError, ReadError};
 use ottla_log::{FileSlice, Log, MinimumRead, Offsets, ReadRequest, Timestamps, names};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
+use ottla_protocol::wire::Uuid;
 use parking_lot::Mutex;
 use tracing::error;
 
@@ -32,7 +34,8 @@ use replica::Replica;
 pub(crate) struct Partition {
     pub(crate) topic: Arc<Topic>,
     pub(crate) index: PartitionIndex,
-    pub(crate) dir: Arc<LogDir>,
+    /// Changes only behind the lock of `state`.
+    dir: ArcSwap<LogDir>,
     leader_epoch: AtomicI32,
     storage: Arc<Storage>,
     state: Mutex<State>,
@@ -106,24 +109,46 @@ impl Bounds {
 }
 
 impl Partition {
+    /// A partition that the metadata puts into no particular directory.
+    #[cfg(test)]
     pub(crate) fn new(
         storage: Arc<Storage>,
         topic: Arc<Topic>,
         index: PartitionIndex,
         epoch: LeaderEpoch,
     ) -> Arc<Self> {
-        let dir = storage
-            .dirs
-            .place(&names::partition_dir(&topic.name, index));
+        let unassigned = ottla_coordination::controller::UNASSIGNED_DIRECTORY;
+        Self::assigned(storage, topic, index, epoch, unassigned)
+    }
+
+    /// A partition of which the metadata says in which directory it lies. Where it lies elsewhere, the controller is to
+    /// be told.
+    pub(crate) fn assigned(
+        storage: Arc<Storage>,
+        topic: Arc<Topic>,
+        index: PartitionIndex,
+        epoch: LeaderEpoch,
+        directory: Uuid,
+    ) -> Arc<Self> {
+        let folder = names::partition_dir(&topic.name, index);
+        let dir = storage.dirs.place(&folder, topic.id, directory);
         dir.partition_added();
+        if dir.id != directory && !dir.is_offline() {
+            storage.tell_directory(topic.id, index, dir.id);
+        }
         Arc::new(Self {
             topic,
             index,
-            dir,
+            dir: ArcSwap::new(dir),
             leader_epoch: AtomicI32::new(epoch.0),
             storage,
             state: Mutex::new(State::Closed(Vec::new())),
         })
+    }
+
+    /// The directory that the partition lies in.
+    pub(crate) fn dir(&self) -> Arc<LogDir> {
+        self.dir.load_full()
     }
 
     pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
@@ -161,7 +186,7 @@ impl Partition {
         let mut replica = self.open(now)?;
         if let Some(producer) = &how.producer {
             let states = replica
-                .producers(&*self.dir.disk)
+                .producers(&*self.dir().disk)
                 .map_err(|error| self.disk_failed(&error))?;
             if let Verdict::Duplicate(first) = states.check(producer)? {
                 let placed = Placed {
@@ -187,7 +212,7 @@ impl Partition {
             .map_err(|error| self.append_failed(&error))?;
         let replica = &mut *replica;
         if let (Some(at), Some(states)) = (appended.rolled, &replica.producers) {
-            producers::write_snapshot(&replica.log, &*self.dir.disk, at, states);
+            producers::write_snapshot(&replica.log, &*self.dir().disk, at, states);
         }
         if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
             states.apply(producer, appended.base_offset);
@@ -397,7 +422,7 @@ impl Partition {
     }
 
     fn disk_failed(&self, error: &DiskError) -> ErrorCode {
-        self.storage.dirs.disk_trouble(&self.dir, error);
+        self.storage.dirs.disk_trouble(&self.dir(), error);
         ErrorCode::KafkaStorageError
     }
 }
