@@ -328,9 +328,9 @@ const OWN: &[Def] = &[
         .doc("How old records may get before their segments are deleted; -1 for no limit."),
     Def::new("log.roll.hours", Int).default("168").at_least(1).high().effective()
         .doc("After this many hours a new segment is begun, where milliseconds do not say."),
-    Def::new("log.roll.jitter.hours", Int).default("0").at_least(0).high()
+    Def::new("log.roll.jitter.hours", Int).default("0").at_least(0).high().effective()
         .doc("By how many hours that is varied at random, where milliseconds do not say."),
-    Def::new("log.roll.jitter.ms", Long).high().cluster_wide()
+    Def::new("log.roll.jitter.ms", Long).high().cluster_wide().effective()
         .doc("By how much the time of a segment's roll is varied at random."),
     Def::new("log.roll.ms", Long).high().cluster_wide().effective()
         .doc("After this long a new segment is begun even if the old one is not full."),

@@ -103,7 +103,7 @@ const OWN: &[Def] = &[
     Def::new("segment.index.bytes", Int).default("10485760").at_least(4).effective()
         .synonyms(&[same("log.index.size.max.bytes")])
         .doc("The largest size of a segment's offset index."),
-    Def::new("segment.jitter.ms", Long).default("0").at_least(0)
+    Def::new("segment.jitter.ms", Long).default("0").at_least(0).effective()
         .synonyms(&[same("log.roll.jitter.ms"), hours("log.roll.jitter.hours")])
         .doc("By how much the time of a segment's roll is varied at random."),
     Def::new("segment.ms", Long).default("604800000").at_least(1).effective()

@@ -6,7 +6,11 @@ use ottla_protocol::types::Millis;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     pub segment_bytes: u64,
+    /// After this long the active segment is sealed by the next append; on compacted topics at most
+    /// `max.compaction.lag.ms`, so that every record leaves the active segment in time.
     pub segment_ms: Millis,
+    /// By how much at most a segment is sealed earlier; see `Log::set_roll_jitter`.
+    pub segment_jitter_ms: Millis,
     pub segment_index_bytes: u32,
     pub index_interval_bytes: u32,
     /// -1: keep for ever.
@@ -28,6 +32,7 @@ impl Default for LogConfig {
         Self {
             segment_bytes: 1 << 30,
             segment_ms: Millis(7 * 24 * 3_600_000),
+            segment_jitter_ms: Millis(0),
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             retention_ms: Millis(7 * 24 * 3_600_000),

@@ -55,6 +55,9 @@ pub(crate) struct Active {
     pub(crate) reserved_end: u64,
     /// When the segment was begun or opened; its age where its records have no timestamps.
     pub(crate) created: Millis,
+    /// By how much earlier than `segment.ms` the segment is sealed, so that segments begun together don't all roll
+    /// together.
+    pub(crate) roll_jitter: Millis,
     /// Largest timestamp of the first append: what the segment's age is counted from.
     pub(crate) first_timestamp: Known<Millis>,
     /// A failed append left bytes behind the end that could not be cut yet.
@@ -69,6 +72,7 @@ impl Active {
             since_entry: 0,
             reserved_end: 0,
             created,
+            roll_jitter: Millis(0),
             first_timestamp: Known::Known(None),
             needs_trim: false,
             index_dirty: false,
@@ -84,6 +88,13 @@ impl Log {
 
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
         self.config = config;
+    }
+
+    /// Draws the active segment's jitter from a random number, as the configuration allows. The caller does so for each
+    /// segment that becomes active: the log has no randomness of its own.
+    pub fn set_roll_jitter(&mut self, random: u32) {
+        let most = self.config.segment_jitter_ms.min(self.config.segment_ms);
+        self.active.roll_jitter = Millis(i64::from(random).checked_rem(most.0).unwrap_or(0));
     }
 
     #[must_use]
@@ -284,14 +295,14 @@ impl Log {
         if segment.size + bytes > config.segment_bytes.min(SEGMENT_BYTES_MAX) || index_full {
             return Ok(true);
         }
-        let segment_ms = config.segment_ms.0;
+        let roll_ms = config.segment_ms.0 - self.active.roll_jitter.0;
         let waited = match self.first_timestamp()? {
             Some(first) if survey.max_timestamp.0 >= 0 => {
                 survey.max_timestamp.0.saturating_sub(first.0)
             }
             _ => now.0.saturating_sub(self.active.created.0),
         };
-        Ok(waited > segment_ms)
+        Ok(waited > roll_ms)
     }
 
     /// Largest timestamp of the active segment's first batch.

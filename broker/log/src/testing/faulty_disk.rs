@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::disk::{DirEntry, Disk, DiskFile, FileInfo, OpenMode, SharedDisk, SharedFile, Space};
 
@@ -39,7 +39,28 @@ struct Fault {
     outcome: Outcome,
 }
 
-type Faults = Arc<Mutex<Vec<Fault>>>;
+#[derive(Debug, Default)]
+struct Plan {
+    faults: Mutex<Vec<Fault>>,
+    is_cut_off: RwLock<bool>,
+}
+
+type Faults = Arc<Plan>;
+
+impl Plan {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Fault>> {
+        self.faults.lock()
+    }
+
+    /// Held during a call, so that none is under way once the disk is cut off.
+    fn plugged(&self) -> io::Result<RwLockReadGuard<'_, bool>> {
+        let is_cut_off = self.is_cut_off.read();
+        if *is_cut_off {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(is_cut_off)
+    }
+}
 
 #[derive(Debug)]
 pub struct FaultyDisk {
@@ -95,6 +116,12 @@ impl FaultyDisk {
         });
     }
 
+    /// Takes the disk away from whoever uses it, for good: a process that is dead does nothing any more, but its threads
+    /// live on in a test.
+    pub fn cut_off(&self) {
+        *self.faults.is_cut_off.write() = true;
+    }
+
     pub fn heal(&self) {
         self.faults.lock().clear();
     }
@@ -124,6 +151,7 @@ fn check(faults: &Faults, call: Call) -> io::Result<()> {
 
 impl Disk for FaultyDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<SharedFile> {
+        let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::Open)?;
         let inner = self.inner.open(path, mode)?;
         Ok(Arc::new(FaultyFile {
@@ -133,47 +161,57 @@ impl Disk for FaultyDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::Rename)?;
         self.inner.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         self.inner.remove_file(path)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         self.inner.remove_dir_all(path)
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         self.inner.create_dir_all(path)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        let _plugged = self.faults.plugged()?;
         self.inner.list(dir)
     }
 
     fn info(&self, path: &Path) -> io::Result<FileInfo> {
+        let _plugged = self.faults.plugged()?;
         self.inner.info(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::SyncDir)?;
         self.inner.sync_dir(dir)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
+        let _plugged = self.faults.plugged()?;
         self.inner.space(path)
     }
 }
 
 impl DiskFile for FaultyFile {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::Read)?;
         self.inner.read_at(buf, position)
     }
 
     fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
+        let _plugged = self.faults.plugged()?;
         match next(&self.faults, Call::Write) {
             None => self.inner.write_at(buf, position),
             Some(Outcome::Short) => self.inner.write_at(&buf[..buf.len().div_ceil(2)], position),
@@ -186,20 +224,24 @@ impl DiskFile for FaultyFile {
     }
 
     fn len(&self) -> io::Result<u64> {
+        let _plugged = self.faults.plugged()?;
         self.inner.len()
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::SetLen)?;
         self.inner.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::SyncData)?;
         self.inner.sync_data()
     }
 
     fn reserve(&self, from: u64, len: u64) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
         self.inner.reserve(from, len)
     }
 

@@ -132,6 +132,31 @@ fn a_segment_rolls_when_its_records_span_segment_ms() {
 }
 
 #[test]
+fn jitter_brings_a_segments_roll_forward_and_never_by_more_than_it_may() {
+    for (jitter_ms, random, rolls_at) in [(300, 7_000_450, 751), (0, 7, 1001), (5000, 1999, 2)] {
+        let config = LogConfig {
+            segment_ms: Millis(1000),
+            segment_jitter_ms: Millis(jitter_ms),
+            ..LogConfig::default()
+        };
+        let (_, mut log) = new_log(config);
+        log.set_roll_jitter(random);
+        append(&mut log, sized(5000, 10));
+        assert_eq!(
+            append(&mut log, sized(5000 + rolls_at - 1, 10)).rolled,
+            None
+        );
+        let rolled = append(&mut log, sized(5000 + rolls_at, 10)).rolled;
+        assert_eq!(rolled, Some(Offset(2)), "{jitter_ms}");
+        // The next segment has its own.
+        assert_eq!(
+            append(&mut log, sized(5000 + rolls_at + 1000, 10)).rolled,
+            None
+        );
+    }
+}
+
+#[test]
 fn a_segment_rolls_when_its_index_is_full() {
     let config = LogConfig {
         segment_index_bytes: 36,

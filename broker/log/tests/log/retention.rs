@@ -110,6 +110,100 @@ fn nothing_at_or_above_the_high_watermark_goes() {
     );
 }
 
+#[test]
+fn what_the_start_has_passed_goes_first_then_by_size_then_by_time() {
+    let config = LogConfig {
+        retention_ms: Millis(0),
+        retention_bytes: 600,
+        ..LogConfig::default()
+    };
+    let (_, mut log) = ten_batches(config);
+    log.set_start(Offset(3)).unwrap();
+    let deleted = log.apply_retention(Offset(8), Millis(1006)).unwrap();
+    let reasons: Vec<_> = deleted.iter().map(|d| d.reason).collect();
+    // Of segments of 250 bytes or so three are kept by size; the one that ends at the high watermark is too young.
+    use DeleteReason::{LogStart, RetentionBytes, RetentionMs};
+    assert_eq!(reasons, [LogStart, RetentionBytes, RetentionMs]);
+    assert_eq!(log.start(), Offset(6));
+}
+
+#[test]
+fn the_active_segment_stays_when_all_its_records_were_deleted_but_not_when_they_are_too_old() {
+    let config = LogConfig {
+        retention_ms: Millis(100),
+        ..LogConfig::default()
+    };
+    let (_, mut log) = ten_batches(config);
+    log.set_start(log.end()).unwrap();
+    let deleted = log.apply_retention(log.end(), Millis(1000)).unwrap();
+    assert_eq!(bases(&deleted), [0, 2, 4, 6]);
+    assert_eq!(log.segment_count(), 1);
+    let deleted = log.apply_retention(log.end(), Millis(1110)).unwrap();
+    assert_eq!(bases(&deleted), [8]);
+    assert_eq!((log.start(), log.end()), (Offset(10), Offset(10)));
+}
+
+#[test]
+fn one_record_of_the_future_keeps_its_segment_and_all_that_follow() {
+    let config = LogConfig {
+        segment_bytes: 300,
+        retention_ms: Millis(100),
+        ..LogConfig::default()
+    };
+    let (_, mut log) = new_log(config);
+    for timestamp in [1000, 1001, 1002, 900_000, 1004, 1005] {
+        append(&mut log, sized(timestamp, 50));
+    }
+    assert_eq!(log.retention_due().unwrap(), Some(Millis(1102)));
+    let deleted = log.apply_retention(log.end(), Millis(5000)).unwrap();
+    assert_eq!(bases(&deleted), [0]);
+    assert_eq!(log.retention_due().unwrap(), Some(Millis(900_101)));
+    assert!(
+        log.apply_retention(log.end(), Millis(900_100))
+            .unwrap()
+            .is_empty()
+    );
+    let deleted = log.apply_retention(log.end(), Millis(900_101)).unwrap();
+    assert_eq!(bases(&deleted), [2, 4]);
+    assert_eq!(log.retention_due().unwrap(), None, "nothing is left");
+}
+
+#[test]
+fn records_without_timestamps_are_as_old_as_their_file() {
+    let config = LogConfig {
+        segment_bytes: 300,
+        retention_ms: Millis(100),
+        ..LogConfig::default()
+    };
+    let (disk, mut log) = new_log(config);
+    for _ in 0..4 {
+        append(&mut log, sized(-1, 50));
+    }
+    let modified = disk.info(&segment_path(0, "log")).unwrap().modified;
+    let at = |later: i64| Millis(modified.0 + later);
+    assert_eq!(log.retention_due().unwrap(), Some(at(101)));
+    assert!(log.apply_retention(log.end(), at(100)).unwrap().is_empty());
+    assert_eq!(
+        bases(&log.apply_retention(Offset(2), at(101)).unwrap()),
+        [0]
+    );
+}
+
+#[test]
+fn what_is_kept_for_ever_is_never_due() {
+    let config = LogConfig {
+        retention_ms: Millis(-1),
+        ..LogConfig::default()
+    };
+    let (_, mut log) = ten_batches(config);
+    assert_eq!(log.retention_due().unwrap(), None);
+    assert!(
+        log.apply_retention(log.end(), Millis(i64::MAX))
+            .unwrap()
+            .is_empty()
+    );
+}
+
 /// S-27: a consumer holds a slice of a segment that goes.
 #[test]
 fn a_reader_finishes_what_it_was_given() {

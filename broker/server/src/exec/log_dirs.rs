@@ -40,6 +40,9 @@ pub(crate) struct LogDir {
     partitions: AtomicUsize,
     /// What the checkpoints said at start, for partitions that have not been opened yet, and what they are to say.
     offsets: Mutex<Checkpoints>,
+    /// Held while the files are written, so that older contents never replace newer ones and who waits for it finds
+    /// what it noted on disk.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +96,7 @@ impl LogDir {
             offline: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
             offsets: Mutex::new(offsets),
+            writing: Mutex::default(),
             disk,
         })
     }
@@ -108,6 +112,7 @@ impl LogDir {
             offline: AtomicBool::new(true),
             partitions: AtomicUsize::new(0),
             offsets: Mutex::default(),
+            writing: Mutex::default(),
         }
     }
 
@@ -163,8 +168,19 @@ impl LogDir {
         offsets.changed |= offsets.log_starts.remove(&key).is_some() || known;
     }
 
-    /// Replaces the checkpoint files if anything was noted since the last time.
+    /// Replaces the checkpoint files if anything was noted since the last time. Afterwards everything noted before the
+    /// call is durable.
     pub(crate) fn write_checkpoints(&self) -> Result<(), DiskError> {
+        let _one_at_a_time = self.writing.lock();
+        let written = self.write_changed();
+        if written.is_err() {
+            // A disk that was full gets another try.
+            self.offsets.lock().changed = true;
+        }
+        written
+    }
+
+    fn write_changed(&self) -> Result<(), DiskError> {
         let (recovery_points, log_starts) = {
             let mut offsets = self.offsets.lock();
             if !std::mem::take(&mut offsets.changed) || self.is_offline() {
@@ -290,8 +306,17 @@ impl LogDirs {
 
     pub(crate) fn write_checkpoints(&self) {
         for dir in &self.dirs {
-            if let Err(error) = dir.write_checkpoints() {
+            self.write_checkpoints_of(dir);
+        }
+    }
+
+    /// False: what was noted is not, or not durably, in the checkpoints.
+    pub(crate) fn write_checkpoints_of(&self, dir: &LogDir) -> bool {
+        match dir.write_checkpoints() {
+            Ok(()) => !dir.is_offline(),
+            Err(error) => {
                 self.disk_trouble(dir, &error);
+                false
             }
         }
     }

@@ -46,9 +46,15 @@ impl TopicSettings {
         let has = |policy: &str| policies.iter().any(|given| given == policy);
         let deletes = has("delete");
         let ms = |key: &str| Millis(values.number(key));
+        let segment_ms = if has("compact") {
+            ms("segment.ms").min(ms("max.compaction.lag.ms"))
+        } else {
+            ms("segment.ms")
+        };
         let log = LogConfig {
             segment_bytes: values.size("segment.bytes").unwrap_or(0) as u64,
-            segment_ms: ms("segment.ms"),
+            segment_ms,
+            segment_jitter_ms: ms("segment.jitter.ms"),
             segment_index_bytes: u32::try_from(values.number("segment.index.bytes"))
                 .unwrap_or(u32::MAX),
             index_interval_bytes: u32::try_from(values.number("index.interval.bytes"))

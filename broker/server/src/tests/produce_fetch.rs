@@ -80,7 +80,7 @@ pub(super) fn fetch(client: &mut Client, topic: &str, offset: i64) -> PartitionD
 }
 
 /// The values of all records, with their offsets.
-fn values(data: &PartitionData) -> Vec<(i64, String)> {
+pub(super) fn values(data: &PartitionData) -> Vec<(i64, String)> {
     let bytes = data
         .records
         .as_ref()

@@ -191,6 +191,25 @@ fn p09_batches_that_contradict_themselves_never_get_in() {
     assert_eq!(latest(&mut client, "t"), 0, "nothing reached the log");
 }
 
+pub(super) fn delete_records(client: &mut Client, topic: &str, offset: i64) -> (ErrorCode, i64) {
+    let request = DeleteRecordsRequest {
+        topics: vec![DeleteRecordsTopic {
+            name: topic.into(),
+            partitions: vec![DeleteRecordsPartition {
+                offset,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let result = client.call(&request, 2).topics[0].partitions[0].clone();
+    (
+        ErrorCode::from_code(result.error_code),
+        result.low_watermark,
+    )
+}
+
 #[test]
 fn deleted_records_are_gone_and_offsets_go_on() {
     let server = TestServer::start(&[("ottla.durability", "memory")]);
@@ -200,24 +219,7 @@ fn deleted_records_are_gone_and_offsets_go_on() {
     for _ in 0..5 {
         produce(&mut client, "t", 1, batch(&["x"]));
     }
-    let mut delete = |topic: &str, offset| {
-        let request = DeleteRecordsRequest {
-            topics: vec![DeleteRecordsTopic {
-                name: topic.into(),
-                partitions: vec![DeleteRecordsPartition {
-                    offset,
-                    ..Default::default()
-                }],
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        let result = client.call(&request, 2).topics[0].partitions[0].clone();
-        (
-            ErrorCode::from_code(result.error_code),
-            result.low_watermark,
-        )
-    };
+    let mut delete = |topic: &str, offset| delete_records(&mut client, topic, offset);
     assert_eq!(delete("t", 3), (ErrorCode::None, 3));
     assert_eq!(
         delete("t", 2),

@@ -11,7 +11,7 @@ use ottla_log::{Log, OpenInput, names, partition_metadata};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
 use parking_lot::{MappedMutexGuard, MutexGuard};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
@@ -20,33 +20,6 @@ use crate::exec::topic::Durability;
 use crate::exec::waits::FetchWait;
 
 impl Partition {
-    /// Deletes segments that retention lets go and rolls by age; the files go later.
-    pub(crate) fn apply_retention(&self, now: Millis) {
-        if self.was_never_used() {
-            return;
-        }
-        let Ok(mut replica) = self.open(now) else {
-            return;
-        };
-        let high_watermark = replica.high_watermark;
-        match replica.log.apply_retention(high_watermark, now) {
-            Ok(segments) if segments.is_empty() => {}
-            Ok(segments) => {
-                self.note(&replica);
-                replica.wake_all();
-                drop(replica);
-                for segment in segments {
-                    info!(
-                        topic = %self.topic.name, partition = %self.index, base_offset = %segment.base_offset,
-                        bytes = segment.bytes, reason = ?segment.reason, "segment deleted"
-                    );
-                    self.storage.keeper.remove_later(self.dir(), segment);
-                }
-            }
-            Err(error) => drop(self.disk_failed(&error)),
-        }
-    }
-
     /// Takes the partition out of service for good and its folder out of the way.
     pub(crate) fn delete(&self, unique: u128, now: Millis) {
         let state = std::mem::replace(&mut *self.state.lock(), State::Deleted);
@@ -211,7 +184,7 @@ impl Partition {
             Durability::Memory => log.end(),
             Durability::Disk => log.flushed_end(),
         };
-        Ok(Replica {
+        let mut replica = Replica {
             high_watermark: end.max(log.start()),
             log,
             producers: None,
@@ -223,7 +196,9 @@ impl Partition {
             is_listed: false,
             was_used: false,
             idle_rounds: 0,
-        })
+        };
+        replica.draw_roll_jitter();
+        Ok(replica)
     }
 
     /// A folder of an older topic of the same name is moved away; a new one gets the topic's id.

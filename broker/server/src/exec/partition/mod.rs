@@ -9,6 +9,7 @@
 mod flushing;
 mod life;
 mod replica;
+mod retention;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -30,6 +31,7 @@ use super::topic::{Durability, Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
 use super::{Storage, producers};
 use replica::Replica;
+use retention::NextLook;
 
 pub(crate) struct Partition {
     pub(crate) topic: Arc<Topic>,
@@ -38,6 +40,8 @@ pub(crate) struct Partition {
     dir: ArcSwap<LogDir>,
     leader_epoch: AtomicI32,
     storage: Arc<Storage>,
+    /// While it is closed.
+    next_look: NextLook,
     state: Mutex<State>,
 }
 
@@ -142,6 +146,7 @@ impl Partition {
             dir: ArcSwap::new(dir),
             leader_epoch: AtomicI32::new(epoch.0),
             storage,
+            next_look: NextLook::at_once(),
             state: Mutex::new(State::Closed(Vec::new())),
         })
     }
@@ -213,6 +218,9 @@ impl Partition {
         let replica = &mut *replica;
         if let (Some(at), Some(states)) = (appended.rolled, &replica.producers) {
             producers::write_snapshot(&replica.log, &*self.dir().disk, at, states);
+        }
+        if appended.rolled.is_some() {
+            replica.draw_roll_jitter();
         }
         if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
             states.apply(producer, appended.base_offset);
@@ -354,7 +362,7 @@ impl Partition {
         fetches.retain(|parked| !Arc::ptr_eq(parked, wait));
     }
 
-    /// Raises the log's start (DeleteRecords).
+    /// Raises the log's start (DeleteRecords). It is durable once the directory's checkpoints are written.
     pub(crate) fn delete_records(&self, before: Offset, now: Millis) -> Result<Offset, ErrorCode> {
         let mut replica = self.open(now)?;
         let bounds = replica.bounds();
@@ -379,6 +387,7 @@ impl Partition {
 
     /// Applies new settings to an open log.
     pub(crate) fn settings_changed(&self) {
+        self.next_look.reset();
         if let State::Open(replica) = &mut *self.state.lock() {
             replica.log.set_config(self.settings().log.clone());
         }

@@ -9,6 +9,7 @@ use ottla_log::disk::{Disk, DiskError};
 use ottla_protocol::types::Offset;
 
 use super::Bounds;
+use crate::data_dirs::random_number;
 use crate::exec::producers;
 use crate::exec::waits::{AckWait, FetchWait};
 
@@ -47,6 +48,13 @@ impl Replica {
             self.producers = Some(producers::load(&self.log, disk)?);
         }
         Ok(self.producers.get_or_insert_default())
+    }
+
+    /// Each segment rolls a little earlier than `segment.ms` says, at random, if the topic's configuration wants it.
+    pub(super) fn draw_roll_jitter(&mut self) {
+        if self.log.config().segment_jitter_ms.0 > 0 {
+            self.log.set_roll_jitter(random_number());
+        }
     }
 
     /// Counts on `wait` until everything appended so far is flushed.
