@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -21,7 +21,7 @@ pub enum Call {
     Rename,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Outcome {
     Error {
         os_error: i32,
@@ -29,6 +29,8 @@ enum Outcome {
     },
     /// Writes half and reports it.
     Short,
+    /// Waits at the barrier first.
+    Held(Arc<Barrier>),
 }
 
 #[derive(Debug)]
@@ -122,6 +124,18 @@ impl FaultyDisk {
         *self.faults.is_cut_off.write() = true;
     }
 
+    /// The next call of this kind waits until somebody else comes to the barrier.
+    #[must_use]
+    pub fn hold_once(&self, call: Call) -> Arc<Barrier> {
+        let barrier = Arc::new(Barrier::new(2));
+        self.faults.lock().push(Fault {
+            call,
+            after: 0,
+            outcome: Outcome::Held(barrier.clone()),
+        });
+        barrier
+    }
+
     pub fn heal(&self) {
         self.faults.lock().clear();
     }
@@ -135,7 +149,7 @@ fn next(faults: &Faults, call: Call) -> Option<Outcome> {
         faults[i].after -= 1;
         return None;
     }
-    let outcome = faults[i].outcome;
+    let outcome = faults[i].outcome.clone();
     if !matches!(outcome, Outcome::Error { sticky: true, .. }) {
         faults.remove(i);
     }
@@ -145,7 +159,11 @@ fn next(faults: &Faults, call: Call) -> Option<Outcome> {
 fn check(faults: &Faults, call: Call) -> io::Result<()> {
     match next(faults, call) {
         Some(Outcome::Error { os_error, .. }) => Err(io::Error::from_raw_os_error(os_error)),
-        _ => Ok(()),
+        Some(Outcome::Held(barrier)) => {
+            barrier.wait();
+            Ok(())
+        }
+        Some(Outcome::Short) | None => Ok(()),
     }
 }
 
@@ -214,6 +232,10 @@ impl DiskFile for FaultyFile {
         let _plugged = self.faults.plugged()?;
         match next(&self.faults, Call::Write) {
             None => self.inner.write_at(buf, position),
+            Some(Outcome::Held(barrier)) => {
+                barrier.wait();
+                self.inner.write_at(buf, position)
+            }
             Some(Outcome::Short) => self.inner.write_at(&buf[..buf.len().div_ceil(2)], position),
             Some(Outcome::Error { os_error, .. }) => {
                 // A disk that fills up takes what still fits.

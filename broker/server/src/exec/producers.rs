@@ -54,11 +54,21 @@ fn newest_snapshot(log: &Log, disk: &dyn Disk) -> Option<(ProducerStates, Offset
     None
 }
 
-/// Keeps the state as it is before a segment's first batch.
-pub(super) fn write_snapshot(log: &Log, disk: &dyn Disk, at: Offset, states: &ProducerStates) {
+/// Keeps the state as it is before a segment's first batch. On a full disk it is done without; any other error is the
+/// directory's end, like that of every other write or sync.
+pub(super) fn write_snapshot(
+    log: &Log,
+    disk: &dyn Disk,
+    at: Offset,
+    states: &ProducerStates,
+) -> Result<(), DiskError> {
     let entries: Vec<_> = states.to_entries().iter().map(from_message).collect();
-    if let Err(error) = producer_snapshot::write(disk, log.dir(), at, &entries) {
-        warn!("producer snapshot not written: {error}");
+    match producer_snapshot::write(disk, log.dir(), at, &entries) {
+        Err(error) if error.is_full() => {
+            warn!("producer snapshot not written: {error}");
+            Ok(())
+        }
+        other => other,
     }
 }
 

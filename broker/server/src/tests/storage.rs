@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use ottla_config::resolve::BrokerConfig;
+use ottla_coordination::txn::ProducerBatch;
 use ottla_log::testing::{Call, FaultyDisk, MemoryDisk};
 use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::types::{LeaderEpoch, Offset, PartitionIndex};
+use ottla_protocol::types::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use ottla_protocol::wire::{StrBytes, Uuid};
 use tokio::sync::mpsc;
 
@@ -26,12 +27,17 @@ const ENOSPC: i32 = 28;
 
 struct Bench {
     disk: Arc<FaultyDisk>,
+    storage: Arc<Storage>,
     partition: Arc<Partition>,
     fatal: mpsc::UnboundedReceiver<String>,
 }
 
 impl Bench {
     fn new(durability: &str) -> Self {
+        Self::with_segments(durability, 1 << 20)
+    }
+
+    fn with_segments(durability: &str, segment_bytes: u64) -> Self {
         let disk = FaultyDisk::new(Arc::new(MemoryDisk::new()));
         let path = Path::new("/logs");
         disk.create_dir_all(path).unwrap();
@@ -40,15 +46,17 @@ impl Bench {
         let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
         let pairs = [("ottla.durability".to_owned(), durability.to_owned())];
         let config = BrokerConfig::load(pairs).unwrap();
-        let settings = TopicSettings::from_values(&config.topic_settings(&Default::default()));
+        let mut settings = TopicSettings::from_values(&config.topic_settings(&Default::default()));
+        Arc::make_mut(&mut settings.log).segment_bytes = segment_bytes;
         let topic = Arc::new(Topic {
             id: Uuid([2; 16]),
             name: StrBytes::from("t"),
             settings: ArcSwap::from_pointee(settings),
         });
-        let partition = Partition::new(storage, topic, PartitionIndex(0), LeaderEpoch(0));
+        let partition = Partition::new(storage.clone(), topic, PartitionIndex(0), LeaderEpoch(0));
         Self {
             disk,
+            storage,
             partition,
             fatal,
         }
@@ -56,11 +64,19 @@ impl Bench {
 
     /// Appends one record and waits for its acknowledgement; its offset.
     async fn produce(&self, acks: Acks) -> Result<i64, ErrorCode> {
+        self.produce_as(None, acks).await
+    }
+
+    async fn produce_as(
+        &self,
+        producer: Option<ProducerBatch>,
+        acks: Acks,
+    ) -> Result<i64, ErrorCode> {
         let mut bytes = BytesMut::from(&batch(&["x"])[..]);
         let how = Append {
             acks,
             log_append_time: false,
-            producer: None,
+            producer,
         };
         let mut wait: Option<Arc<AckWait>> = None;
         let placed = self
@@ -112,6 +128,50 @@ async fn s06_nothing_is_acknowledged_after_a_sync_failed() {
         .await
         .expect("the only directory is lost");
     assert!(why.contains("/logs"), "{why}");
+}
+
+/// S-06: the snapshot is only a help, but the sync that failed for it may have been another file's, too.
+#[tokio::test]
+async fn a_sync_that_fails_for_a_producers_snapshot_ends_the_directory_like_any_other() {
+    for (call, error, outcome) in [
+        (Call::SyncDir, EIO, Err(ErrorCode::KafkaStorageError)),
+        (Call::Rename, ENOSPC, Ok(1)),
+    ] {
+        let bench = Bench::with_segments("memory", 100);
+        let batch = |sequence| ProducerBatch {
+            producer_id: ProducerId(7),
+            producer_epoch: ProducerEpoch(0),
+            first_sequence: sequence,
+            last_sequence: sequence,
+            offset_delta: 0,
+            max_timestamp: clock::now(),
+            is_transactional: false,
+        };
+        assert_eq!(bench.produce_as(Some(batch(0)), Acks::Leader).await, Ok(0));
+        bench.disk.fail_once(call, 0, error);
+        // The second batch begins a segment, and a snapshot is written.
+        assert_eq!(
+            bench.produce_as(Some(batch(1)), Acks::Leader).await,
+            outcome
+        );
+        assert_eq!(bench.partition.dir().is_offline(), outcome.is_err());
+    }
+}
+
+/// S-06: of two partitions in one directory, the sync of one fails while that of the other still runs.
+#[tokio::test]
+async fn a_flush_that_ends_after_its_directory_failed_acknowledges_nothing() {
+    let bench = Bench::new("disk");
+    assert_eq!(bench.produce(Acks::All).await, Ok(0));
+    let sync = bench.disk.hold_once(Call::SyncData);
+    let meanwhile = async {
+        tokio::task::yield_now().await;
+        let dirs = &bench.storage.dirs;
+        dirs.fail(&bench.partition.dir(), &"the other partition's sync failed");
+        sync.wait();
+    };
+    let (produced, ()) = tokio::join!(bench.produce(Acks::All), meanwhile);
+    assert_eq!(produced, Err(ErrorCode::KafkaStorageError));
 }
 
 #[tokio::test]

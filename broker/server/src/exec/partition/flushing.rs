@@ -125,6 +125,11 @@ impl Partition {
             return false;
         };
         match flushed {
+            // Another partition's sync failed meanwhile: nothing is acknowledged from the directory any more.
+            Ok(_) if self.dir().is_offline() => {
+                self.flush_failed(replica);
+                false
+            }
             Ok(flushed) => {
                 if let Some(flushed) = flushed {
                     replica.log.finish_flush(flushed);

@@ -217,7 +217,8 @@ impl Partition {
             .map_err(|error| self.append_failed(&error))?;
         let replica = &mut *replica;
         if let (Some(at), Some(states)) = (appended.rolled, &replica.producers) {
-            producers::write_snapshot(&replica.log, &*self.dir().disk, at, states);
+            producers::write_snapshot(&replica.log, &*self.dir().disk, at, states)
+                .map_err(|error| self.disk_failed(&error))?;
         }
         if appended.rolled.is_some() {
             replica.draw_roll_jitter();
