@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::faults::FaultOptions;
 use crate::interop::Missing;
 use crate::shell::{cargo, root, run};
-use crate::{interop, tidy};
+use crate::{faults, interop, tidy};
 
 type Step = fn() -> Result<()>;
 
@@ -19,6 +20,7 @@ const STEPS: &[(&str, Step)] = &[
     ("clippy", clippy),
     ("tidy", tidy::run),
     ("tests", tests),
+    ("faults", || faults::run_all(&FaultOptions::quick())),
     ("interop", || interop::run_all(Missing::Fails, None)),
 ];
 

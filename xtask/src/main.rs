@@ -1,8 +1,9 @@
-//! Project chores: gen, tidy, ci, interop.
+//! Project chores: gen, tidy, interop, faults, ci.
 #![expect(clippy::print_stderr, reason = "a chore reports to whoever typed it")]
 
 mod ci;
 mod codegen;
+mod faults;
 mod interop;
 mod shell;
 mod tidy;
@@ -10,12 +11,15 @@ mod tidy;
 use std::process::ExitCode;
 
 use codegen::Mode;
+use faults::FaultOptions;
 use interop::Missing;
 
 const USAGE: &str = "\
 cargo xtask gen [--check]  write the generated files, or say which are stale
 cargo xtask tidy           check what must hold of the tree
 cargo xtask interop [PART] other clients against ours, ours against Apache Kafka; sets itself up
+cargo xtask faults [SCENARIO...] [--seed N] [--rounds N] [--quick] [--list]
+                           real processes, real clients, real faults; many need root, all need time
 cargo xtask ci             everything that must hold before a change is taken in";
 
 fn main() -> ExitCode {
@@ -27,6 +31,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["interop"] => interop::run_all(Missing::Skips, None),
         ["interop", part] => interop::run_all(Missing::Skips, Some(part)),
+        ["faults", ref words @ ..] => {
+            FaultOptions::parse(words).and_then(|options| faults::run_all(&options))
+        }
         ["ci"] => ci::run_all(),
         _ => {
             eprintln!("{USAGE}");

@@ -7,7 +7,7 @@
 mod conformance;
 mod disk;
 mod java;
-mod peer;
+pub(crate) mod peer;
 mod process;
 mod tools;
 
@@ -34,7 +34,7 @@ enum Need {
 }
 
 /// Names a binary to judge instead of a fresh release build.
-const BINARY: &str = "OTTLA_BIN";
+pub(crate) const BINARY: &str = "OTTLA_BIN";
 
 const NEEDS: &[Need] = &[Need::Kafka, Need::Librdkafka, Need::Jdk, Need::Npm];
 
@@ -132,7 +132,7 @@ fn install(need: Need) -> Result<()> {
 }
 
 /// Makes sure of a program, from Debian's package of it where it is not there.
-fn package(program: &str, package: &str) -> Result<()> {
+pub(crate) fn package(program: &str, package: &str) -> Result<()> {
     let found = Command::new("sh")
         .args(["-c", &format!("command -v {program}")])
         .output()?;
@@ -153,7 +153,7 @@ fn package(program: &str, package: &str) -> Result<()> {
 }
 
 /// Our binary, as users get it.
-fn ottla() -> PathBuf {
+pub(crate) fn ottla() -> PathBuf {
     match std::env::var_os(BINARY) {
         Some(path) => root().join(path),
         None => target_dir().join("release/ottla"),

@@ -12,7 +12,7 @@ pub(super) fn command(name: &str) -> Command {
 }
 
 /// The folder with Kafka's jars.
-pub(super) fn jars() -> Result<PathBuf> {
+pub(crate) fn jars() -> Result<PathBuf> {
     let home = match std::env::var_os("KAFKA_HOME") {
         Some(home) => PathBuf::from(home),
         None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?)
@@ -22,6 +22,6 @@ pub(super) fn jars() -> Result<PathBuf> {
 }
 
 /// Warnings and errors to stderr, as the distribution's tools have it.
-pub(super) fn log_configuration() -> PathBuf {
+pub(crate) fn log_configuration() -> PathBuf {
     root().join("tests/interop/peers/kafka/config/tools-log4j2.xml")
 }

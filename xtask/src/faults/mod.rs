@@ -1,0 +1,211 @@
+//! Real processes, real clients, real faults: `cargo xtask faults [SCENARIO…] [--seed N] [--rounds N] [--quick] [--list]`.
+//!
+//! Owns: the list of scenarios (ids are those of docs/reliability.md), and the table at the end. A scenario that fails,
+//! or whose needs can't be met on this machine, fails the run and does not keep the others from running.
+//! Always: every random choice comes from the seed, which is printed; what a failed scenario left on disk is kept.
+//! Not here: faults that need neither root nor minutes. Those are in `cargo test`.
+
+mod broker;
+mod check;
+mod clients;
+mod inject;
+mod kills;
+mod mount;
+mod needs;
+mod options;
+mod power;
+mod random;
+mod report;
+mod sync_errors;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::shell::{cargo, run, target_dir};
+use needs::Need;
+use options::Options;
+use random::Random;
+use report::{Outcome, Report};
+
+pub(crate) use options::Options as FaultOptions;
+
+/// One way of breaking things, and what must hold all the same.
+struct Scenario {
+    /// The row of the catalogue in docs/reliability.md.
+    id: &'static str,
+    /// Tells the scenarios of one row apart; `S-01` on the command line means all of them, `S-01/kill` this one.
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [Need],
+    /// Of a run that nobody shortened.
+    rounds: usize,
+    /// Roughly what that takes.
+    minutes: usize,
+    /// Of the short form in `cargo xtask ci`. None where it needs root or cannot be had in seconds.
+    quick_rounds: Option<usize>,
+    run: fn(&mut Stage) -> Result<Report>,
+}
+
+/// In the order in which they run. A new scenario is a function and an entry.
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        id: "S-01",
+        name: "kill-all",
+        about: "kill -9 at random moments under four idempotent clients with acks=all",
+        needs: &[Need::Librdkafka, Need::Java],
+        rounds: 200,
+        minutes: 6,
+        quick_rounds: None,
+        run: kills::under_acks_all,
+    },
+    Scenario {
+        id: "S-02",
+        name: "kill-one",
+        about: "kill -9 at random moments under four clients with acks=1",
+        needs: &[Need::Librdkafka, Need::Java],
+        rounds: 100,
+        minutes: 3,
+        quick_rounds: None,
+        run: kills::under_acks_one,
+    },
+    Scenario {
+        id: "S-03",
+        name: "power-xfs",
+        about: "power cut at random moments, acks=all, XFS",
+        needs: &[Need::Librdkafka, Need::Mounts],
+        rounds: 50,
+        minutes: 3,
+        quick_rounds: None,
+        run: power::on_xfs,
+    },
+    Scenario {
+        id: "S-03",
+        name: "power-ext4",
+        about: "power cut at random moments, acks=all, ext4",
+        needs: &[Need::Librdkafka, Need::Mounts],
+        rounds: 50,
+        minutes: 3,
+        quick_rounds: None,
+        run: power::on_ext4,
+    },
+    Scenario {
+        id: "S-05",
+        name: "power-control",
+        about: "power cut with ottla.durability=memory: losses must show",
+        needs: &[Need::Librdkafka, Need::Mounts],
+        rounds: 10,
+        minutes: 1,
+        quick_rounds: None,
+        run: power::is_noticed,
+    },
+    Scenario {
+        id: "S-06",
+        name: "sync-error",
+        about: "a sync fails once, and what it covered is gone",
+        needs: &[],
+        rounds: 100,
+        minutes: 2,
+        quick_rounds: Some(5),
+        run: sync_errors::fail_once,
+    },
+];
+
+/// What a scenario is given: its number of rounds, its random choices, and a directory of its own.
+struct Stage {
+    rounds: usize,
+    random: Random,
+    directory: TempDir,
+}
+
+impl Stage {
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+pub(crate) fn run_all(options: &Options) -> Result<()> {
+    let chosen: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .filter(|scenario| options.picks(scenario))
+        .collect();
+    ensure!(
+        !chosen.is_empty(),
+        "no scenario is called so; --list shows them"
+    );
+    if options.list {
+        report::list(&chosen);
+        return Ok(());
+    }
+    build()?;
+    eprintln!("seed {}", options.seed);
+    let mut outcomes = Vec::new();
+    for scenario in chosen {
+        eprintln!("== {}/{}: {}", scenario.id, scenario.name, scenario.about);
+        let outcome = Outcome::of(scenario, || play(scenario, options));
+        outcome.tell();
+        outcomes.push(outcome);
+    }
+    report::table(&outcomes, options.seed);
+    let failed = outcomes.iter().filter(|outcome| outcome.failed()).count();
+    if failed > 0 {
+        bail!("{failed} of {} scenarios failed", outcomes.len());
+    }
+    Ok(())
+}
+
+/// The broker as users get it, and the producer that writes down its acknowledgements.
+fn build() -> Result<()> {
+    if std::env::var_os(crate::interop::BINARY).is_none() {
+        run(cargo().args(["build", "--release", "--bin", "ottla"]))?;
+    }
+    run(cargo().args([
+        "build",
+        "--release",
+        "-p",
+        "ottla-client",
+        "--example",
+        "acked_producer",
+    ]))
+}
+
+fn play(scenario: &Scenario, options: &Options) -> Result<Report> {
+    for need in scenario.needs {
+        need.install()
+            .with_context(|| format!("NOT TESTED: {need:?} can't be set up"))?;
+    }
+    // Not in memory: syncs must cost what they cost.
+    let below = target_dir().join("faults");
+    std::fs::create_dir_all(&below)?;
+    let mut stage = Stage {
+        rounds: options.rounds(scenario),
+        random: Random::new(options.seed, scenario.name),
+        directory: tempfile::Builder::new()
+            .prefix(OsStr::new(scenario.name))
+            .tempdir_in(&below)?,
+    };
+    let report = (scenario.run)(&mut stage).and_then(Report::judged);
+    if report.is_err() {
+        eprintln!("what it left: {}", stage.directory.keep().display());
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_ids_are_of_the_catalogue() {
+        let names: BTreeSet<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), SCENARIOS.len());
+        for scenario in SCENARIOS {
+            let number = scenario.id.strip_prefix("S-").map(str::parse::<u32>);
+            assert!(matches!(number, Some(Ok(_))), "{}", scenario.id);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What scenarios need of the machine, and how it is got.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::interop::package;
+use crate::shell::{run, script, stdout};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Need {
+    /// confluent-kafka in a virtual environment.
+    Librdkafka,
+    /// Kafka's Java clients, and a compiler.
+    Java,
+    /// Root, loop devices, XFS and ext4.
+    Mounts,
+}
+
+impl Need {
+    pub(super) fn install(self) -> Result<()> {
+        match self {
+            Need::Librdkafka => run(&mut script("tests/interop/conformance/setup")),
+            Need::Java => {
+                package("mvn", "maven")?;
+                package("javac", "default-jdk-headless")?;
+                run(&mut script("tests/interop/peers/kafka/setup.sh"))
+            }
+            Need::Mounts => {
+                is_root()?;
+                package("mkfs.ext4", "e2fsprogs")?;
+                package("mkfs.xfs", "xfsprogs")
+            }
+        }
+    }
+}
+
+fn is_root() -> Result<()> {
+    let user = stdout(Command::new("id").arg("-u"))?;
+    ensure!(user.trim() == "0", "only root may do that");
+    Ok(())
+}
