@@ -32,6 +32,8 @@ pub struct RecoveryReport {
     pub rebuilt: Vec<PathBuf>,
     /// Left-over files that were removed.
     pub removed: Vec<PathBuf>,
+    /// Bases of cleaned segments that a crash had kept from taking their place, which they have now.
+    pub swapped: Vec<Offset>,
     /// The log ends here although everything up to `recovery_point` had been flushed: the disk lost it.
     pub lost: Option<LostFlushed>,
 }
@@ -134,6 +136,8 @@ pub enum DeleteReason {
     /// Wholly before the log's start.
     LogStart,
     Truncated,
+    /// A cleaned segment has taken its place.
+    Compacted,
 }
 
 /// A segment that is no longer part of the log: its files carry the ending `.deleted` and wait for `remove`, so that

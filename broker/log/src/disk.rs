@@ -69,6 +69,8 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn len(&self) -> io::Result<u64>;
     fn set_len(&self, len: u64) -> io::Result<()>;
     fn sync_data(&self) -> io::Result<()>;
+    /// Sets the time that `FileInfo::modified` tells.
+    fn set_modified(&self, time: Millis) -> io::Result<()>;
     /// Reserves blocks beyond the end without changing the length (`FALLOC_FL_KEEP_SIZE`).
     fn reserve(&self, from: u64, len: u64) -> io::Result<()>;
     /// The operating system's file, for `sendfile`; none on disks that are not real.

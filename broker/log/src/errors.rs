@@ -10,9 +10,6 @@ use crate::disk::DiskError;
 pub enum OpenError {
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// Another broker stopped in the middle of swapping compacted segments; going on could lose records.
-    #[error("{name} is left over from an unfinished compaction")]
-    UnfinishedCompaction { name: String },
 }
 
 #[derive(Debug, thiserror::Error)]

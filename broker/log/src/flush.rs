@@ -94,6 +94,11 @@ impl FlushState {
         self.epochs_dirty = true;
     }
 
+    /// Grows with every cut of the log's end.
+    pub(crate) fn truncations(&self) -> u64 {
+        self.truncations
+    }
+
     pub(crate) fn truncated(&mut self, end: Offset) {
         self.end = self.end.min(end);
         self.truncations += 1;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ottla_protocol::types::Offset;
 
-use crate::disk::{Context, SharedDisk, make_folder};
+use crate::compaction::settle::{Settled, settle};
+use crate::disk::{Context, DirEntry, SharedDisk, make_folder};
 use crate::errors::OpenError;
 use crate::names;
 
@@ -20,6 +21,15 @@ pub(crate) struct Folder {
     pub(crate) has_damage: bool,
     /// Left behind by something that was interrupted.
     pub(crate) left_over: Vec<PathBuf>,
+    /// What has become of a swap of cleaned segments that was interrupted.
+    pub(crate) settled: Settled,
+}
+
+fn names_of_files(entries: Vec<DirEntry>) -> Vec<String> {
+    let files = entries.into_iter().filter(|e| !e.is_dir);
+    let mut names: Vec<String> = files.map(|e| e.name).collect();
+    names.sort();
+    names
 }
 
 impl Folder {
@@ -33,22 +43,19 @@ impl Folder {
             other => other.during("list", dir)?,
         };
         let mut folder = Self::default();
-        let mut names: Vec<String> = entries
-            .into_iter()
-            .filter(|e| !e.is_dir)
-            .map(|e| e.name)
-            .collect();
-        names.sort();
+        let mut names = names_of_files(entries);
+        let settled = settle(disk.as_ref(), dir, &names)?;
+        if !settled.removed.is_empty() || !settled.finished.is_empty() {
+            names = names_of_files(disk.list(dir).during("list", dir)?);
+        }
+        folder.settled = settled;
         for name in &names {
-            if [names::DELETED, ".cleaned", ".tmp"]
+            if [names::DELETED, ".tmp"]
                 .iter()
                 .any(|end| name.ends_with(end))
             {
                 folder.left_over.push(dir.join(name));
                 continue;
-            }
-            if name.ends_with(".swap") {
-                return Err(OpenError::UnfinishedCompaction { name: name.clone() });
             }
             folder.has_damage |= name == names::DAMAGE;
             let Some((base, suffix)) = names::parse_segment_file(name) else {

@@ -194,6 +194,15 @@ impl<E: Entry> SparseIndex<E> {
             .is_some_and(|t| t.pending.len() >= PENDING_MAX)
     }
 
+    /// Hands over what has gathered, for someone who writes the file himself.
+    pub(crate) fn take_pending(&mut self) -> Vec<E> {
+        let tail = self
+            .active
+            .as_mut()
+            .expect("only an index that grows has entries to write");
+        std::mem::take(&mut tail.pending)
+    }
+
     /// Brings the file up to date: its length is what is valid, whatever stood behind before.
     pub(crate) fn write(&mut self, place: Place<'_>) -> Result<(), DiskError> {
         let Some(tail) = &mut self.active else {

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod checkpoint;
 pub mod clean_shutdown;
+pub mod compaction;
 pub mod config;
 pub mod damage;
 pub mod dir_lock;

@@ -26,7 +26,7 @@ use crate::record_set::{Survey, headers, patch, survey};
 use crate::segment::{Known, Segment};
 
 /// A segment's positions and lengths are 31 bit numbers on disk.
-const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 /// Blocks are not reserved for a segment before it is this large.
 const RESERVE_FROM: u64 = 64 << 10;
 
@@ -95,6 +95,11 @@ impl Log {
     pub fn set_roll_jitter(&mut self, random: u32) {
         let most = self.config.segment_jitter_ms.min(self.config.segment_ms);
         self.active.roll_jitter = Millis(i64::from(random).checked_rem(most.0).unwrap_or(0));
+    }
+
+    #[must_use]
+    pub fn disk(&self) -> &SharedDisk {
+        &self.disk
     }
 
     #[must_use]

@@ -12,6 +12,10 @@ pub const PRODUCER_SNAPSHOT: &str = "snapshot";
 
 /// Ending of a file that waits for its removal.
 pub const DELETED: &str = ".deleted";
+/// Ending of a compacted segment's file that is being written.
+pub const CLEANED: &str = ".cleaned";
+/// Ending of a compacted segment's file that is complete and about to take the place of older ones.
+pub const SWAP: &str = ".swap";
 /// Ending of a folder that waits for its removal.
 pub const DELETE_DIR: &str = "-delete";
 /// Ending of a folder that is being filled on its way to another log directory.

@@ -143,7 +143,7 @@ impl Log {
     }
 
     /// Keeps the number of sealed segments that hold a descriptor small.
-    fn note_open(&self, i: usize) {
+    pub(crate) fn note_open(&self, i: usize) {
         if i + 1 == self.segments.len() {
             return;
         }

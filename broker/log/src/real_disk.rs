@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use ottla_protocol::types::Millis;
 use rustix::fs::FallocateFlags;
@@ -113,6 +113,11 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn set_modified(&self, time: Millis) -> io::Result<()> {
+        let age = Duration::from_millis(u64::try_from(time.0).unwrap_or(0));
+        self.0.set_modified(UNIX_EPOCH + age)
     }
 
     fn reserve(&self, from: u64, len: u64) -> io::Result<()> {

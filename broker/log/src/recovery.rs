@@ -44,6 +44,8 @@ impl Log {
             remove_if_there(disk.as_ref(), path)?;
         }
         report.removed = folder.left_over;
+        report.removed.extend(folder.settled.removed);
+        report.swapped = folder.settled.finished.into_iter().collect();
         let mut segments = Vec::with_capacity(folder.logs.len().max(1));
         for &base in &folder.logs {
             let path = names::segment_file(dir, base, names::LOG);

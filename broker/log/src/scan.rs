@@ -19,7 +19,7 @@ pub(crate) const FULL_WINDOW: usize = 256 << 10;
 
 /// Bytes before the part that the checksum covers.
 const CRC_COVERS_FROM: usize = 21;
-const MAGIC_AT: usize = 16;
+pub(crate) const MAGIC_AT: usize = 16;
 const MAGIC: u8 = 2;
 
 /// A file seen through a window that moves as it is read.
@@ -109,7 +109,7 @@ pub(crate) fn header_at(
     Ok(check_header(bytes, next, left, bounds))
 }
 
-fn check_header(
+pub(crate) fn check_header(
     bytes: &[u8],
     next: Offset,
     left: u64,

@@ -13,7 +13,7 @@ use crate::segment::{Known, Segment};
 use crate::{producer_snapshot, txn_index};
 
 /// Files that belong to one segment.
-const SUFFIXES: [&str; 5] = [
+pub(crate) const SUFFIXES: [&str; 5] = [
     names::LOG,
     names::OFFSET_INDEX,
     names::TIME_INDEX,
@@ -177,7 +177,7 @@ impl Log {
             bases
         };
         for base in &order {
-            let files = self.mark_deleted(*base)?;
+            let files = self.mark_deleted(*base, &SUFFIXES)?;
             let i = self.segments.partition_point(|s| s.base < *base);
             deleted.push(DeletedSegment {
                 base_offset: *base,
@@ -199,9 +199,14 @@ impl Log {
         Ok(deleted)
     }
 
-    fn mark_deleted(&mut self, base: Offset) -> Result<Vec<PathBuf>, DiskError> {
+    /// Gives a segment's files the ending `.deleted`; those with which endings.
+    pub(crate) fn mark_deleted(
+        &mut self,
+        base: Offset,
+        suffixes: &[&str],
+    ) -> Result<Vec<PathBuf>, DiskError> {
         let mut files = Vec::new();
-        for suffix in SUFFIXES {
+        for suffix in suffixes {
             let path = names::segment_file(&self.dir, base, suffix);
             let mut marked = path.clone().into_os_string();
             marked.push(names::DELETED);
@@ -212,7 +217,9 @@ impl Log {
                 Err(e) => return Err(e).during("rename", &path),
             }
         }
-        self.snapshots.retain(|at| *at != base);
+        if suffixes.contains(&names::PRODUCER_SNAPSHOT) {
+            self.snapshots.retain(|at| *at != base);
+        }
         Ok(files)
     }
 }

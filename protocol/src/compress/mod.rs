@@ -191,8 +191,20 @@ impl Compression {
 
     /// All that `payload` inflates to.
     pub fn inflate(self, payload: &[u8], limits: InflateLimits) -> Result<Vec<u8>, CompressError> {
-        let mut inflater = self.inflater(payload, limits)?;
         let mut out = Vec::new();
+        self.inflate_into(payload, limits, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`Self::inflate`], into a buffer whose content goes and whose memory is used again.
+    pub fn inflate_into(
+        self,
+        payload: &[u8],
+        limits: InflateLimits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressError> {
+        let mut inflater = self.inflater(payload, limits)?;
+        out.clear();
         loop {
             // Grows with what was produced; a bomb is cut at the bound, a header that lies costs nothing.
             let start = out.len();
@@ -200,7 +212,7 @@ impl Compression {
             let n = inflater.read(&mut out[start..])?;
             out.truncate(start + n);
             if n == 0 {
-                return Ok(out);
+                return Ok(());
             }
         }
     }

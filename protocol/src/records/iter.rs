@@ -80,6 +80,24 @@ pub struct Cursor {
     read: u32,
 }
 
+/// The records of a batch, borrowed from it where it is not compressed and from `inflated` where it is; that buffer's
+/// memory is used again and again. The CRC is not looked at.
+pub fn records_of<'a>(
+    batch: &'a [u8],
+    limits: InflateLimits,
+    inflated: &'a mut Vec<u8>,
+) -> Result<Iter<'a>, RecordError> {
+    let (header, packed) = split(batch)?;
+    let payload = match header.compression()? {
+        Compression::None => packed,
+        codec => {
+            codec.inflate_into(packed, limits, inflated)?;
+            inflated
+        }
+    };
+    Ok(Iter::new(header, payload))
+}
+
 /// Header and records part of a batch that must be there to its end; what follows it is left alone.
 pub(super) fn split(batch: &[u8]) -> Result<(BatchHeader, &[u8]), RecordError> {
     let header = BatchHeader::read(batch)?;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 
+use ottla_protocol::types::Millis;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::disk::{DirEntry, Disk, DiskFile, FileInfo, OpenMode, SharedDisk, SharedFile, Space};
@@ -260,6 +261,11 @@ impl DiskFile for FaultyFile {
         let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::SyncData)?;
         self.inner.sync_data()
+    }
+
+    fn set_modified(&self, time: Millis) -> io::Result<()> {
+        let _plugged = self.faults.plugged()?;
+        self.inner.set_modified(time)
     }
 
     fn reserve(&self, from: u64, len: u64) -> io::Result<()> {

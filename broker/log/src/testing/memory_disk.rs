@@ -61,6 +61,8 @@ struct Content {
     now: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
+    /// As it was set; it does not move by itself.
+    modified: Millis,
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +146,7 @@ impl MemoryDisk {
             now: c.now.clone(),
             durable: c.durable.clone(),
             unsynced: c.unsynced.clone(),
+            modified: c.modified,
         });
         let copy = State {
             boots: state.boots,
@@ -428,7 +431,7 @@ impl Disk for MemoryDisk {
         let id = state.lookup(path)?;
         Ok(FileInfo {
             len: state.files[id].now.len() as u64,
-            modified: Millis(0),
+            modified: state.files[id].modified,
         })
     }
 
@@ -525,6 +528,13 @@ impl DiskFile for MemoryFile {
             let content = &mut state.files[self.id];
             content.durable = content.now.clone();
             content.unsynced.clear();
+            Ok(())
+        })
+    }
+
+    fn set_modified(&self, time: Millis) -> io::Result<()> {
+        self.with(|state| {
+            state.files[self.id].modified = time;
             Ok(())
         })
     }

@@ -1,6 +1,8 @@
 //! The log as a whole: what it promises, on a disk that forgets, fills up and fails.
 
 mod append;
+mod cleaning;
+mod compaction;
 mod crash;
 mod damage;
 mod faults;

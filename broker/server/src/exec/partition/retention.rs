@@ -132,6 +132,7 @@ fn why(reason: DeleteReason, settings: &TopicSettings) -> String {
         }
         DeleteReason::LogStart => "all records are before the log's start".to_owned(),
         DeleteReason::Truncated => "cut off".to_owned(),
+        DeleteReason::Compacted => "a cleaned segment has taken their place".to_owned(),
     }
 }
 
