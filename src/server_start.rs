@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -119,12 +120,15 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let served = runtime.block_on(ottla_server::serve(config, |started| {
-        cx.out
-            .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
-        cx.flush()?;
-        ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
-    }));
+    // Behind a pointer the server is compiled once, and not for each place that the runtime polls from.
+    let server: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(ottla_server::serve(config, |started| {
+            cx.out
+                .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
+            cx.flush()?;
+            ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
+        }));
+    let served = runtime.block_on(server);
     runtime.shutdown_background();
     served
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::pin::Pin;
 
 pub struct Context {
     /// The name the tool was called by, for hints: `ottla topics`, `kafka-topics.sh`.
@@ -63,7 +64,7 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(boxed(work));
     // A blocking read of standard input cannot be interrupted, and nobody waits for it any more.
     runtime.shutdown_background();
     Ok(result)
@@ -76,9 +77,15 @@ pub fn block_on_beside<T>(work: impl Future<Output = T>) -> io::Result<T> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(boxed(work));
     runtime.shutdown_background();
     Ok(result)
+}
+
+/// The runtime polls from several places, and without this pointer each of them would get a copy of the whole tool: two
+/// copies more of everything asynchronous, a megabyte of them.
+fn boxed<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(work)
 }
 
 #[test]
