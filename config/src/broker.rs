@@ -386,7 +386,7 @@ const OWN: &[Def] = &[
         .doc("Threads that read requests and write responses."),
     Def::new("num.partitions", Int).default("1").at_least(1).effective()
         .doc("How many partitions a topic gets when nobody says."),
-    Def::new("num.recovery.threads.per.data.dir", Int).default("2").at_least(1).high().cluster_wide()
+    Def::new("num.recovery.threads.per.data.dir", Int).default("2").at_least(1).high().cluster_wide().effective()
         .doc("Threads for each log directory that recover logs at the start and flush them at the end."),
     Def::new("num.replica.alter.log.dirs.threads", Int).high()
         .doc("Threads that move replicas between log directories."),

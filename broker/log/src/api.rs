@@ -42,6 +42,10 @@ pub struct RecoveryReport {
 pub struct Truncation {
     pub segment: Offset,
     pub position: u64,
+    /// Where the log ends now.
+    pub offset: Offset,
+    /// Batches that the bytes cut off had begun, as far as their headers tell.
+    pub batches: u64,
     /// Bytes cut off here and with the segments that followed and held nothing valid.
     pub bytes: u64,
     pub segments_removed: usize,
@@ -54,11 +58,19 @@ pub struct LostFlushed {
     pub recovery_point: Offset,
 }
 
+impl Truncation {
+    /// What was cut was never written.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.reason == Fault::Unwritten
+    }
+}
+
 impl RecoveryReport {
     /// Nothing an operator would want to know.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.truncated.is_none()
+        self.truncated.as_ref().is_none_or(Truncation::is_quiet)
             && self.corrupt.is_empty()
             && self.rebuilt.is_empty()
             && self.lost.is_none()

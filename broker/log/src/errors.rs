@@ -98,4 +98,7 @@ pub enum Fault {
     BadOffset,
     #[error("checksum does not match")]
     BadCrc,
+    /// What a crash leaves of a file that was allocated ahead, or had grown and was not written yet.
+    #[error("nothing but zeros")]
+    Unwritten,
 }

@@ -23,6 +23,7 @@ use crate::hints::Hints;
 use crate::index::Place;
 use crate::log::{Active, Log, create_files};
 use crate::rescan::{Rescan, Scanned, Trust};
+use crate::scan::tail_at;
 use crate::segment::{Known, Segment};
 use crate::{names, producer_snapshot, txn_index};
 
@@ -284,10 +285,16 @@ impl Log {
         if let Some(truncated) = &mut report.truncated {
             truncated.segments_removed = removed.0;
             truncated.bytes += removed.1;
+            if truncated.is_quiet() {
+                let behind = scans.get(last + 1).and_then(|s| s.fault);
+                truncated.reason = behind.unwrap_or(truncated.reason);
+            }
         } else if removed.1 > 0 {
             report.truncated = Some(Truncation {
                 segment: self.segments[first + last].base,
                 position: scanned.position,
+                offset: end,
+                batches: 0,
                 bytes: removed.1,
                 segments_removed: removed.0,
                 reason: scans
@@ -374,14 +381,6 @@ impl Log {
             return Ok(recovery_point);
         }
         let segment = &mut self.segments[i];
-        report.truncated = Some(Truncation {
-            segment: segment.base,
-            position: scanned.position,
-            bytes: segment.size - scanned.position,
-            segments_removed: 0,
-            reason,
-        });
-        segment.size = scanned.position;
         let place = Place {
             disk: self.disk.as_ref(),
             dir: &self.dir,
@@ -389,6 +388,19 @@ impl Log {
         };
         let path = place.path(names::LOG);
         let file = segment.file(place)?;
+        let bounds = segment.bounds(Offset(i64::MAX));
+        let tail = tail_at(file.as_ref(), scanned.position, scanned.next, bounds);
+        let batches = tail.during("read", &path)?;
+        report.truncated = Some(Truncation {
+            segment: segment.base,
+            position: scanned.position,
+            offset: scanned.next,
+            batches: batches.unwrap_or(0),
+            bytes: segment.size - scanned.position,
+            segments_removed: 0,
+            reason: batches.map_or(Fault::Unwritten, |_| reason),
+        });
+        segment.size = scanned.position;
         file.set_len(scanned.position).during("cut", &path)?;
         file.sync_data().during("sync", &path)?;
         txn_index::truncate(

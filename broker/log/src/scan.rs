@@ -199,3 +199,37 @@ pub(crate) fn find_valid_batch(
     }
     Ok(None)
 }
+
+/// How many batches a tail that holds no valid one had begun. None: it is nothing but zeros.
+pub(crate) fn tail_at(
+    file: &dyn DiskFile,
+    position: u64,
+    next: Offset,
+    bounds: Bounds,
+) -> io::Result<Option<u64>> {
+    let mut window = Window::new(file, FULL_WINDOW);
+    let mut at = position;
+    loop {
+        let bytes = window.bytes(at, FULL_WINDOW)?;
+        // Fewer zeros could be the first offset of a batch.
+        if bytes.is_empty() && at - position >= LOG_OVERHEAD as u64 {
+            return Ok(None);
+        }
+        if bytes.is_empty() || bytes.iter().any(|b| *b != 0) {
+            break;
+        }
+        at += bytes.len() as u64;
+    }
+    let (mut at, mut next, mut batches) = (position, next, 0);
+    while at < bounds.end {
+        batches += 1;
+        match header_at(&mut window, at, next, bounds)? {
+            Ok(header) => {
+                at += header.size_in_bytes() as u64;
+                next = header.next_offset();
+            }
+            Err(_) => break,
+        }
+    }
+    Ok(Some(batches))
+}

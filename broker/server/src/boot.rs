@@ -171,6 +171,9 @@ impl Server {
         registration::register(&broker, &addresses)?;
         dir_failures::report_missing(&broker);
         leftovers::clear(&storage, &broker.image.load());
+        storage
+            .recovery
+            .start(&storage, broker.settings.recovery_threads_per_dir);
         let timers = tokio::spawn(broker.groups.watch_timers());
         let failures = tokio::spawn(dir_failures::watch(broker.clone()));
         let interval = broker.settings.retention_check_interval;

@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) describe_partitions_max: usize,
     pub(crate) retention_check_interval: Duration,
     pub(crate) producer_id_expiration: Duration,
+    pub(crate) recovery_threads_per_dir: usize,
 }
 
 impl Settings {
@@ -93,6 +94,7 @@ impl Settings {
                 values,
                 "producer.id.expiration.ms",
             ) as u64),
+            recovery_threads_per_dir: positive(values, "num.recovery.threads.per.data.dir"),
         })
     }
 }

@@ -146,6 +146,7 @@ impl TestServer {
     pub(crate) fn crash(&mut self) {
         if let (Some(runtime), Some(server)) = (self.runtime.take(), self.server.take()) {
             server.broker.storage.keeper.stop();
+            server.broker.storage.recovery.stop();
             runtime.shutdown_background();
             drop(server);
         }

@@ -18,6 +18,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tracing::{error, warn};
 
+use super::recovery::Tally;
+
 /// What a directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Uses {
@@ -36,6 +38,9 @@ pub(crate) struct LogDir {
     /// The last stop was a clean one: logs open without a scan.
     pub(crate) was_clean: bool,
     uses: Uses,
+    /// It was not, and not every log was looked over since.
+    needs_recovery: AtomicBool,
+    pub(crate) tally: Tally,
     offline: AtomicBool,
     partitions: AtomicUsize,
     /// What the checkpoints said at start, for partitions that have not been opened yet, and what they are to say.
@@ -93,6 +98,8 @@ impl LogDir {
             id,
             was_clean,
             uses,
+            needs_recovery: AtomicBool::new(!was_clean),
+            tally: Tally::default(),
             offline: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
             offsets: Mutex::new(offsets),
@@ -109,6 +116,8 @@ impl LogDir {
             disk,
             was_clean: false,
             uses: Uses::Partitions,
+            needs_recovery: AtomicBool::new(true),
+            tally: Tally::default(),
             offline: AtomicBool::new(true),
             partitions: AtomicUsize::new(0),
             offsets: Mutex::default(),
@@ -126,6 +135,15 @@ impl LogDir {
 
     pub(crate) fn is_offline(&self) -> bool {
         self.offline.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn needs_recovery(&self) -> bool {
+        self.needs_recovery.load(Ordering::Acquire)
+    }
+
+    /// Every log was looked over.
+    pub(crate) fn recovered(&self) {
+        self.needs_recovery.store(false, Ordering::Release);
     }
 
     pub(crate) fn partition_added(&self) {

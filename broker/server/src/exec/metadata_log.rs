@@ -26,11 +26,12 @@ use ottla_protocol::records::builder::BuildError;
 use ottla_protocol::records::control::{ControlType, Place, control_batch};
 use ottla_protocol::types::{BrokerId, LeaderEpoch, Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::log_dirs::LogDir;
 use super::metadata_snapshot::{self as snapshot, SnapshotError, SnapshotId};
 use super::quorum_state::{self, QuorumStateError};
+use super::recovery;
 use super::replay::{READ_BYTES, ReplayError, each_record};
 
 pub(crate) const TOPIC: &str = "__cluster_metadata";
@@ -110,9 +111,7 @@ impl MetadataLog {
             clean_shutdown: dir.was_clean,
         };
         let (mut log, report) = Log::open(disk.clone(), &folder, Arc::new(config), input, now)?;
-        if !report.is_quiet() {
-            warn!(folder = %folder.display(), ?report, "metadata log recovered");
-        }
+        recovery::tell(TOPIC, PARTITION.0, &report);
         if log.end() < snapshot_end {
             log.restart_at(snapshot_end, now)?;
         }

@@ -16,6 +16,7 @@ pub(crate) mod producer_ids;
 pub(crate) mod producers;
 pub(crate) mod publish;
 mod quorum_state;
+pub(crate) mod recovery;
 pub(crate) mod registration;
 mod replay;
 pub(crate) mod topic;
@@ -33,6 +34,7 @@ use tracing::warn;
 use flusher::Flusher;
 use keeper::Keeper;
 use log_dirs::LogDirs;
+use recovery::Recovery;
 use topic::Topics;
 
 /// Everything that concerns partitions and their files.
@@ -43,6 +45,7 @@ pub(crate) struct Storage {
     pub(crate) keeper: Keeper,
     /// Directories that partitions were put into and the controller does not know yet.
     untold_directories: Mutex<Vec<DirectoryAssignment>>,
+    pub(crate) recovery: Recovery,
 }
 
 impl Storage {
@@ -53,6 +56,7 @@ impl Storage {
             flusher: Flusher::default(),
             keeper: Keeper::default(),
             untold_directories: Mutex::default(),
+            recovery: Recovery::default(),
         }
     }
 
@@ -83,8 +87,9 @@ const CLOSING_THREADS: usize = 16;
 
 impl Storage {
     /// Flushes and closes every partition, writes the checkpoints and leaves the mark of a clean shutdown in every
-    /// directory in which all of that went well.
+    /// directory in which all of that went well, and whose logs were looked over since the last crash.
     pub(crate) fn close(&self) {
+        self.recovery.stop();
         let partitions: Vec<_> = self
             .topics
             .all()
@@ -105,7 +110,7 @@ impl Storage {
             }
         });
         self.dirs.write_checkpoints();
-        for dir in self.dirs.online() {
+        for dir in self.dirs.online().filter(|dir| !dir.needs_recovery()) {
             if let Err(error) = clean_shutdown::write(&*dir.disk, &dir.path, NO_BROKER_EPOCH) {
                 warn!("{error}");
             }

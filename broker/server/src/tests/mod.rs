@@ -6,6 +6,7 @@ mod groups;
 mod log_dirs;
 mod power_cut;
 mod produce_fetch;
+mod recovery;
 mod retention;
 mod storage;
 mod topic_rules;

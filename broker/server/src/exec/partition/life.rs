@@ -151,6 +151,18 @@ impl Partition {
         .map_err(|_| ErrorCode::UnknownTopicOrPartition)
     }
 
+    /// Opens the log if nobody has yet, so that what a crash has left is looked over, and what was not flushed will be.
+    pub(crate) fn recover(self: &Arc<Self>, now: Millis) -> Result<(), ErrorCode> {
+        if self.was_never_used() {
+            return Ok(());
+        }
+        let mut replica = self.open(now)?;
+        if replica.log.flushed_end() < replica.log.end() {
+            self.note_use(&mut replica);
+        }
+        Ok(())
+    }
+
     pub(super) fn open_log(&self, now: Millis) -> Result<Replica, ErrorCode> {
         let folder = self.folder();
         self.clear_foreign_folder(&folder, now)
@@ -176,9 +188,8 @@ impl Partition {
                 ErrorCode::KafkaStorageError
             }
         })?;
-        if !report.is_quiet() {
-            warn!(folder = %folder.display(), ?report, "log recovered");
-        }
+        let dir = self.dir();
+        dir.tally.count(&self.topic.name, self.index.0, &report);
         log.begin_epoch(self.leader_epoch());
         let end = match settings.durability {
             Durability::Memory => log.end(),
