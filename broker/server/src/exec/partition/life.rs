@@ -11,7 +11,7 @@ use ottla_log::{Log, OpenInput, names, partition_metadata};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
 use parking_lot::{MappedMutexGuard, MutexGuard};
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
@@ -181,13 +181,8 @@ impl Partition {
             input,
             now,
         );
-        let (mut log, report) = opened.map_err(|error| match error {
-            OpenError::Disk(error) => self.disk_failed(&error),
-            other => {
-                error!(folder = %folder.display(), "cannot open the log: {other}");
-                ErrorCode::KafkaStorageError
-            }
-        })?;
+        let (mut log, report) =
+            opened.map_err(|OpenError::Disk(error)| self.disk_failed(&error))?;
         let dir = self.dir();
         dir.tally.count(&self.topic.name, self.index.0, &report);
         log.begin_epoch(self.leader_epoch());
