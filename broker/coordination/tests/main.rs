@@ -12,3 +12,4 @@ mod group_scripts;
 mod hosting;
 mod producer_states;
 mod support;
+mod txn_markers;

@@ -16,6 +16,7 @@ pub(crate) struct Folder {
     pub(crate) logs: BTreeSet<Offset>,
     pub(crate) offset_indexes: BTreeSet<Offset>,
     pub(crate) time_indexes: BTreeSet<Offset>,
+    pub(crate) txn_indexes: BTreeSet<Offset>,
     pub(crate) snapshots: BTreeSet<Offset>,
     /// There is a file that remembers damage.
     pub(crate) has_damage: bool,
@@ -65,6 +66,7 @@ impl Folder {
                 names::LOG => &mut folder.logs,
                 names::OFFSET_INDEX => &mut folder.offset_indexes,
                 names::TIME_INDEX => &mut folder.time_indexes,
+                names::TXN_INDEX => &mut folder.txn_indexes,
                 names::PRODUCER_SNAPSHOT => &mut folder.snapshots,
                 _ => continue,
             };
@@ -73,12 +75,14 @@ impl Folder {
         for (set, suffix) in [
             (&folder.offset_indexes, names::OFFSET_INDEX),
             (&folder.time_indexes, names::TIME_INDEX),
+            (&folder.txn_indexes, names::TXN_INDEX),
         ] {
             let orphans = set.difference(&folder.logs);
             folder
                 .left_over
                 .extend(orphans.map(|base| names::segment_file(dir, *base, suffix)));
         }
+        folder.txn_indexes.retain(|base| folder.logs.contains(base));
         Ok(folder)
     }
 }

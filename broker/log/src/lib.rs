@@ -34,6 +34,7 @@ mod scan;
 mod segment;
 pub mod testing;
 mod times;
+mod transactions;
 mod truncate;
 pub mod txn_index;
 

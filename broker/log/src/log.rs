@@ -5,6 +5,7 @@
 //! (`truncate`) and retention (`retention`) in their files.
 //! Not here: high watermark, leadership, locks, clocks. The caller has `&mut Log` and passes `now`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub struct Log {
     pub(crate) epochs: LeaderEpochs,
     /// Producer snapshots that were in the folder when it was opened.
     pub(crate) snapshots: Vec<Offset>,
+    /// Segments that have a transaction index: few logs have any.
+    pub(crate) txn_indexes: BTreeSet<Offset>,
     pub(crate) hints: Mutex<Hints>,
 }
 

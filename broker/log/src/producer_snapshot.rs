@@ -7,7 +7,9 @@ use std::path::Path;
 
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
-use crate::disk::{Disk, DiskError, read_file, remove_if_there, replace_file};
+use crate::disk::{
+    Context, Disk, DiskError, OpenMode, read_file, remove_if_there, replace_file, write_full,
+};
 use crate::names;
 
 const VERSION: i16 = 1;
@@ -46,6 +48,19 @@ pub fn read(disk: &dyn Disk, dir: &Path, at: Offset) -> Result<Vec<ProducerEntry
         path: path.display().to_string(),
         reason,
     })
+}
+
+/// Not durable when it returns: a torn one is noticed by its checksum, and the log has all that it says.
+pub fn write_unsynced(
+    disk: &dyn Disk,
+    dir: &Path,
+    at: Offset,
+    entries: &[ProducerEntry],
+) -> Result<(), DiskError> {
+    let path = names::segment_file(dir, at, names::PRODUCER_SNAPSHOT);
+    let file = disk.open(&path, OpenMode::Create).during("create", &path)?;
+    file.set_len(0).during("empty", &path)?;
+    write_full(file.as_ref(), &render(entries), 0).during("write", &path)
 }
 
 /// Durable when it returns.

@@ -64,6 +64,7 @@ impl Log {
             flush: FlushState::new(Offset::ZERO),
             epochs: LeaderEpochs::default(),
             snapshots: folder.snapshots.iter().copied().collect(),
+            txn_indexes: folder.txn_indexes,
             hints: Mutex::new(Hints::default()),
         };
         if log.segments.is_empty() {
@@ -330,6 +331,7 @@ impl Log {
             let Some(segment) = self.segments.pop() else {
                 break;
             };
+            self.txn_indexes.remove(&segment.base);
             for suffix in [
                 names::LOG,
                 names::OFFSET_INDEX,

@@ -220,6 +220,9 @@ impl Log {
         if suffixes.contains(&names::PRODUCER_SNAPSHOT) {
             self.snapshots.retain(|at| *at != base);
         }
+        if suffixes.contains(&names::TXN_INDEX) {
+            self.txn_indexes.remove(&base);
+        }
         Ok(files)
     }
 }

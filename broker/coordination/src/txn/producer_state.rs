@@ -1,10 +1,11 @@
-//! What one partition remembers of its idempotent producers (KIP-98).
+//! What one partition remembers of its idempotent and transactional producers (KIP-98).
 //!
-//! Owns: epoch and sequence checks, the last five batches of each producer for telling duplicates, where open
-//! transactions begin, expiry.
+//! Owns: epoch and sequence checks, the last five batches of each producer for telling duplicates, where transactions
+//! begin and what their markers end, the first unstable offset, expiry.
 //! Always: the remembered batches of a producer are of its current epoch, in order and without gaps; a sequence
-//! number follows 2^31-1 with 0; `check` changes nothing, `apply` believes what is on the log.
-//! Not here: transaction markers' verdicts, verification of transactions, the snapshot file's bytes.
+//! number follows 2^31-1 with 0; `check` changes nothing, `apply` and `apply_marker` believe what is on the log.
+//! Not here: whether a coordinator may write a marker, verification of transactions, the bytes of the snapshot and the
+//! transaction index.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -30,6 +31,30 @@ pub struct ProducerBatch {
     pub is_transactional: bool,
 }
 
+/// The end of a producer's transaction, as a control batch on the log tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxnMarker {
+    pub producer_id: ProducerId,
+    pub producer_epoch: ProducerEpoch,
+    /// Else aborted.
+    pub committed: bool,
+    pub coordinator_epoch: i32,
+    pub timestamp: Millis,
+}
+
+/// A transaction whose marker is on the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompletedTxn {
+    pub producer_id: ProducerId,
+    pub committed: bool,
+    pub first_offset: Offset,
+    /// Offset of the marker.
+    pub last_offset: Offset,
+    /// Where the first transaction of another producer that is still open begins, else behind the marker: what the
+    /// transaction index keeps with an aborted one. The high watermark plays no part in it.
+    pub last_stable_offset: Offset,
+}
+
 /// Whether a batch may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -52,6 +77,8 @@ pub struct ProducerStates {
     producers: BTreeMap<ProducerId, ProducerState>,
     /// First offsets of open transactions.
     open_transactions: BTreeSet<(Offset, ProducerId)>,
+    /// First offsets of transactions whose markers the high watermark has not passed yet, with the markers' offsets.
+    unreplicated: BTreeMap<(Offset, ProducerId), Offset>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +104,11 @@ impl BatchSeen {
     }
 
     fn base_offset(&self) -> Offset {
-        Offset(self.last_offset.0 - i64::from(self.offset_delta))
+        Offset(
+            self.last_offset
+                .0
+                .saturating_sub(i64::from(self.offset_delta)),
+        )
     }
 }
 
@@ -102,6 +133,9 @@ impl ProducerStates {
         };
         if batch.first_sequence != expected {
             return Err(ErrorCode::OutOfOrderSequenceNumber);
+        }
+        if producer.transaction_start.is_some() && !batch.is_transactional {
+            return Err(ErrorCode::InvalidTxnState);
         }
         Ok(Verdict::Append)
     }
@@ -130,10 +164,47 @@ impl ProducerStates {
         }
     }
 
-    /// Where the first open transaction begins: readers of committed records stop there.
+    /// Remembers a marker that is on the log at `offset`, and tells which transaction it ended. A marker of a producer
+    /// that wrote nothing here, or ended its transaction already, ends none.
+    pub fn apply_marker(&mut self, marker: &TxnMarker, offset: Offset) -> Option<CompletedTxn> {
+        let producer = self
+            .producers
+            .entry(marker.producer_id)
+            .or_insert_with(|| ProducerState::new(marker.producer_epoch));
+        // The coordinator fences a producer by ending its transaction in a higher epoch.
+        producer.enter_epoch(marker.producer_epoch);
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        producer.last_timestamp = marker.timestamp;
+        let first_offset = producer.transaction_start.take()?;
+        let txn = (first_offset, marker.producer_id);
+        self.open_transactions.remove(&txn);
+        self.unreplicated.insert(txn, offset);
+        let next_open = self.open_transactions.first();
+        Some(CompletedTxn {
+            producer_id: marker.producer_id,
+            committed: marker.committed,
+            first_offset,
+            last_offset: offset,
+            last_stable_offset: next_open.map_or(offset.next(), |(first, _)| *first),
+        })
+    }
+
+    /// Takes note that everything below the high watermark is decided for good.
+    pub fn high_watermark_at(&mut self, high_watermark: Offset) {
+        self.unreplicated
+            .retain(|_, marker| *marker >= high_watermark);
+    }
+
+    /// Where the first transaction begins that is open, or whose marker may still be lost: readers of committed records
+    /// stop there.
     #[must_use]
     pub fn first_unstable_offset(&self) -> Option<Offset> {
-        self.open_transactions.first().map(|(offset, _)| *offset)
+        let open = self.open_transactions.first();
+        let unreplicated = self.unreplicated.keys().next();
+        open.into_iter()
+            .chain(unreplicated)
+            .min()
+            .map(|(first, _)| *first)
     }
 
     /// Forgets producers that have been silent for `expiration_ms` and have no open transaction.
@@ -184,7 +255,7 @@ impl ProducerStates {
             producer.last_timestamp = Millis(entry.timestamp);
             producer.coordinator_epoch = entry.coordinator_epoch;
             // A producer whose last word was a marker has no batch.
-            if entry.last_sequence != NO_SEQUENCE && entry.offset_delta >= 0 {
+            if entry.last_offset >= 0 && entry.last_sequence >= 0 && entry.offset_delta >= 0 {
                 producer.batches.push_back(BatchSeen {
                     last_sequence: entry.last_sequence,
                     last_offset: Offset(entry.last_offset),

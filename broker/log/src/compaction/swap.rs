@@ -110,6 +110,9 @@ impl Log {
         }
         self.sync_folder()?;
         cleaned.rename(names::SWAP, "")?;
+        if cleaned.suffixes.contains(&names::TXN_INDEX) {
+            self.txn_indexes.insert(cleaned.base());
+        }
         self.flush.names_changed();
         self.hints.get_mut().forget_positions();
         let new = Segment::sealed(cleaned.base(), cleaned.size);

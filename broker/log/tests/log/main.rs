@@ -13,4 +13,5 @@ mod reading;
 mod retention;
 mod support;
 mod times;
+mod transactions;
 mod truncation;

@@ -20,7 +20,7 @@ use ottla_protocol::wire::StrBytes;
 use super::{Answer, Context};
 use crate::broker::Broker;
 use crate::clock;
-use crate::exec::partition::{Bounds, Partition};
+use crate::exec::partition::{Bounds, Isolation, Partition};
 use crate::exec::waits::AckWait;
 
 const LATEST: i64 = -1;
@@ -44,6 +44,7 @@ const SPECIAL_TIMES: &[(i64, i16)] = &[
 const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 
 const NOTHING: i64 = -1;
+const READ_COMMITTED: i8 = 1;
 
 /// One partition's question, detached from the request.
 struct Question {
@@ -71,13 +72,18 @@ pub(crate) fn handle(
     {
         is_behind |= partition.make_visible(&wait, now).unwrap_or(false);
     }
+    let isolation = if request.isolation_level == READ_COMMITTED {
+        Isolation::ReadCommitted
+    } else {
+        Isolation::ReadUncommitted
+    };
     if !is_behind {
-        return Answer::now(answer(&questions));
+        return Answer::now(answer(&questions, isolation));
     }
     Answer::later(async move {
         wait.release();
         drop(tokio::time::timeout(VISIBLE_WITHIN, wait.settled()).await);
-        answer(&questions)
+        answer(&questions, isolation)
     })
 }
 
@@ -127,12 +133,15 @@ fn is_known_time(time: i64, version: i16) -> bool {
             .any(|(special, from)| *special == time && version >= *from)
 }
 
-fn answer(questions: &Questions) -> ListOffsetsResponse {
+fn answer(questions: &Questions, isolation: Isolation) -> ListOffsetsResponse {
     let topics = questions
         .iter()
         .map(|(name, questions)| ListOffsetsTopicResponse {
             name: name.clone(),
-            partitions: questions.iter().map(answer_one).collect(),
+            partitions: questions
+                .iter()
+                .map(|question| answer_one(question, isolation))
+                .collect(),
             ..Default::default()
         });
     ListOffsetsResponse {
@@ -141,7 +150,7 @@ fn answer(questions: &Questions) -> ListOffsetsResponse {
     }
 }
 
-fn answer_one(question: &Question) -> ListOffsetsPartitionResponse {
+fn answer_one(question: &Question, isolation: Isolation) -> ListOffsetsPartitionResponse {
     let mut response = ListOffsetsPartitionResponse {
         partition_index: question.index,
         timestamp: NOTHING,
@@ -149,7 +158,7 @@ fn answer_one(question: &Question) -> ListOffsetsPartitionResponse {
         leader_epoch: NOTHING as i32,
         ..Default::default()
     };
-    match look_up(question) {
+    match look_up(question, isolation) {
         Ok(Some(position)) => {
             response.timestamp = position.timestamp.0;
             response.offset = position.offset.0;
@@ -169,13 +178,15 @@ struct Position {
     leader_epoch: Option<LeaderEpoch>,
 }
 
-fn look_up(question: &Question) -> Result<Option<Position>, ErrorCode> {
+fn look_up(question: &Question, isolation: Isolation) -> Result<Option<Position>, ErrorCode> {
     let partition = question.to.as_ref().map_err(|code| *code)?;
     partition.check_leader_epoch(question.current_leader_epoch)?;
     if partition.was_never_used() {
         return Ok(find_in_empty(partition.leader_epoch(), question.time));
     }
-    partition.with_log(clock::now(), |log, bounds| find(log, bounds, question.time))
+    partition.with_log(clock::now(), |log, bounds| {
+        find(log, bounds, bounds.readable_end(isolation), question.time)
+    })
 }
 
 /// What `find` says of a log that nobody has written to.
@@ -187,7 +198,12 @@ fn find_in_empty(leader_epoch: LeaderEpoch, time: i64) -> Option<Position> {
     })
 }
 
-fn find(log: &Log, bounds: Bounds, time: i64) -> Result<Option<Position>, ReadError> {
+fn find(
+    log: &Log,
+    bounds: Bounds,
+    readable_end: Offset,
+    time: i64,
+) -> Result<Option<Position>, ReadError> {
     let end_of_log = |offset, leader_epoch| {
         Some(Position {
             timestamp: Millis(NOTHING),
@@ -196,7 +212,7 @@ fn find(log: &Log, bounds: Bounds, time: i64) -> Result<Option<Position>, ReadEr
         })
     };
     let found = match time {
-        LATEST => return Ok(end_of_log(bounds.last_stable, log.epochs().latest())),
+        LATEST => return Ok(end_of_log(readable_end, log.epochs().latest())),
         EARLIEST | EARLIEST_LOCAL => {
             return Ok(end_of_log(
                 bounds.log_start,
@@ -209,7 +225,7 @@ fn find(log: &Log, bounds: Bounds, time: i64) -> Result<Option<Position>, ReadEr
     };
     // A record that readers cannot see yet is not told either.
     Ok(found
-        .filter(|found| found.offset < bounds.last_stable)
+        .filter(|found| found.offset < readable_end)
         .map(|found| Position {
             timestamp: found.timestamp,
             offset: found.offset,

@@ -20,6 +20,7 @@ pub(crate) mod recovery;
 pub(crate) mod registration;
 mod replay;
 pub(crate) mod topic;
+mod txn_indexes;
 pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

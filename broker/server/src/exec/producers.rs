@@ -1,15 +1,26 @@
-//! Bringing the state of idempotent producers back from a partition's log, and keeping it beside it.
+//! Bringing the state of producers back from a partition's log, and keeping it beside it.
 //!
-//! The log is the truth; a snapshot, written when a segment is begun, only saves reading what came before. A missing or
-//! damaged one costs time and nothing else.
+//! The log is the truth. A snapshot, written where a segment begins and at the log's end by a clean stop, saves reading
+//! what came before it; a missing or damaged one costs time and nothing else. The indexes of aborted transactions are
+//! believed as far as their batches were flushed; behind that, and where one cannot be what it should be, they are
+//! made anew from the same reading (`txn_indexes`).
+//!
+//! Snapshots are written for partitions without producers, too. An empty one is ten bytes, and says that a reader of
+//! committed records need not look for transactions before it: so nobody pays for transactions who has none but by
+//! reading one small file. Apache Kafka writes them for the same reason, and takes a log without any, after a clean
+//! stop, for one without producers.
 
-use ottla_coordination::txn::{ProducerBatch, ProducerStates};
+use ottla_coordination::txn::{CompletedTxn, ProducerBatch, ProducerStates, TxnMarker};
 use ottla_log::disk::{Disk, DiskError};
 use ottla_log::{Log, producer_snapshot};
+use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
-use ottla_protocol::records::BatchHeader;
+use ottla_protocol::records::control::EndTxnMarker;
+use ottla_protocol::records::{BatchHeader, Records};
 use ottla_protocol::types::Offset;
 use tracing::warn;
+
+use super::txn_indexes::TxnIndexes;
 
 /// A batch as the producer state sees it; none for batches of other producers.
 pub(crate) fn producer_batch(header: &BatchHeader) -> Option<ProducerBatch> {
@@ -24,24 +35,77 @@ pub(crate) fn producer_batch(header: &BatchHeader) -> Option<ProducerBatch> {
     })
 }
 
+/// What of a log has to be read for the state of its producers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// Snapshots behind it may tell of batches that were lost, and indexes of them may not be whole.
+    pub(super) trusted_end: Offset,
+    /// Nothing behind it is of a producer.
+    pub(super) end: Offset,
+}
+
 /// Takes the newest snapshot that can be read and replays the batches after it.
-pub(super) fn load(log: &Log, disk: &dyn Disk) -> Result<ProducerStates, DiskError> {
-    let (mut states, from) =
-        newest_snapshot(log, disk).unwrap_or_else(|| (ProducerStates::default(), log.start()));
-    log.scan_batches(from, &mut |header| {
-        if let Some(batch) = producer_batch(header).filter(|_| !header.is_control()) {
-            states.apply(&batch, header.base_offset);
+pub(super) fn load(
+    log: &mut Log,
+    disk: &dyn Disk,
+    extent: Extent,
+) -> Result<ProducerStates, DiskError> {
+    let mut indexes = TxnIndexes::survey(log)?;
+    let newest = indexes
+        .first_insane()
+        .map_or(extent.trusted_end, |segment| {
+            segment.min(extent.trusted_end)
+        });
+    let (mut states, from) = newest_snapshot(log, disk, newest.min(extent.end))
+        .unwrap_or_else(|| (ProducerStates::default(), log.start()));
+    log.scan_producers(from, extent.end, &mut |header, control| {
+        if let Some(txn) = replay(&mut states, header, control) {
+            indexes.completed(&txn);
         }
     })?;
+    indexes.mend(log, from)?;
     Ok(states)
 }
 
-fn newest_snapshot(log: &Log, disk: &dyn Disk) -> Option<(ProducerStates, Offset)> {
+fn replay(
+    states: &mut ProducerStates,
+    header: &BatchHeader,
+    control: Option<&[u8]>,
+) -> Option<CompletedTxn> {
+    if header.is_control() {
+        let Some(marker) = control.and_then(|batch| marker(header, batch)) else {
+            warn!(offset = %header.base_offset, "a control batch cannot be understood: passed over");
+            return None;
+        };
+        return states.apply_marker(&marker, header.base_offset);
+    }
+    if let Some(batch) = producer_batch(header) {
+        states.apply(&batch, header.base_offset);
+    }
+    None
+}
+
+/// The marker in a control batch of a producer.
+pub(super) fn marker(header: &BatchHeader, batch: &[u8]) -> Option<TxnMarker> {
+    let records =
+        Records::open(&bytes::Bytes::copy_from_slice(batch), InflateLimits::STRICT).ok()?;
+    let record = records.iter().next()?.ok()?;
+    let end = EndTxnMarker::from_record(&record).ok()??;
+    Some(TxnMarker {
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        committed: end.committed,
+        coordinator_epoch: end.coordinator_epoch,
+        timestamp: record.timestamp,
+    })
+}
+
+fn newest_snapshot(log: &Log, disk: &dyn Disk, end: Offset) -> Option<(ProducerStates, Offset)> {
     let usable = log
         .producer_snapshots()
         .iter()
         .rev()
-        .filter(|at| (log.start()..=log.end()).contains(at));
+        .filter(|at| (log.start()..=end).contains(at));
     for at in usable {
         match producer_snapshot::read(disk, log.dir(), *at) {
             Ok(entries) => {
@@ -55,21 +119,43 @@ fn newest_snapshot(log: &Log, disk: &dyn Disk) -> Option<(ProducerStates, Offset
 }
 
 /// Keeps the state as it is before a segment's first batch. On a full disk it is done without; any other error is the
-/// directory's end, like that of every other write or sync.
-pub(super) fn write_snapshot(
+/// directory's end, like that of every other write.
+pub(super) fn snapshot_at_roll(
     log: &Log,
     disk: &dyn Disk,
     at: Offset,
     states: &ProducerStates,
 ) -> Result<(), DiskError> {
-    let entries: Vec<_> = states.to_entries().iter().map(from_message).collect();
-    match producer_snapshot::write(disk, log.dir(), at, &entries) {
+    match write_snapshot(log, disk, at, states) {
         Err(error) if error.is_full() => {
             warn!("producer snapshot not written: {error}");
             Ok(())
         }
         other => other,
     }
+}
+
+/// Keeps the state at the log's end, for whoever opens the log next.
+pub(super) fn snapshot_at_close(
+    log: &Log,
+    disk: &dyn Disk,
+    states: &ProducerStates,
+) -> Result<(), DiskError> {
+    write_snapshot(log, disk, log.end(), states)
+}
+
+/// Durable where it says anything: one that is lost without having said anything is as good as one that says nothing.
+fn write_snapshot(
+    log: &Log,
+    disk: &dyn Disk,
+    at: Offset,
+    states: &ProducerStates,
+) -> Result<(), DiskError> {
+    let entries: Vec<_> = states.to_entries().iter().map(from_message).collect();
+    if entries.is_empty() {
+        return producer_snapshot::write_unsynced(disk, log.dir(), at, &entries);
+    }
+    producer_snapshot::write(disk, log.dir(), at, &entries)
 }
 
 fn to_message(entry: &producer_snapshot::ProducerEntry) -> ProducerEntry {

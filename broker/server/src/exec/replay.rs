@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ottla_log::FileSlice;
 use ottla_log::disk::read_full;
 use ottla_protocol::compress::InflateLimits;
-use ottla_protocol::records::{OwnedRecord, RecordError, Records, batches_of};
+use ottla_protocol::records::{BatchHeader, OwnedRecord, RecordError, Records, batches_of};
 use ottla_protocol::types::Offset;
 
 /// Bytes of one read.
@@ -34,11 +34,30 @@ pub(crate) fn each_record(
     from: Offset,
     handle: impl FnMut(OwnedRecord) -> Result<(), String>,
 ) -> Result<Offset, ReplayError> {
+    each_record_of(&bytes_of(slice)?, from, handle)
+}
+
+/// Hands on every whole batch of the slice, control batches too. Returns the offset to go on at.
+pub(crate) fn each_batch(
+    slice: &FileSlice,
+    from: Offset,
+    mut handle: impl FnMut(&BatchHeader, &Bytes) -> Result<(), RecordError>,
+) -> Result<Offset, ReplayError> {
+    let mut next = from;
+    for batch in batches_of(&bytes_of(slice)?) {
+        let (header, batch) = batch?;
+        next = next.max(header.next_offset());
+        handle(&header, &batch)?;
+    }
+    Ok(next)
+}
+
+fn bytes_of(slice: &FileSlice) -> Result<Bytes, ReplayError> {
     let mut bytes = vec![0; slice.len];
     if read_full(&*slice.file, &mut bytes, slice.position)? < bytes.len() {
         return Err(ReplayError::Short);
     }
-    each_record_of(&Bytes::from(bytes), from, handle)
+    Ok(Bytes::from(bytes))
 }
 
 /// The same for batches that are in memory.

@@ -11,3 +11,4 @@ mod retention;
 mod storage;
 mod topic_rules;
 mod topics;
+mod transactions;

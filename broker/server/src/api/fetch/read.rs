@@ -5,11 +5,12 @@ use std::sync::Arc;
 use ottla_coordination::fetch_session::{
     FetchPartition, Finished, PartitionKey, PartitionResult, TopicRef,
 };
+use ottla_log::txn_index::AbortedTxn;
 use ottla_log::{FileSlice, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::FetchResponse;
 use ottla_protocol::messages::fetch::response::{
-    EpochEndOffset, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
 };
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 use ottla_protocol::wire::{Records, StrBytes, Uuid};
@@ -34,6 +35,7 @@ pub(super) struct Found {
     bounds: Option<Bounds>,
     diverging: Option<(LeaderEpoch, Offset)>,
     slice: Option<FileSlice>,
+    aborted: Vec<AbortedTxn>,
 }
 
 impl Found {
@@ -43,6 +45,7 @@ impl Found {
             bounds: None,
             diverging: None,
             slice: None,
+            aborted: Vec::new(),
         }
     }
 
@@ -120,6 +123,7 @@ impl Source {
                     bounds: Some(bounds),
                     diverging,
                     slice: None,
+                    aborted: Vec::new(),
                 };
             }
             Err(code) => return Found::error(code),
@@ -130,6 +134,7 @@ impl Source {
                 bounds: Some(read.bounds),
                 diverging: None,
                 slice: read.slice,
+                aborted: read.aborted,
             },
             Err(code) => Found::error(code),
         }
@@ -251,8 +256,16 @@ fn partition_data(
         log_start_offset: offset(|bounds| bounds.log_start),
         diverging_epoch,
         aborted_transactions: (isolation == Isolation::ReadCommitted && found.bounds.is_some())
-            .then(Vec::new),
+            .then(|| found.aborted.iter().map(aborted_transaction).collect()),
         records: Some(records),
+        ..Default::default()
+    }
+}
+
+fn aborted_transaction(txn: &AbortedTxn) -> AbortedTransaction {
+    AbortedTransaction {
+        producer_id: txn.producer_id.0,
+        first_offset: txn.first_offset.0,
         ..Default::default()
     }
 }

@@ -10,10 +10,11 @@ use ottla_protocol::types::Offset;
 use tracing::{error, info, warn};
 
 use super::alarm::Alarm;
+use super::decided::Decided;
 use super::shard::Shard;
 use crate::clock;
 use crate::exec::partition::Partition;
-use crate::exec::replay::{READ_BYTES, ReplayError, each_record};
+use crate::exec::replay::{READ_BYTES, ReplayError, each_batch};
 
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
@@ -61,13 +62,14 @@ fn load(shard: &Arc<Shard>, settings: &Settings, alarm: &Arc<Alarm>) {
     }
 }
 
-/// Hands every record to the machine; where the log ends, and up to where it is committed.
+/// Hands every record that counts to the machine; where the log ends, and up to where it is committed.
 fn replay(
     partition: &Arc<Partition>,
     loading: &mut Loading<GroupMachine>,
 ) -> Result<(Offset, Offset), LoadError> {
     let bounds = partition.bounds(clock::now()).map_err(LoadError::Log)?;
     let mut next = bounds.log_start;
+    let mut decided = Decided::default();
     while next < bounds.log_end {
         let request = ReadRequest {
             from: next,
@@ -79,19 +81,26 @@ fn replay(
         let Some(slice) = read.map_err(LoadError::Log)? else {
             break;
         };
-        next = each_record(&slice, next, |record| {
-            match GroupRecord::decode(record.key, record.value) {
-                Ok(Some(decoded)) => loading.load(record.offset, &decoded),
-                // Of a kind that this broker has no part in.
-                Ok(None) => {}
-                // Some client wrote it: no reason to lose all other groups.
-                Err(reason) => warn!(
-                    partition = %partition.index, offset = %record.offset,
-                    "record of the offsets topic passed over: {reason}"
-                ),
-            }
-            Ok(())
+        next = each_batch(&slice, next, |header, batch| {
+            decided.take(header, batch, next, &mut |record| {
+                match GroupRecord::decode(record.key, record.value) {
+                    Ok(Some(decoded)) => loading.load(record.offset, &decoded),
+                    // Of a kind that this broker has no part in.
+                    Ok(None) => {}
+                    // Some client wrote it: no reason to lose all other groups.
+                    Err(reason) => warn!(
+                        partition = %partition.index, offset = %record.offset,
+                        "record of the offsets topic passed over: {reason}"
+                    ),
+                }
+            })
         })?;
+    }
+    if decided.open_transactions() > 0 {
+        warn!(
+            partition = %partition.index, transactions = decided.open_transactions(),
+            "offsets that open transactions sent do not count"
+        );
     }
     Ok((bounds.log_end, bounds.high_watermark))
 }

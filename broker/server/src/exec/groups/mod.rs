@@ -6,6 +6,7 @@
 //! Deliberately not here: what is decided, and creating the topic.
 
 mod alarm;
+mod decided;
 mod load;
 mod shard;
 

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ottla_coordination::txn::ProducerStates;
 use ottla_log::disk::{DiskError, make_folder};
 use ottla_log::errors::OpenError;
 use ottla_log::{Log, OpenInput, names, partition_metadata};
@@ -16,6 +17,7 @@ use tracing::warn;
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
 use crate::exec::log_dirs::Checkpointed;
+use crate::exec::producers::Extent;
 use crate::exec::topic::Durability;
 use crate::exec::waits::FetchWait;
 
@@ -69,7 +71,8 @@ impl Partition {
         let log_start = replica.log.start();
         replica.wake_all();
         let acks = std::mem::take(&mut replica.acks);
-        match replica.log.close() {
+        let snapshot = replica.snapshot_at_close(&*self.dir().disk);
+        match snapshot.and_then(|()| replica.log.close()) {
             Ok(recovery_point) => {
                 acks.into_iter().for_each(|(_, wait)| wait.release());
                 self.dir().note(
@@ -190,10 +193,16 @@ impl Partition {
             Durability::Memory => log.end(),
             Durability::Disk => log.flushed_end(),
         };
+        // An empty log has no producers to be read of.
+        let producers = (log.start() == log.end()).then(ProducerStates::default);
         let mut replica = Replica {
             high_watermark: end.max(log.start()),
+            unread: Extent {
+                trusted_end: log.flushed_end(),
+                end: log.end(),
+            },
             log,
-            producers: None,
+            producers,
             appended_bytes: 0,
             visible_bytes: 0,
             flush: Flush::Idle,

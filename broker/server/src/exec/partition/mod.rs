@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use ottla_coordination::txn::{ProducerBatch, Verdict};
 use ottla_log::disk::DiskError;
 use ottla_log::errors::{AppendError, ReadError};
+use ottla_log::txn_index::AbortedTxn;
 use ottla_log::{FileSlice, Log, MinimumRead, Offsets, ReadRequest, Timestamps, names};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
@@ -26,10 +27,10 @@ use ottla_protocol::wire::Uuid;
 use parking_lot::Mutex;
 use tracing::error;
 
+use super::Storage;
 use super::log_dirs::LogDir;
 use super::topic::{Durability, Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
-use super::{Storage, producers};
 use replica::Replica;
 use retention::NextLook;
 
@@ -74,6 +75,8 @@ pub(crate) struct Bounds {
 pub(crate) struct Read {
     pub(crate) slice: Option<FileSlice>,
     pub(crate) bounds: Bounds,
+    /// With read_committed: the transactions whose records in the slice are to be left out.
+    pub(crate) aborted: Vec<AbortedTxn>,
 }
 
 /// Which acknowledgement the producer wants.
@@ -102,6 +105,16 @@ pub(crate) struct Placed {
     pub(crate) log_start: Offset,
 }
 
+impl Read {
+    fn nothing(bounds: Bounds) -> Self {
+        Self {
+            slice: None,
+            bounds,
+            aborted: Vec::new(),
+        }
+    }
+}
+
 impl Bounds {
     /// A partition that nobody has written to.
     const EMPTY: Self = Self {
@@ -110,6 +123,14 @@ impl Bounds {
         last_stable: Offset::ZERO,
         log_end: Offset::ZERO,
     };
+
+    /// Where a reader has to stop.
+    pub(crate) fn readable_end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark,
+            Isolation::ReadCommitted => self.last_stable,
+        }
+    }
 }
 
 impl Partition {
@@ -216,11 +237,10 @@ impl Partition {
             .append(batch, offsets, timestamps, now)
             .map_err(|error| self.append_failed(&error))?;
         let replica = &mut *replica;
-        if let (Some(at), Some(states)) = (appended.rolled, &replica.producers) {
-            producers::write_snapshot(&replica.log, &*self.dir().disk, at, states)
+        if let Some(at) = appended.rolled {
+            replica
+                .rolled(&*self.dir().disk, at)
                 .map_err(|error| self.disk_failed(&error))?;
-        }
-        if appended.rolled.is_some() {
             replica.draw_roll_jitter();
         }
         if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
@@ -251,31 +271,22 @@ impl Partition {
         if self.was_never_used() {
             let bounds = Bounds::EMPTY;
             return match from {
-                Offset::ZERO => Ok(Read {
-                    slice: None,
-                    bounds,
-                }),
+                Offset::ZERO => Ok(Read::nothing(bounds)),
                 _ => Err(ErrorCode::OffsetOutOfRange),
             };
         }
         let mut replica = self.open(now)?;
         self.note_use(&mut replica);
-        let bounds = replica.bounds();
+        let bounds = self.true_bounds(&mut replica)?;
         if from < bounds.log_start || from > bounds.log_end {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         if bounds.high_watermark < bounds.log_end {
             self.demand_flush(&mut replica);
         }
-        let upper_end = match isolation {
-            Isolation::ReadUncommitted => bounds.high_watermark,
-            Isolation::ReadCommitted => bounds.last_stable,
-        };
+        let upper_end = bounds.readable_end(isolation);
         if from >= upper_end || (bytes_max == 0 && minimum == MinimumRead::Nothing) {
-            return Ok(Read {
-                slice: None,
-                bounds,
-            });
+            return Ok(Read::nothing(bounds));
         }
         let request = ReadRequest {
             from,
@@ -283,11 +294,27 @@ impl Partition {
             upper_end,
             minimum,
         };
-        let slice = replica
-            .log
-            .read(request)
-            .map_err(|error| self.read_failed(&error))?;
-        Ok(Read { slice, bounds })
+        let read = |log: &Log| {
+            let slice = log.read(request)?;
+            let aborted = match (&slice, isolation) {
+                (Some(slice), Isolation::ReadCommitted) if log.has_aborted() => {
+                    log.aborted_txns(from, log.end_of_slice(slice)?.min(upper_end))?
+                }
+                _ => Vec::new(),
+            };
+            Ok(Read {
+                slice,
+                bounds,
+                aborted,
+            })
+        };
+        read(&replica.log).map_err(|error| self.read_failed(&error))
+    }
+
+    fn true_bounds(&self, replica: &mut Replica) -> Result<Bounds, ErrorCode> {
+        replica
+            .true_bounds(&*self.dir().disk)
+            .map_err(|error| self.disk_failed(&error))
     }
 
     /// Looks at the log without changing anything that others see.
@@ -297,7 +324,7 @@ impl Partition {
         look: impl FnOnce(&mut Log, Bounds) -> Result<T, ReadError>,
     ) -> Result<T, ErrorCode> {
         let mut replica = self.open(now)?;
-        let bounds = replica.bounds();
+        let bounds = self.true_bounds(&mut replica)?;
         look(&mut replica.log, bounds).map_err(|error| self.read_failed(&error))
     }
 
@@ -305,7 +332,8 @@ impl Partition {
         if self.was_never_used() {
             return Ok(Bounds::EMPTY);
         }
-        Ok(self.open(now)?.bounds())
+        let mut replica = self.open(now)?;
+        self.true_bounds(&mut replica)
     }
 
     /// Asks that everything appended so far becomes visible; true if that takes a flush, which is counted on

@@ -10,14 +10,16 @@ use ottla_protocol::types::Offset;
 
 use super::Bounds;
 use crate::data_dirs::random_number;
-use crate::exec::producers;
+use crate::exec::producers::{self, Extent};
 use crate::exec::waits::{AckWait, FetchWait};
 
 /// The part behind the lock.
 pub(crate) struct Replica {
     pub(crate) log: Log,
-    /// None until the first batch of an idempotent producer.
+    /// None until somebody needs it: a producer with an id, a reader who has to know of open transactions, a new segment.
     pub(super) producers: Option<ProducerStates>,
+    /// What has to be read of the log for it.
+    pub(super) unread: Extent,
     pub(super) high_watermark: Offset,
     /// Bytes ever appended by this process, and how many of them lie below the high watermark.
     pub(super) appended_bytes: u64,
@@ -42,10 +44,12 @@ pub(super) enum Flush {
 }
 
 impl Replica {
-    /// The state of the producers, read from the log when the first of them is seen.
+    /// The state of the producers, read from the log if that was not done yet.
     pub(super) fn producers(&mut self, disk: &dyn Disk) -> Result<&mut ProducerStates, DiskError> {
         if self.producers.is_none() {
-            self.producers = Some(producers::load(&self.log, disk)?);
+            let mut states = producers::load(&mut self.log, disk, self.unread)?;
+            states.high_watermark_at(self.high_watermark);
+            self.producers = Some(states);
         }
         Ok(self.producers.get_or_insert_default())
     }
@@ -57,19 +61,52 @@ impl Replica {
         }
     }
 
+    /// A segment was begun, at `at`: keeps the state that it begins with.
+    pub(super) fn rolled(&mut self, disk: &dyn Disk, at: Offset) -> Result<(), DiskError> {
+        self.producers(disk)?;
+        self.producers.as_ref().map_or(Ok(()), |states| {
+            producers::snapshot_at_roll(&self.log, disk, at, states)
+        })
+    }
+
+    /// Keeps the state at the end of the log, unless the snapshot is there that the last stop left.
+    pub(super) fn snapshot_at_close(&mut self, disk: &dyn Disk) -> Result<(), DiskError> {
+        let end = self.log.end();
+        if end == self.log.start() && self.producers.as_ref().is_none_or(ProducerStates::is_empty) {
+            return Ok(());
+        }
+        if self.log.producer_snapshots().contains(&end) {
+            return Ok(());
+        }
+        self.producers(disk)?;
+        self.producers.as_ref().map_or(Ok(()), |states| {
+            producers::snapshot_at_close(&self.log, disk, states)
+        })
+    }
+
     /// Counts on `wait` until everything appended so far is flushed.
     pub(super) fn wait_for_flush(&mut self, wait: &Arc<AckWait>) {
         wait.add();
         self.acks.push_back((self.log.end(), wait.clone()));
     }
 
+    /// As far as is known without reading: until the state of the producers is loaded, no transaction is.
     pub(super) fn bounds(&self) -> Bounds {
+        let states = self.producers.as_ref();
+        let unstable = states.and_then(ProducerStates::first_unstable_offset);
+        let stable = unstable.map_or(self.high_watermark, |first| first.max(self.log.start()));
         Bounds {
             log_start: self.log.start(),
             high_watermark: self.high_watermark,
-            last_stable: self.high_watermark,
+            last_stable: stable.min(self.high_watermark),
             log_end: self.log.end(),
         }
+    }
+
+    /// `bounds` with the last stable offset as it is.
+    pub(super) fn true_bounds(&mut self, disk: &dyn Disk) -> Result<Bounds, DiskError> {
+        self.producers(disk)?;
+        Ok(self.bounds())
     }
 
     /// Moves the high watermark and tells the fetches how much more they can read.
@@ -78,6 +115,14 @@ impl Replica {
             return;
         }
         self.high_watermark = end;
+        if let Some(states) = &mut self.producers {
+            let before = states.first_unstable_offset();
+            states.high_watermark_at(end);
+            if before != states.first_unstable_offset() {
+                // How much more the readers of committed records can read, only reading tells.
+                self.wake_all();
+            }
+        }
         let more = bytes.saturating_sub(self.visible_bytes);
         self.visible_bytes = self.visible_bytes.max(bytes);
         for fetch in &self.fetches {

@@ -50,7 +50,14 @@ impl Partition {
             return;
         };
         let high_watermark = replica.high_watermark;
-        let deleted = replica.log.apply_retention(high_watermark, now);
+        let active = replica.log.active_base();
+        let mut deleted = replica.log.apply_retention(high_watermark, now);
+        let at = replica.log.active_base();
+        if at != active && replica.producers.is_some() {
+            // Every segment may be gone, and with them what the state could be read from.
+            let kept = replica.rolled(&*self.dir().disk, at);
+            deleted = deleted.and_then(|deleted| kept.map(|()| deleted));
+        }
         let due = replica.log.retention_due();
         if deleted.as_ref().is_ok_and(|segments| !segments.is_empty()) {
             replica.draw_roll_jitter();
@@ -112,11 +119,13 @@ impl Partition {
         if !is_quiet || replica.is_in_use() {
             return;
         }
-        let State::Open(replica) = std::mem::replace(&mut *state, State::Closed(Vec::new())) else {
+        let State::Open(mut replica) = std::mem::replace(&mut *state, State::Closed(Vec::new()))
+        else {
             return;
         };
         self.note(&replica);
-        if let Err(error) = replica.log.close() {
+        let snapshot = replica.snapshot_at_close(&*self.dir().disk);
+        if let Err(error) = snapshot.and_then(|()| replica.log.close().map(drop)) {
             self.storage.dirs.disk_trouble(&self.dir(), &error);
         }
     }
