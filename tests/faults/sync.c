@@ -1,6 +1,6 @@
 /* A disk whose sync fails once: preloaded, the first fsync or fdatasync that finds the file named by FAULT_SYNC_ONCE removes
- * it and returns EIO; all others work. This is how Linux behaves after a write-back error: pages are marked clean, and the
- * next sync reports success for data that is gone.
+ * it and returns EIO; all others work. With FAULT_SYNC_PATH only files with that in their path fail. This is how Linux
+ * behaves after a write-back error: pages are marked clean, and the next sync reports success for data that is gone.
  *
  * What is gone is told, so that the harness can take it away: beside the trigger, with `.lost` behind its name, the failed
  * file's path and the length up to which it was synced before. */
@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,17 +34,33 @@ static off_t *synced(const struct stat *info)
     return &files[at].length;
 }
 
+/* The file that a descriptor stands for; empty where it cannot be told. */
+static void path_of(int fd, char *path, size_t size)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, size - 1);
+    path[length < 0 ? 0 : length] = '\0';
+}
+
+static int is_meant(int fd)
+{
+    const char *part = getenv("FAULT_SYNC_PATH");
+    char path[4096];
+    path_of(fd, path, sizeof path);
+    return part == NULL || strstr(path, part) != NULL;
+}
+
 static void tell(const char *trigger, int fd, const struct stat *info)
 {
-    char name[4096], link[64], path[4096];
+    char name[4096], path[4096];
     snprintf(name, sizeof name, "%s.lost", trigger);
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    path_of(fd, path, sizeof path);
     FILE *file = fopen(name, "w");
-    if (file == NULL || length < 0)
+    if (file == NULL || path[0] == '\0')
         abort();
     pthread_mutex_lock(&lock);
-    fprintf(file, "%.*s\n%lld\n", (int)length, path, (long long)*synced(info));
+    fprintf(file, "%s\n%lld\n", path, (long long)*synced(info));
     pthread_mutex_unlock(&lock);
     fclose(file);
 }
@@ -54,7 +71,7 @@ static int sync_file(const char *name, int fd)
     const char *trigger = getenv("FAULT_SYNC_ONCE");
     struct stat info;
     int is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-    if (trigger != NULL && unlink(trigger) == 0) {
+    if (trigger != NULL && is_meant(fd) && unlink(trigger) == 0) {
         if (is_file)
             tell(trigger, fd, &info);
         errno = EIO;

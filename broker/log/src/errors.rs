@@ -12,6 +12,27 @@ pub enum OpenError {
     Disk(#[from] DiskError),
 }
 
+impl OpenError {
+    /// The disk's part in it, if any.
+    #[must_use]
+    pub fn disk(&self) -> Option<&DiskError> {
+        match self {
+            Self::Disk(error) => Some(error),
+        }
+    }
+}
+
+impl AppendError {
+    /// The disk's part in it, if any.
+    #[must_use]
+    pub fn disk(&self) -> Option<&DiskError> {
+        match self {
+            Self::Disk(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     #[error(transparent)]

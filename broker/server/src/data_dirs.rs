@@ -268,7 +268,7 @@ impl Candidate {
         node_id: BrokerId,
     ) -> Result<LogDir, DataDirError> {
         let id = self.own(disk, cluster_id, node_id)?;
-        let dir = LogDir::load(disk.clone(), &self.path, id, self.uses)?;
+        let dir = LogDir::load(disk.clone(), &self.path, id, self.uses)?.with_reserve();
         // From here on a crash is seen as one.
         clean_shutdown::remove(&**disk, &self.path)?;
         Ok(dir)

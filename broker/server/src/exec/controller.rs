@@ -216,8 +216,11 @@ impl ControllerHost {
                     None => Ok(()),
                 };
                 drop(state);
-                if let Err(failure) = trimmed {
-                    self.fail(broker, &failure);
+                match trimmed {
+                    // What the snapshot stands for goes with the next one.
+                    Err(failure) if failure.is_full() => warn!("metadata log not cut: {failure}"),
+                    Err(failure) => self.fail(broker, &failure),
+                    Ok(()) => {}
                 }
             }
             Err(failure) => warn!("metadata snapshot not written: {failure}"),

@@ -106,7 +106,8 @@ impl Keeper {
                 .collect();
             if due.is_round {
                 storage.dirs.write_checkpoints();
-                self.jobs.lock().begin_round(again);
+                let is_full = storage.dirs.look_for_room(now);
+                self.jobs.lock().begin_round(again, is_full);
             }
             if next_retention <= Instant::now() {
                 for topic in storage.topics.all() {
@@ -159,9 +160,10 @@ impl Keeper {
 }
 
 impl Jobs {
-    /// Sets the next round, if one is needed. A round without any partition only came for the last checkpoint.
-    fn begin_round(&mut self, again: Vec<Arc<Partition>>) {
-        let had_work = !again.is_empty() || !self.listed.is_empty();
+    /// Sets the next round, if one is needed. A round without any partition only came for the last checkpoint, or to
+    /// see whether a full disk has room again.
+    fn begin_round(&mut self, again: Vec<Arc<Partition>>, is_full: bool) {
+        let had_work = !again.is_empty() || !self.listed.is_empty() || is_full;
         self.listed.extend(again);
         self.next_round = had_work.then(|| Instant::now() + ROUND);
     }

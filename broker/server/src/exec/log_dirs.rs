@@ -12,13 +12,14 @@ use ottla_coordination::controller::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSI
 use ottla_log::checkpoint::{PartitionOffsets, read_offsets, write_offsets};
 use ottla_log::disk::{DiskError, SharedDisk};
 use ottla_log::{clean_shutdown, names, partition_metadata};
-use ottla_protocol::types::{Offset, PartitionIndex};
+use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tracing::{error, warn};
 
 use super::recovery::Tally;
+use super::reserve::Reserve;
 
 /// What a directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub(crate) struct LogDir {
     /// Held while the files are written, so that older contents never replace newer ones and who waits for it finds
     /// what it noted on disk.
     writing: Mutex<()>,
+    pub(crate) reserve: Reserve,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +106,7 @@ impl LogDir {
             partitions: AtomicUsize::new(0),
             offsets: Mutex::new(offsets),
             writing: Mutex::default(),
+            reserve: Reserve::none(disk.clone(), path),
             disk,
         })
     }
@@ -113,6 +116,7 @@ impl LogDir {
         Self {
             path: path.to_owned(),
             id: id.unwrap_or(LOST_DIRECTORY),
+            reserve: Reserve::none(disk.clone(), path),
             disk,
             was_clean: false,
             uses: Uses::Partitions,
@@ -123,6 +127,26 @@ impl LogDir {
             offsets: Mutex::default(),
             writing: Mutex::default(),
         }
+    }
+
+    /// Keeps room back for a full disk.
+    #[must_use]
+    pub(crate) fn with_reserve(mut self) -> Self {
+        self.reserve.keep();
+        self
+    }
+
+    /// The mark of a clean shutdown would not be true of the directory.
+    pub(crate) fn forbid_clean_mark(&self) {
+        self.needs_recovery.store(true, Ordering::Relaxed);
+    }
+
+    /// Does something on the disk that a full one must not stand in the way of.
+    pub(crate) fn with_room<T>(
+        &self,
+        attempt: impl FnMut() -> Result<T, DiskError>,
+    ) -> Result<T, DiskError> {
+        self.reserve.with_room(|error| Some(error), attempt)
     }
 
     pub(crate) fn holds_partitions(&self) -> bool {
@@ -213,8 +237,10 @@ impl LogDir {
                 .collect();
             write_offsets(&*self.disk, &self.path.join(name), entries.into_iter())
         };
-        write(names::RECOVERY_POINTS, &recovery_points)?;
-        write(names::LOG_STARTS, &log_starts)
+        self.with_room(|| {
+            write(names::RECOVERY_POINTS, &recovery_points)?;
+            write(names::LOG_STARTS, &log_starts)
+        })
     }
 }
 
@@ -339,10 +365,15 @@ impl LogDirs {
         }
     }
 
+    /// Lets producers back in where there is space again. True if there still is none somewhere.
+    pub(crate) fn look_for_room(&self, now: Millis) -> bool {
+        self.online().filter(|dir| dir.reserve.is_full(now)).count() > 0
+    }
+
     /// A disk that is full recovers without a restart; any other trouble ends the directory.
     pub(crate) fn disk_trouble(&self, dir: &LogDir, error: &DiskError) {
         if error.is_full() {
-            warn!(dir = %dir.path.display(), "{error}");
+            dir.reserve.ran_full(error);
         } else {
             self.fail(dir, error);
         }

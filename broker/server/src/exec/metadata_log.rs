@@ -62,6 +62,17 @@ pub(crate) enum MetadataLogError {
     Gap { start: Offset },
 }
 
+impl MetadataLogError {
+    fn disk(&self) -> Option<&DiskError> {
+        match self {
+            Self::Disk(error) | Self::PartitionMetadata(PartitionMetadataError::Disk(error)) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Version of a metadata record, as the reference writes them at the finalised `metadata.version`.
 fn record_version(record: &MetadataRecord) -> i16 {
     match record {
@@ -83,7 +94,8 @@ pub(super) fn encode(record: &MetadataRecord) -> bytes::Bytes {
 }
 
 pub(crate) struct MetadataLog {
-    disk: SharedDisk,
+    /// Has room for the log when producers have filled the disk.
+    dir: Arc<LogDir>,
     folder: PathBuf,
     log: Log,
     voter: SoleVoter,
@@ -95,14 +107,15 @@ pub(crate) struct MetadataLog {
 impl MetadataLog {
     /// Opens the log, loads what it holds, and begins a new epoch in it. Nothing of that epoch is flushed yet.
     pub(crate) fn open(
-        dir: &LogDir,
+        dir: &Arc<LogDir>,
         node_id: BrokerId,
         config: LogConfig,
         now: Millis,
     ) -> Result<(Self, MetadataImage), MetadataLogError> {
         let disk = dir.disk.clone();
         let folder = dir.path.join(names::partition_dir(TOPIC, PARTITION));
-        prepare_folder(&disk, &folder)?;
+        dir.reserve
+            .with_room(MetadataLogError::disk, || prepare_folder(&disk, &folder))?;
         let (snapshot, mut image) = snapshot::load_newest(&*disk, &folder)?.unzip();
         let snapshot_end = snapshot.map_or(Offset::ZERO, |id| id.end);
         let input = OpenInput {
@@ -110,7 +123,10 @@ impl MetadataLog {
             log_start: snapshot_end,
             clean_shutdown: dir.was_clean,
         };
-        let (mut log, report) = Log::open(disk.clone(), &folder, Arc::new(config), input, now)?;
+        let config = Arc::new(config);
+        let (mut log, report) = dir.reserve.with_room(OpenError::disk, || {
+            Log::open(disk.clone(), &folder, config.clone(), input, now)
+        })?;
         recovery::tell(TOPIC, PARTITION.0, &report);
         if log.end() < snapshot_end {
             log.restart_at(snapshot_end, now)?;
@@ -124,9 +140,9 @@ impl MetadataLog {
         let log_epoch = log.epochs().latest().unwrap_or(LeaderEpoch(0));
         let snapshot_epoch = snapshot.map_or(LeaderEpoch(0), |id| id.epoch);
         let voter = SoleVoter::elect(node_id, dir.id, last, log_epoch.max(snapshot_epoch));
-        quorum_state::write(&*disk, &folder, &voter.state())?;
+        dir.with_room(|| quorum_state::write(&*disk, &folder, &voter.state()))?;
         let mut opened = Self {
-            disk,
+            dir: dir.clone(),
             folder,
             log,
             voter,
@@ -155,9 +171,10 @@ impl MetadataLog {
         let offsets = Offsets::Assign {
             leader_epoch: self.voter.epoch(),
         };
-        let appended = self
-            .log
-            .append(&mut batch, offsets, Timestamps::Create, now)?;
+        let log = &mut self.log;
+        let appended = self.dir.reserve.with_room(AppendError::disk, || {
+            log.append(&mut batch, offsets, Timestamps::Create, now)
+        })?;
         self.bytes_since_snapshot += batch.len() as u64;
         self.last_timestamp = now;
         Ok(appended.base_offset)
@@ -169,7 +186,7 @@ impl MetadataLog {
 
     /// What has to be synced for everything appended so far to survive; none if it does already.
     pub(crate) fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
-        self.log.start_flush()
+        self.dir.with_room(|| self.log.start_flush())
     }
 
     /// Takes in what a flush achieved; the offset below which everything is committed.
@@ -193,7 +210,7 @@ impl MetadataLog {
             epoch,
         };
         (self.snapshot != Some(id)).then(|| PlannedSnapshot {
-            disk: self.disk.clone(),
+            dir: self.dir.clone(),
             folder: self.folder.clone(),
             id,
             image,
@@ -209,13 +226,17 @@ impl MetadataLog {
     ) -> Result<(), DiskError> {
         self.snapshot = Some(id);
         self.bytes_since_snapshot = 0;
-        self.log.roll(now)?;
-        self.log.set_start(id.end)?;
-        for segment in self.log.apply_retention(id.end, now)? {
+        let log = &mut self.log;
+        let deleted = self.dir.with_room(|| {
+            log.roll(now)?;
+            log.set_start(id.end)?;
+            log.apply_retention(id.end, now)
+        })?;
+        for segment in deleted {
             // Nobody reads the metadata log but this process, and it has what the segment held.
-            segment.remove(&*self.disk)?;
+            segment.remove(&*self.dir.disk)?;
         }
-        snapshot::remove_older(&*self.disk, &self.folder, id)?;
+        snapshot::remove_older(&*self.dir.disk, &self.folder, id)?;
         info!(end = %id.end, epoch = %id.epoch, "metadata snapshot written");
         Ok(())
     }
@@ -228,7 +249,7 @@ impl MetadataLog {
 
 /// A snapshot that can be written without holding the log.
 pub(crate) struct PlannedSnapshot {
-    disk: SharedDisk,
+    dir: Arc<LogDir>,
     folder: PathBuf,
     id: SnapshotId,
     image: MetadataImage,
@@ -237,14 +258,16 @@ pub(crate) struct PlannedSnapshot {
 
 impl PlannedSnapshot {
     pub(crate) fn write(&self, now: Millis) -> Result<SnapshotId, SnapshotError> {
-        snapshot::write(
-            &*self.disk,
-            &self.folder,
-            self.id,
-            &self.image,
-            self.last_timestamp,
-            now,
-        )?;
+        self.dir.reserve.with_room(SnapshotError::disk, || {
+            snapshot::write(
+                &*self.dir.disk,
+                &self.folder,
+                self.id,
+                &self.image,
+                self.last_timestamp,
+                now,
+            )
+        })?;
         Ok(self.id)
     }
 }

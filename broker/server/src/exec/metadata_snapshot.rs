@@ -38,6 +38,16 @@ pub(crate) enum SnapshotError {
     Build(#[from] BuildError),
 }
 
+impl SnapshotError {
+    /// The disk's part in it, if any.
+    pub(crate) fn disk(&self) -> Option<&DiskError> {
+        match self {
+            Self::Disk(error) => Some(error),
+            Self::Build(_) => None,
+        }
+    }
+}
+
 /// Which records a snapshot stands for: all before `end`, the last of which is of this epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SnapshotId {

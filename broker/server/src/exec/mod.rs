@@ -19,6 +19,7 @@ mod quorum_state;
 pub(crate) mod recovery;
 pub(crate) mod registration;
 mod replay;
+mod reserve;
 pub(crate) mod topic;
 mod txn_indexes;
 pub(crate) mod waits;
@@ -104,7 +105,8 @@ impl Storage {
                     while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed))
                     {
                         if let Err(error) = partition.close() {
-                            self.dirs.fail(&partition.dir(), &error);
+                            partition.dir().forbid_clean_mark();
+                            self.dirs.disk_trouble(&partition.dir(), &error);
                         }
                     }
                 });

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod configs;
+mod disk_full;
 mod groups;
 mod log_dirs;
 mod power_cut;

@@ -32,13 +32,17 @@ const DIR: &str = "/logs";
 const GROUPS: u64 = 4;
 
 /// A broker without sockets on a disk of the test's.
-struct Node {
-    broker: Arc<Broker>,
-    fatal: mpsc::UnboundedReceiver<String>,
+pub(super) struct Node {
+    pub(super) broker: Arc<Broker>,
+    pub(super) fatal: mpsc::UnboundedReceiver<String>,
 }
 
 impl Node {
     fn start(disk: SharedDisk) -> Self {
+        Self::on(LogDir::load(disk, Path::new(DIR), Uuid([7; 16]), Uses::Both).unwrap())
+    }
+
+    pub(super) fn on(dir: LogDir) -> Self {
         let keys = [
             ("offsets.topic.num.partitions", "2"),
             ("metadata.log.max.record.bytes.between.snapshots", "1500"),
@@ -46,7 +50,6 @@ impl Node {
         let keys = keys.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let config = BrokerConfig::load(keys).unwrap();
         let settings = Settings::from_config(&config).unwrap();
-        let dir = LogDir::load(disk, Path::new(DIR), Uuid([7; 16]), Uses::Both).unwrap();
         let (sender, fatal) = mpsc::unbounded_channel();
         let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
         let identity = Identity {
@@ -58,7 +61,7 @@ impl Node {
         Self { broker, fatal }
     }
 
-    async fn create(&self, name: &str) -> Result<(), ErrorCode> {
+    pub(super) async fn create(&self, name: &str) -> Result<(), ErrorCode> {
         let command = Command::CreateTopics {
             topics: vec![NewTopic {
                 topic: topic(name, 1),

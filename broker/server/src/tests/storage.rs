@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
@@ -20,7 +21,7 @@ use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::partition::{Acks, Append, Isolation, Partition};
 use crate::exec::topic::{Topic, TopicSettings};
 use crate::exec::waits::{AckWait, FetchWait};
-use crate::testing::{batch, eventually};
+use crate::testing::{PATIENCE, batch, eventually};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -188,7 +189,13 @@ async fn s08_a_full_disk_refuses_writes_serves_reads_and_recovers() {
         }
         assert_eq!(bench.readable(), Ok(true), "{durability}");
         bench.disk.heal();
-        assert_eq!(bench.produce(Acks::All).await, Ok(1), "{durability}");
+        let mut after = Err(ErrorCode::KafkaStorageError);
+        let begun = Instant::now();
+        while after.is_err() && begun.elapsed() < PATIENCE {
+            tokio::task::yield_now().await;
+            after = bench.produce(Acks::All).await;
+        }
+        assert_eq!(after, Ok(1), "{durability}");
         assert!(bench.fatal.try_recv().is_err());
     }
 }

@@ -104,7 +104,7 @@ impl Partition {
             return None;
         };
         replica.flush = Flush::Running;
-        match replica.log.start_flush() {
+        match self.dir().with_room(|| replica.log.start_flush()) {
             Ok(ticket) => Some((ticket, replica.appended_bytes)),
             Err(error) => {
                 self.storage.dirs.disk_trouble(&self.dir(), &error);

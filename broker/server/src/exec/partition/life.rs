@@ -37,6 +37,9 @@ impl Partition {
         }
         self.dir().forget(&self.topic.name, self.index);
         self.dir().partition_removed();
+        if self.dir().is_offline() {
+            return;
+        }
         let folder = self.folder();
         let doomed = self
             .dir()
@@ -168,7 +171,8 @@ impl Partition {
 
     pub(super) fn open_log(&self, now: Millis) -> Result<Replica, ErrorCode> {
         let folder = self.folder();
-        self.clear_foreign_folder(&folder, now)
+        let dir = self.dir();
+        dir.with_room(|| self.clear_foreign_folder(&folder, now))
             .map_err(|error| self.disk_failed(&error))?;
         let checkpointed = self.dir().checkpointed(&self.topic.name, self.index);
         let input = OpenInput {
@@ -177,16 +181,12 @@ impl Partition {
             clean_shutdown: self.dir().was_clean,
         };
         let settings = self.settings();
-        let opened = Log::open(
-            self.dir().disk.clone(),
-            &folder,
-            settings.log.clone(),
-            input,
-            now,
-        );
+        let opened = dir.reserve.with_room(OpenError::disk, || {
+            let config = settings.log.clone();
+            Log::open(dir.disk.clone(), &folder, config, input, now)
+        });
         let (mut log, report) =
             opened.map_err(|OpenError::Disk(error)| self.disk_failed(&error))?;
-        let dir = self.dir();
         dir.tally.count(&self.topic.name, self.index.0, &report);
         log.begin_epoch(self.leader_epoch());
         let end = match settings.durability {

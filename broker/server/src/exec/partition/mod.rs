@@ -209,6 +209,9 @@ impl Partition {
         now: Millis,
     ) -> Result<Placed, ErrorCode> {
         let settings = self.settings();
+        if self.dir.load().reserve.is_full(now) {
+            return Err(ErrorCode::KafkaStorageError);
+        }
         let mut replica = self.open(now)?;
         if let Some(producer) = &how.producer {
             let states = replica
@@ -404,9 +407,8 @@ impl Partition {
             return Err(ErrorCode::OffsetOutOfRange);
         }
         if before > bounds.log_start {
-            replica
-                .log
-                .set_start(before)
+            self.dir()
+                .with_room(|| replica.log.set_start(before))
                 .map_err(|error| self.disk_failed(&error))?;
             self.note(&replica);
             replica.wake_all();

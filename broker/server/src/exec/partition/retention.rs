@@ -51,11 +51,13 @@ impl Partition {
         };
         let high_watermark = replica.high_watermark;
         let active = replica.log.active_base();
-        let mut deleted = replica.log.apply_retention(high_watermark, now);
+        let dir = self.dir();
+        let log = &mut replica.log;
+        let mut deleted = dir.with_room(|| log.apply_retention(high_watermark, now));
         let at = replica.log.active_base();
         if at != active && replica.producers.is_some() {
             // Every segment may be gone, and with them what the state could be read from.
-            let kept = replica.rolled(&*self.dir().disk, at);
+            let kept = replica.rolled(&*dir.disk, at);
             deleted = deleted.and_then(|deleted| kept.map(|()| deleted));
         }
         let due = replica.log.retention_due();
@@ -72,7 +74,7 @@ impl Partition {
                     self.tell(of_one_reason, start);
                 }
                 for segment in segments {
-                    self.storage.keeper.remove_later(self.dir(), segment);
+                    self.storage.keeper.remove_later(dir.clone(), segment);
                 }
             }
             Err(error) => return self.storage.dirs.disk_trouble(&self.dir(), &error),
