@@ -113,6 +113,13 @@ impl<M: Machine> Host<M> {
         }
     }
 
+    /// The wall clock was moved by this much (the time that passed does not count): timers keep their distance.
+    pub fn clock_moved(&mut self, by: Millis) {
+        if by != Millis(0) {
+            self.timers.shift(by);
+        }
+    }
+
     /// When `advance` has something to do next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
@@ -268,6 +275,17 @@ impl<T: Clone + Ord> Timers<T> {
         if let Some((timer, at)) = self.by_name.remove_entry(timer) {
             self.by_time.remove(&(at, timer));
         }
+    }
+
+    fn shift(&mut self, by: Millis) {
+        for at in self.by_name.values_mut() {
+            *at = at.plus(by);
+        }
+        let moved = std::mem::take(&mut self.by_time);
+        self.by_time = moved
+            .into_iter()
+            .map(|(at, timer)| (at.plus(by), timer))
+            .collect();
     }
 
     fn next(&self) -> Option<Millis> {

@@ -174,6 +174,23 @@ fn timers_fire_once_at_the_time_that_was_set_last() {
     assert_eq!(stage.host.next_deadline(), None);
 }
 
+/// S-28
+#[test]
+fn a_clock_that_is_moved_leaves_timers_as_far_away_as_they_were() {
+    for by in [86_400_000, -86_400_000] {
+        let mut stage = Stage::new();
+        stage.ask(1, Command::Park(7, Millis(20)));
+        stage.host.clock_moved(Millis(by));
+        assert_eq!(stage.host.next_deadline(), Some(Millis(by + 20)));
+        stage.host.advance(Millis(by + 19), &mut stage.log);
+        assert_eq!(stage.answers(), []);
+        stage.host.advance(Millis(by + 20), &mut stage.log);
+        assert_eq!(stage.answers(), [(1, Ok(7))]);
+        // One that was set before and one that is set after stand in the right order.
+        assert_eq!(stage.host.next_deadline(), Some(Millis(by + 1_000)));
+    }
+}
+
 #[test]
 fn a_timer_that_arms_itself_for_now_waits_for_the_next_call() {
     let mut stage = Stage::new();

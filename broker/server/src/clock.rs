@@ -1,6 +1,10 @@
-//! The wall clock, read at the edge and passed on: nothing behind the handlers asks for the time itself.
+//! The clocks, read at the edge and passed on: nothing behind the handlers asks for the time itself.
+//!
+//! The wall clock says when something happened; people and time servers move it. What is to happen after a while goes by
+//! the monotonic clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ottla_protocol::types::Millis;
 
@@ -10,4 +14,10 @@ pub(crate) fn now() -> Millis {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds since some moment of this process's life, whatever happens to the wall clock.
+pub(crate) fn monotonic() -> Millis {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Millis(i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX))
 }

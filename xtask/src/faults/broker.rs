@@ -28,6 +28,8 @@ pub(super) struct Broker {
     settings: Vec<String>,
     environment: Vec<(String, OsString)>,
     child: Option<Child>,
+    /// How the last process ended, if we did not end it.
+    last: Option<ExitStatus>,
 }
 
 impl Broker {
@@ -40,6 +42,7 @@ impl Broker {
             settings: Vec::new(),
             environment: Vec::new(),
             child: None,
+            last: None,
         })
     }
 
@@ -122,6 +125,7 @@ impl Broker {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        self.last = None;
         self.child = Some(command.spawn().with_context(|| format!("{command:?}"))?);
         Ok(())
     }
@@ -172,14 +176,15 @@ impl Broker {
         }
     }
 
-    /// How it ended, if it did.
+    /// How it ended, if it did by itself.
     pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        let child = self.child.as_mut().context("the broker does not run")?;
-        let status = child.try_wait()?;
-        if status.is_some() {
-            self.child = None;
+        if let Some(child) = &mut self.child {
+            self.last = child.try_wait()?;
+            if self.last.is_some() {
+                self.child = None;
+            }
         }
-        Ok(status)
+        Ok(self.last)
     }
 
     /// Standard output of one of our tools, which must succeed; words are split at spaces.
@@ -195,14 +200,38 @@ impl Broker {
     }
 
     pub(super) fn try_tool(&self, line: &str) -> Result<Output> {
+        let mut command = self.tool_command(line);
+        command.output().with_context(|| line.to_owned())
+    }
+
+    /// As `tool`, but given up when the broker ends.
+    pub(super) fn tool_while_it_lives(&mut self, line: &str) -> Result<String> {
+        let mut command = self.tool_command(line);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        while child.try_wait()?.is_none() {
+            if let Some(status) = self.ended()? {
+                child.kill()?;
+                child.wait()?;
+                bail!("{line}: the broker ended with {status}");
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{line}: {}\n{said}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn tool_command(&self, line: &str) -> Command {
         let mut command = Command::new(ottla());
         command
             .args(line.split_whitespace())
-            .args(["--bootstrap-server", &self.address()]);
+            .args(["--bootstrap-server", &self.address()])
+            .stdin(Stdio::null());
         command
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| line.to_owned())
     }
 
     pub(super) fn create_topic(

@@ -191,22 +191,38 @@ impl Producer {
 
     /// Lets it bring everything to an end, and takes what it was told.
     pub(super) fn finish(mut self) -> Result<Acks> {
+        let ended = self.end_while(|| Ok(true))?;
+        ensure!(
+            ended,
+            "{} does not come to an end:\n{}",
+            self.name,
+            self.said()
+        );
+        self.told()
+    }
+
+    /// As `finish`, but kills it as soon as that makes sense no more.
+    pub(super) fn finish_while(
+        mut self,
+        makes_sense: impl FnMut() -> Result<bool>,
+    ) -> Result<Acks> {
+        match self.end_while(makes_sense)? {
+            true => self.told(),
+            false => self.abandon(),
+        }
+    }
+
+    fn end_while(&mut self, mut makes_sense: impl FnMut() -> Result<bool>) -> Result<bool> {
         drop(self.child.stdin.take());
         let deadline = Instant::now() + PATIENCE;
-        let status = loop {
+        while makes_sense()? && Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
-                break status;
+                ensure!(status.success(), "{}: {status}\n{}", self.name, self.said());
+                return Ok(true);
             }
-            ensure!(
-                Instant::now() < deadline,
-                "{} does not come to an end:\n{}",
-                self.name,
-                self.said()
-            );
             thread::sleep(Duration::from_millis(2));
-        };
-        ensure!(status.success(), "{}: {status}\n{}", self.name, self.said());
-        self.told()
+        }
+        Ok(false)
     }
 
     /// Kills it, and takes what it was told until then.

@@ -16,6 +16,8 @@ mod options;
 mod power;
 mod random;
 mod report;
+mod short_writes;
+mod steps;
 mod sync_errors;
 
 use std::ffi::OsStr;
@@ -110,6 +112,26 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 2,
         quick_rounds: Some(5),
         run: sync_errors::fail_once,
+    },
+    Scenario {
+        id: "S-09",
+        name: "short-writes",
+        about: "writes that take half, or are interrupted",
+        needs: &[],
+        rounds: 1000,
+        minutes: 1,
+        quick_rounds: Some(200),
+        run: short_writes::survive,
+    },
+    Scenario {
+        id: "S-16",
+        name: "steps",
+        about: "death before each step of a broker's life that changes files (0 rounds: all of them)",
+        needs: &[],
+        rounds: 0,
+        minutes: 8,
+        quick_rounds: Some(20),
+        run: steps::kill_at_each,
     },
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Always: a machine that asked to be woken is woken once, at that time or a little later. A later wish of the same
 //! machine does not take the earlier one back; waking for nothing is cheap, and a machine's next timer mostly moves
-//! away with every heartbeat.
+//! away with every heartbeat. All times here are of the monotonic clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -46,7 +46,7 @@ impl Alarm {
 
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
-            let now = clock::now();
+            let now = clock::monotonic();
             let next = self.ring_due(now);
             match next {
                 None => self.changed.notified().await,
@@ -73,7 +73,7 @@ impl Alarm {
             let shard = entry.remove();
             drop(due);
             if let Some(shard) = shard.upgrade() {
-                shard.ring(self, now);
+                shard.ring(self);
             }
         }
     }

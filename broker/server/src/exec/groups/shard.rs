@@ -2,6 +2,8 @@
 //!
 //! Always: whoever asked gets one answer; a machine writes only while its state is `Ready`, so nothing is appended
 //! after `give_up`. Where records have to be on disk first, one task at a time waits for that, for everybody.
+//! The machine knows the wall clock only; when that is moved, its timers are moved along, so that nobody's session ends
+//! early or lives for ever.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,8 +42,25 @@ struct Active {
     last_token: u64,
     /// A task waits for the disk and will say what is committed.
     is_committing: bool,
-    /// When the alarm is set to ring for this machine; never later than its next timer.
+    /// When the alarm is set to ring for this machine, by the monotonic clock; never later than its next timer.
     alarm_at: Option<Millis>,
+    /// How far the wall clock was ahead of the monotonic one when the machine was last told the time.
+    wall_ahead: Millis,
+}
+
+impl Active {
+    /// The wall clock's time, of which the machine's timers have been told.
+    fn now(&mut self) -> Millis {
+        let now = clock::now();
+        let ahead = wall_ahead(now);
+        self.host.clock_moved(Millis(ahead.0 - self.wall_ahead.0));
+        self.wall_ahead = ahead;
+        now
+    }
+}
+
+fn wall_ahead(now: Millis) -> Millis {
+    Millis(now.0 - clock::monotonic().0)
 }
 
 impl Shard {
@@ -67,14 +86,16 @@ impl Shard {
         if !matches!(*state, State::Loading) {
             return;
         }
+        let now = clock::now();
         let mut active = Box::new(Active {
             host,
             waiting: HashMap::new(),
             last_token: 0,
             is_committing: false,
             alarm_at: None,
+            wall_ahead: wall_ahead(now),
         });
-        self.settle(&mut active, None, alarm, clock::now());
+        self.settle(&mut active, None, alarm, now);
         *state = State::Ready(active);
     }
 
@@ -88,13 +109,13 @@ impl Shard {
     }
 
     pub(super) fn ask(self: &Arc<Self>, alarm: &Arc<Alarm>, command: Command) -> Asked {
-        let now = clock::now();
         let mut state = self.state.lock();
         let active = match &mut *state {
             State::Ready(active) => active,
             State::Loading => return Asked::Now(Err(ErrorCode::CoordinatorLoadInProgress)),
             State::Gone(error) => return Asked::Now(Err(*error)),
         };
+        let now = active.now();
         active.last_token += 1;
         let token = ReplyToken(active.last_token);
         active.host.handle(now, token, command, &mut self.log());
@@ -107,8 +128,9 @@ impl Shard {
     }
 
     /// Fires the timers that are due.
-    pub(super) fn ring(self: &Arc<Self>, alarm: &Arc<Alarm>, now: Millis) {
+    pub(super) fn ring(self: &Arc<Self>, alarm: &Arc<Alarm>) {
         if let State::Ready(active) = &mut *self.state.lock() {
+            let now = active.now();
             active.alarm_at = None;
             active.host.advance(now, &mut self.log());
             self.settle(active, None, alarm, now);
@@ -142,11 +164,12 @@ impl Shard {
             active.is_committing = true;
             tokio::spawn(self.clone().commit(alarm.clone()));
         }
-        if let Some(next) = active.host.next_deadline()
-            && active.alarm_at.is_none_or(|at| next < at)
-        {
-            active.alarm_at = Some(next);
-            alarm.set(self, next);
+        if let Some(next) = active.host.next_deadline() {
+            let next = Millis(next.0.saturating_sub(active.wall_ahead.0));
+            if active.alarm_at.is_none_or(|at| next < at) {
+                active.alarm_at = Some(next);
+                alarm.set(self, next);
+            }
         }
         answer_to_own
     }
@@ -166,7 +189,8 @@ impl Shard {
             let State::Ready(active) = &mut *state else {
                 return;
             };
-            self.settle(active, None, &alarm, clock::now());
+            let now = active.now();
+            self.settle(active, None, &alarm, now);
             if active.host.is_committed() {
                 active.is_committing = false;
                 return;
