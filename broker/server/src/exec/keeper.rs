@@ -20,6 +20,8 @@ use crate::clock;
 /// How long an append that nobody waits for may stay in the page cache only, at most.
 const ROUND: Duration = Duration::from_secs(1);
 
+const DELAY_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 #[derive(Default)]
 struct Jobs {
     /// Partitions with something unflushed.
@@ -30,7 +32,8 @@ struct Jobs {
 }
 
 struct Removal {
-    at: Millis,
+    /// What was asked for in wall time, from then on counted in time that passes.
+    at: Instant,
     dir: Arc<LogDir>,
     what: Doomed,
 }
@@ -59,7 +62,7 @@ impl Keeper {
 
     pub(crate) fn remove_later(&self, dir: Arc<LogDir>, segment: DeletedSegment) {
         self.add(Removal {
-            at: segment.remove_at,
+            at: instant(segment.remove_at),
             dir,
             what: Doomed::Segment(segment),
         });
@@ -67,7 +70,7 @@ impl Keeper {
 
     pub(crate) fn remove_folder_later(&self, dir: Arc<LogDir>, folder: PathBuf, at: Millis) {
         self.add(Removal {
-            at,
+            at: instant(at),
             dir,
             what: Doomed::Folder(folder),
         });
@@ -129,11 +132,10 @@ impl Keeper {
                 return None;
             }
             let now = Instant::now();
-            let wall = clock::now();
             let is_round = jobs.next_round.is_some_and(|at| at <= now);
             let due: Vec<Removal> = jobs
                 .removals
-                .extract_if(.., |removal| removal.at <= wall)
+                .extract_if(.., |removal| removal.at <= now)
                 .collect();
             if is_round || !due.is_empty() || next_retention <= now {
                 let listed = if is_round {
@@ -148,7 +150,6 @@ impl Keeper {
                 });
             }
             let removal = jobs.removals.iter().map(|removal| removal.at).min();
-            let removal = removal.map(|at| now + Duration::from_millis(at.0.abs_diff(wall.0)));
             let wake = [jobs.next_round, removal, Some(next_retention)]
                 .into_iter()
                 .flatten()
@@ -157,6 +158,14 @@ impl Keeper {
                 .wait_until(&mut jobs, wake.unwrap_or(next_retention));
         }
     }
+}
+
+fn instant(at: Millis) -> Instant {
+    let delay_ms = at.0.saturating_sub(clock::now().0).max(0).unsigned_abs();
+    let now = Instant::now();
+    // A delay beyond what the clock can tell is not waited for in this life: the next start removes what was left.
+    now.checked_add(Duration::from_millis(delay_ms))
+        .unwrap_or(now + DELAY_MAX)
 }
 
 impl Jobs {
