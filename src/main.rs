@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ottla_cli::Context;
 
+mod dump_log;
 mod generate;
 mod links;
 mod server_start;

@@ -11,6 +11,7 @@ mod wire;
 mod abuse;
 mod consumer;
 mod crash;
+mod dump_log;
 mod failed_sync;
 mod gaps;
 mod generated;

@@ -50,3 +50,44 @@ pub(super) fn base64(value: &Bytes) -> Value {
 pub(super) fn uuid(value: &Uuid) -> Value {
     Value::from(value.to_string())
 }
+
+/// The text of a value as the reference's library writes it: no blanks, and capital digits in escapes.
+#[must_use]
+pub fn to_text(value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains("\\u00") {
+        return text;
+    }
+    let mut capital = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        let len = if escape.starts_with("\\u") { 6 } else { 2 };
+        let (escape, behind) = escape.split_at_checked(len).unwrap_or((escape, ""));
+        capital.push_str(before);
+        match escape.strip_prefix("\\u") {
+            Some(digits) => {
+                capital.push_str("\\u");
+                capital.push_str(&digits.to_ascii_uppercase());
+            }
+            None => capital.push_str(escape),
+        }
+        rest = behind;
+    }
+    capital + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_with_capital_digits() {
+        let text = "a\u{1f}\\u001f\n\"\u{7f}é";
+        assert_eq!(
+            to_text(&Value::from(vec![text])),
+            "[\"a\\u001F\\\\u001f\\n\\\"\u{7f}é\"]"
+        );
+        assert_eq!(to_text(&Value::from(1)), "1");
+    }
+}

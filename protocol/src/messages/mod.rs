@@ -4,6 +4,7 @@
 //! have their default when it is decoded; null where a version has no null becomes the empty value. Which version to
 //! speak, and whether a value may be dropped, is the caller's decision.
 
+pub mod coordinator;
 mod framing;
 mod generated;
 mod json;
@@ -17,6 +18,7 @@ pub use framing::{
     encode_request, encode_response, request_header_version, response_header_version,
 };
 pub use generated::{api, common, internal, metadata};
+pub use json::to_text as json_text;
 
 pub use api::*;
 pub use common::*;

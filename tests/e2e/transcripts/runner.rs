@@ -120,7 +120,7 @@ impl Stage {
             ("<BS1>", server.address().to_owned()),
             ("<DEAD>", dead_address.to_string()),
             ("<TMP>", path(work.path())),
-            ("<DATA>", path(&server.data())),
+            ("<DATA>/logs", path(&server.data())),
         ];
         let mut placeholders: Vec<(String, String)> = [3, 4, 0, 2]
             .into_iter()

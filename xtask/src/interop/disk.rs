@@ -1,4 +1,5 @@
-//! Kafka's own `kafka-dump-log` reads what our broker left on disk: records, committed offsets and cluster metadata.
+//! `kafka-dump-log` and ours on what both brokers left on disk: Kafka's finds no fault in our files, and on the files of
+//! either both print the same.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +12,19 @@ use super::process::Broker;
 use super::{ottla, peer};
 use crate::shell::{run, stdout};
 
-const FIRST_SEGMENT: &str = "00000000000000000000.log";
+const CODECS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
+
+/// What neither tool may say of sound files.
+const COMPLAINTS: &[&str] = &[
+    "isvalid: false",
+    "invalid bytes",
+    "Mismatches",
+    "Found ",
+    "not found",
+    "Ignoring",
+    "Exception",
+    "Error",
+];
 
 pub(super) fn run_all() -> Result<()> {
     let broker = Broker::ours()?;
@@ -19,29 +32,15 @@ pub(super) fn run_all() -> Result<()> {
     let data = broker.data();
     let kept = broker.stop()?;
     ensure!(data.starts_with(kept.path()), "the data lies elsewhere");
-    let records = dump(&segment(&data, "dumped-0")?, &["--print-data-log"])?;
-    ensure!(
-        records.matches("payload: ").count() == 100,
-        "not 100 records in the dump:\n{records}"
-    );
-    let offsets = dump(
-        &segment(&data, "__consumer_offsets-0")?,
-        &["--offsets-decoder"],
-    )?;
-    ensure!(
-        offsets.contains("\"group\":\"dumpers\""),
-        "no committed offset in the dump:\n{offsets}"
-    );
-    let metadata = dump(
-        &segment(&data, "__cluster_metadata-0")?,
-        &["--cluster-metadata-decoder"],
-    )?;
-    for what in ["TOPIC_RECORD", "PARTITION_RECORD", "\"name\":\"dumped\""] {
-        ensure!(
-            metadata.contains(what),
-            "no {what} in the dump:\n{metadata}"
-        );
-    }
+    compare(&data).context("on our files")?;
+    drop(kept);
+
+    let broker = Broker::kafka()?;
+    write_something(&broker.address)?;
+    let data = broker.data().join("logs");
+    let kept = broker.stop()?;
+    compare(&data).context("on Kafka's files")?;
+    drop(kept);
     Ok(())
 }
 
@@ -53,45 +52,130 @@ fn write_something(bootstrap: &str) -> Result<()> {
             .args(["--bootstrap-server", bootstrap]);
         command
     };
-    run(&mut tool(
-        "topics --create --topic dumped --partitions 1 --replication-factor 1",
-    ))?;
-    let mut producer = tool("console-producer --topic dumped --compression-codec zstd")
+    let lines: String = (0..2000).map(|n| format!("k{n}\tline {n}\n")).collect();
+    for codec in CODECS {
+        let topic = format!("dumped-{codec}");
+        // Small intervals and segments, so that there are indexes, rolls and snapshots.
+        run(&mut tool(&format!(
+            "topics --create --topic {topic} --partitions 1 --replication-factor 1 \
+             --config index.interval.bytes=64 --config segment.bytes=1048576"
+        )))?;
+        let mut producer = tool(&format!(
+            "console-producer --topic {topic} --compression-codec {codec} --batch-size 1024 --reader-property parse.key=true"
+        ))
         .stdin(Stdio::piped())
         .spawn()?;
-    let lines: String = (0..100).map(|n| format!("line {n}\n")).collect();
-    producer
-        .stdin
-        .take()
-        .context("no pipe to the producer")?
-        .write_all(lines.as_bytes())?;
-    ensure!(producer.wait()?.success(), "the console producer failed");
-    let read = stdout(&mut tool(
-        "console-consumer --topic dumped --group dumpers --from-beginning --max-messages 100",
-    ))?;
+        producer
+            .stdin
+            .take()
+            .context("no pipe to the producer")?
+            .write_all(lines.as_bytes())?;
+        ensure!(producer.wait()?.success(), "the console producer failed");
+        let read = stdout(&mut tool(&format!(
+            "console-consumer --topic {topic} --group dumpers --from-beginning --max-messages 2000 \
+             --formatter-property print.key=true"
+        )))?;
+        ensure!(read == lines, "the console consumer printed something else");
+    }
+    Ok(())
+}
+
+/// Every file below, through both tools, in every way that fits its kind.
+fn compare(data: &Path) -> Result<()> {
+    let logs = files(data, &["log", "checkpoint"])?;
+    let indexes = files(data, &["index", "timeindex"])?;
+    let rest = files(data, &["txnindex", "snapshot"])?;
     ensure!(
-        read == lines,
-        "the console consumer printed something else:\n{read}"
+        logs.len() > CODECS.len() && indexes.len() > CODECS.len() && !rest.is_empty(),
+        "too few files in {}",
+        data.display()
+    );
+    let of = |part: &str| -> Vec<PathBuf> {
+        let inside = |path: &&PathBuf| path.to_string_lossy().contains(part);
+        logs.iter().filter(inside).cloned().collect()
+    };
+    let dumped = same(&["--print-data-log"], &of("dumped-"))?;
+    ensure!(
+        dumped.matches(" payload: line ").count() == 2000 * CODECS.len(),
+        "not all records are in the dump"
+    );
+    same(&[], &logs)?;
+    same(&["--deep-iteration"], &logs)?;
+    same(&[], &indexes)?;
+    same(&["--verify-index-only"], &indexes)?;
+    same(&["--index-sanity-check"], &indexes)?;
+    same(&[], &rest)?;
+    let offsets = same(&["--offsets-decoder"], &of("__consumer_offsets"))?;
+    ensure!(
+        offsets.contains("\"group\":\"dumpers\""),
+        "no committed offset in the dump"
+    );
+    let metadata = same(&["--cluster-metadata-decoder"], &of("__cluster_metadata"))?;
+    for what in [
+        "TOPIC_RECORD",
+        "PARTITION_RECORD",
+        "\"name\":\"dumped-zstd\"",
+    ] {
+        ensure!(metadata.contains(what), "no {what} in the dump");
+    }
+    eprintln!(
+        "{} files of {}",
+        logs.len() + indexes.len() + rest.len(),
+        data.display()
     );
     Ok(())
 }
 
-fn segment(data: &Path, partition: &str) -> Result<PathBuf> {
-    let path = data.join(partition).join(FIRST_SEGMENT);
-    fs::metadata(&path).with_context(|| path.display().to_string())?;
-    Ok(path)
+/// Files of these kinds in the folders below, sorted.
+fn files(data: &Path, suffixes: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(data)? {
+        let folder = folder?.path();
+        if !folder.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(folder)? {
+            let path = file?.path();
+            let suffix = path.extension().and_then(|suffix| suffix.to_str());
+            if suffix.is_some_and(|suffix| suffixes.contains(&suffix)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
-fn dump(segment: &Path, options: &[&str]) -> Result<String> {
-    let text = stdout(
-        peer::command("kafka-dump-log")
+/// What both tools print of the files, on both streams; neither may complain.
+fn same(options: &[&str], files: &[PathBuf]) -> Result<String> {
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    let with = |command: &mut Command| -> Result<(String, String)> {
+        let output = command
             .args(options)
-            .arg("--files")
-            .arg(segment),
-    )?;
-    ensure!(
-        !text.contains("isvalid: false") && !text.contains("Could not"),
-        "the dump complains:\n{text}"
-    );
-    Ok(text)
+            .args(["--files", &names.join(",")])
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(
+            output.status.success(),
+            "{options:?}: {}: {said}",
+            output.status
+        );
+        Ok((String::from_utf8(output.stdout)?, said))
+    };
+    let ours = with(Command::new(ottla()).arg("dump-log"))?;
+    let kafkas = with(&mut peer::command("kafka-dump-log"))?;
+    for text in [&kafkas.0, &kafkas.1] {
+        let complaint = text
+            .lines()
+            .find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
+        ensure!(complaint.is_none(), "{options:?}: {complaint:?}");
+    }
+    for (ours, kafkas) in [(&ours.0, &kafkas.0), (&ours.1, &kafkas.1)] {
+        let differ = ours.lines().zip(kafkas.lines()).find(|(a, b)| a != b);
+        ensure!(
+            ours == kafkas,
+            "{options:?}: the outputs differ, first in ours and Kafka's {differ:?}"
+        );
+    }
+    Ok(ours.0)
 }

@@ -61,7 +61,7 @@ const PARTS: &[Part] = &[
         run: tools::on_kafka,
     },
     Part {
-        name: "Kafka's dump-log on our files",
+        name: "dump-log of Kafka's tools and ours on the files of both brokers",
         needs: &[Need::Kafka],
         run: disk::run_all,
     },

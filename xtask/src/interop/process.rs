@@ -93,7 +93,8 @@ impl Broker {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             match self.child.try_wait()? {
-                Some(status) if status.success() => break,
+                // Java tells with its status that a signal ended it, however orderly.
+                Some(status) if status.success() || status.code() == Some(143) => break,
                 Some(status) => bail!(
                     "the broker ended with {status}:\n{}",
                     log_tail(self.directory.path())

@@ -1,15 +1,13 @@
 //! The reference's formatters of internal topics: a JSON object per record, one behind the other without a newline.
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use ottla_client::consumer::ConsumerRecord;
-use ottla_protocol::messages::Message;
+use ottla_protocol::messages::coordinator::{self, CoordinatorRecordError, CoordinatorTopic};
 use ottla_protocol::messages::internal::{
-    GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, LegacyOffsetCommitValue,
-    OffsetCommitKey, OffsetCommitValue, TransactionLogKey, TransactionLogValue,
+    GroupMetadataKey, LegacyOffsetCommitKey, OffsetCommitKey, TransactionLogKey,
 };
-use ottla_protocol::wire::{DecodeError, Reader};
+use ottla_protocol::messages::{Message, json_text};
 
 /// Which records of an internal topic are shown; the others are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,47 +22,33 @@ impl Internal {
         self,
         record: &ConsumerRecord,
         out: &mut Vec<u8>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), CoordinatorRecordError> {
         let Some(key) = &record.key else {
             return Ok(());
         };
-        let mut key = Reader::new(key.clone());
-        let kind = key.i16("type")?;
-        let value = record.value.clone();
-        let shown = match (self, kind) {
-            (Self::Offsets, LegacyOffsetCommitKey::API_KEY) => {
-                pair::<LegacyOffsetCommitKey, LegacyOffsetCommitValue>(&mut key, value)?
-            }
-            (Self::Offsets, OffsetCommitKey::API_KEY) => {
-                pair::<OffsetCommitKey, OffsetCommitValue>(&mut key, value)?
-            }
-            (Self::GroupMetadata, GroupMetadataKey::API_KEY) => {
-                pair::<GroupMetadataKey, GroupMetadataValue>(&mut key, value)?
-            }
-            (Self::TransactionLog, TransactionLogKey::API_KEY) => {
-                pair::<TransactionLogKey, TransactionLogValue>(&mut key, value)?
-            }
-            _ => return Ok(()),
+        let (topic, shown): (_, &[i16]) = match self {
+            Self::Offsets => (
+                CoordinatorTopic::Groups,
+                &[LegacyOffsetCommitKey::API_KEY, OffsetCommitKey::API_KEY],
+            ),
+            Self::GroupMetadata => (CoordinatorTopic::Groups, &[GroupMetadataKey::API_KEY]),
+            Self::TransactionLog => (
+                CoordinatorTopic::Transactions,
+                &[TransactionLogKey::API_KEY],
+            ),
         };
-        out.extend_from_slice(shown.to_string().as_bytes());
+        let kind = key.first_chunk().map(|kind| i16::from_be_bytes(*kind));
+        if kind.is_some_and(|kind| !shown.contains(&kind)) {
+            return Ok(());
+        }
+        let record = coordinator::read(topic, key.clone(), record.value.clone())?;
+        let value = record.value.map_or(
+            Value::Null,
+            |value| json!({ "version": value.version, "data": value.data }),
+        );
+        let shown =
+            json!({ "key": { "type": record.record_type, "data": record.key }, "value": value });
+        out.extend_from_slice(json_text(&shown).as_bytes());
         Ok(())
     }
-}
-
-/// A record whose key begins with its type, and whose value with its version.
-fn pair<K: Message, V: Message>(
-    key: &mut Reader,
-    value: Option<Bytes>,
-) -> Result<Value, DecodeError> {
-    // Since the type is what tells keys apart, all of them are in their only version.
-    let key_json = K::decode(key, 0)?.to_json(0);
-    let value_json = match value {
-        None => Value::Null,
-        Some(value) => {
-            let mut value = Reader::new(value);
-            let version = value.i16("version")?;
-            json!({ "version": version, "data": V::decode(&mut value, version)?.to_json(version) })
-        }
-    };
-    Ok(json!({ "key": { "type": K::API_KEY, "data": key_json }, "value": value_json }))
 }

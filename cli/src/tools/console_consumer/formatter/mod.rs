@@ -6,7 +6,7 @@ mod internal_topics;
 use thiserror::Error;
 
 use ottla_client::consumer::ConsumerRecord;
-use ottla_protocol::wire::DecodeError;
+use ottla_protocol::messages::coordinator::CoordinatorRecordError;
 
 use super::deserializers::DeserializeError;
 use crate::stop::Stop;
@@ -31,7 +31,10 @@ pub(super) enum FormatError {
     #[error(transparent)]
     Deserialize(#[from] DeserializeError),
     #[error("Could not read record at offset {offset} due to: {error}")]
-    Decode { offset: i64, error: DecodeError },
+    Decode {
+        offset: i64,
+        error: CoordinatorRecordError,
+    },
 }
 
 impl Formatter {

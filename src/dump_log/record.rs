@@ -1,0 +1,333 @@
+//! The line of a record: of batches in today's format, of control batches, and of the two formats before.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use ottla_cli::{Context, Failure, Stop};
+use ottla_protocol::compress::{Compression, InflateLimits};
+use ottla_protocol::messages::common::{
+    KRaftVersionRecord, LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord,
+    VotersRecord,
+};
+use ottla_protocol::messages::{Message, json_text};
+use ottla_protocol::records::batch::{Attributes, BatchHeader, MAGIC};
+use ottla_protocol::records::control::{ControlType, EndTxnMarker};
+use ottla_protocol::records::{Record, RecordError, Records};
+
+use super::Plan;
+use super::log_file::{Batches, Found, codec, sequence};
+
+const MAGIC_AT: usize = 16;
+
+/// The records of a batch, given as all of its bytes. Those of a compressed batch are shown only if all can be read.
+pub(super) fn write_all(
+    header: &BatchHeader,
+    batch: Bytes,
+    plan: &Plan,
+    cx: &mut Context,
+    on_offset: &mut dyn FnMut(i64),
+) -> Result<(), Stop> {
+    if header.record_count == 0 {
+        return Ok(());
+    }
+    let records = Records::open(&readable(batch), InflateLimits::LENIENT).map_err(refused)?;
+    if codec(header.attributes)? != Compression::None {
+        for record in records.iter() {
+            record.map_err(refused)?;
+        }
+    }
+    let mut iter = records.iter().peekable();
+    while let Some(record) = iter.next() {
+        let record = record.map_err(refused)?;
+        // What follows the last record is wrong with the last record.
+        if let Some(Err(error)) =
+            iter.next_if(|next| matches!(next, Err(RecordError::BytesLeft(_))))
+        {
+            return Err(refused(error));
+        }
+        on_offset(record.offset.0);
+        write_record(header, &record, plan, cx)?;
+    }
+    Ok(())
+}
+
+/// The largest timestamp of a batch's records; -1: it has none.
+pub(super) fn max_timestamp(header: &BatchHeader, batch: Bytes) -> Result<i64, Stop> {
+    let mut max = -1;
+    if header.record_count != 0 {
+        let records = Records::open(&readable(batch), InflateLimits::LENIENT).map_err(refused)?;
+        for record in records.iter() {
+            max = record.map_err(refused)?.timestamp.0.max(max);
+        }
+    }
+    Ok(max)
+}
+
+/// A later format, which the reference reads as today's.
+fn readable(batch: Bytes) -> Bytes {
+    if batch.get(MAGIC_AT) == Some(&MAGIC.to_be_bytes()[0]) {
+        return batch;
+    }
+    let mut bytes = batch.to_vec();
+    if let Some(magic) = bytes.get_mut(MAGIC_AT) {
+        *magic = MAGIC.to_be_bytes()[0];
+    }
+    bytes.into()
+}
+
+fn refused(error: RecordError) -> Stop {
+    let sentence = match &error {
+        RecordError::Count(count) => {
+            format!("Found invalid record count {count} in magic v2 batch")
+        }
+        RecordError::BytesLeft(_) => {
+            "Incorrect declared batch size, records still remaining in file".to_owned()
+        }
+        RecordError::MissingRecords { .. } => {
+            "Incorrect declared batch size, premature EOF reached".to_owned()
+        }
+        RecordError::Malformed { .. } => "Found invalid record structure".to_owned(),
+        RecordError::Compress(_) => "Failed to decompress record stream".to_owned(),
+        _ => return Stop::failed(error.to_string()),
+    };
+    Failure::new(sentence).hint(error.to_string()).into()
+}
+
+fn write_record(
+    header: &BatchHeader,
+    record: &Record<'_>,
+    plan: &Plan,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    if !plan.skips_record_metadata {
+        let size = |part: Option<&[u8]>| part.map_or(-1, |part| part.len() as i64);
+        let delta = record.offset.0.wrapping_sub(header.base_offset.0);
+        // Whatever is added to no sequence stays none; below it the reference has none either.
+        let sequence = if header.base_sequence < 0 {
+            -1
+        } else {
+            sequence(header.base_sequence, delta as i32)
+        };
+        write!(
+            cx.out,
+            "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [",
+            record.offset,
+            header.timestamp_type().name(),
+            record.timestamp,
+            size(record.key),
+            size(record.value),
+        )?;
+        for (i, header) in record.headers.enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            let key = String::from_utf8_lossy(header.key);
+            write!(cx.out, "{comma}{}", plan.shown(&key, cx))?;
+        }
+        write!(cx.out, "]")?;
+        if header.is_control() {
+            write_control(record, cx)?;
+        }
+    }
+    if plan.shows_contents && !header.is_control() {
+        write_contents(plan, record.offset.0, record.key, record.value, cx)?;
+    }
+    Ok(writeln!(cx.out)?)
+}
+
+fn write_contents(
+    plan: &Plan,
+    offset: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    let mut prefix = if plan.skips_record_metadata {
+        "| "
+    } else {
+        " "
+    };
+    let parsed = plan.parsing.parse(offset, key, value)?;
+    if let Some(key) = parsed.key {
+        write!(cx.out, "{prefix}key: {}", plan.shown(&key, cx))?;
+        prefix = " ";
+    }
+    if let Some(value) = parsed.value {
+        write!(cx.out, "{prefix}payload: {}", plan.shown(&value, cx))?;
+    }
+    Ok(())
+}
+
+fn write_control(record: &Record<'_>, cx: &mut Context) -> Result<(), Stop> {
+    let failed = |error: &dyn std::fmt::Display| Stop::failed(error.to_string());
+    let kind = ControlType::from_key(record.key.unwrap_or_default()).map_err(|e| failed(&e))?;
+    match kind {
+        ControlType::Abort | ControlType::Commit => {
+            let marker = EndTxnMarker::from_record(record).map_err(|e| failed(&e))?;
+            let name = if kind == ControlType::Commit {
+                "COMMIT"
+            } else {
+                "ABORT"
+            };
+            let epoch = marker.map_or(-1, |marker| marker.coordinator_epoch);
+            write!(cx.out, " endTxnMarker: {name} coordinatorEpoch: {epoch}")?;
+        }
+        ControlType::LeaderChange => {
+            let text = message::<LeaderChangeMessage>(record)?;
+            write!(cx.out, " LeaderChange: {text}")?;
+        }
+        ControlType::SnapshotHeader => {
+            let text = message::<SnapshotHeaderRecord>(record)?;
+            write!(cx.out, " SnapshotHeader {text}")?;
+        }
+        ControlType::SnapshotFooter => {
+            let text = message::<SnapshotFooterRecord>(record)?;
+            write!(cx.out, " SnapshotFooter {text}")?;
+        }
+        ControlType::KRaftVersion => {
+            let text = message::<KRaftVersionRecord>(record)?;
+            write!(cx.out, " KRaftVersion {text}")?;
+        }
+        ControlType::KRaftVoters => {
+            let text = message::<VotersRecord>(record)?;
+            write!(cx.out, " KRaftVoters {text}")?;
+        }
+        ControlType::Unknown(id) => write!(cx.out, " controlType: UNKNOWN({id})")?,
+    }
+    Ok(())
+}
+
+/// A control record's value, in the version that it begins with.
+fn message<M: Message>(record: &Record<'_>) -> Result<String, Stop> {
+    let value = record.value.unwrap_or_default();
+    let version = value.first_chunk().map_or(0, |v| i16::from_be_bytes(*v));
+    let version = version.clamp(M::MIN_VERSION, M::MAX_VERSION);
+    let message = M::from_bytes(Bytes::copy_from_slice(value), version)
+        .map_err(|error| Stop::failed(error.to_string()))?;
+    Ok(json_text(&message.to_json(version)))
+}
+
+/// A message of format 0 or 1, which is its own batch.
+pub(super) struct Legacy {
+    offset: i64,
+    /// From the checksum on.
+    body: Vec<u8>,
+    magic: i8,
+    crc: u32,
+    attributes: Attributes,
+    timestamp: i64,
+    size: u64,
+}
+
+impl Legacy {
+    pub(super) fn read(batches: &mut Batches<'_>, batch: &Found) -> Result<Self, Stop> {
+        let body = batches.whole(batch)?.split_off(12).to_vec();
+        let attributes = body.get(5).copied().unwrap_or_default();
+        let timestamp = match batch.magic {
+            0 => Some(-1),
+            _ => body
+                .get(6..)
+                .and_then(<[u8]>::first_chunk)
+                .map(|bytes| i64::from_be_bytes(*bytes)),
+        };
+        Ok(Self {
+            offset: batch.offset,
+            magic: batch.magic,
+            crc: body.first_chunk().map_or(0, |crc| u32::from_be_bytes(*crc)),
+            attributes: Attributes(i16::from(attributes)),
+            timestamp: timestamp.unwrap_or(-1),
+            size: batch.size(),
+            body,
+        })
+    }
+
+    fn timestamp_type(&self) -> &'static str {
+        match self.magic {
+            0 => "NoTimestampType",
+            _ => self.attributes.timestamp_type().name(),
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        self.crc == crc32(self.body.get(4..).unwrap_or_default())
+    }
+
+    pub(super) fn write_batch(&self, position: u64, cx: &mut Context) -> Result<(), Stop> {
+        write!(cx.out, "offset: {}", self.offset)?;
+        if self.magic < 0 {
+            return Err(Stop::failed(format!("Invalid magic value {}", self.magic)));
+        }
+        let codec = codec(self.attributes)?;
+        Ok(writeln!(
+            cx.out,
+            " position: {position} {}: {} size: {} magic: {} compresscodec: {codec} crc: {} isvalid: {}",
+            self.timestamp_type(),
+            self.timestamp,
+            self.size,
+            self.magic,
+            self.crc,
+            self.is_valid(),
+        )?)
+    }
+
+    pub(super) fn write_record(&self, plan: &Plan, cx: &mut Context) -> Result<(), Stop> {
+        if codec(self.attributes)? != Compression::None {
+            return Err(Failure::new(format!(
+                "The records of compressed messages of format {} are not shown.",
+                self.magic
+            ))
+            .hint("Without --deep-iteration and --print-data-log the messages themselves are.")
+            .into());
+        }
+        let mut rest = self
+            .body
+            .get(6 + 8 * self.magic as usize..)
+            .unwrap_or_default();
+        let mut part = || -> Option<(i32, Option<&[u8]>)> {
+            let (len, behind) = rest.split_first_chunk()?;
+            let len = i32::from_be_bytes(*len);
+            let Ok(size) = usize::try_from(len) else {
+                rest = behind;
+                return Some((len, None));
+            };
+            let (bytes, behind) = behind.split_at_checked(size)?;
+            rest = behind;
+            Some((len, Some(bytes)))
+        };
+        let (Some((key_size, key)), Some((value_size, value))) = (part(), part()) else {
+            return Err(Stop::failed("Found invalid record structure"));
+        };
+        if !plan.skips_record_metadata {
+            write!(
+                cx.out,
+                "| offset: {} {}: {} keySize: {key_size} valueSize: {value_size} isValid: {} crc: {}",
+                self.offset,
+                self.timestamp_type(),
+                self.timestamp,
+                self.is_valid(),
+                self.crc,
+            )?;
+        }
+        if plan.shows_contents {
+            write_contents(plan, self.offset, key, value, cx)?;
+        }
+        Ok(writeln!(cx.out)?)
+    }
+}
+
+/// The checksum of the old formats (CRC-32 of IEEE 802.3), a bit at a time: they have become rare.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_of_the_old_formats_has_its_known_value() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+}
