@@ -31,6 +31,9 @@ _ottla() {
             ottla,consumer-groups)
                 cmd="ottla__subcmd__consumer__subcmd__groups"
                 ;;
+            ottla,dump-log)
+                cmd="ottla__subcmd__dump__subcmd__log"
+                ;;
             ottla,get-offsets)
                 cmd="ottla__subcmd__get__subcmd__offsets"
                 ;;
@@ -64,6 +67,9 @@ _ottla() {
             ottla__subcmd__help,consumer-groups)
                 cmd="ottla__subcmd__help__subcmd__consumer__subcmd__groups"
                 ;;
+            ottla__subcmd__help,dump-log)
+                cmd="ottla__subcmd__help__subcmd__dump__subcmd__log"
+                ;;
             ottla__subcmd__help,get-offsets)
                 cmd="ottla__subcmd__help__subcmd__get__subcmd__offsets"
                 ;;
@@ -89,7 +95,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="-h --help server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -460,6 +466,40 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__dump__subcmd__log)
+            opts="--files --print-data-log --deep-iteration --skip-record-metadata --verify-index-only --index-sanity-check --max-bytes --max-message-size --key-decoder-class --value-decoder-class --offsets-decoder --transaction-log-decoder --share-group-state-decoder --cluster-metadata-decoder --remote-log-metadata-decoder --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --files)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-decoder-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --value-decoder-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__get__subcmd__offsets)
             opts="--bootstrap-server --command-config --topic --partitions --topic-partitions --time --exclude-internal-topics --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -499,7 +539,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -569,6 +609,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__consumer__subcmd__groups)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__dump__subcmd__log)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

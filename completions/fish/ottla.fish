@@ -26,6 +26,7 @@ end
 
 complete -c ottla -n "__fish_ottla_needs_command" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
+complete -c ottla -n "__fish_ottla_needs_command" -f -a "dump-log" -d 'Show what is in log segments, indexes and snapshots'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
 complete -c ottla -n "__fish_ottla_needs_command" -f -a "console-producer" -d 'Send lines of standard input to a topic'
@@ -47,6 +48,23 @@ complete -c ottla -n "__fish_ottla_using_subcommand server" -l log-level -d 'Wha
 complete -c ottla -n "__fish_ottla_using_subcommand server" -l version -d 'Print the version and end'
 complete -c ottla -n "__fish_ottla_using_subcommand server" -l ephemeral -d 'Keep everything in a temporary directory that is removed at the end'
 complete -c ottla -n "__fish_ottla_using_subcommand server" -s h -l help -d 'Print help'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l files -d 'The files, separated by commas: .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint' -r
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l max-bytes -d 'Read so many bytes of a log at most' -r
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l max-message-size -d 'Size of the largest batch that an index may point at, 5242880 by default' -r
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l key-decoder-class -d 'How to show keys: StringDecoder, DefaultDecoder, IntegerDecoder or LongDecoder of org.apache.kafka.tools.api' -r
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l value-decoder-class -d 'How to show values, as with keys' -r
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l print-data-log -d 'Show keys and values too; implied by every decoder'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l deep-iteration -d 'Show every record; implied by --print-data-log'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l skip-record-metadata -d 'Show of records only keys and values; control records have neither'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l verify-index-only -d 'Compare an index with its log without showing the entries'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l index-sanity-check -d 'Look only at what decides at a start whether an index is built anew'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l offsets-decoder -d 'The log is one of __consumer_offsets'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l transaction-log-decoder -d 'The log is one of __transaction_state'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l share-group-state-decoder -d 'The log is one of __share_group_state'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l cluster-metadata-decoder -d 'The log or snapshot is one of __cluster_metadata'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l remote-log-metadata-decoder -d 'The log is one of __remote_log_metadata'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l help -d 'Print usage information'
+complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand topics" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand topics" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand topics" -l topic -d 'The name of the topic to create; for the other actions a list of regular expressions separated by commas, each of which matches whole names' -r
@@ -194,14 +212,15 @@ complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l help
 complete -c ottla -n "__fish_ottla_using_subcommand broker-api-versions" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand install-links" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand version" -s h -l help -d 'Print help'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-consumer" -d 'Show records of topics'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
-complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "server" -d 'Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "dump-log" -d 'Show what is in log segments, indexes and snapshots'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "topics" -d 'Create, list, describe, alter and delete topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "configs" -d 'Show and change the configuration of topics, brokers, groups and others'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-producer" -d 'Send lines of standard input to a topic'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "console-consumer" -d 'Show records of topics'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "consumer-groups" -d 'List and describe consumer groups, reset and delete their offsets'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "get-offsets" -d 'Show the first, last or another offset of partitions'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "broker-api-versions" -d 'Show which requests and versions every broker speaks'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "install-links" -d 'Make links named kafka-*.sh to this binary in a directory'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "version" -d 'The version of this binary'
+complete -c ottla -n "__fish_ottla_using_subcommand help; and not __fish_seen_subcommand_from server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

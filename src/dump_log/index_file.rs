@@ -285,7 +285,7 @@ impl<'a, const ENTRY: usize> Index<'a, ENTRY> {
                 self.base
             )));
         }
-        if self.len % ENTRY as u64 != 0 {
+        if !self.len.is_multiple_of(ENTRY as u64) {
             return Err(Stop::failed(format!(
                 "Index file {} is corrupt, found {} bytes which is neither positive nor a multiple of {ENTRY}",
                 self.name.absolute(),

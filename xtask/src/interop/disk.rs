@@ -52,10 +52,13 @@ fn write_something(bootstrap: &str) -> Result<()> {
             .args(["--bootstrap-server", bootstrap]);
         command
     };
-    let lines: String = (0..2000).map(|n| format!("k{n}\tline {n}\n")).collect();
+    // Long enough that the log without compression is rolled, and a producer snapshot written.
+    let padding = "text ".repeat(120);
+    let lines: String = (0..2000)
+        .map(|n| format!("k{n}\tline {n} {padding}\n"))
+        .collect();
     for codec in CODECS {
         let topic = format!("dumped-{codec}");
-        // Small intervals and segments, so that there are indexes, rolls and snapshots.
         run(&mut tool(&format!(
             "topics --create --topic {topic} --partitions 1 --replication-factor 1 \
              --config index.interval.bytes=64 --config segment.bytes=1048576"
@@ -87,8 +90,11 @@ fn compare(data: &Path) -> Result<()> {
     let rest = files(data, &["txnindex", "snapshot"])?;
     ensure!(
         logs.len() > CODECS.len() && indexes.len() > CODECS.len() && !rest.is_empty(),
-        "too few files in {}",
-        data.display()
+        "too few files in {}: {} logs, {} indexes, {} others",
+        data.display(),
+        logs.len(),
+        indexes.len(),
+        rest.len()
     );
     let of = |part: &str| -> Vec<PathBuf> {
         let inside = |path: &&PathBuf| path.to_string_lossy().contains(part);
