@@ -294,11 +294,11 @@ const OWN: &[Def] = &[
         .doc("After this many records a partition is flushed to disk."),
     Def::new("log.flush.interval.ms", Long).high().cluster_wide().effective()
         .doc("After this long a record is flushed to disk."),
-    Def::new("log.flush.offset.checkpoint.interval.ms", Int).default("60000").at_least(0).high()
+    Def::new("log.flush.offset.checkpoint.interval.ms", Int).default("60000").at_least(0).high().effective()
         .doc("How often the point up to which logs are flushed is written down."),
     Def::new("log.flush.scheduler.interval.ms", Long).default("9223372036854775807").high()
         .doc("How often logs are looked at for whether they need a flush."),
-    Def::new("log.flush.start.offset.checkpoint.interval.ms", Int).default("60000").at_least(0).high()
+    Def::new("log.flush.start.offset.checkpoint.interval.ms", Int).default("60000").at_least(0).high().effective()
         .doc("How often the start offsets of logs are written down."),
     Def::new("log.index.interval.bytes", Int).default("4096").at_least(0).cluster_wide().effective()
         .doc("After how many bytes of records the offset index gets an entry."),

@@ -177,17 +177,19 @@ impl Log {
         Ok(())
     }
 
-    /// By `flush.messages` and `flush.ms`.
+    /// By `flush.messages`: as many records are unflushed as may be.
     #[must_use]
-    pub fn flush_is_due(&self, now: Millis) -> bool {
+    pub fn is_flush_due(&self) -> bool {
         let unflushed = self.end.since(self.flush.end);
-        let waited = self
-            .flush
+        unflushed > 0 && unflushed >= self.config.flush_messages
+    }
+
+    /// When the first record was appended that no flush has begun with. Until `flush.ms` later it has to be flushed.
+    #[must_use]
+    pub fn unflushed_since(&self) -> Option<Millis> {
+        self.flush
             .waiting_since
-            .map(|since| now.0.saturating_sub(since.0));
-        unflushed > 0
-            && (unflushed >= self.config.flush_messages
-                || waited.is_some_and(|w| w >= self.config.flush_ms.0))
+            .filter(|_| self.flush.end < self.end)
     }
 
     /// Flushes, writes indexes, gives back reserved blocks. Afterwards a clean-shutdown mark is true of this log, with

@@ -176,11 +176,10 @@ impl Server {
             .start(&storage, broker.settings.recovery_threads_per_dir);
         let timers = tokio::spawn(broker.groups.watch_timers());
         let failures = tokio::spawn(dir_failures::watch(broker.clone()));
-        let interval = broker.settings.retention_check_interval;
-        let expiration = broker.settings.producer_id_expiration;
+        let pace = broker.settings.keeper_pace;
         let keeper = std::thread::Builder::new()
             .name("keeper".to_owned())
-            .spawn(move || storage.keeper.run(&storage, interval, expiration))?;
+            .spawn(move || storage.keeper.run(&storage, pace))?;
         let (stopping, stop) = watch::channel(false);
         let gate = Gate::new(broker.settings.connection_limits.clone());
         let memory = MemoryPool::new(broker.settings.request_memory_bytes);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ottla_config::resolve::{BrokerConfig, Settings as Values};
 use ottla_protocol::types::BrokerId;
 
+use crate::exec::keeper::Pace;
 use crate::net::Limits;
 
 /// Largest memory for requests that is taken without being asked for.
@@ -58,8 +59,7 @@ pub(crate) struct Settings {
     pub(crate) fetch_bytes_max: usize,
     pub(crate) fetch_sessions_max: usize,
     pub(crate) describe_partitions_max: usize,
-    pub(crate) retention_check_interval: Duration,
-    pub(crate) producer_id_expiration: Duration,
+    pub(crate) keeper_pace: Pace,
     pub(crate) recovery_threads_per_dir: usize,
 }
 
@@ -86,16 +86,20 @@ impl Settings {
                 .size("max.incremental.fetch.session.cache.slots")
                 .unwrap_or(0),
             describe_partitions_max: positive(values, "max.request.partition.size.limit"),
-            retention_check_interval: Duration::from_millis(positive(
-                values,
-                "log.retention.check.interval.ms",
-            ) as u64),
-            producer_id_expiration: Duration::from_millis(positive(
-                values,
-                "producer.id.expiration.ms",
-            ) as u64),
+            keeper_pace: keeper_pace(values),
             recovery_threads_per_dir: positive(values, "num.recovery.threads.per.data.dir"),
         })
+    }
+}
+
+fn keeper_pace(values: &Values) -> Pace {
+    let ms = |key| Duration::from_millis(positive(values, key) as u64);
+    let recovery_points = ms("log.flush.offset.checkpoint.interval.ms");
+    let log_starts = ms("log.flush.start.offset.checkpoint.interval.ms");
+    Pace {
+        retention: ms("log.retention.check.interval.ms"),
+        producer_expiration: ms("producer.id.expiration.ms"),
+        checkpoint: recovery_points.min(log_starts),
     }
 }
 

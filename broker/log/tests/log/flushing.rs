@@ -1,7 +1,7 @@
 //! Flushing in two halves.
 
-use ottla_log::LogConfig;
 use ottla_log::testing::{Crash, Random};
+use ottla_log::{LogConfig, Timestamps};
 use ottla_protocol::types::{Millis, Offset};
 
 use crate::support::*;
@@ -56,21 +56,29 @@ fn a_flush_covers_rolled_segments_and_their_names() {
 }
 
 #[test]
-fn flush_is_due_by_messages_or_by_time() {
+fn a_log_says_when_a_flush_is_due() {
     let config = LogConfig {
         flush_messages: 3,
-        flush_ms: Millis(100),
         ..LogConfig::default()
     };
     let (_, mut log) = new_log(config);
-    assert!(!log.flush_is_due(Millis(1000)), "nothing to flush");
+    assert!(!log.is_flush_due(), "nothing to flush");
+    assert_eq!(log.unflushed_since(), None);
     append(&mut log, batch(1, &[b"a", b"b"]));
-    assert!(!log.flush_is_due(Millis(99)));
-    assert!(log.flush_is_due(Millis(100)));
+    assert!(!log.is_flush_due());
+    assert_eq!(log.unflushed_since(), Some(Millis(0)));
     append(&mut log, batch(1, &[b"c"]));
-    assert!(log.flush_is_due(Millis(0)));
+    assert!(log.is_flush_due());
+    let ticket = log.start_flush().unwrap().unwrap();
+    assert_eq!(log.unflushed_since(), None, "what waits is on its way");
+    log.append(&mut batch(1, &[b"d"]), EPOCH, Timestamps::Create, Millis(7))
+        .unwrap();
+    let flushed = ticket.run().unwrap();
+    log.finish_flush(flushed);
+    assert_eq!(log.unflushed_since(), Some(Millis(7)));
     log.flush_now().unwrap();
-    assert!(!log.flush_is_due(Millis(1000)));
+    assert!(!log.is_flush_due());
+    assert_eq!(log.unflushed_since(), None);
 }
 
 /// S-18: what is verified after a crash depends on the recovery point, not on the log's size.

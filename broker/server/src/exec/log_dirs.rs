@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ottla_coordination::controller::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY};
-use ottla_log::checkpoint::{PartitionOffsets, read_offsets, write_offsets};
 use ottla_log::disk::{DiskError, SharedDisk};
-use ottla_log::{clean_shutdown, names, partition_metadata};
-use ottla_protocol::types::{Millis, Offset, PartitionIndex};
+use ottla_log::{clean_shutdown, partition_metadata};
+use ottla_protocol::types::{Millis, PartitionIndex};
 use ottla_protocol::wire::Uuid;
-use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
-use tracing::{error, warn};
+use tracing::error;
 
+use super::checkpoints::{Checkpointed, Checkpoints};
 use super::recovery::Tally;
 use super::reserve::Reserve;
 
@@ -45,32 +44,8 @@ pub(crate) struct LogDir {
     offline: AtomicBool,
     partitions: AtomicUsize,
     /// What the checkpoints said at start, for partitions that have not been opened yet, and what they are to say.
-    offsets: Mutex<Checkpoints>,
-    /// Held while the files are written, so that older contents never replace newer ones and who waits for it finds
-    /// what it noted on disk.
-    writing: Mutex<()>,
+    checkpoints: Checkpoints,
     pub(crate) reserve: Reserve,
-}
-
-#[derive(Debug, Default)]
-struct Checkpoints {
-    recovery_points: PartitionOffsets,
-    log_starts: PartitionOffsets,
-    changed: bool,
-}
-
-/// Where a partition stands, as the checkpoints tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Checkpointed {
-    pub(crate) recovery_point: Offset,
-    pub(crate) log_start: Offset,
-}
-
-impl Checkpointed {
-    pub(crate) const NEVER: Self = Self {
-        recovery_point: Offset::ZERO,
-        log_start: Offset::ZERO,
-    };
 }
 
 impl LogDir {
@@ -82,19 +57,7 @@ impl LogDir {
         uses: Uses,
     ) -> Result<Self, DiskError> {
         let was_clean = clean_shutdown::read(&*disk, path)?.is_some();
-        let read = |name: &str| {
-            let file = path.join(name);
-            read_offsets(&*disk, &file).unwrap_or_else(|error| {
-                // The logs know better: they are scanned from their start then.
-                warn!(file = %file.display(), "checkpoint ignored: {error}");
-                PartitionOffsets::new()
-            })
-        };
-        let offsets = Checkpoints {
-            recovery_points: read(names::RECOVERY_POINTS),
-            log_starts: read(names::LOG_STARTS),
-            changed: false,
-        };
+        let checkpoints = Checkpoints::read(&*disk, path);
         Ok(Self {
             path: path.to_owned(),
             id,
@@ -104,8 +67,7 @@ impl LogDir {
             tally: Tally::default(),
             offline: AtomicBool::new(false),
             partitions: AtomicUsize::new(0),
-            offsets: Mutex::new(offsets),
-            writing: Mutex::default(),
+            checkpoints,
             reserve: Reserve::none(disk.clone(), path),
             disk,
         })
@@ -124,8 +86,7 @@ impl LogDir {
             tally: Tally::default(),
             offline: AtomicBool::new(true),
             partitions: AtomicUsize::new(0),
-            offsets: Mutex::default(),
-            writing: Mutex::default(),
+            checkpoints: Checkpoints::default(),
         }
     }
 
@@ -179,68 +140,24 @@ impl LogDir {
     }
 
     pub(crate) fn checkpointed(&self, topic: &str, index: PartitionIndex) -> Checkpointed {
-        let offsets = self.offsets.lock();
-        let key = (topic.to_owned(), index);
-        let get = |of: &PartitionOffsets| of.get(&key).copied().unwrap_or(Offset::ZERO);
-        Checkpointed {
-            recovery_point: get(&offsets.recovery_points),
-            log_start: get(&offsets.log_starts),
-        }
+        self.checkpoints.get(topic, index)
     }
 
     /// Notes where a partition stands; `write_checkpoints` puts it on disk.
     pub(crate) fn note(&self, topic: &str, index: PartitionIndex, now: Checkpointed) {
-        let mut offsets = self.offsets.lock();
-        let key = (topic.to_owned(), index);
-        let before = offsets
-            .recovery_points
-            .insert(key.clone(), now.recovery_point);
-        let start_before = match now.log_start {
-            Offset::ZERO => offsets.log_starts.remove(&key).or(Some(Offset::ZERO)),
-            start => offsets.log_starts.insert(key, start),
-        };
-        offsets.changed |=
-            before != Some(now.recovery_point) || start_before != Some(now.log_start);
+        self.checkpoints.set(topic, index, now);
     }
 
     pub(crate) fn forget(&self, topic: &str, index: PartitionIndex) {
-        let mut offsets = self.offsets.lock();
-        let key = (topic.to_owned(), index);
-        let known = offsets.recovery_points.remove(&key).is_some();
-        offsets.changed |= offsets.log_starts.remove(&key).is_some() || known;
+        self.checkpoints.forget(topic, index);
     }
 
-    /// Replaces the checkpoint files if anything was noted since the last time. Afterwards everything noted before the
-    /// call is durable.
+    /// Everything noted so far is on disk when it returns; nothing is, once the directory is offline.
     pub(crate) fn write_checkpoints(&self) -> Result<(), DiskError> {
-        let _one_at_a_time = self.writing.lock();
-        let written = self.write_changed();
-        if written.is_err() {
-            // A disk that was full gets another try.
-            self.offsets.lock().changed = true;
+        if self.is_offline() {
+            return Ok(());
         }
-        written
-    }
-
-    fn write_changed(&self) -> Result<(), DiskError> {
-        let (recovery_points, log_starts) = {
-            let mut offsets = self.offsets.lock();
-            if !std::mem::take(&mut offsets.changed) || self.is_offline() {
-                return Ok(());
-            }
-            (offsets.recovery_points.clone(), offsets.log_starts.clone())
-        };
-        let write = |name: &str, offsets: &PartitionOffsets| {
-            let entries: Vec<_> = offsets
-                .iter()
-                .map(|((topic, index), offset)| (topic.as_str(), *index, *offset))
-                .collect();
-            write_offsets(&*self.disk, &self.path.join(name), entries.into_iter())
-        };
-        self.with_room(|| {
-            write(names::RECOVERY_POINTS, &recovery_points)?;
-            write(names::LOG_STARTS, &log_starts)
-        })
+        self.with_room(|| self.checkpoints.write(&*self.disk, &self.path))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Carries out what is decided: partitions and their files, flushes, timers.
 
 pub(crate) mod auto_create;
+pub(crate) mod checkpoints;
 pub(crate) mod config_rules;
 pub(crate) mod controller;
 pub(crate) mod dir_failures;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_config::resolve::BrokerConfig;
+use ottla_log::checkpoint::read_offsets;
 use ottla_log::testing::MemoryDisk;
-use ottla_log::{SharedDisk, clean_shutdown, names};
+use ottla_log::{RealDisk, SharedDisk, clean_shutdown, names};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::types::LeaderEpoch;
+use ottla_protocol::types::{LeaderEpoch, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 use tokio::sync::mpsc;
 
@@ -190,4 +191,54 @@ fn a_clean_stop_before_recovery_has_ended_does_not_call_the_directory_clean() {
     eventually("all logs are looked over", || !dir.needs_recovery());
     third.close();
     assert!(is_marked());
+}
+
+/// The recovery point that the next start would find.
+fn recovery_point(server: &TestServer) -> i64 {
+    let path = server.dir.path().join("data").join(names::RECOVERY_POINTS);
+    let found = read_offsets(&*RealDisk::shared(), &path).unwrap();
+    let key = ("t".to_owned(), PartitionIndex(0));
+    found.get(&key).map_or(0, |offset| offset.0)
+}
+
+/// Appends until the recovery point has moved: it never gets idle, which alone would have everything flushed.
+fn append_until_the_recovery_point_moves(server: &TestServer, value: &str) {
+    let mut client = server.connect();
+    eventually("the recovery point moves", || {
+        assert_eq!(produce(&mut client, "t", 1, batch(&[value])).error_code, 0);
+        recovery_point(server) > 0
+    });
+}
+
+/// S-18: with `memory` nothing asks for a flush, and still recovery must not have to scan what many seconds have written.
+#[test]
+fn s18_the_recovery_point_follows_a_heavy_load_that_asks_for_no_flush() {
+    let server = TestServer::start(&[("ottla.durability", "memory")]);
+    server.add_topic("t", 1);
+    append_until_the_recovery_point_moves(&server, &"x".repeat(900_000));
+}
+
+#[test]
+fn flush_ms_flushes_in_the_background_whatever_the_durability() {
+    let server = TestServer::start(&[("ottla.durability", "memory")]);
+    server.add_topic_with("t", 1, &[("flush.ms", "40")]);
+    append_until_the_recovery_point_moves(&server, "x");
+}
+
+#[test]
+fn flush_messages_makes_the_append_that_reaches_it_wait_for_the_disk() {
+    let server = TestServer::start(&[("ottla.durability", "memory")]);
+    server.add_topic_with("t", 1, &[("flush.messages", "3")]);
+    let mut client = server.connect();
+    let topics = &server.broker().storage.topics;
+    let flushed_end = || {
+        let partition = topics.partition("t", 0).expect("a partition");
+        let look = partition.with_log(clock::now(), |log, _| Ok(log.flushed_end().0));
+        look.unwrap()
+    };
+    for (records, flushed) in [(1, 0), (1, 0), (1, 3), (2, 3), (4, 9)] {
+        let values = vec!["x"; records];
+        assert_eq!(produce(&mut client, "t", 1, batch(&values)).error_code, 0);
+        assert_eq!(flushed_end(), flushed);
+    }
 }

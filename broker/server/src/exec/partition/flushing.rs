@@ -4,19 +4,25 @@
 
 use std::sync::Arc;
 
+use ottla_log::Log;
 use ottla_log::disk::DiskError;
 use ottla_log::log::{FlushTicket, Flushed};
 use ottla_protocol::types::Millis;
 
 use super::replica::{Flush, Replica};
 use super::{Acks, Partition, State};
-use crate::exec::log_dirs::Checkpointed;
+use crate::exec::checkpoints::Checkpointed;
+use crate::exec::keeper::ROUND;
 use crate::exec::topic::Durability;
 use crate::exec::waits::AckWait;
 
-/// After so many of the keeper's rounds without an append everything is flushed, whatever the topic's durability, and
-/// the files are closed.
-const IDLE_ROUNDS: u32 = 5;
+/// After so long without an append everything is flushed, whatever the topic's durability, and the files are closed.
+const IDLE_MS: i64 = 5000;
+
+/// How much may be unflushed, and how much flushed and in no checkpoint, before either is seen to without waiting for
+/// the keeper: together what recovery has to scan, so that its time does not depend on the load.
+const UNFLUSHED_MAX: u64 = 16 << 20;
+const UNCHECKPOINTED_MAX: u64 = 16 << 20;
 
 impl Partition {
     /// Sees to the flush that an append needs, now or in the keeper's next round.
@@ -28,25 +34,30 @@ impl Partition {
         wait: &mut Option<Arc<AckWait>>,
         now: Millis,
     ) {
-        let by_interval = replica.log.flush_is_due(now);
+        let by_messages = replica.log.is_flush_due();
         let by_acks = acks == Acks::All && durability == Durability::Disk;
-        if (by_interval || by_acks) && replica.log.flushed_end() < replica.log.end() {
+        if (by_messages || by_acks) && replica.log.flushed_end() < replica.log.end() {
             if acks != Acks::None {
                 replica.wait_for_flush(wait.get_or_insert_with(AckWait::new));
             }
             self.demand_flush(replica);
-        } else if durability == Durability::Disk && !replica.fetches.is_empty() {
-            self.demand_flush(replica);
+        } else {
+            let is_awaited = durability == Durability::Disk && !replica.fetches.is_empty();
+            let is_much = replica.appended_bytes - replica.flushed_bytes >= UNFLUSHED_MAX;
+            if is_awaited || (is_much && replica.flush == Flush::Idle) {
+                self.demand_flush(replica);
+            }
         }
-        self.note_use(replica);
+        self.note_use(replica, now);
     }
 
     /// The partition was used: the keeper looks after it until it has been idle for a while.
-    pub(super) fn note_use(self: &Arc<Self>, replica: &mut Replica) {
+    pub(super) fn note_use(self: &Arc<Self>, replica: &mut Replica, now: Millis) {
         replica.was_used = true;
         if !replica.is_listed {
             replica.is_listed = true;
-            self.storage.keeper.list(self.clone());
+            let due = flush_due(&replica.log, self.settings().durability);
+            self.storage.keeper.list(self.clone(), due, now);
         }
     }
 
@@ -61,31 +72,31 @@ impl Partition {
         }
     }
 
-    /// The keeper's round: flushes in the background what nobody waits for. True if the partition is to be looked at
-    /// again in the next round.
-    pub(crate) fn keep(self: &Arc<Self>, now: Millis) -> bool {
+    /// The keeper's round: flushes in the background what nobody waits for. Tells when it wants to be looked at again, at
+    /// the latest; never, once it is idle and everything is flushed.
+    pub(crate) fn keep(self: &Arc<Self>, now: Millis) -> Option<Millis> {
         let durability = self.settings().durability;
         let mut state = self.state.lock();
         let State::Open(replica) = &mut *state else {
-            return false;
+            return None;
         };
-        let was_used = std::mem::take(&mut replica.was_used);
-        replica.idle_rounds = if was_used { 0 } else { replica.idle_rounds + 1 };
+        if std::mem::take(&mut replica.was_used) || now < replica.used_at {
+            replica.used_at = now;
+        }
+        let is_idle = now.0 - replica.used_at.0 >= IDLE_MS;
         let is_flushed = replica.log.flushed_end() == replica.log.end();
-        if is_flushed && replica.idle_rounds >= IDLE_ROUNDS {
+        if is_flushed && is_idle {
             if let Err(error) = replica.log.release_files() {
                 self.storage.dirs.disk_trouble(&self.dir(), &error);
             }
             replica.is_listed = false;
-            return false;
+            return None;
         }
-        let is_due = durability == Durability::Disk
-            || replica.idle_rounds >= IDLE_ROUNDS
-            || replica.log.flush_is_due(now);
-        if is_due && !is_flushed {
+        let due = flush_due(&replica.log, durability);
+        if !is_flushed && (is_idle || due.is_some_and(|due| due <= now)) {
             self.demand_flush(replica);
         }
-        true
+        Some(due.map_or(Millis(i64::MAX), |due| due.max(now)))
     }
 
     /// One of the flusher's threads: syncs until nobody asks for more.
@@ -138,6 +149,14 @@ impl Partition {
                 replica.show(end, bytes);
                 replica.release_acks();
                 self.note(replica);
+                replica.flushed_bytes = bytes;
+                if bytes - replica.checkpointed_bytes >= UNCHECKPOINTED_MAX {
+                    replica.checkpointed_bytes = bytes;
+                    self.storage.keeper.checkpoint_soon();
+                }
+                if replica.appended_bytes - bytes >= UNFLUSHED_MAX {
+                    replica.flush = Flush::Again;
+                }
                 let again = replica.flush == Flush::Again;
                 if !again {
                     replica.flush = Flush::Idle;
@@ -167,4 +186,14 @@ impl Partition {
         };
         self.dir().note(&self.topic.name, self.index, at);
     }
+}
+
+/// When what is unflushed has to be flushed though nobody asks. What waits for a flush to become visible does not wait
+/// longer than a round.
+fn flush_due(log: &Log, durability: Durability) -> Option<Millis> {
+    let within = match durability {
+        Durability::Disk => log.config().flush_ms.min(ROUND),
+        Durability::Memory => log.config().flush_ms,
+    };
+    Some(log.unflushed_since()?.plus(within))
 }

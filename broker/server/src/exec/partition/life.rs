@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
-use crate::exec::log_dirs::Checkpointed;
+use crate::exec::checkpoints::Checkpointed;
 use crate::exec::producers::Extent;
 use crate::exec::topic::Durability;
 use crate::exec::waits::FetchWait;
@@ -164,7 +164,7 @@ impl Partition {
         }
         let mut replica = self.open(now)?;
         if replica.log.flushed_end() < replica.log.end() {
-            self.note_use(&mut replica);
+            self.note_use(&mut replica, now);
         }
         Ok(())
     }
@@ -210,7 +210,9 @@ impl Partition {
             fetches: Vec::new(),
             is_listed: false,
             was_used: false,
-            idle_rounds: 0,
+            used_at: now,
+            flushed_bytes: 0,
+            checkpointed_bytes: 0,
         };
         replica.draw_roll_jitter();
         Ok(replica)

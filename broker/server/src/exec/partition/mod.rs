@@ -279,7 +279,7 @@ impl Partition {
             };
         }
         let mut replica = self.open(now)?;
-        self.note_use(&mut replica);
+        self.note_use(&mut replica, now);
         let bounds = self.true_bounds(&mut replica)?;
         if from < bounds.log_start || from > bounds.log_end {
             return Err(ErrorCode::OffsetOutOfRange);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ottla_coordination::txn::ProducerStates;
 use ottla_log::Log;
 use ottla_log::disk::{Disk, DiskError};
-use ottla_protocol::types::Offset;
+use ottla_protocol::types::{Millis, Offset};
 
 use super::Bounds;
 use crate::data_dirs::random_number;
@@ -29,9 +29,12 @@ pub(crate) struct Replica {
     pub(super) fetches: Vec<Arc<FetchWait>>,
     /// Waits in the keeper's list for its next round.
     pub(super) is_listed: bool,
-    /// Since the keeper's last round, and for how many rounds it was not.
+    /// Since the keeper looked last, and when it saw that for the last time.
     pub(super) was_used: bool,
-    pub(super) idle_rounds: u32,
+    pub(super) used_at: Millis,
+    /// How many of the appended bytes are flushed, and how many the checkpoint that was asked for last covers.
+    pub(super) flushed_bytes: u64,
+    pub(super) checkpointed_bytes: u64,
 }
 
 /// Whether one of the flusher's threads has this partition.
