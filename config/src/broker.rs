@@ -260,27 +260,27 @@ const OWN: &[Def] = &[
         .doc("Which security protocol each listener name stands for."),
     Def::new("listeners", List).default("PLAINTEXT://:9092").valid(Valid::Items { may_be_empty: false }).high().per_broker().effective()
         .doc("Where the broker listens, as name://host:port."),
-    Def::new("log.cleaner.backoff.ms", Long).default("15000").at_least(0).cluster_wide()
+    Def::new("log.cleaner.backoff.ms", Long).default("15000").at_least(0).cluster_wide().effective()
         .doc("How long the cleaner sleeps when there is nothing to compact."),
-    Def::new("log.cleaner.dedupe.buffer.size", Long).default("134217728").cluster_wide()
+    Def::new("log.cleaner.dedupe.buffer.size", Long).default("134217728").cluster_wide().effective()
         .doc("Memory that all cleaner threads together use for their maps of keys."),
-    Def::new("log.cleaner.delete.retention.ms", Long).default("86400000").at_least(0).cluster_wide()
+    Def::new("log.cleaner.delete.retention.ms", Long).default("86400000").at_least(0).cluster_wide().effective()
         .doc("How long compaction keeps the mark of a deleted key."),
-    Def::new("log.cleaner.enable", Boolean).default("true")
+    Def::new("log.cleaner.enable", Boolean).default("true").effective()
         .doc("Whether logs are compacted."),
-    Def::new("log.cleaner.io.buffer.load.factor", Double).default("0.9").cluster_wide()
+    Def::new("log.cleaner.io.buffer.load.factor", Double).default("0.9").cluster_wide().effective()
         .doc("How full a cleaner's map of keys may get."),
-    Def::new("log.cleaner.io.buffer.size", Int).default("524288").at_least(0).cluster_wide()
+    Def::new("log.cleaner.io.buffer.size", Int).default("524288").at_least(0).cluster_wide().effective()
         .doc("Memory that all cleaner threads together use for reading and writing."),
-    Def::new("log.cleaner.io.max.bytes.per.second", Double).default("1.7976931348623157E308").cluster_wide()
+    Def::new("log.cleaner.io.max.bytes.per.second", Double).default("1.7976931348623157E308").cluster_wide().effective()
         .doc("How many bytes a second the cleaner reads and writes at most."),
-    Def::new("log.cleaner.max.compaction.lag.ms", Long).default("9223372036854775807").at_least(1).cluster_wide()
+    Def::new("log.cleaner.max.compaction.lag.ms", Long).default("9223372036854775807").at_least(1).cluster_wide().effective()
         .doc("After this long a record becomes compactable at the latest."),
-    Def::new("log.cleaner.min.cleanable.ratio", Double).default("0.5").between(0, 1).cluster_wide()
+    Def::new("log.cleaner.min.cleanable.ratio", Double).default("0.5").between(0, 1).cluster_wide().effective()
         .doc("The share of not yet compacted bytes from which a log is compacted."),
-    Def::new("log.cleaner.min.compaction.lag.ms", Long).default("0").at_least(0).cluster_wide()
+    Def::new("log.cleaner.min.compaction.lag.ms", Long).default("0").at_least(0).cluster_wide().effective()
         .doc("How long a record stays as it is before it may be compacted."),
-    Def::new("log.cleaner.threads", Int).default("1").at_least(0).cluster_wide()
+    Def::new("log.cleaner.threads", Int).default("1").at_least(0).cluster_wide().effective()
         .doc("Threads that compact logs."),
     Def::new("log.cleanup.policy", List).default("delete").valid(Valid::ItemsOf { values: &["compact", "delete"], may_be_empty: true }).cluster_wide().effective()
         .doc("What happens to old segments: deleted, compacted to the last value of each key, both, or kept for ever if empty."),

@@ -30,7 +30,7 @@ const OWN: &[Def] = &[
     Def::new("compression.zstd.level", Int).default("3").between(-131_072, 22).effective()
         .synonyms(&[same("compression.zstd.level")])
         .doc("Level for zstd when the broker compresses."),
-    Def::new("delete.retention.ms", Long).default("86400000").at_least(0)
+    Def::new("delete.retention.ms", Long).default("86400000").at_least(0).effective()
         .synonyms(&[same("log.cleaner.delete.retention.ms")])
         .doc("How long compaction keeps the mark of a deleted key."),
     Def::new("file.delete.delay.ms", Long).default("60000").at_least(0).effective()
@@ -55,7 +55,7 @@ const OWN: &[Def] = &[
     Def::new("local.retention.ms", Long).default("-2").at_least(-2)
         .synonyms(&[same("log.local.retention.ms")])
         .doc("How long tiered segments stay locally; -2 for `retention.ms`."),
-    Def::new("max.compaction.lag.ms", Long).default("9223372036854775807").at_least(1)
+    Def::new("max.compaction.lag.ms", Long).default("9223372036854775807").at_least(1).effective()
         .synonyms(&[same("log.cleaner.max.compaction.lag.ms")])
         .doc("After this long a record becomes compactable at the latest."),
     Def::new("max.message.bytes", Int).default("1048588").at_least(0).effective()
@@ -70,10 +70,10 @@ const OWN: &[Def] = &[
     Def::new("message.timestamp.type", String).default("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).effective()
         .synonyms(&[same("log.message.timestamp.type")])
         .doc("Whether records keep the producer's timestamp or get the time of appending."),
-    Def::new("min.cleanable.dirty.ratio", Double).default("0.5").between(0, 1)
+    Def::new("min.cleanable.dirty.ratio", Double).default("0.5").between(0, 1).effective()
         .synonyms(&[same("log.cleaner.min.cleanable.ratio")])
         .doc("The share of not yet compacted bytes from which a log is compacted."),
-    Def::new("min.compaction.lag.ms", Long).default("0").at_least(0)
+    Def::new("min.compaction.lag.ms", Long).default("0").at_least(0).effective()
         .synonyms(&[same("log.cleaner.min.compaction.lag.ms")])
         .doc("How long a record stays as it is before it may be compacted."),
     Def::new("min.insync.replicas", Int).default("1").at_least(1).effective()

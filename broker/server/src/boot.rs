@@ -180,6 +180,8 @@ impl Server {
         let keeper = std::thread::Builder::new()
             .name("keeper".to_owned())
             .spawn(move || storage.keeper.run(&storage, pace))?;
+        let storage = &broker.storage;
+        storage.cleaner.start(storage, broker.cleaner_settings());
         let (stopping, stop) = watch::channel(false);
         let gate = Gate::new(broker.settings.connection_limits.clone());
         let memory = MemoryPool::new(broker.settings.request_memory_bytes);
@@ -233,6 +235,7 @@ impl Server {
         storage.keeper.stop();
         let keeper = self.keeper.take();
         tokio::task::spawn_blocking(move || {
+            storage.cleaner.stop();
             if let Some(keeper) = keeper {
                 drop(keeper.join());
             }

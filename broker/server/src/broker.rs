@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::data_dirs::Identity;
+use crate::exec::cleaner::CleanerSettings;
 use crate::exec::controller::ControllerHost;
 use crate::exec::groups::Groups;
 use crate::exec::producer_ids::ProducerIds;
@@ -46,10 +47,18 @@ impl Broker {
         publish::bring_up_to(&self.storage, node_id, &self.config.load(), &old, &image);
         if let Some(config) = config {
             publish::renew_all_settings(&self.storage, &config, &image);
+            self.storage
+                .cleaner
+                .configure(&self.storage, self.cleaner_settings());
         }
         let image = Arc::new(image);
         self.image.store(image.clone());
         self.groups.follow(&self.storage, &old, &image);
+    }
+
+    /// As the configuration in force wants the log cleaner to be.
+    pub(crate) fn cleaner_settings(&self) -> CleanerSettings {
+        CleanerSettings::from_values(self.config.load().settings())
     }
 
     /// The configuration that holds with a newer image, if it is another one.

@@ -15,7 +15,8 @@ use ottla_protocol::messages::incremental_alter_configs::request::{
     AlterConfigsResource, AlterableConfig,
 };
 use ottla_protocol::messages::{
-    self, CreateTopicsRequest, IncrementalAlterConfigsRequest, Message, Request, ResponseHeader,
+    self, CreateTopicsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, Message,
+    Request, ResponseHeader,
 };
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::types::Offset;
@@ -119,12 +120,31 @@ impl TestServer {
         image.topics().by_name(name).expect("created").id()
     }
 
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let request = DeleteTopicsRequest {
+            topic_names: vec![name.into()],
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        let result = self.connect().call(&request, 5).responses.remove(0);
+        assert_eq!(result.error_code, 0, "{result:?}");
+    }
+
     /// Changes a key of a topic's configuration.
     pub(crate) fn set_config(&self, topic: &str, key: &str, value: &str) {
+        self.set_config_of(ConfigResourceType::Topic, topic, key, value);
+    }
+
+    /// Changes a key for all brokers.
+    pub(crate) fn set_broker_config(&self, key: &str, value: &str) {
+        self.set_config_of(ConfigResourceType::Broker, "", key, value);
+    }
+
+    fn set_config_of(&self, of: ConfigResourceType, name: &str, key: &str, value: &str) {
         let request = IncrementalAlterConfigsRequest {
             resources: vec![AlterConfigsResource {
-                resource_type: ConfigResourceType::Topic.number(),
-                resource_name: topic.into(),
+                resource_type: of.number(),
+                resource_name: name.into(),
                 configs: vec![AlterableConfig {
                     name: key.into(),
                     value: Some(value.into()),
@@ -146,6 +166,7 @@ impl TestServer {
     pub(crate) fn crash(&mut self) {
         if let (Some(runtime), Some(server)) = (self.runtime.take(), self.server.take()) {
             server.broker.storage.keeper.stop();
+            server.broker.storage.cleaner.stop();
             server.broker.storage.recovery.stop();
             runtime.shutdown_background();
             drop(server);

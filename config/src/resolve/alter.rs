@@ -216,11 +216,35 @@ impl BrokerConfig {
                 def.parse(text)?;
             }
         }
-        if all_brokers {
+        let altered = if all_brokers {
             self.with_dynamic(texts.clone(), self.dynamic.clone())
         } else {
             self.with_dynamic(self.dynamic_defaults.clone(), texts.clone())
-        }
+        }?;
+        self.check_cleaner_threads(&altered)?;
+        Ok(altered)
+    }
+
+    /// The number changes by half or double at most, as in the reference.
+    fn check_cleaner_threads(&self, altered: &BrokerConfig) -> Result<(), ConfigError> {
+        let threads = |config: &BrokerConfig| config.settings().number("log.cleaner.threads");
+        let (now, then) = (threads(self), threads(altered));
+        let refusal = if then == now {
+            return Ok(());
+        } else if then < 1 {
+            "Log cleaner threads should be at least 1".to_owned()
+        } else if then < now / 2 {
+            format!(
+                "Log cleaner threads cannot be reduced to less than half the current value {now}"
+            )
+        } else if then > now * 2 {
+            format!(
+                "Log cleaner threads cannot be increased to more than double the current value {now}"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::Conflict(refusal))
     }
 }
 

@@ -175,6 +175,15 @@ fn check_together(settings: &Settings) -> Result<(), ConfigError> {
             "{min} must be less than or equal to {max}"
         )));
     }
+    let (bytes, threads) = (
+        settings.number("log.cleaner.dedupe.buffer.size"),
+        settings.number("log.cleaner.threads"),
+    );
+    if bytes / threads.max(1) <= 1024 * 1024 {
+        return Err(ConfigError::Conflict(
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.".to_owned(),
+        ));
+    }
     for (min, max) in [
         (
             "group.min.session.timeout.ms",

@@ -249,7 +249,11 @@ fn append(
     let batch = records
         .get_mut(..valid.size_in_bytes)
         .ok_or(ErrorCode::CorruptMessage)?;
-    if !settings.log_append_time && valid.max_timestamp != valid.header.max_timestamp {
+    // Whatever the producer claims, also that the time is that of an append.
+    let header = &valid.header;
+    let is_as_it_says = valid.max_timestamp == header.max_timestamp
+        && header.timestamp_type() == TimestampType::CreateTime;
+    if !settings.log_append_time && !is_as_it_says {
         patch_max_timestamp(batch, TimestampType::CreateTime, valid.max_timestamp);
     }
     match recompressed(batch, &valid, &settings)? {

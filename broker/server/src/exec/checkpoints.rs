@@ -31,6 +31,8 @@ impl Checkpointed {
 pub(crate) struct Checkpoints {
     recovery_points: Checkpoint,
     log_starts: Checkpoint,
+    /// Where the cleaner has come to; nothing is said of partitions that it has not met.
+    cleaned_ends: Checkpoint,
     writing: Mutex<()>,
 }
 
@@ -49,6 +51,7 @@ impl Checkpoints {
         Self {
             recovery_points: Checkpoint::read(disk, dir, names::RECOVERY_POINTS),
             log_starts: Checkpoint::read(disk, dir, names::LOG_STARTS),
+            cleaned_ends: Checkpoint::read(disk, dir, names::CLEANER_OFFSETS),
             writing: Mutex::default(),
         }
     }
@@ -56,8 +59,8 @@ impl Checkpoints {
     pub(crate) fn get(&self, topic: &str, index: PartitionIndex) -> Checkpointed {
         let key = (topic.to_owned(), index);
         Checkpointed {
-            recovery_point: self.recovery_points.get(&key),
-            log_start: self.log_starts.get(&key),
+            recovery_point: self.recovery_points.get(&key).unwrap_or(Offset::ZERO),
+            log_start: self.log_starts.get(&key).unwrap_or(Offset::ZERO),
         }
     }
 
@@ -71,7 +74,16 @@ impl Checkpoints {
     pub(crate) fn forget(&self, topic: &str, index: PartitionIndex) {
         let key = (topic.to_owned(), index);
         self.log_starts.set(key.clone(), None);
+        self.cleaned_ends.set(key.clone(), None);
         self.recovery_points.set(key, None);
+    }
+
+    pub(crate) fn cleaned_end(&self, topic: &str, index: PartitionIndex) -> Option<Offset> {
+        self.cleaned_ends.get(&(topic.to_owned(), index))
+    }
+
+    pub(crate) fn set_cleaned_end(&self, topic: &str, index: PartitionIndex, end: Offset) {
+        self.cleaned_ends.set((topic.to_owned(), index), Some(end));
     }
 
     /// Replaces the files that have something new to say, durably.
@@ -79,7 +91,9 @@ impl Checkpoints {
         let _one_at_a_time = self.writing.lock();
         self.recovery_points
             .write(disk, &dir.join(names::RECOVERY_POINTS))?;
-        self.log_starts.write(disk, &dir.join(names::LOG_STARTS))
+        self.log_starts.write(disk, &dir.join(names::LOG_STARTS))?;
+        self.cleaned_ends
+            .write(disk, &dir.join(names::CLEANER_OFFSETS))
     }
 }
 
@@ -99,9 +113,8 @@ impl Checkpoint {
         }))
     }
 
-    fn get(&self, key: &Key) -> Offset {
-        let content = self.0.lock();
-        content.offsets.get(key).copied().unwrap_or(Offset::ZERO)
+    fn get(&self, key: &Key) -> Option<Offset> {
+        self.0.lock().offsets.get(key).copied()
     }
 
     fn set(&self, key: Key, offset: Option<Offset>) {

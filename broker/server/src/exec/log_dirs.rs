@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use ottla_coordination::controller::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY};
 use ottla_log::disk::{DiskError, SharedDisk};
 use ottla_log::{clean_shutdown, partition_metadata};
-use ottla_protocol::types::{Millis, PartitionIndex};
+use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 use tokio::sync::{Notify, mpsc};
 use tracing::error;
@@ -141,6 +141,15 @@ impl LogDir {
 
     pub(crate) fn checkpointed(&self, topic: &str, index: PartitionIndex) -> Checkpointed {
         self.checkpoints.get(topic, index)
+    }
+
+    /// Up to where the cleaner has cleaned a partition, if it ever has.
+    pub(crate) fn cleaned_end(&self, topic: &str, index: PartitionIndex) -> Option<Offset> {
+        self.checkpoints.cleaned_end(topic, index)
+    }
+
+    pub(crate) fn note_cleaned(&self, topic: &str, index: PartitionIndex, end: Offset) {
+        self.checkpoints.set_cleaned_end(topic, index, end);
     }
 
     /// Notes where a partition stands; `write_checkpoints` puts it on disk.

@@ -2,6 +2,7 @@
 
 pub(crate) mod auto_create;
 pub(crate) mod checkpoints;
+pub(crate) mod cleaner;
 pub(crate) mod config_rules;
 pub(crate) mod controller;
 pub(crate) mod dir_failures;
@@ -34,6 +35,7 @@ use ottla_protocol::wire::Uuid;
 use parking_lot::Mutex;
 use tracing::warn;
 
+use cleaner::Cleaner;
 use flusher::Flusher;
 use keeper::Keeper;
 use log_dirs::LogDirs;
@@ -46,6 +48,7 @@ pub(crate) struct Storage {
     pub(crate) topics: Topics,
     pub(crate) flusher: Flusher,
     pub(crate) keeper: Keeper,
+    pub(crate) cleaner: Cleaner,
     /// Directories that partitions were put into and the controller does not know yet.
     untold_directories: Mutex<Vec<DirectoryAssignment>>,
     pub(crate) recovery: Recovery,
@@ -58,6 +61,7 @@ impl Storage {
             topics: Topics::default(),
             flusher: Flusher::default(),
             keeper: Keeper::default(),
+            cleaner: Cleaner::default(),
             untold_directories: Mutex::default(),
             recovery: Recovery::default(),
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ottla_config::resolve::Settings as Values;
 use ottla_log::LogConfig;
+use ottla_log::compaction::CompactionConfig;
 use ottla_protocol::compress::Compression;
 use ottla_protocol::types::{Millis, PartitionIndex};
 use ottla_protocol::wire::{StrBytes, Uuid};
@@ -38,6 +39,7 @@ pub(crate) struct TopicSettings {
     pub(crate) is_deleted_from: bool,
     /// `cleanup.policy` contains compact: every record needs a key.
     pub(crate) is_compacted: bool,
+    pub(crate) compaction: CompactionConfig,
 }
 
 impl TopicSettings {
@@ -88,6 +90,14 @@ impl TopicSettings {
             insync_replicas_min: values.number("min.insync.replicas"),
             is_deleted_from: deletes,
             is_compacted: has("compact"),
+            compaction: CompactionConfig {
+                min_cleanable_dirty_ratio: values.double("min.cleanable.dirty.ratio"),
+                min_lag_ms: ms("min.compaction.lag.ms"),
+                max_lag_ms: ms("max.compaction.lag.ms"),
+                delete_retention_ms: ms("delete.retention.ms"),
+                // The cleaner has its own.
+                ..CompactionConfig::default()
+            },
         }
     }
 }

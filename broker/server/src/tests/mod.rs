@@ -1,6 +1,7 @@
 //! The server through real sockets: frames in, frames out.
 
 mod abuse;
+mod compaction;
 mod configs;
 mod disk_full;
 mod groups;

@@ -8,7 +8,7 @@ use ottla_protocol::messages::delete_records::request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
 use ottla_protocol::messages::produce::response::PartitionProduceResponse;
-use ottla_protocol::records::batch::computed_crc;
+use ottla_protocol::records::batch::{computed_crc, patch_max_timestamp};
 use ottla_protocol::records::{self, BatchBuilder, BatchHeader, TimestampType};
 use ottla_protocol::types::{Millis, Offset};
 use ottla_protocol::wire::Records;
@@ -46,6 +46,24 @@ fn log_append_time_is_written_over_what_the_producer_says() {
     let header = first_header(&mut client, "t");
     assert_eq!(header.timestamp_type(), TimestampType::LogAppendTime);
     assert_eq!(header.max_timestamp.0, response.log_append_time_ms);
+}
+
+#[test]
+fn a_producer_that_claims_the_time_of_the_append_is_not_believed() {
+    let server = TestServer::start(&[("ottla.durability", "memory")]);
+    server.add_topic("t", 1);
+    let mut client = server.connect();
+    let now = crate::clock::now();
+    let mut batch = batch_at(now, None).to_vec();
+    patch_max_timestamp(&mut batch, TimestampType::LogAppendTime, now);
+    let response = produce(&mut client, "t", 1, batch.into());
+    assert_eq!(
+        (code(&response), response.log_append_time_ms),
+        (ErrorCode::None, -1)
+    );
+    let header = first_header(&mut client, "t");
+    assert_eq!(header.timestamp_type(), TimestampType::CreateTime);
+    assert_eq!(header.max_timestamp, now);
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::exec::waits::FetchWait;
 impl Partition {
     /// Takes the partition out of service for good and its folder out of the way.
     pub(crate) fn delete(&self, unique: u128, now: Millis) {
+        let _not_cleaned = self.stop_cleaning();
         let state = std::mem::replace(&mut *self.state.lock(), State::Deleted);
         match state {
             State::Open(mut replica) => {

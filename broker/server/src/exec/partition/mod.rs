@@ -6,6 +6,7 @@
 //! nothing, and neither does reading or awaiting what nobody has written. One lock per partition; an append happens on
 //! the task of the connection that brought it.
 
+mod cleaning;
 mod flushing;
 mod life;
 mod replica;
@@ -31,6 +32,8 @@ use super::Storage;
 use super::log_dirs::LogDir;
 use super::topic::{Durability, Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
+use cleaning::CleaningGate;
+pub(crate) use cleaning::{Cleaned, CleaningMeans};
 use replica::Replica;
 use retention::NextLook;
 
@@ -41,8 +44,10 @@ pub(crate) struct Partition {
     dir: ArcSwap<LogDir>,
     leader_epoch: AtomicI32,
     storage: Arc<Storage>,
-    /// While it is closed.
+    /// While it is closed: when retention and the cleaner have to look at it again.
     next_look: NextLook,
+    next_cleaning: NextLook,
+    cleaning: CleaningGate,
     state: Mutex<State>,
 }
 
@@ -168,6 +173,8 @@ impl Partition {
             leader_epoch: AtomicI32::new(epoch.0),
             storage,
             next_look: NextLook::at_once(),
+            next_cleaning: NextLook::at_once(),
+            cleaning: CleaningGate::default(),
             state: Mutex::new(State::Closed(Vec::new())),
         })
     }
@@ -175,6 +182,11 @@ impl Partition {
     /// The directory that the partition lies in.
     pub(crate) fn dir(&self) -> Arc<LogDir> {
         self.dir.load_full()
+    }
+
+    /// What tells it from all others, also from those of older topics of the same name.
+    pub(crate) fn key(&self) -> (Uuid, PartitionIndex) {
+        (self.topic.id, self.index)
     }
 
     pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
@@ -220,7 +232,8 @@ impl Partition {
             if let Verdict::Duplicate(first) = states.check(producer)? {
                 let placed = Placed {
                     base_offset: first.base_offset,
-                    log_append_time: how.log_append_time.then_some(first.timestamp),
+                    // Whatever the topic's timestamp type: the reference tells it of duplicates only.
+                    log_append_time: Some(first.timestamp),
                     log_start: replica.log.start(),
                 };
                 self.after_append(&mut replica, settings.durability, how.acks, wait, now);
@@ -245,7 +258,9 @@ impl Partition {
                 .rolled(&*self.dir().disk, at)
                 .map_err(|error| self.disk_failed(&error))?;
             replica.draw_roll_jitter();
+            self.next_cleaning.reset();
         }
+        self.next_look.reset();
         if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
             states.apply(producer, appended.base_offset);
         }
@@ -419,6 +434,7 @@ impl Partition {
     /// Applies new settings to an open log.
     pub(crate) fn settings_changed(&self) {
         self.next_look.reset();
+        self.next_cleaning.reset();
         if let State::Open(replica) = &mut *self.state.lock() {
             replica.log.set_config(self.settings().log.clone());
         }

@@ -29,12 +29,12 @@ impl NextLook {
         self.0.store(Self::AT_ONCE, Ordering::Relaxed);
     }
 
-    fn set(&self, due: Option<Millis>) {
+    pub(super) fn set(&self, due: Option<Millis>) {
         let due = due.map_or(Self::NEVER, |due| due.0);
         self.0.store(due, Ordering::Relaxed);
     }
 
-    fn is_due(&self, now: Millis) -> bool {
+    pub(super) fn is_due(&self, now: Millis) -> bool {
         self.0.load(Ordering::Relaxed) <= now.0
     }
 }
@@ -42,7 +42,11 @@ impl NextLook {
 impl Partition {
     /// Deletes segments that retention lets go; the files go later.
     pub(crate) fn apply_retention(self: &Arc<Self>, now: Millis) {
-        let was_closed = matches!(*self.state.lock(), State::Closed(_));
+        // Segments that are being compacted are left alone until that is done.
+        let Some(_not_cleaned) = self.cleaning.try_enter() else {
+            return;
+        };
+        let was_closed = self.is_closed();
         if was_closed && (!self.next_look.is_due(now) || self.was_never_used()) {
             return;
         }
@@ -99,7 +103,6 @@ impl Partition {
         );
     }
 
-    #[cfg(test)]
     pub(crate) fn is_closed(&self) -> bool {
         matches!(*self.state.lock(), State::Closed(_))
     }
@@ -111,7 +114,7 @@ impl Partition {
     }
 
     /// Puts a partition that was opened for a look back to sleep, unless somebody has come to use it.
-    fn close_if_unused(&self) {
+    pub(super) fn close_if_unused(&self) {
         let mut state = self.state.lock();
         let State::Open(replica) = &*state else {
             return;
