@@ -24,6 +24,7 @@ mod cleanable;
 mod errors;
 mod filter;
 mod groups;
+mod indexing;
 mod offset_map;
 mod pass;
 pub(crate) mod settle;

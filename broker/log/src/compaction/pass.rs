@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::records::BatchHeader;
-use ottla_protocol::records::iter::records_of;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
 use super::cleanable::CompactionConfig;
 use super::errors::CleaningError;
-use super::filter::{Filter, Looked, Outcome, Scratch, meet_marker};
+use super::filter::{Filter, Looked, Outcome, Scratch};
 use super::groups::{GroupLimits, Measured, group};
+use super::indexing::Indexing;
 use super::offset_map::OffsetMap;
 use super::sink::{CleanedSegment, Sink};
 use super::source::{Source, SourceSegment};
@@ -101,13 +100,7 @@ impl CleaningJob {
     ) -> Result<CleaningPass<'m>, CleaningError> {
         // No key comes without an offset of its own.
         map.reset(u64::try_from(self.end.since(self.first_dirty)).unwrap_or(0));
-        let mut indexing = Indexing {
-            end: self.first_dirty,
-            last_put: None,
-            transactions: Transactions::default(),
-            stats: CleaningStats::default(),
-            scratch: Vec::new(),
-        };
+        let mut indexing = Indexing::new(self.first_dirty);
         let indexed_txns = self.segments_with_txn_index()?;
         let mut buffer = Vec::new();
         for segment in self.segments.iter().filter(|s| s.end > self.first_dirty) {
@@ -118,11 +111,7 @@ impl CleaningJob {
                 break;
             }
         }
-        let indexed_end = match indexing.last_put {
-            // Not even one batch fits the map: part of it has to do.
-            Some(last) if indexing.end == self.first_dirty => last.next(),
-            _ => indexing.end,
-        };
+        let indexed_end = indexing.end();
         let groups = self.plan(indexed_end)?;
         Ok(CleaningPass {
             map,
@@ -137,7 +126,7 @@ impl CleaningJob {
         })
     }
 
-    fn place(&self, base: Offset) -> Place<'_> {
+    pub(super) fn place(&self, base: Offset) -> Place<'_> {
         Place {
             disk: self.disk.as_ref(),
             dir: &self.dir,
@@ -145,7 +134,7 @@ impl CleaningJob {
         }
     }
 
-    fn buffer_bytes(&self) -> usize {
+    pub(super) fn buffer_bytes(&self) -> usize {
         self.config.io_buffer_bytes
     }
 
@@ -211,85 +200,6 @@ impl CleaningJob {
             }
         }
         Ok(found)
-    }
-}
-
-/// Building the map.
-struct Indexing {
-    /// Everything below is in the map.
-    end: Offset,
-    last_put: Option<Offset>,
-    transactions: Transactions,
-    stats: CleaningStats,
-    scratch: Vec<u8>,
-}
-
-impl Indexing {
-    /// False: the map is full.
-    fn segment(
-        &mut self,
-        job: &CleaningJob,
-        segment: SourceSegment,
-        map: &mut OffsetMap,
-        buffer: &mut Vec<u8>,
-        pace: &mut dyn Pace,
-    ) -> Result<bool, CleaningError> {
-        let position = match segment.base < job.first_dirty {
-            true => job.first_dirty_position,
-            false => 0,
-        };
-        let place = job.place(segment.base);
-        let file = segment.open(place)?;
-        let bytes = job.buffer_bytes();
-        let mut source = Source::new(file.as_ref(), place, segment, position, buffer, bytes);
-        while let Some(header) = source.advance()? {
-            let size = header.size_in_bytes() as u64;
-            go_on(pace, size)?;
-            self.stats.map_bytes_read += size;
-            self.stats.map_records_read += u64::try_from(header.record_count).unwrap_or(0);
-            let batch = Looked {
-                header: &header,
-                bytes: source.bytes(),
-                segment: segment.base,
-                is_last: false,
-            };
-            if !self.batch(batch, job.first_dirty, map)? {
-                return Ok(false);
-            }
-            self.end = self.end.max(header.next_offset());
-        }
-        self.end = segment.end;
-        Ok(true)
-    }
-
-    /// False: the map is full.
-    fn batch(
-        &mut self,
-        batch: Looked<'_>,
-        from: Offset,
-        map: &mut OffsetMap,
-    ) -> Result<bool, CleaningError> {
-        let header: &BatchHeader = batch.header;
-        let records = records_of(batch.bytes, InflateLimits::LENIENT, &mut self.scratch)
-            .map_err(|e| batch.unreadable(e))?;
-        if header.is_control() {
-            meet_marker(batch, records, &mut self.transactions)?;
-            return Ok(true);
-        }
-        if self.transactions.meet_batch(header) {
-            return Ok(true);
-        }
-        for record in records {
-            let record = record.map_err(|e| batch.unreadable(e))?;
-            let Some(key) = record.key.filter(|_| record.offset >= from) else {
-                continue;
-            };
-            if !map.put(key, record.offset) {
-                return Ok(false);
-            }
-            self.last_put = Some(record.offset);
-        }
-        Ok(true)
     }
 }
 
@@ -399,7 +309,7 @@ impl CleaningPass<'_> {
     }
 }
 
-fn go_on(pace: &mut dyn Pace, bytes: u64) -> Result<(), CleaningError> {
+pub(super) fn go_on(pace: &mut dyn Pace, bytes: u64) -> Result<(), CleaningError> {
     if pace.go_on(bytes) {
         Ok(())
     } else {

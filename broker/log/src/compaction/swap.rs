@@ -40,7 +40,7 @@ impl Log {
             .filter(|s| s.end <= cleanable.end)
             .collect();
         let end = segments.last().map_or(cleanable.first_dirty, |s| s.end);
-        let first_dirty = cleanable.first_dirty.min(end);
+        let first_dirty = cleanable.first_dirty;
         let mut first_dirty_position = 0;
         let first = segments.partition_point(|s| s.end <= first_dirty);
         if let Some(segment) = segments.get(first)

@@ -46,6 +46,8 @@ struct Fault {
 struct Plan {
     faults: Mutex<Vec<Fault>>,
     is_cut_off: RwLock<bool>,
+    /// How many more changes are made before the disk is cut off.
+    changes_left: Mutex<Option<u64>>,
 }
 
 type Faults = Arc<Plan>;
@@ -53,6 +55,17 @@ type Faults = Arc<Plan>;
 impl Plan {
     fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Fault>> {
         self.faults.lock()
+    }
+
+    /// `plugged`, for a call that changes something.
+    fn changing(&self) -> io::Result<RwLockReadGuard<'_, bool>> {
+        if let Some(left) = &mut *self.changes_left.lock() {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => *self.is_cut_off.write() = true,
+            }
+        }
+        self.plugged()
     }
 
     /// Held during a call, so that none is under way once the disk is cut off.
@@ -125,6 +138,16 @@ impl FaultyDisk {
         *self.faults.is_cut_off.write() = true;
     }
 
+    /// `cut_off` after so many more calls that change something: what a crash in the middle leaves.
+    pub fn cut_off_after(&self, changes: u64) {
+        *self.faults.changes_left.lock() = Some(changes);
+    }
+
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        *self.faults.is_cut_off.read()
+    }
+
     /// The next call of this kind waits until somebody else comes to the barrier.
     #[must_use]
     pub fn hold_once(&self, call: Call) -> Arc<Barrier> {
@@ -170,7 +193,10 @@ fn check(faults: &Faults, call: Call) -> io::Result<()> {
 
 impl Disk for FaultyDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<SharedFile> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = match mode {
+            OpenMode::Create => self.faults.changing()?,
+            OpenMode::Read | OpenMode::ReadWrite => self.faults.plugged()?,
+        };
         check(&self.faults, Call::Open)?;
         let inner = self.inner.open(path, mode)?;
         Ok(Arc::new(FaultyFile {
@@ -180,23 +206,23 @@ impl Disk for FaultyDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         check(&self.faults, Call::Rename)?;
         self.inner.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         self.inner.remove_file(path)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         self.inner.remove_dir_all(path)
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         self.inner.create_dir_all(path)
     }
 
@@ -211,7 +237,7 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         check(&self.faults, Call::SyncDir)?;
         self.inner.sync_dir(dir)
     }
@@ -230,7 +256,7 @@ impl DiskFile for FaultyFile {
     }
 
     fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         match next(&self.faults, Call::Write) {
             None => self.inner.write_at(buf, position),
             Some(Outcome::Held(barrier)) => {
@@ -252,24 +278,24 @@ impl DiskFile for FaultyFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         check(&self.faults, Call::SetLen)?;
         self.inner.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         check(&self.faults, Call::SyncData)?;
         self.inner.sync_data()
     }
 
     fn set_modified(&self, time: Millis) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         self.inner.set_modified(time)
     }
 
     fn reserve(&self, from: u64, len: u64) -> io::Result<()> {
-        let _plugged = self.faults.plugged()?;
+        let _plugged = self.faults.changing()?;
         self.inner.reserve(from, len)
     }
 

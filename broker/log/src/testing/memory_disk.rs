@@ -29,7 +29,7 @@ pub enum Crash {
     LoseAll,
     /// Any part of it does: writes in order up to some point, the last of them torn.
     Torn,
-    /// Any part of it in any order.
+    /// Any part of it in any order, of names too.
     Scattered,
 }
 
@@ -106,9 +106,13 @@ impl MemoryDisk {
         let keep_names = |random: &mut Random, n: u64| match how {
             Crash::Process => n,
             Crash::LoseAll => 0,
-            Crash::Torn | Crash::Scattered => random.below(n + 1),
+            Crash::Torn => random.below(n + 1),
+            Crash::Scattered => n,
         };
-        let changes = std::mem::take(&mut state.name_changes);
+        let mut changes = std::mem::take(&mut state.name_changes);
+        if how == Crash::Scattered {
+            changes.retain(|_| random.one_in(2));
+        }
         // Each directory has its own journal here, which is less order than most file systems give.
         let dirs: BTreeSet<PathBuf> = changes.iter().map(|c| c.dir().to_owned()).collect();
         for dir in dirs {

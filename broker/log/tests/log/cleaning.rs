@@ -78,7 +78,7 @@ pub(crate) const KEEP_LONG: CompactionConfig = CompactionConfig {
     min_lag_ms: Millis(0),
     max_lag_ms: Millis(i64::MAX),
     delete_retention_ms: Millis(1000),
-    io_buffer_bytes: 256,
+    io_buffer_bytes: 4096,
 };
 
 pub(crate) fn new_map() -> OffsetMap {
@@ -132,8 +132,12 @@ pub(crate) fn compact(log: &mut Log, checkpoint: i64, now: i64) -> Cleaned {
 
 /// All batches of a log, in order: no byte of them damaged.
 pub(crate) fn batches_in(log: &Log) -> Vec<(BatchHeader, bytes::Bytes)> {
+    batches_from(log, log.start())
+}
+
+pub(crate) fn batches_from(log: &Log, from: Offset) -> Vec<(BatchHeader, bytes::Bytes)> {
     let mut all = Vec::new();
-    let mut from = log.start();
+    let mut from = from;
     while from < log.end() {
         let Some(slice) = log.read(everything(log, from.0)).unwrap() else {
             break;
@@ -159,9 +163,14 @@ pub(crate) struct Seen {
 
 /// The records of all batches that are no markers.
 pub(crate) fn seen_in(log: &Log) -> Vec<Seen> {
+    seen_from(log, log.start())
+}
+
+/// What a consumer sees that begins somewhere.
+pub(crate) fn seen_from(log: &Log, from: Offset) -> Vec<Seen> {
     let text = |bytes: bytes::Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     let mut all = Vec::new();
-    for (header, batch) in batches_in(log) {
+    for (header, batch) in batches_from(log, from) {
         if header.is_control() {
             continue;
         }
@@ -176,6 +185,7 @@ pub(crate) fn seen_in(log: &Log) -> Vec<Seen> {
             });
         }
     }
+    all.retain(|s: &Seen| s.offset >= from.0);
     all
 }
 

@@ -3,6 +3,9 @@
 mod append;
 mod cleaning;
 mod compaction;
+mod compaction_crash;
+mod compaction_damage;
+mod compaction_model;
 mod crash;
 mod damage;
 mod faults;
