@@ -11,6 +11,7 @@ mod clock;
 mod data_dirs;
 mod exec;
 mod log_limits;
+mod memory_limit;
 mod net;
 mod settings;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use ottla_config::resolve::{BrokerConfig, Settings as Values};
 use ottla_protocol::types::BrokerId;
 
 use crate::exec::keeper::Pace;
+use crate::memory_limit;
 use crate::net::Limits;
 
 /// Largest memory for requests that is taken without being asked for.
@@ -238,25 +239,16 @@ fn metadata_log_dir(values: &Values, log_dirs: &[PathBuf]) -> PathBuf {
     }
 }
 
-/// `queued.max.request.bytes`; without it a quarter of the memory, at most 512 MiB.
+/// `queued.max.request.bytes`; without it a quarter of the memory that this process may take, at most 512 MiB.
 fn request_memory_bytes(values: &Values) -> usize {
     values
         .size("queued.max.request.bytes")
         .filter(|bytes| *bytes > 0)
         .unwrap_or_else(|| {
             let quarter =
-                physical_memory_bytes().map_or(DEFAULT_REQUEST_MEMORY_MAX, |bytes| bytes / 4);
+                memory_limit::memory_bytes().map_or(DEFAULT_REQUEST_MEMORY_MAX, |bytes| bytes / 4);
             usize::try_from(quarter.min(DEFAULT_REQUEST_MEMORY_MAX)).unwrap_or(usize::MAX)
         })
-}
-
-fn physical_memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 fn connection_limits(values: &Values) -> Result<Limits, SettingsError> {
