@@ -25,6 +25,8 @@ pub(super) struct Broker {
     port: u16,
     data: PathBuf,
     directory: PathBuf,
+    /// Words before the broker's own command line (`prlimit …`); what they name must replace itself by the broker.
+    under: Vec<String>,
     settings: Vec<String>,
     environment: Vec<(String, OsString)>,
     child: Option<Child>,
@@ -39,6 +41,7 @@ impl Broker {
             port: free_port()?,
             data: directory.join("data"),
             directory: directory.to_owned(),
+            under: Vec::new(),
             settings: Vec::new(),
             environment: Vec::new(),
             child: None,
@@ -56,6 +59,18 @@ impl Broker {
         self.settings
             .extend(settings.iter().map(|setting| (*setting).to_owned()));
         self
+    }
+
+    pub(super) fn under(mut self, words: &[&str]) -> Broker {
+        self.under = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Says what it says in a file of its own: for a second broker in one directory.
+    pub(super) fn apart(mut self, name: &str) -> Result<Broker> {
+        self.directory = self.directory.join(name);
+        fs::create_dir(&self.directory)?;
+        Ok(self)
     }
 
     /// For the next start and those after it.
@@ -111,8 +126,12 @@ impl Broker {
             .create(true)
             .append(true)
             .open(self.log_file())?;
-        let mut command = Command::new(ottla());
-        command.args(["server", "--listen", &self.address(), "--data-dir"]);
+        let mut words: Vec<OsString> = self.under.iter().map(OsString::from).collect();
+        words.push(ottla().into());
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .args(["server", "--listen", &self.address(), "--data-dir"]);
         command
             .arg(&self.data)
             .arg("--ready-file")

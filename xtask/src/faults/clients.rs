@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::broker::Broker;
 use crate::interop::peer;
@@ -29,22 +29,16 @@ pub(super) enum Make {
     Ours,
     Librdkafka,
     Java,
+    /// Commits offsets instead of producing; see tests/faults/committer.py.
+    Committer,
 }
 
 impl Make {
     fn command(self) -> Result<Command> {
         Ok(match self {
             Make::Ours => Command::new(target_dir().join("release/examples/acked_producer")),
-            Make::Librdkafka => {
-                let home = std::env::var_os("HOME").context("HOME is not set")?;
-                let cache = match std::env::var_os("OTTLA_CONFORMANCE_CACHE") {
-                    Some(cache) => cache.into(),
-                    None => Path::new(&home).join(".cache/ottla-conformance"),
-                };
-                let mut command = Command::new(cache.join("venv/bin/python"));
-                command.arg(root().join("tests/faults/acked_producer.py"));
-                command
-            }
+            Make::Librdkafka => python("tests/faults/acked_producer.py")?,
+            Make::Committer => python("tests/faults/committer.py")?,
             Make::Java => {
                 let mut command = Command::new("java");
                 command.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
@@ -58,6 +52,17 @@ impl Make {
             }
         })
     }
+}
+
+fn python(script: &str) -> Result<Command> {
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let cache = match std::env::var_os("OTTLA_CONFORMANCE_CACHE") {
+        Some(cache) => cache.into(),
+        None => Path::new(&home).join(".cache/ottla-conformance"),
+    };
+    let mut command = Command::new(cache.join("venv/bin/python"));
+    command.arg(root().join(script));
+    Ok(command)
 }
 
 /// What a producer was told.
@@ -171,20 +176,27 @@ impl Producer {
 
     /// Waits until `more` have been acknowledged than there are now.
     pub(super) fn wait_for(&mut self, more: usize) -> Result<()> {
-        let goal = self.acked() + more;
-        let deadline = Instant::now() + PATIENCE;
-        while self.acked() < goal {
+        self.wait_for_all(self.acked() + more)
+    }
+
+    /// Waits until so many have been acknowledged in all. It may take long, but not stand still for long.
+    pub(super) fn wait_for_all(&mut self, goal: usize) -> Result<()> {
+        let (mut seen, mut since) = (self.acked(), Instant::now());
+        while seen < goal {
             if let Some(status) = self.child.try_wait()? {
-                anyhow::bail!("{} ended with {status}:\n{}", self.name, self.said());
+                bail!("{} ended with {status}:\n{}", self.name, self.said());
             }
             ensure!(
-                Instant::now() < deadline,
-                "{}: no {more} acknowledgements within {PATIENCE:?} ({} failures):\n{}",
+                since.elapsed() < PATIENCE,
+                "{}: no acknowledgement for {PATIENCE:?} ({} failures):\n{}",
                 self.name,
                 self.failures(),
                 self.said()
             );
             thread::sleep(Duration::from_millis(1));
+            if self.acked() > seen {
+                (seen, since) = (self.acked(), Instant::now());
+            }
         }
         Ok(())
     }
@@ -242,7 +254,7 @@ impl Producer {
         }
         let acks = std::mem::take(&mut *lock(&self.acks));
         match &acks.nonsense {
-            Some(line) => anyhow::bail!("{} printed {line:?}", self.name),
+            Some(line) => bail!("{} printed {line:?}", self.name),
             None => Ok(acks),
         }
     }

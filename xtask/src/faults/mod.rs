@@ -8,16 +8,23 @@
 mod broker;
 mod check;
 mod clients;
+mod clock_steps;
+mod commits;
+mod full_disk;
 mod inject;
+mod isolation;
 mod kills;
+mod limits;
 mod mount;
 mod needs;
 mod options;
 mod power;
 mod random;
+mod refusals;
 mod report;
 mod short_writes;
 mod steps;
+mod stops;
 mod sync_errors;
 
 use std::ffi::OsStr;
@@ -114,6 +121,16 @@ const SCENARIOS: &[Scenario] = &[
         run: sync_errors::fail_once,
     },
     Scenario {
+        id: "S-08",
+        name: "full-disk",
+        about: "a disk that fills up and is freed again",
+        needs: &[Need::Mounts],
+        rounds: 20,
+        minutes: 1,
+        quick_rounds: None,
+        run: full_disk::come_and_go,
+    },
+    Scenario {
         id: "S-09",
         name: "short-writes",
         about: "writes that take half, or are interrupted",
@@ -132,6 +149,96 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 8,
         quick_rounds: Some(20),
         run: steps::kill_at_each,
+    },
+    Scenario {
+        id: "S-26",
+        name: "commits-kill",
+        about: "kill -9 under a group that commits",
+        needs: &[Need::Librdkafka],
+        rounds: 100,
+        minutes: 1,
+        quick_rounds: None,
+        run: commits::survive_kills,
+    },
+    Scenario {
+        id: "S-26",
+        name: "commits-power",
+        about: "power cut under a group that commits",
+        needs: &[Need::Librdkafka, Need::Mounts],
+        rounds: 100,
+        minutes: 3,
+        quick_rounds: None,
+        run: commits::survive_power_cuts,
+    },
+    Scenario {
+        id: "S-28",
+        name: "clock",
+        about: "the wall clock is moved by hours and days under a producer and a group",
+        needs: &[Need::Faketime],
+        rounds: 50,
+        minutes: 1,
+        quick_rounds: None,
+        run: clock_steps::survive,
+    },
+    Scenario {
+        id: "S-29",
+        name: "descriptors",
+        about: "more partitions and connections than file descriptors",
+        needs: &[Need::Librdkafka],
+        rounds: 5,
+        minutes: 1,
+        quick_rounds: None,
+        run: limits::few_descriptors,
+    },
+    Scenario {
+        id: "S-29",
+        name: "memory",
+        about: "256 MiB and strangers with huge requests",
+        needs: &[Need::Librdkafka, Need::Cgroups],
+        rounds: 3,
+        minutes: 1,
+        quick_rounds: None,
+        run: limits::little_memory,
+    },
+    Scenario {
+        id: "S-30",
+        name: "isolation",
+        about: "64 topics side by side, records tagged, all codecs (a round is 1000 records in each)",
+        needs: &[Need::Librdkafka, Need::Java],
+        rounds: 157,
+        minutes: 8,
+        quick_rounds: None,
+        run: isolation::holds,
+    },
+    Scenario {
+        id: "S-31",
+        name: "stop",
+        about: "SIGTERM with 1000 partitions under load",
+        needs: &[],
+        rounds: 5,
+        minutes: 2,
+        quick_rounds: None,
+        run: stops::are_quick_and_clean,
+    },
+    Scenario {
+        id: "S-32",
+        name: "refusals",
+        about: "directories in use, of two clusters, of a newer version",
+        needs: &[],
+        rounds: 1,
+        minutes: 1,
+        quick_rounds: Some(1),
+        run: refusals::leave_all_as_it_was,
+    },
+    Scenario {
+        id: "S-32",
+        name: "read-only",
+        about: "a directory that cannot be written",
+        needs: &[Need::Mounts],
+        rounds: 1,
+        minutes: 1,
+        quick_rounds: None,
+        run: refusals::read_only,
     },
 ];
 

@@ -1,8 +1,9 @@
 //! What scenarios need of the machine, and how it is got.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::interop::package;
 use crate::shell::{run, script, stdout};
@@ -15,6 +16,9 @@ pub(super) enum Need {
     Java,
     /// Root, loop devices, XFS and ext4.
     Mounts,
+    /// Root, and control groups of memory.
+    Cgroups,
+    Faketime,
 }
 
 impl Need {
@@ -31,8 +35,21 @@ impl Need {
                 package("mkfs.ext4", "e2fsprogs")?;
                 package("mkfs.xfs", "xfsprogs")
             }
+            Need::Cgroups => is_root(),
+            Need::Faketime => package("faketime", "faketime"),
         }
     }
+}
+
+/// What makes a process see another time; for programs with threads.
+pub(super) fn faketime_library() -> Result<PathBuf> {
+    for folder in std::fs::read_dir("/usr/lib")? {
+        let library = folder?.path().join("faketime/libfaketimeMT.so.1");
+        if library.exists() {
+            return Ok(library);
+        }
+    }
+    bail!("the package faketime has no libfaketimeMT.so.1 below /usr/lib")
 }
 
 fn is_root() -> Result<()> {
