@@ -9,6 +9,7 @@ mod wait;
 mod wire;
 
 mod abuse;
+mod compaction;
 mod consumer;
 mod crash;
 mod dump_log;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ottla_protocol::compress::Compression;
+use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::types::{Millis, Offset};
 
+use super::groups::{commit, committed, member};
 use super::produce_fetch::{fetch, latest, produce};
 use crate::clock;
 use crate::testing::{Client, TestServer, eventually};
@@ -263,4 +265,82 @@ fn producers_write_while_the_log_is_compacted() {
         }
     }
     eventually("it is clean", || checkpoint(&server, "t") == Some(299));
+}
+
+#[test]
+fn a_log_that_cannot_be_cleaned_is_left_alone_and_others_are_not() {
+    let server = TestServer::start(&EAGER);
+    for topic in ["rotten", "sound"] {
+        server.add_topic_with(topic, 1, &COMPACTED);
+        server.set_config(topic, "cleanup.policy", "delete");
+    }
+    let mut client = server.connect();
+    let begin = clock::now().0 - HOUR;
+    overwrite(&mut client, "rotten", begin, 30);
+    overwrite(&mut client, "sound", begin, 30);
+    let segment = server
+        .dir
+        .path()
+        .join("data/rotten-0/00000000000000000012.log");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    server.set_config("rotten", "cleanup.policy", "compact");
+    eventually("it is known to be uncleanable", || {
+        server.broker().storage.cleaner.uncleanable() == 1
+    });
+    server.set_config("sound", "cleanup.policy", "compact");
+    eventually("the other one is clean", || {
+        checkpoint(&server, "sound") == Some(29)
+    });
+    assert_eq!(checkpoint(&server, "rotten"), None);
+    // It takes records all the same, and what is sound is read.
+    let batch = keyed(clock::now().0, &[("k", Some("v"))]);
+    assert_eq!(produce(&mut client, "rotten", 1, batch).base_offset, 30);
+    assert_eq!(read_all(&mut client, "rotten", 13).len(), 18);
+    // A topic of that name made anew has nothing to do with it.
+    server.delete_topic("rotten");
+    server.add_topic_with("rotten", 1, &COMPACTED);
+    overwrite(&mut client, "rotten", begin, 30);
+    eventually("it is clean", || checkpoint(&server, "rotten") == Some(29));
+}
+
+#[test]
+fn committed_offsets_are_compacted_and_found_again() {
+    let settings = [
+        ("log.cleaner.backoff.ms", "10"),
+        ("offsets.topic.num.partitions", "1"),
+        ("log.roll.ms", "1"),
+        ("log.cleaner.min.cleanable.ratio", "0.01"),
+        ("log.segment.delete.delay.ms", "0"),
+    ];
+    let mut server = TestServer::start(&settings);
+    server.add_topic("t", 3);
+    let mut client = member(&server);
+    let bytes = |server: &TestServer| {
+        let topic = server.broker().storage.topics.by_name("__consumer_offsets");
+        let partition = topic.unwrap().get(0).unwrap();
+        partition.size_bytes(clock::now()).unwrap()
+    };
+    let mut largest = 0;
+    for round in 0..60 {
+        for partition in 0..3 {
+            let offset = i64::from(round * 10 + partition);
+            assert_eq!(commit(&mut client, "t", partition, offset), ErrorCode::None);
+        }
+        largest = largest.max(bytes(&server));
+    }
+    // 180 commits of more than 100 bytes each.
+    eventually("hardly more than the last ones are left", || {
+        bytes(&server) < 2500
+    });
+    assert!(largest > bytes(&server));
+    drop(client);
+    server.stop();
+    let server = server.restarted(&settings);
+    let mut client = member(&server);
+    for partition in 0..3 {
+        let found = committed(&mut client, "t", partition);
+        assert_eq!(found, i64::from(590 + partition));
+    }
 }

@@ -31,7 +31,7 @@ const QUICK: [(&str, &str); 2] = [
 ];
 
 /// A client with the group's coordinator found, which the first time of all creates the topic of offsets.
-fn member(server: &TestServer) -> Client {
+pub(super) fn member(server: &TestServer) -> Client {
     let mut client = server.connect();
     let request = FindCoordinatorRequest {
         coordinator_keys: vec!["g".into()],
@@ -128,13 +128,13 @@ fn commit_request(topic: &str, partition: i32, offset: i64) -> OffsetCommitReque
     }
 }
 
-fn commit(client: &mut Client, topic: &str, partition: i32, offset: i64) -> ErrorCode {
+pub(super) fn commit(client: &mut Client, topic: &str, partition: i32, offset: i64) -> ErrorCode {
     let response = client.call(&commit_request(topic, partition, offset), 9);
     ErrorCode::from_code(response.topics[0].partitions[0].error_code)
 }
 
 /// The committed offset, once the groups are loaded; -1 if there is none.
-fn committed(client: &mut Client, topic: &str, partition: i32) -> i64 {
+pub(super) fn committed(client: &mut Client, topic: &str, partition: i32) -> i64 {
     let request = OffsetFetchRequest {
         groups: vec![OffsetFetchRequestGroup {
             group_id: "g".into(),

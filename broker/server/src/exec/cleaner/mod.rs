@@ -113,6 +113,11 @@ impl Cleaner {
         !self.state.lock().at_work.is_empty()
     }
 
+    #[cfg(test)]
+    pub(crate) fn uncleanable(&self) -> usize {
+        self.state.lock().uncleanable.len()
+    }
+
     /// A thread's life.
     fn run(&self, storage: &Storage, index: usize) {
         while self.is_wanted(index) {
