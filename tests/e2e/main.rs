@@ -12,6 +12,7 @@ mod abuse;
 mod compaction;
 mod consumer;
 mod crash;
+mod descriptors;
 mod dump_log;
 mod failed_sync;
 mod gaps;

@@ -19,6 +19,8 @@ pub(crate) struct Server {
     directory: TempDir,
     options: Vec<String>,
     environment: Vec<(String, String)>,
+    /// `ulimit -n`
+    descriptors: Option<u32>,
 }
 
 impl Server {
@@ -26,8 +28,17 @@ impl Server {
         Server::with(&[], &[])
     }
 
+    /// A broker that may have so many files and connections open in all.
+    pub(crate) fn with_descriptors(descriptors: u32) -> Server {
+        Server::new(&[], &[], Some(descriptors))
+    }
+
     /// Further words of the command line, and variables of the environment.
     pub(crate) fn with(options: &[&str], environment: &[(&str, &str)]) -> Server {
+        Server::new(options, environment, None)
+    }
+
+    fn new(options: &[&str], environment: &[(&str, &str)], descriptors: Option<u32>) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let options = options.iter().map(|word| (*word).to_owned()).collect();
         let environment = environment
@@ -41,6 +52,7 @@ impl Server {
             directory,
             options,
             environment,
+            descriptors,
         };
         server.restart();
         server
@@ -56,7 +68,10 @@ impl Server {
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let mut command = ottla();
+        let mut command = match self.descriptors {
+            None => ottla(),
+            Some(max) => limited(max),
+        };
         command.args(["server", "--listen", "127.0.0.1:0"]);
         // `--data-dir` would count more than what a test asks for.
         if !self
@@ -170,7 +185,18 @@ pub(crate) fn terminate(child: &Child) {
 }
 
 pub(crate) fn ottla() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    with_own_environment(Command::new(env!("CARGO_BIN_EXE_ottla")))
+}
+
+/// The binary with no more than so many descriptors.
+fn limited(descriptors: u32) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_ottla")]);
+    with_own_environment(command)
+}
+
+fn with_own_environment(mut command: Command) -> Command {
     // The tests must not depend on what the caller's environment configures.
     for (key, _) in
         std::env::vars().filter(|(key, _)| key.starts_with("KAFKA_") || key.starts_with("OTTLA_"))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_protocol::types::Millis;
+use rustix::io::Errno;
 
 /// A disk that many logs share.
 pub type SharedDisk = Arc<dyn Disk>;
@@ -98,6 +99,14 @@ impl DiskError {
             self.source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
         )
+    }
+
+    /// The process or the machine has run out of descriptors or memory for a moment: nothing is wrong with the disk.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+        let shortages = shortages.map(|errno| Some(errno.raw_os_error()));
+        shortages.contains(&self.source.raw_os_error())
     }
 }
 

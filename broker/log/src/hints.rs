@@ -51,6 +51,10 @@ impl Hints {
         self.positions.clear();
     }
 
+    pub(crate) fn forget_sealed(&mut self) {
+        self.sealed.clear();
+    }
+
     /// Notes that a sealed segment holds a descriptor; which other one should let go of its own.
     pub(crate) fn sealed_opened(&mut self, segment: Offset) -> Option<Offset> {
         if self.sealed.contains(&segment) {

@@ -478,6 +478,19 @@ impl Log {
         Ok(())
     }
 
+    /// Closes all files and nothing else; what comes next opens them again.
+    ///
+    /// # Panics
+    /// If something is not flushed: whether it was written back well is told to the descriptors that wrote it.
+    pub fn close_files(&mut self) {
+        assert!(
+            self.flush.end == self.end,
+            "files of a log that is not flushed"
+        );
+        self.segments.iter().for_each(Segment::release);
+        self.hints.get_mut().forget_sealed();
+    }
+
     /// How many descriptors the log holds.
     #[must_use]
     pub fn open_files(&self) -> usize {

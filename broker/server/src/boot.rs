@@ -33,7 +33,7 @@ use crate::exec::producer_ids::ProducerIds;
 use crate::exec::{Storage, dir_failures, leftovers, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
-use crate::settings::{Endpoint, Settings};
+use crate::settings::{self, Endpoint, Settings};
 
 /// How long connections may take to finish when the server stops.
 const CONNECTIONS_STOP_MAX: Duration = Duration::from_millis(1000);
@@ -56,6 +56,7 @@ pub async fn serve(
     on_ready: impl FnOnce(&Started) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    settings::raise_descriptors_max();
     let settings = Settings::from_config(&config)?;
     for key in config.settings().unknown() {
         warn!("configuration key {key} is not known and has no effect");
@@ -161,7 +162,8 @@ impl Server {
         listeners: Vec<Listener>,
     ) -> anyhow::Result<Self> {
         let (fatal_sender, fatal) = mpsc::unbounded_channel();
-        let storage = Arc::new(Storage::new(LogDirs::new(data.dirs, fatal_sender)));
+        let dirs = LogDirs::new(data.dirs, fatal_sender);
+        let storage = Arc::new(Storage::new(dirs).with_open_files(data.open_files));
         let broker = assemble(config, settings, data.identity, storage.clone())?;
         let mut addresses = Vec::new();
         for listener in &listeners {

@@ -18,6 +18,7 @@ use ottla_protocol::wire::Uuid;
 use tracing::{error, info};
 
 use crate::exec::log_dirs::{LogDir, Uses};
+use crate::exec::open_files::OpenFiles;
 use crate::settings::Settings;
 
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,8 @@ pub(crate) struct DataDirs {
     pub(crate) dirs: Vec<Arc<LogDir>>,
     /// Held for the life of the server.
     pub(crate) locks: Vec<DirLock>,
+    /// Counts what is open in them.
+    pub(crate) open_files: OpenFiles,
 }
 
 /// One directory after it was looked at, before anything is written.
@@ -84,7 +87,8 @@ struct Candidate {
 }
 
 pub(crate) fn open(settings: &Settings) -> Result<DataDirs, DataDirError> {
-    let disk = RealDisk::shared();
+    let open_files = OpenFiles::new(settings.log_files_max);
+    let disk = open_files.counted(RealDisk::shared());
     let mut candidates = candidates(settings);
     refuse_duplicates(&candidates)?;
     for candidate in &mut candidates {
@@ -122,6 +126,7 @@ pub(crate) fn open(settings: &Settings) -> Result<DataDirs, DataDirError> {
         },
         dirs: dirs.map(Arc::new).collect(),
         locks,
+        open_files,
     })
 }
 

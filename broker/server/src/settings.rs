@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use ottla_config::resolve::{BrokerConfig, Settings as Values};
 use ottla_protocol::types::BrokerId;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
 
 use crate::exec::keeper::Pace;
 use crate::memory_limit;
@@ -18,6 +20,9 @@ use crate::net::Limits;
 /// Largest memory for requests that is taken without being asked for.
 const DEFAULT_REQUEST_MEMORY_MAX: u64 = 512 * 1024 * 1024;
 const DEFAULT_CONNECTIONS_MAX: usize = 10_000;
+/// Listeners, locks, the runtime, and what sixteen threads that flush open at a time.
+const DESCRIPTORS_OF_OTHERS_MIN: usize = 48;
+const LOG_FILES_MIN: usize = 16;
 
 /// `NAME://HOST:PORT`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) request_memory_bytes: usize,
     pub(crate) connections_max_idle: Duration,
     pub(crate) connection_limits: Limits,
+    pub(crate) log_files_max: usize,
     pub(crate) fetch_bytes_max: usize,
     pub(crate) fetch_sessions_max: usize,
     pub(crate) describe_partitions_max: usize,
@@ -69,6 +75,7 @@ impl Settings {
         let values = config.settings();
         refuse_what_is_not_built(values)?;
         let log_dirs = log_dirs(values)?;
+        let connection_limits = connection_limits(values)?;
         Ok(Self {
             node_id: BrokerId(i32_of(values, "node.id")),
             rack: values.opt_text("broker.rack").map(str::to_owned),
@@ -81,7 +88,8 @@ impl Settings {
             connections_max_idle: values
                 .duration("connections.max.idle.ms")
                 .unwrap_or(Duration::MAX / 4),
-            connection_limits: connection_limits(values)?,
+            log_files_max: log_files_max(descriptors_max(), connection_limits.connections_max),
+            connection_limits,
             fetch_bytes_max: positive(values, "fetch.max.bytes"),
             fetch_sessions_max: values
                 .size("max.incremental.fetch.session.cache.slots")
@@ -278,7 +286,7 @@ fn connection_limits(values: &Values) -> Result<Limits, SettingsError> {
         per_ip_overrides.insert(ip, max);
     }
     let connections_max =
-        connections_max.unwrap_or_else(|| default_connections_max(open_files_max()));
+        connections_max.unwrap_or_else(|| default_connections_max(descriptors_max()));
     Ok(Limits {
         connections_max,
         per_ip_max,
@@ -286,16 +294,37 @@ fn connection_limits(values: &Values) -> Result<Limits, SettingsError> {
     })
 }
 
-/// Four fifths of the descriptors: the logs need some too.
-fn default_connections_max(open_files_max: Option<u64>) -> usize {
-    let files = open_files_max
-        .and_then(|max| usize::try_from(max).ok())
-        .unwrap_or(usize::MAX);
-    DEFAULT_CONNECTIONS_MAX.min(files / 5 * 4)
+/// Half of the descriptors: the logs need some too.
+fn default_connections_max(descriptors_max: usize) -> usize {
+    DEFAULT_CONNECTIONS_MAX.min(descriptors_max / 2)
 }
 
-fn open_files_max() -> Option<u64> {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+/// What connections and everything else leave of the descriptors. An eighth is for everything else, which includes the
+/// files that operations open for a moment.
+fn log_files_max(descriptors_max: usize, connections_max: usize) -> usize {
+    let connections = connections_max.min(descriptors_max / 2);
+    let others = (descriptors_max / 8).max(DESCRIPTORS_OF_OTHERS_MIN);
+    let files = descriptors_max.saturating_sub(connections.saturating_add(others));
+    files.max(LOG_FILES_MIN)
+}
+
+/// How many descriptors the process may have.
+fn descriptors_max() -> usize {
+    let max = getrlimit(Resource::Nofile).current;
+    max.and_then(|max| usize::try_from(max).ok())
+        .unwrap_or(usize::MAX)
+}
+
+/// Takes all the descriptors that the process may have without asking anybody, as Java's runtime does.
+pub(crate) fn raise_descriptors_max() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!("the limit of open files stays where it is: {error}");
+    }
 }
 
 #[cfg(test)]
@@ -324,6 +353,21 @@ mod tests {
         assert!(settings.advertised.is_empty());
         assert!(settings.connection_limits.connections_max <= DEFAULT_CONNECTIONS_MAX);
         assert!(settings.request_memory_bytes as u64 <= DEFAULT_REQUEST_MEMORY_MAX);
+    }
+
+    #[test]
+    fn descriptors_are_shared_between_connections_and_logs() {
+        for (descriptors, connections, files) in [
+            (256, 128, 80),
+            (1024, 512, 384),
+            (4096, 2048, 1536),
+            (1 << 20, 10_000, (1 << 20) / 8 * 7 - 10_000),
+        ] {
+            let max = default_connections_max(descriptors);
+            assert_eq!(max, connections);
+            assert_eq!(log_files_max(descriptors, max), files);
+        }
+        assert_eq!(log_files_max(4096, 1_000_000), 1536);
     }
 
     #[test]

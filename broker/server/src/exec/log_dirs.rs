@@ -14,7 +14,7 @@ use ottla_log::{clean_shutdown, partition_metadata};
 use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 use tokio::sync::{Notify, mpsc};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::checkpoints::{Checkpointed, Checkpoints};
 use super::recovery::Tally;
@@ -296,10 +296,13 @@ impl LogDirs {
         self.online().filter(|dir| dir.reserve.is_full(now)).count() > 0
     }
 
-    /// A disk that is full recovers without a restart; any other trouble ends the directory.
+    /// A disk that is full recovers without a restart, and so does a lack of descriptors; any other trouble ends the
+    /// directory.
     pub(crate) fn disk_trouble(&self, dir: &LogDir, error: &DiskError) {
         if error.is_full() {
             dir.reserve.ran_full(error);
+        } else if error.is_shortage() {
+            warn!(dir = %dir.path.display(), "{error}");
         } else {
             self.fail(dir, error);
         }

@@ -13,6 +13,7 @@ pub(crate) mod leftovers;
 pub(crate) mod log_dirs;
 pub(crate) mod metadata_log;
 mod metadata_snapshot;
+pub(crate) mod open_files;
 pub(crate) mod partition;
 pub(crate) mod producer_ids;
 pub(crate) mod producers;
@@ -39,6 +40,7 @@ use cleaner::Cleaner;
 use flusher::Flusher;
 use keeper::Keeper;
 use log_dirs::LogDirs;
+use open_files::OpenFiles;
 use recovery::Recovery;
 use topic::Topics;
 
@@ -49,6 +51,7 @@ pub(crate) struct Storage {
     pub(crate) flusher: Flusher,
     pub(crate) keeper: Keeper,
     pub(crate) cleaner: Cleaner,
+    pub(crate) open_files: OpenFiles,
     /// Directories that partitions were put into and the controller does not know yet.
     untold_directories: Mutex<Vec<DirectoryAssignment>>,
     pub(crate) recovery: Recovery,
@@ -62,9 +65,17 @@ impl Storage {
             flusher: Flusher::default(),
             keeper: Keeper::default(),
             cleaner: Cleaner::default(),
+            open_files: OpenFiles::default(),
             untold_directories: Mutex::default(),
             recovery: Recovery::default(),
         }
+    }
+
+    /// With a bound on open files; the directories' disks are counted by it.
+    #[must_use]
+    pub(crate) fn with_open_files(mut self, open_files: OpenFiles) -> Self {
+        self.open_files = open_files;
+        self
     }
 
     pub(crate) fn tell_directory(

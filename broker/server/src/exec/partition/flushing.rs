@@ -13,6 +13,7 @@ use super::replica::{Flush, Replica};
 use super::{Acks, Partition, State};
 use crate::exec::checkpoints::Checkpointed;
 use crate::exec::keeper::ROUND;
+use crate::exec::open_files::LetGo;
 use crate::exec::topic::Durability;
 use crate::exec::waits::AckWait;
 
@@ -109,6 +110,34 @@ impl Partition {
         }
     }
 
+    /// Closes the log's files, which are opened again when they are needed; what is not flushed is, first.
+    pub(crate) fn let_go_of_files(&self) -> LetGo {
+        if self.files.was_touched() {
+            return LetGo::InUse;
+        }
+        for _ in 0..2 {
+            let Some(mut state) = self.state.try_lock() else {
+                return LetGo::InUse;
+            };
+            let State::Open(replica) = &mut *state else {
+                self.files.left();
+                return LetGo::Done;
+            };
+            if replica.flush != Flush::Idle {
+                return LetGo::InUse;
+            }
+            if replica.log.flushed_end() == replica.log.end() {
+                replica.log.close_files();
+                self.files.left();
+                return LetGo::Done;
+            }
+            replica.flush = Flush::Running;
+            drop(state);
+            self.flush();
+        }
+        LetGo::InUse
+    }
+
     pub(super) fn start_flush(&self) -> Option<(Option<FlushTicket>, u64)> {
         let mut state = self.state.lock();
         let State::Open(replica) = &mut *state else {
@@ -165,7 +194,10 @@ impl Partition {
             }
             Err(error) => {
                 // Even where the disk was only full: the kernel has dropped what it could not write.
-                self.storage.dirs.fail(&self.dir(), &error);
+                match error.is_shortage() {
+                    true => self.storage.dirs.disk_trouble(&self.dir(), &error),
+                    false => self.storage.dirs.fail(&self.dir(), &error),
+                }
                 self.flush_failed(replica);
                 false
             }

@@ -142,8 +142,13 @@ impl Partition {
     }
 
     pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
-        if self.dir().is_offline() {
+        if self.dir.load().is_offline() {
             return Err(ErrorCode::KafkaStorageError);
+        }
+        self.storage.open_files.make_room(&self.storage.topics);
+        if self.files.touch() {
+            let files = &self.storage.open_files;
+            files.list(&self.storage.topics, self.topic.id, self.index);
         }
         let mut guard = self.state.lock();
         if let State::Closed(fetches) = &mut *guard {

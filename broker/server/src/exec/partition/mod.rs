@@ -10,6 +10,7 @@ mod cleaning;
 mod flushing;
 mod life;
 mod replica;
+mod residence;
 mod retention;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use super::waits::{AckWait, FetchWait};
 use cleaning::CleaningGate;
 pub(crate) use cleaning::{Cleaned, CleaningMeans};
 use replica::Replica;
+use residence::Residence;
 use retention::NextLook;
 
 pub(crate) struct Partition {
@@ -44,6 +46,7 @@ pub(crate) struct Partition {
     dir: ArcSwap<LogDir>,
     leader_epoch: AtomicI32,
     storage: Arc<Storage>,
+    files: Residence,
     /// While it is closed: when retention and the cleaner have to look at it again.
     next_look: NextLook,
     next_cleaning: NextLook,
@@ -172,6 +175,7 @@ impl Partition {
             dir: ArcSwap::new(dir),
             leader_epoch: AtomicI32::new(epoch.0),
             storage,
+            files: Residence::default(),
             next_look: NextLook::at_once(),
             next_cleaning: NextLook::at_once(),
             cleaning: CleaningGate::default(),
