@@ -195,6 +195,7 @@ impl Log {
     /// Flushes, writes indexes, gives back reserved blocks. Afterwards a clean-shutdown mark is true of this log, with
     /// the returned offset as its recovery point.
     pub fn close(mut self) -> Result<Offset, DiskError> {
+        self.trim_left_overs()?;
         self.settle_active()?;
         self.sync_active_index()?;
         self.flush_now()?;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::api::{Appended, Offsets, Timestamps};
 use crate::config::LogConfig;
-use crate::disk::{Context, DiskError, OpenMode, SharedDisk, write_full};
+use crate::disk::{Context, DiskError, OpenMode, SharedDisk, remove_if_there, write_full};
 use crate::epochs::LeaderEpochs;
 use crate::errors::AppendError;
 use crate::flush::FlushState;
@@ -65,6 +65,8 @@ pub(crate) struct Active {
     pub(crate) first_timestamp: Known<Millis>,
     /// A failed append left bytes behind the end that could not be cut yet.
     pub(crate) needs_trim: bool,
+    /// A roll to here failed half way: its files would hide what is appended next.
+    pub(crate) failed_roll: Option<Offset>,
     /// The index files are not, or not durably, what they will have to be once the segment is sealed.
     pub(crate) index_dirty: bool,
 }
@@ -78,6 +80,7 @@ impl Active {
             roll_jitter: Millis(0),
             first_timestamp: Known::Known(None),
             needs_trim: false,
+            failed_roll: None,
             index_dirty: false,
         }
     }
@@ -272,8 +275,13 @@ impl Log {
         }
     }
 
-    /// Cuts what a failed append left behind the end, so that a later crash can't take it for batches.
-    fn trim_left_overs(&mut self) -> Result<(), DiskError> {
+    /// Takes away what a failed append left behind the end, and a failed roll in the folder, so that nothing can take it
+    /// for a part of the log.
+    pub(crate) fn trim_left_overs(&mut self) -> Result<(), DiskError> {
+        if let Some(base) = self.active.failed_roll {
+            remove_files(&self.disk, &self.dir, base)?;
+            self.active.failed_roll = None;
+        }
         if !self.active.needs_trim {
             return Ok(());
         }
@@ -343,6 +351,7 @@ impl Log {
             // No flush will come by this segment again, and recovery will not look it over.
             self.sync_active_index()?;
         }
+        self.active.failed_roll = Some(base);
         create_files(&self.disk, &self.dir, base)?;
         let sealed = self.active_segment_mut();
         sealed.offsets = SparseIndex::sealed();
@@ -508,4 +517,12 @@ pub(crate) fn create_files(disk: &SharedDisk, dir: &Path, base: Offset) -> Resul
         }
     }
     Ok(())
+}
+
+/// Takes back what `create_files` made.
+fn remove_files(disk: &SharedDisk, dir: &Path, base: Offset) -> Result<(), DiskError> {
+    for suffix in [names::LOG, names::OFFSET_INDEX, names::TIME_INDEX] {
+        remove_if_there(disk.as_ref(), &names::segment_file(dir, base, suffix))?;
+    }
+    disk.sync_dir(dir).during("sync directory", dir)
 }

@@ -20,7 +20,7 @@ use crate::errors::{Corruption, Fault, OpenError};
 use crate::flush::FlushState;
 use crate::folder::Folder;
 use crate::hints::Hints;
-use crate::index::Place;
+use crate::index::{Place, SparseIndex};
 use crate::log::{Active, Log, create_files};
 use crate::rescan::{Rescan, Scanned, Trust};
 use crate::scan::tail_at;
@@ -114,6 +114,16 @@ impl Log {
         report: &mut RecoveryReport,
     ) -> Result<bool, DiskError> {
         let i = self.segments.len() - 1;
+        if i > 0 && self.segments[i].size == 0 {
+            // Begun where the one before it ends, unless it is of a roll that failed.
+            let base = self.segments[i].base;
+            let before = self.rescan(i - 1, Offset(i64::MAX), Trust::Clean)?;
+            self.segments[i - 1].offsets = SparseIndex::sealed();
+            self.segments[i - 1].times = SparseIndex::sealed();
+            if before.fault.is_some() || before.next > base {
+                return Ok(false);
+            }
+        }
         let scanned = self.rescan(i, Offset(i64::MAX), Trust::Clean)?;
         if scanned.fault.is_some() {
             return Ok(false);

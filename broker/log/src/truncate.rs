@@ -49,7 +49,7 @@ impl Log {
     }
 
     /// Drops every batch that reaches `offset` or lies behind it, durably. If `offset` is in the middle of a batch, the
-    /// log ends before that batch.
+    /// log ends before that batch. After an error the log is half cut: it has to be dropped and opened again.
     pub fn truncate_to(
         &mut self,
         offset: Offset,
@@ -81,7 +81,7 @@ impl Log {
         Ok(removed)
     }
 
-    /// Drops everything and goes on at another offset.
+    /// Drops everything and goes on at another offset. After an error the log has to be dropped and opened again.
     pub fn restart_at(
         &mut self,
         offset: Offset,

@@ -1,13 +1,15 @@
-//! A disk that fails when it is told to: the N-th call of a kind returns an error, or writes only a part.
+//! A disk that fails when it is told to: the N-th call of a kind, or of any, returns an error, or does only a part.
 
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 
 use ottla_protocol::types::Millis;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use super::Random;
 use crate::disk::{DirEntry, Disk, DiskFile, FileInfo, OpenMode, SharedDisk, SharedFile, Space};
 
 /// Calls that can be made to fail.
@@ -20,6 +22,19 @@ pub enum Call {
     SyncData,
     SyncDir,
     Rename,
+    Remove,
+    MakeDir,
+    /// Listing a directory and looking at a path.
+    Look,
+    Reserve,
+    /// Each of them.
+    Any,
+}
+
+impl Call {
+    fn is(self, made: Self) -> bool {
+        self == made || self == Self::Any
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +60,9 @@ struct Fault {
 #[derive(Debug, Default)]
 struct Plan {
     faults: Mutex<Vec<Fault>>,
+    calls: AtomicU64,
+    /// Reads and writes are short or interrupted at random.
+    choppy: Mutex<Option<Random>>,
     is_cut_off: RwLock<bool>,
     /// How many more changes are made before the disk is cut off.
     changes_left: Mutex<Option<u64>>,
@@ -160,15 +178,28 @@ impl FaultyDisk {
         barrier
     }
 
+    /// From now on reads and writes do a part only, or are interrupted by a signal before they did anything.
+    pub fn be_choppy(&self, random: Random) {
+        *self.faults.choppy.lock() = Some(random);
+    }
+
+    /// How many calls were made so far, of any kind.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.faults.calls.load(Ordering::Relaxed)
+    }
+
     pub fn heal(&self) {
         self.faults.lock().clear();
+        *self.faults.choppy.lock() = None;
     }
 }
 
 /// What the next call of a kind is to do. None: its work.
 fn next(faults: &Faults, call: Call) -> Option<Outcome> {
+    faults.calls.fetch_add(1, Ordering::Relaxed);
     let mut faults = faults.lock();
-    let i = faults.iter().position(|f| f.call == call)?;
+    let i = faults.iter().position(|f| f.call.is(call))?;
     if faults[i].after > 0 {
         faults[i].after -= 1;
         return None;
@@ -178,6 +209,18 @@ fn next(faults: &Faults, call: Call) -> Option<Outcome> {
         faults.remove(i);
     }
     Some(outcome)
+}
+
+/// How much of a read or write of so many bytes is done.
+fn chopped(faults: &Faults, len: usize) -> io::Result<usize> {
+    let mut choppy = faults.choppy.lock();
+    let Some(random) = choppy.as_mut().filter(|_| len > 1) else {
+        return Ok(len);
+    };
+    if random.one_in(3) {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    Ok(1 + random.below(len as u64) as usize)
 }
 
 fn check(faults: &Faults, call: Call) -> io::Result<()> {
@@ -213,26 +256,31 @@ impl Disk for FaultyDisk {
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let _plugged = self.faults.changing()?;
+        check(&self.faults, Call::Remove)?;
         self.inner.remove_file(path)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         let _plugged = self.faults.changing()?;
+        check(&self.faults, Call::Remove)?;
         self.inner.remove_dir_all(path)
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let _plugged = self.faults.changing()?;
+        check(&self.faults, Call::MakeDir)?;
         self.inner.create_dir_all(path)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let _plugged = self.faults.plugged()?;
+        check(&self.faults, Call::Look)?;
         self.inner.list(dir)
     }
 
     fn info(&self, path: &Path) -> io::Result<FileInfo> {
         let _plugged = self.faults.plugged()?;
+        check(&self.faults, Call::Look)?;
         self.inner.info(path)
     }
 
@@ -252,13 +300,17 @@ impl DiskFile for FaultyFile {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         let _plugged = self.faults.plugged()?;
         check(&self.faults, Call::Read)?;
-        self.inner.read_at(buf, position)
+        let len = chopped(&self.faults, buf.len())?;
+        self.inner.read_at(&mut buf[..len], position)
     }
 
     fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
         let _plugged = self.faults.changing()?;
         match next(&self.faults, Call::Write) {
-            None => self.inner.write_at(buf, position),
+            None => {
+                let len = chopped(&self.faults, buf.len())?;
+                self.inner.write_at(&buf[..len], position)
+            }
             Some(Outcome::Held(barrier)) => {
                 barrier.wait();
                 self.inner.write_at(buf, position)
@@ -274,6 +326,7 @@ impl DiskFile for FaultyFile {
 
     fn len(&self) -> io::Result<u64> {
         let _plugged = self.faults.plugged()?;
+        check(&self.faults, Call::Look)?;
         self.inner.len()
     }
 
@@ -296,6 +349,7 @@ impl DiskFile for FaultyFile {
 
     fn reserve(&self, from: u64, len: u64) -> io::Result<()> {
         let _plugged = self.faults.changing()?;
+        check(&self.faults, Call::Reserve)?;
         self.inner.reserve(from, len)
     }
 
