@@ -1,4 +1,4 @@
-//! Kafka's Java clients against our broker: the program in `tests/interop/java`, run from its source.
+//! Kafka's Java clients against our broker: the programs in `tests/interop/java`, run from their source.
 
 use std::process::Command;
 
@@ -10,14 +10,18 @@ use crate::shell::{root, run};
 
 pub(super) fn run_all() -> Result<()> {
     let broker = Broker::ours()?;
+    run(program("Clients.java")?.arg(&broker.address))?;
+    broker.stop().map(drop)
+}
+
+/// A program of the folder with Kafka's jars on its class path.
+pub(super) fn program(name: &str) -> Result<Command> {
     let mut java = Command::new("java");
     java.arg("-cp").arg(peer::jars()?.join("*"));
     java.arg(format!(
         "-Dlog4j2.configurationFile={}",
         peer::log_configuration().display()
     ));
-    java.arg(root().join("tests/interop/java/Clients.java"))
-        .arg(&broker.address);
-    run(&mut java)?;
-    broker.stop().map(drop)
+    java.arg(root().join("tests/interop/java").join(name));
+    Ok(java)
 }

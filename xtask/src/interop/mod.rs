@@ -4,6 +4,7 @@
 //! Always: what is missing is installed by script, from the ordinary package registries, into $HOME/.cache; where that
 //! fails, the parts that need it are skipped with a line that cannot be overlooked, or fail, as the caller says.
 
+mod compaction;
 mod conformance;
 mod disk;
 mod java;
@@ -64,6 +65,11 @@ const PARTS: &[Part] = &[
         name: "dump-log of Kafka's tools and ours on the files of both brokers",
         needs: &[Need::Kafka],
         run: disk::run_all,
+    },
+    Part {
+        name: "compaction: what Kafka's cleaner and ours leave of the same log",
+        needs: &[Need::Kafka, Need::Jdk],
+        run: compaction::run_all,
     },
     Part {
         name: "Kafka's Java clients against our broker",

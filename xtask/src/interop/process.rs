@@ -15,6 +15,9 @@ use tempfile::TempDir;
 use super::{ottla, peer};
 use crate::shell::root;
 
+/// How a Java process ends that SIGTERM has ended in good order.
+const JVM_TERMINATED: i32 = 143;
+
 pub(super) struct Broker {
     pub(super) address: String,
     directory: TempDir,
@@ -33,6 +36,12 @@ impl Broker {
             .arg("--ready-file")
             .arg(&ready);
         command.arg("--override").args(profile()?);
+        Self::when_ready(command, directory)
+    }
+
+    /// Our broker, once it has written its ready file.
+    fn when_ready(mut command: Command, directory: TempDir) -> Result<Broker> {
+        let ready = directory.path().join("ready");
         let mut child = start(&mut command, directory.path())?;
         let address = wait(
             &mut child,
@@ -54,12 +63,21 @@ impl Broker {
 
     /// Apache Kafka, one combined node.
     pub(super) fn kafka() -> Result<Broker> {
-        let directory = tempfile::tempdir()?;
-        let [port, controller] = free_ports()?;
+        Self::kafka_on(tempfile::tempdir()?, free_ports()?, &[])
+    }
+
+    /// Apache Kafka on what another broker has left in a directory, with more settings than the usual ones.
+    pub(super) fn kafka_on(
+        directory: TempDir,
+        ports: [u16; 2],
+        settings: &[&str],
+    ) -> Result<Broker> {
+        let [port, controller] = ports;
         let mut command = peer::command("server-start");
         command
             .arg(port.to_string())
-            .arg(directory.path().join("data"));
+            .arg(directory.path().join("data"))
+            .args(settings);
         command.env("CONTROLLER_PORT", controller.to_string());
         command.env("KAFKA_HEAP_OPTS", "-Xms256m -Xmx512m");
         let mut child = start(&mut command, directory.path())?;
@@ -82,6 +100,19 @@ impl Broker {
         })
     }
 
+    /// Our broker on what Apache Kafka has left in a directory, with Kafka's own configuration file.
+    pub(super) fn ours_on(directory: TempDir) -> Result<Broker> {
+        let ready = directory.path().join("ready");
+        let mut command = Command::new(ottla());
+        command
+            .arg("server")
+            .arg(directory.path().join("data/server.properties"))
+            .arg("--ready-file")
+            .arg(&ready);
+        let _ = fs::remove_file(&ready);
+        Self::when_ready(command, directory)
+    }
+
     pub(super) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -90,17 +121,16 @@ impl Broker {
     pub(super) fn stop(mut self) -> Result<TempDir> {
         let pid = self.child.id().to_string();
         Command::new("kill").arg(&pid).status()?;
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             match self.child.try_wait()? {
-                // Java tells with its status that a signal ended it, however orderly.
-                Some(status) if status.success() || status.code() == Some(143) => break,
+                Some(status) if status.success() || status.code() == Some(JVM_TERMINATED) => break,
                 Some(status) => bail!(
                     "the broker ended with {status}:\n{}",
                     log_tail(self.directory.path())
                 ),
                 None if Instant::now() > deadline => {
-                    bail!("the broker did not end within 20 s of SIGTERM")
+                    bail!("the broker did not end within 60 s of SIGTERM")
                 }
                 None => thread::sleep(Duration::from_millis(20)),
             }
@@ -171,7 +201,7 @@ fn log_tail(directory: &Path) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-fn free_ports() -> Result<[u16; 2]> {
+pub(super) fn free_ports() -> Result<[u16; 2]> {
     let sockets = [
         TcpListener::bind("127.0.0.1:0")?,
         TcpListener::bind("127.0.0.1:0")?,
