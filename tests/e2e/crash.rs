@@ -1,5 +1,6 @@
-//! S-01, S-02, S-19: the broker is killed in the middle of acknowledged produce, again and again. What it acknowledged
-//! is there afterwards, at the offset that the acknowledgement named; what idempotent producers sent again is there once.
+//! S-01, S-02, S-19: the broker is killed in the middle of acknowledged produce, again and again, sometimes while it is
+//! still starting. What it acknowledged is there afterwards, at the offset that the acknowledgement named; what idempotent
+//! producers sent again is there once. The moments are random: `OTTLA_SEED` repeats the choices, `OTTLA_KILLS` makes more.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -14,6 +15,7 @@ use ottla_protocol::records::{BatchBuilder, batches_of};
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 use ottla_protocol::wire::Records;
 
+use crate::random::{Random, number};
 use crate::requests::{FETCH, PRODUCE, create_topic, fetch, produce};
 use crate::server::Server;
 use crate::wait::until;
@@ -21,8 +23,11 @@ use crate::wire::Wire;
 
 const TOPIC: &str = "crash";
 const PARTITIONS: i32 = 4;
-const KILLS: usize = 10;
-const BATCHES_BETWEEN_KILLS: usize = 300;
+const KILLS: u64 = 10;
+const BATCHES_BETWEEN_KILLS_MAX: u64 = 600;
+/// Within a batch's way through the broker, and within a start.
+const MOMENT_MAX_US: u64 = 5000;
+const KILLED_IN_START_ONE_IN: u64 = 3;
 const RECORDS_PER_BATCH: i32 = 3;
 const IN_FLIGHT_MAX: usize = 5;
 
@@ -47,28 +52,38 @@ fn killed_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doub
             let shared = Arc::clone(&shared);
             // acks=1 and acks=all both promise to survive the death of the process.
             let acks = if partition % 2 == 0 { -1 } else { 1 };
-            thread::spawn(move || Producer::new(&shared, partition, acks).run(&shared))
+            // Its id comes before the first kill may.
+            let producer = Producer::new(&shared, partition, acks);
+            thread::spawn(move || producer.run(&shared))
         })
         .collect();
 
-    let wait_for = |batches: usize| {
+    let wait_for = |batches: u64| {
+        let goal = shared.acknowledged.load(SeqCst) + usize::try_from(batches).unwrap();
         until("more acknowledged batches", || {
             assert!(
                 !producers.iter().any(JoinHandle::is_finished),
                 "a producer gave up"
             );
-            shared.acknowledged.load(SeqCst) >= batches
+            shared.acknowledged.load(SeqCst) >= goal
         });
     };
-    for kill in 1..=KILLS {
-        wait_for(kill * BATCHES_BETWEEN_KILLS);
+    let mut random = Random::from_environment();
+    for _ in 0..number("OTTLA_KILLS").unwrap_or(KILLS) {
+        wait_for(1 + random.below(BATCHES_BETWEEN_KILLS_MAX));
+        random.pause_up_to_us(MOMENT_MAX_US);
         server.kill();
+        if random.below(KILLED_IN_START_ONE_IN) == 0 {
+            server.begin();
+            random.pause_up_to_us(MOMENT_MAX_US);
+            server.kill();
+        }
         server.restart();
         server
             .address()
             .clone_into(&mut shared.address.lock().unwrap());
     }
-    wait_for((KILLS + 1) * BATCHES_BETWEEN_KILLS);
+    wait_for(BATCHES_BETWEEN_KILLS_MAX);
     shared.done.store(true, SeqCst);
 
     for (partition, producer) in (0..).zip(producers) {

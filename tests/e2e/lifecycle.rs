@@ -63,6 +63,7 @@ fn an_ephemeral_broker_leaves_nothing_behind() {
     assert_eq!(names(temporary.path()), [""; 0]);
 }
 
+/// S-32
 #[test]
 fn a_directory_in_use_is_refused_and_its_broker_goes_on() {
     let server = Server::start();

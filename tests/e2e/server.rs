@@ -60,8 +60,23 @@ impl Server {
 
     /// Starts the broker (again) on the same data, on a new port. The process before must have ended.
     pub(crate) fn restart(&mut self) {
+        self.begin();
+        let ready = self.ready_file();
+        self.address = wait::some("the broker to be ready", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the broker ended with {status}:\n{}", self.log());
+            }
+            let text = fs::read_to_string(&ready).ok()?;
+            text.split_whitespace()
+                .find(|word| word.contains(':'))
+                .map(str::to_owned)
+        });
+    }
+
+    /// As `restart`, without waiting for the broker to be ready.
+    pub(crate) fn begin(&mut self) {
         self.child.wait().unwrap();
-        let ready = self.directory.path().join("ready");
+        let ready = self.ready_file();
         let _ = fs::remove_file(&ready);
         let log = File::options()
             .create(true)
@@ -88,15 +103,6 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log);
         self.child = command.spawn().unwrap();
-        self.address = wait::some("the broker to be ready", || {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the broker ended with {status}:\n{}", self.log());
-            }
-            let text = fs::read_to_string(&ready).ok()?;
-            text.split_whitespace()
-                .find(|word| word.contains(':'))
-                .map(str::to_owned)
-        });
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -114,6 +120,10 @@ impl Server {
     /// What the broker said on stderr so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn ready_file(&self) -> PathBuf {
+        self.directory.path().join("ready")
     }
 
     fn log_file(&self) -> PathBuf {

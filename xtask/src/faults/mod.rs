@@ -285,6 +285,12 @@ pub(crate) fn run_all(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// What docs/reliability.md must know of.
+pub(crate) fn ids_and_names() -> Vec<(&'static str, &'static str)> {
+    let pair = |scenario: &Scenario| (scenario.id, scenario.name);
+    SCENARIOS.iter().map(pair).collect()
+}
+
 /// The broker as users get it, and the producer that writes down its acknowledgements.
 fn build() -> Result<()> {
     if std::env::var_os(crate::interop::BINARY).is_none() {

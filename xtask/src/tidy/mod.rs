@@ -3,6 +3,7 @@
 //! Owns: the list of checks. Each returns the places where it does not hold, as `file:line: what`.
 //! Not here: formatting and lints (`cargo fmt`, `cargo clippy`), behaviour (the tests).
 
+mod catalogue;
 mod keys;
 mod layout;
 mod manifests;
@@ -23,6 +24,7 @@ const CHECKS: &[(&str, Check)] = &[
     ),
     ("generated files are fresh", fresh),
     ("configuration keys without effect are named", keys::check),
+    ("the catalogue of faults names its tests", catalogue::check),
     ("no words that belong elsewhere", words::check),
     (
         "files are listed, headed and of readable length",

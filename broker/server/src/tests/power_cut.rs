@@ -1,4 +1,5 @@
-//! Metadata and offsets on disks that fail or forget: what was acknowledged is there, what failed was not acknowledged.
+//! S-03, S-06, S-26: metadata and offsets on disks that fail or forget: what was acknowledged is there, what failed was not
+//! acknowledged.
 
 use std::path::Path;
 use std::sync::Arc;
