@@ -10,6 +10,7 @@ mod broker;
 mod clock;
 mod data_dirs;
 mod exec;
+pub mod fuzz;
 mod log_limits;
 mod memory_limit;
 mod net;

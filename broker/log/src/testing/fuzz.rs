@@ -12,8 +12,8 @@ use crate::config::LogConfig;
 use crate::disk::{Disk, OpenMode, SharedDisk, write_full};
 use crate::errors::ReadError;
 use crate::{
-    LeaderEpochs, Log, checkpoint, clean_shutdown, meta_properties, names, partition_metadata,
-    producer_snapshot, txn_index,
+    LeaderEpochs, Log, checkpoint, clean_shutdown, damage, meta_properties, names,
+    partition_metadata, producer_snapshot, txn_index,
 };
 
 /// Every small file that is parsed as a whole.
@@ -24,6 +24,12 @@ pub fn small_files(data: &[u8]) {
     let _ = partition_metadata::parse(data);
     if let Ok(epochs) = LeaderEpochs::parse(data) {
         assert_eq!(LeaderEpochs::parse(epochs.render().as_bytes()), Ok(epochs));
+    }
+    if let Ok(damaged) = damage::parse(data) {
+        assert_eq!(
+            damage::parse(damage::render(&damaged).as_bytes()),
+            Ok(damaged)
+        );
     }
     if let Ok(entries) = producer_snapshot::parse(data) {
         assert_eq!(producer_snapshot::render(&entries), data);
@@ -58,6 +64,9 @@ pub fn partition_folder(data: &[u8]) {
     put("00000000000000000000.index", index);
     put("00000000000000000000.timeindex", times);
     put(names::LEADER_EPOCHS, index);
+    put(names::DAMAGE, times);
+    put("00000000000000000000.txnindex", times);
+    put("00000000000000000007.snapshot", index);
     let input = OpenInput {
         recovery_point: Offset(i64::from(point)),
         log_start: Offset::ZERO,
@@ -65,10 +74,17 @@ pub fn partition_folder(data: &[u8]) {
     };
     let config = Arc::new(LogConfig::default());
     let shared: SharedDisk = disk;
+    let log_disk = shared.clone();
     let (log, _) =
         Log::open(shared, dir, config, input, Millis(0)).expect("damage is no error of the disk");
     read_through(&log);
     let _ = log.max_timestamp();
+    let _ = log.aborted_txns(Offset::ZERO, log.end());
+    for at in log.producer_snapshots() {
+        let _ = producer_snapshot::read(log_disk.as_ref(), dir, *at);
+    }
+    log.scan_batches(Offset::ZERO, &mut |_| ())
+        .expect("memory can be read");
     let _ = log.offset_for_timestamp(Millis(1), Offset::ZERO);
 }
 

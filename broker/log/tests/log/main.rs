@@ -16,6 +16,7 @@ mod many;
 mod reading;
 mod replace;
 mod retention;
+mod rot;
 mod support;
 mod times;
 mod transactions;

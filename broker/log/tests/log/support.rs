@@ -144,7 +144,7 @@ pub(crate) fn bytes_of(slice: &FileSlice) -> Bytes {
 
 /// Offset and value of every record in whole batches of these bytes, up to the first whose checksum is wrong; whether
 /// there was one.
-fn checked_records(bytes: &Bytes) -> (Vec<(i64, Vec<u8>)>, Option<Offset>) {
+pub(crate) fn checked_records(bytes: &Bytes) -> (Vec<(i64, Vec<u8>)>, Option<Offset>) {
     let mut records = Vec::new();
     for batch in batches_of(bytes) {
         let Ok((header, batch)) = batch else {

@@ -103,7 +103,7 @@ pub(crate) fn load_newest(
 
 /// Why a snapshot's content cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum Damage {
+pub(crate) enum Damage {
     #[error(transparent)]
     Replay(#[from] ReplayError),
     #[error("{0}")]
@@ -112,7 +112,7 @@ enum Damage {
     Unfinished,
 }
 
-fn load(bytes: &Bytes, id: SnapshotId) -> Result<MetadataImage, Damage> {
+pub(crate) fn load(bytes: &Bytes, id: SnapshotId) -> Result<MetadataImage, Damage> {
     let mut ends_with_control = false;
     let mut walk = batches(bytes);
     for batch in walk.by_ref() {

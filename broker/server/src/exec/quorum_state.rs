@@ -42,7 +42,7 @@ pub(crate) fn read(
         })
 }
 
-fn parse(bytes: &[u8]) -> Result<QuorumState, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<QuorumState, String> {
     let json: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let number = |key: &str| {
         json.get(key)

@@ -6,6 +6,7 @@ mod configs;
 mod disk_full;
 mod groups;
 mod log_dirs;
+mod metadata_files;
 mod open_files;
 mod power_cut;
 mod produce_fetch;
