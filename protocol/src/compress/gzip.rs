@@ -7,11 +7,15 @@ use flate2::write::GzEncoder;
 
 const MEMBER_START: [u8; 2] = [0x1f, 0x8b];
 
-pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn encoder<W: Write>(level: Option<i32>, out: W) -> GzEncoder<W> {
     let level = level.map_or_else(flate2::Compression::default, |level| {
         flate2::Compression::new(level.unsigned_abs())
     });
-    let mut encoder = GzEncoder::new(out, level);
+    GzEncoder::new(out, level)
+}
+
+pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = encoder(level, out);
     encoder.write_all(input)?;
     encoder.finish()?;
     Ok(())

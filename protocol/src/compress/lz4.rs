@@ -14,11 +14,15 @@ const VERSION_BITS: u8 = 0b1100_0000;
 const VERSION_1: u8 = 0b0100_0000;
 const INDEPENDENT_BLOCKS: u8 = 0b0010_0000;
 
-pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn encoder<W: Write>(out: W) -> FrameEncoder<W> {
     let info = FrameInfo::new()
         .block_size(BlockSize::Max64KB)
         .block_mode(BlockMode::Independent);
-    let mut encoder = FrameEncoder::with_frame_info(info, out);
+    FrameEncoder::with_frame_info(info, out)
+}
+
+pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = encoder(out);
     encoder.write_all(input)?;
     encoder.finish()?;
     Ok(())

@@ -8,6 +8,7 @@
 mod gzip;
 mod lz4;
 mod snappy;
+mod transcode;
 mod zstd;
 
 use std::fmt;
@@ -137,9 +138,7 @@ impl Compression {
         input: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CompressError> {
-        let level = level
-            .zip(self.levels())
-            .map(|(level, levels)| level.clamp(*levels.start(), *levels.end()));
+        let level = self.clamped(level);
         let done = match self {
             Self::None => {
                 out.extend_from_slice(input);
@@ -154,6 +153,13 @@ impl Compression {
             codec: self,
             source,
         })
+    }
+
+    fn clamped(self, level: Option<i32>) -> Option<i32> {
+        let in_range = |(level, levels): (i32, RangeInclusive<i32>)| {
+            level.clamp(*levels.start(), *levels.end())
+        };
+        level.zip(self.levels()).map(in_range)
     }
 
     /// A stream of what `payload` inflates to.

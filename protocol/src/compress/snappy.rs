@@ -3,7 +3,7 @@
 //! The framing: 8 bytes of magic, version and compatible version as int32, then blocks of int32 length and bytes.
 //! A block announces its inflated size; more than the format can reach from its length is refused before allocating.
 
-use std::io;
+use std::io::{self, Write};
 
 use super::damaged;
 
@@ -16,18 +16,61 @@ const BLOCK_BYTES: usize = 32 << 10;
 const EXPANSION_MAX: usize = 22;
 
 pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&VERSION.to_be_bytes());
-    out.extend_from_slice(&VERSION.to_be_bytes());
-    let mut encoder = snap::raw::Encoder::new();
-    let mut packed = vec![0; snap::raw::max_compress_len(BLOCK_BYTES)];
-    for block in input.chunks(BLOCK_BYTES) {
-        let n = encoder.compress(block, &mut packed)?;
-        // A block of 32 KiB never becomes longer than an i32 can say.
-        out.extend_from_slice(&(n as u32).to_be_bytes());
-        out.extend_from_slice(&packed[..n]);
+    let mut encoder = Deflate::new(out)?;
+    encoder.write_all(input)?;
+    encoder.finish()
+}
+
+/// Writes the framing; nothing is missing after `finish` only.
+pub(super) struct Deflate<W> {
+    out: W,
+    encoder: snap::raw::Encoder,
+    block: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl<W: Write> Deflate<W> {
+    pub(super) fn new(mut out: W) -> io::Result<Self> {
+        out.write_all(&MAGIC)?;
+        out.write_all(&VERSION.to_be_bytes())?;
+        out.write_all(&VERSION.to_be_bytes())?;
+        Ok(Self {
+            out,
+            encoder: snap::raw::Encoder::new(),
+            block: Vec::new(),
+            packed: vec![0; snap::raw::max_compress_len(BLOCK_BYTES)],
+        })
     }
-    Ok(())
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.end_block()
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let n = self.encoder.compress(&self.block, &mut self.packed)?;
+        self.block.clear();
+        // A block of 32 KiB never becomes longer than an i32 can say.
+        self.out.write_all(&(n as u32).to_be_bytes())?;
+        self.out.write_all(&self.packed[..n])
+    }
+}
+
+impl<W: Write> Write for Deflate<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = bytes.len().min(BLOCK_BYTES - self.block.len());
+        self.block.extend_from_slice(&bytes[..n]);
+        if self.block.len() == BLOCK_BYTES {
+            self.end_block()?;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(super) struct Inflate<'a> {

@@ -8,10 +8,19 @@ use zstd::stream::write::Encoder;
 /// What the reference takes where no level is configured.
 const LEVEL: i32 = 3;
 
-pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+/// With the size known the frame asks for no larger window than it needs.
+pub(super) fn encoder<W: Write>(
+    level: Option<i32>,
+    input_bytes: u64,
+    out: W,
+) -> io::Result<Encoder<'static, W>> {
     let mut encoder = Encoder::new(out, level.unwrap_or(LEVEL))?;
-    // With the size known the frame asks for no larger window than it needs.
-    encoder.set_pledged_src_size(Some(input.len() as u64))?;
+    encoder.set_pledged_src_size(Some(input_bytes))?;
+    Ok(encoder)
+}
+
+pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let mut encoder = encoder(level, input.len() as u64, out)?;
     encoder.write_all(input)?;
     encoder.finish()?;
     Ok(())

@@ -322,22 +322,60 @@ pub fn empty_batch(of: &BatchHeader) -> [u8; BATCH_OVERHEAD] {
 }
 
 /// The same records under another codec, numbered without gaps from the batch's base offset, as a topic with its own
-/// `compression.type` wants them. The batch has been validated.
+/// `compression.type` wants them. The batch has been validated, and so holds no records out of order where it is
+/// compressed: what it inflates to is passed on as it is, and never held as a whole.
 pub fn recompress(
     batch: &[u8],
     compression: Compression,
     level: Option<i32>,
     limits: InflateLimits,
+    bytes_max: usize,
 ) -> Result<Vec<u8>, RecompressError> {
     let (header, packed) = split(batch)?;
-    let inflated;
-    let payload = match header.compression()? {
-        Compression::None => packed,
+    let made = match header.compression()? {
+        Compression::None => rebuild(header, packed, compression, level)?,
         codec => {
-            inflated = codec.inflate(packed, limits).map_err(RecordError::from)?;
-            &inflated
+            let measured = measure(codec, packed, limits)?;
+            let mut made = vec![0; BATCH_OVERHEAD];
+            let mut inflater = codec.inflater(packed, limits).map_err(RecordError::from)?;
+            let fits = compression
+                .transcode(level, &mut inflater, measured, &mut made, bytes_max)
+                .map_err(RecordError::from)?;
+            if !fits {
+                return Err(RecompressError::TooLarge { bytes_max });
+            }
+            let known = Attributes::default()
+                .with_compression(compression)
+                .with_timestamp_type(header.timestamp_type())
+                .with_transactional(header.is_transactional())
+                .with_control(header.is_control());
+            let header = BatchHeader {
+                attributes: known,
+                ..header
+            };
+            seal(header, made)?
         }
     };
+    if made.len() > bytes_max {
+        return Err(RecompressError::TooLarge { bytes_max });
+    }
+    Ok(made)
+}
+
+/// How much a payload inflates to.
+fn measure(codec: Compression, packed: &[u8], limits: InflateLimits) -> Result<u64, RecordError> {
+    let mut inflater = codec.inflater(packed, limits)?;
+    let mut piece = [0; 4 << 10];
+    while inflater.read(&mut piece)? > 0 {}
+    Ok(inflater.produced())
+}
+
+fn rebuild(
+    header: BatchHeader,
+    payload: &[u8],
+    compression: Compression,
+    level: Option<i32>,
+) -> Result<Vec<u8>, RecompressError> {
     let mut builder = BatchBuilder::new(compression)
         .level(level)
         .base_offset(header.base_offset)
@@ -371,6 +409,12 @@ pub enum RecompressError {
     /// It could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// It has become longer than it may be.
+    #[error("compressed anew the batch is longer than the {bytes_max} bytes that are allowed")]
+    TooLarge {
+        /// The most that was allowed.
+        bytes_max: usize,
+    },
 }
 
 /// Writes the header over the first bytes of `batch`, with the length and CRC that it has.

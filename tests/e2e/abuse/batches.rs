@@ -89,6 +89,39 @@ fn p10_bombs_are_refused_in_bounded_memory_while_others_are_served() {
     assert_well(&server);
 }
 
+/// What inflates to no more than the bound is taken in, but not into memory.
+#[test]
+fn p10_a_bomb_within_the_bound_is_compressed_anew_in_bounded_memory() {
+    let server = Server::start();
+    for (topic, codec) in [("plain", "uncompressed"), ("gzip", "gzip")] {
+        server.tool(&format!(
+            "topics --create --topic {topic} --partitions 1 --config compression.type={codec}"
+        ));
+    }
+    let mut client = Wire::connect(server.address()).unwrap();
+    let before = peak_bytes(&server);
+    let batch = {
+        let mut builder = BatchBuilder::new(Compression::Zstd);
+        let value = vec![0; 200 * MIB as usize];
+        builder
+            .append(Millis(1_700_000_000_000), Some(b"k"), Some(&value), &[])
+            .unwrap();
+        builder.build().unwrap()
+    };
+    assert!(batch.len() < 16 << 10, "{} bytes", batch.len());
+    let mut send_to = |topic| {
+        let response = client
+            .call(&produce(topic, 0, 1, batch.clone()), PRODUCE)
+            .unwrap();
+        ErrorCode::from_code(response.responses[0].partition_responses[0].error_code)
+    };
+    assert_eq!(send_to("plain"), ErrorCode::MessageTooLarge);
+    assert_eq!(send_to("gzip"), ErrorCode::None);
+    let grown = peak_bytes(&server).saturating_sub(before);
+    assert!(grown < 48 * MIB, "{grown} bytes more");
+    assert_well(&server);
+}
+
 #[test]
 fn p11_codec_streams_that_lie_or_end_early_never_get_in() {
     let server = Server::start();

@@ -22,7 +22,7 @@ use ottla_protocol::messages::produce::response::{
 };
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::records::batch::{TimestampType, patch_max_timestamp};
-use ottla_protocol::records::builder::recompress;
+use ottla_protocol::records::builder::{RecompressError, recompress};
 use ottla_protocol::records::{RecordError, Rules, Validated, validate_produce};
 use ottla_protocol::types::{Millis, ProducerId};
 use ottla_protocol::wire::Records;
@@ -249,17 +249,13 @@ fn append(
     let batch = records
         .get_mut(..valid.size_in_bytes)
         .ok_or(ErrorCode::CorruptMessage)?;
-    // Whatever the producer claims, also that the time is that of an append.
-    let header = &valid.header;
-    let is_as_it_says = valid.max_timestamp == header.max_timestamp
-        && header.timestamp_type() == TimestampType::CreateTime;
-    if !settings.log_append_time && !is_as_it_says {
+    let mut made = recompressed(batch, &valid, &settings)?;
+    let batch = made.as_deref_mut().unwrap_or(batch);
+    if !settings.log_append_time {
+        // Whatever the producer claims, also that the time is that of an append.
         patch_max_timestamp(batch, TimestampType::CreateTime, valid.max_timestamp);
     }
-    match recompressed(batch, &valid, &settings)? {
-        Some(mut batch) => Ok(partition.append(&mut batch, how, wait, terms.now)?),
-        None => Ok(partition.append(batch, how, wait, terms.now)?),
-    }
+    Ok(partition.append(batch, how, wait, terms.now)?)
 }
 
 fn rules(settings: &TopicSettings, terms: &Terms) -> Rules {
@@ -292,20 +288,16 @@ fn recompressed(
     if valid.header.compression()? == wanted {
         return Ok(None);
     }
-    let made =
-        recompress(batch, wanted, level, InflateLimits::STRICT).map_err(|error| Failure {
-            code: ErrorCode::InvalidRecord,
-            message: Some(error.to_string()),
-            records: Vec::new(),
-        })?;
-    if made.len() > settings.message_bytes_max {
-        return Err(RecordError::TooLarge {
-            size: made.len(),
-            max: settings.message_bytes_max,
-        }
-        .into());
-    }
-    Ok(Some(made))
+    let bytes_max = settings.message_bytes_max;
+    let made = recompress(batch, wanted, level, InflateLimits::STRICT, bytes_max);
+    made.map(Some).map_err(|error| Failure {
+        code: match error {
+            RecompressError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            RecompressError::Read(_) | RecompressError::Build(_) => ErrorCode::InvalidRecord,
+        },
+        message: Some(error.to_string()),
+        records: Vec::new(),
+    })
 }
 
 fn fill(response: &mut PartitionProduceResponse, result: Result<Placed, Failure>) {

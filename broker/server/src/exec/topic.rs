@@ -106,7 +106,11 @@ fn compression(values: &Values) -> Option<(Compression, Option<i32>)> {
     let level = |key: &str| Some(i32::try_from(values.number(key)).unwrap_or(i32::MAX));
     match values.text("compression.type") {
         "uncompressed" => Some((Compression::None, None)),
-        "gzip" => Some((Compression::Gzip, level("compression.gzip.level"))),
+        // -1 stands for the codec's default.
+        "gzip" => Some((
+            Compression::Gzip,
+            level("compression.gzip.level").filter(|level| *level != -1),
+        )),
         "snappy" => Some((Compression::Snappy, None)),
         "lz4" => Some((Compression::Lz4, level("compression.lz4.level"))),
         "zstd" => Some((Compression::Zstd, level("compression.zstd.level"))),

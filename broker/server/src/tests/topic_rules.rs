@@ -118,6 +118,26 @@ fn a_topic_with_its_own_codec_stores_all_batches_under_it() {
 }
 
 #[test]
+fn a_batch_that_has_grown_too_large_under_the_topics_codec_is_refused() {
+    let server = TestServer::start(&[("ottla.durability", "memory")]);
+    server.add_topic_with("t", 1, &[("compression.type", "uncompressed")]);
+    server.set_config("t", "max.message.bytes", "10000");
+    let mut client = server.connect();
+    let mut packed = |value: &[u8]| {
+        let mut builder = BatchBuilder::new(Compression::Zstd);
+        let now = crate::clock::now();
+        builder.append(now, Some(b"k"), Some(value), &[]).unwrap();
+        let batch = builder.build().unwrap();
+        assert!(batch.len() < 10_000);
+        code(&produce(&mut client, "t", 1, batch.into()))
+    };
+    assert_eq!(packed(&[0; 10_000]), ErrorCode::MessageTooLarge);
+    assert_eq!(packed(&[0; 9_000]), ErrorCode::None);
+    let header = first_header(&mut client, "t");
+    assert_eq!(header.compression().unwrap(), Compression::None);
+}
+
+#[test]
 fn more_in_sync_replicas_than_there_are_stop_acks_all_only() {
     let server = TestServer::start(&[]);
     server.add_topic_with("t", 1, &[("min.insync.replicas", "2")]);
