@@ -5,7 +5,7 @@
 //! the files of text. Where those were hit, a record may stand at another offset; its content is still what was written.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_log::producer_snapshot::{self, ProducerEntry};
@@ -75,13 +75,12 @@ fn folder(config: &LogConfig) -> (Arc<MemoryDisk>, Vec<PathBuf>, Offset) {
 }
 
 /// Changes a few bytes of a file, or its length; true if that hit what no checksum covers.
-fn spoil(memory: &MemoryDisk, path: &PathBuf, random: &mut Random) -> bool {
+fn spoil(memory: &MemoryDisk, path: &Path, random: &mut Random) -> bool {
     let is_log = path.extension().is_some_and(|e| e == names::LOG);
     let mut uncovered = false;
     memory
         .with_bytes(path, |bytes| {
-            let one = bytes.len();
-            let batch = 61 + 8 + numbered_value(0).len();
+            let one = batch(1000, &[numbered_value(0).as_bytes()]).len();
             for _ in 0..=random.below(8) {
                 if bytes.is_empty() {
                     return;
@@ -99,10 +98,8 @@ fn spoil(memory: &MemoryDisk, path: &PathBuf, random: &mut Random) -> bool {
                     _ => bytes[at] ^= 1 << random.below(8),
                 }
                 // Batches are all of one size here, unless a length moved them.
-                uncovered |= is_log && bytes.len() <= one && {
-                    let in_batch = at % batch;
-                    in_batch < 8 || (12..16).contains(&in_batch)
-                };
+                let in_batch = at % one;
+                uncovered |= is_log && (in_batch < 8 || (12..16).contains(&in_batch));
             }
         })
         .unwrap();
