@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::process::{Broker, free_ports};
 use super::{java, ottla, peer};
-use crate::shell::{run, stdout};
+use crate::shell::run;
 
 const PARTITION: &str = "compacted-0";
 const SETTINGS: &[&str] = &["log.cleaner.backoff.ms=200"];
@@ -100,13 +100,14 @@ fn dump(directory: &Path) -> Result<String> {
     for suffix in ["log", "txnindex"] {
         let files = segments(&folder, suffix)?;
         let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
-        text += &stdout(
-            peer::command("kafka-dump-log")
-                .args(["--deep-iteration", "--print-data-log"])
-                .args(["--files", &names.join(",")])
-                // Where it complains of gaps between offsets, which is what a cleaner leaves.
-                .stderr(Stdio::null()),
-        )?;
+        let output = peer::command("kafka-dump-log")
+            .args(["--deep-iteration", "--print-data-log"])
+            .args(["--files", &names.join(",")])
+            .output()?;
+        // On stderr it complains of gaps between offsets, which is what a cleaner leaves.
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {said}", output.status);
+        text += &String::from_utf8(output.stdout)?;
     }
     let batches = text.lines().map(|line| {
         line.strip_prefix("Dumping ")

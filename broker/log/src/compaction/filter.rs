@@ -80,16 +80,20 @@ impl Filter<'_> {
         stats: &mut CleaningStats,
     ) -> Result<(Outcome, Option<AbortedTxn>), CleaningError> {
         let header = batch.header;
+        let stays_empty =
+            self.is_last_of_producer(header) || header.next_offset() == self.end || batch.is_last;
+        stats.records_read += u64::try_from(header.record_count).unwrap_or(0);
+        if !header.is_control() && transactions.meet_batch(header) {
+            // Nobody has to look into it.
+            return Ok((without_records(header, stays_empty), None));
+        }
         let Scratch { inflated, kept } = scratch;
         let records = records_of(batch.bytes, InflateLimits::LENIENT, inflated)
             .map_err(|e| batch.unreadable(e))?;
-        stats.records_read += u64::try_from(header.record_count).unwrap_or(0);
-
         let marker = match header.is_control() {
             true => Some(meet_marker(batch, records.clone(), transactions)?),
             false => None,
         };
-        let aborted = marker.is_none() && transactions.meet_batch(header);
         let idle_marker = marker.is_some_and(Marker::is_idle);
         let expired = header.delete_horizon().is_some_and(|h| h <= self.now);
         let entry = match marker {
@@ -97,12 +101,7 @@ impl Filter<'_> {
             _ => None,
         };
 
-        let drop_records = aborted || idle_marker && expired;
-        let stays_empty =
-            self.is_last_of_producer(header) || header.next_offset() == self.end || batch.is_last;
-        if drop_records && !stays_empty {
-            return Ok((Outcome::Gone, entry));
-        }
+        let drop_records = idle_marker && expired;
         let mut keeps_tombstone = false;
         kept.clear();
         for record in records.clone() {
@@ -114,11 +113,7 @@ impl Filter<'_> {
         let count = kept.iter().filter(|keep| **keep).count();
         stats.records_written += count as u64;
         if count == 0 {
-            return Ok(match stays_empty {
-                true if header.record_count == 0 => (Outcome::AsItWas, entry),
-                true => (Outcome::Anew(empty_batch(header).to_vec()), entry),
-                false => (Outcome::Gone, entry),
-            });
+            return Ok((without_records(header, stays_empty), entry));
         }
         let new_horizon =
             (keeps_tombstone || idle_marker) && !header.attributes.has_delete_horizon();
@@ -159,6 +154,15 @@ impl Filter<'_> {
                 Some(offset) => header.last_offset() == offset,
                 None => header.is_control() && header.producer_epoch == last.epoch,
             })
+    }
+}
+
+/// What becomes of a batch none of whose records stay.
+fn without_records(header: &BatchHeader, stays_empty: bool) -> Outcome {
+    match stays_empty {
+        true if header.record_count == 0 => Outcome::AsItWas,
+        true => Outcome::Anew(empty_batch(header).to_vec()),
+        false => Outcome::Gone,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod faulty_disk;
 pub mod fuzz;
+pub mod fuzz_compaction;
 mod memory_disk;
 mod random;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ottla_log::testing::{Random, fuzz};
+use ottla_log::testing::{Random, fuzz, fuzz_compaction};
 use ottla_log::{names, producer_snapshot, txn_index};
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
@@ -104,5 +104,37 @@ fn partition_folders_of_any_content() {
         let mut bytes = [&control[..], &index, &times, &log].concat();
         damage(random, &mut bytes);
         fuzz::partition_folder(&bytes);
+    });
+}
+
+#[test]
+fn batches_of_any_records_are_cleaned_or_refused() {
+    let record = |key: &[u8], value: Option<&[u8]>| {
+        let mut builder = ottla_protocol::records::BatchBuilder::default();
+        builder.append(Millis(1), Some(key), value, &[]).unwrap();
+        builder.build().unwrap()[ottla_protocol::records::BATCH_OVERHEAD..].to_vec()
+    };
+    let marker = |kind| record(&[0, 0, 0, kind], Some(&[0, 0, 0, 0, 0, 0]));
+    let records = [
+        record(b"a", Some(b"1")),
+        record(b"a", None),
+        record(b"bb", Some(b"")),
+        marker(0),
+        marker(1),
+    ];
+    for_half_a_second(|random| {
+        let mut bytes = Vec::new();
+        for _ in 0..random.below(12) {
+            let n = random.below(5);
+            let record = &records[n as usize];
+            // No codec, and for markers the bits that say so.
+            let transactional = random.below(2) as u8 * 0x10;
+            let attributes = if n >= 3 { 0x30 } else { transactional };
+            let producer = random.number() as u8;
+            bytes.extend([attributes, 1, producer, record.len() as u8, 1]);
+            bytes.extend(record);
+        }
+        damage(random, &mut bytes);
+        fuzz_compaction::cleaned_batches(&bytes);
     });
 }
