@@ -28,6 +28,7 @@ mod read;
 mod real_disk;
 mod record_set;
 mod recovery;
+pub mod relocation;
 mod rescan;
 mod retention;
 mod scan;

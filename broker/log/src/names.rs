@@ -73,7 +73,25 @@ pub fn parse_partition_dir(name: &str) -> Option<(&str, PartitionIndex)> {
 /// Folder of a partition that is being deleted: `topic-3.<32 hex digits>-delete`, cut to what a file system takes.
 #[must_use]
 pub fn delete_dir(topic: &str, partition: PartitionIndex, unique: u128) -> String {
-    let tail = format!("-{partition}.{unique:032x}{DELETE_DIR}");
+    unique_dir(topic, partition, unique, DELETE_DIR)
+}
+
+/// Folder of a partition that is being copied to another log directory: `topic-3.<32 hex digits>-future`, cut likewise.
+#[must_use]
+pub fn future_dir(topic: &str, partition: PartitionIndex, unique: u128) -> String {
+    unique_dir(topic, partition, unique, FUTURE_DIR)
+}
+
+/// The partition of a folder that is being filled: its topic, or what is left of a long name, and its number.
+#[must_use]
+pub fn parse_future_dir(name: &str) -> Option<(&str, PartitionIndex)> {
+    let (partition, unique) = name.strip_suffix(FUTURE_DIR)?.rsplit_once('.')?;
+    let is_id = unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then(|| parse_partition_dir(partition)).flatten()
+}
+
+fn unique_dir(topic: &str, partition: PartitionIndex, unique: u128, ending: &str) -> String {
+    let tail = format!("-{partition}.{unique:032x}{ending}");
     let mut keep = topic.len().min(NAME_MAX - tail.len());
     while !topic.is_char_boundary(keep) {
         keep -= 1;
@@ -134,6 +152,10 @@ mod tests {
         let name = delete_dir(&"t".repeat(249), PartitionIndex(100), 7);
         assert_eq!(name.len(), 255);
         assert!(is_delete_dir(&name));
+        let future = future_dir("a.t", PartitionIndex(1), 0xaf);
+        assert_eq!(future, "a.t-1.000000000000000000000000000000af-future");
+        assert_eq!(parse_future_dir(&future), Some(("a.t", PartitionIndex(1))));
+        assert_eq!(parse_future_dir("a.t-1-future"), None);
         assert_eq!(
             delete_dir("t", PartitionIndex(1), 0xaf),
             "t-1.000000000000000000000000000000af-delete"

@@ -29,6 +29,7 @@ use crate::exec::controller::ControllerHost;
 use crate::exec::groups::Groups;
 use crate::exec::log_dirs::LogDirs;
 use crate::exec::metadata_log::MetadataLog;
+use crate::exec::moves::{self, Moves};
 use crate::exec::producer_ids::ProducerIds;
 use crate::exec::{Storage, dir_failures, leftovers, registration};
 use crate::log_limits::LogLimits;
@@ -169,10 +170,13 @@ impl Server {
         for listener in &listeners {
             addresses.push((listener.name().to_owned(), listener.local_addr()?));
         }
-        leftovers::refuse_duplicates(&storage, &broker.controller.image().unwrap_or_default())?;
+        let known = broker.controller.image().unwrap_or_default();
+        leftovers::refuse_duplicates(&storage, &known)?;
+        moves::promote_whole(&storage, &known);
         registration::register(&broker, &addresses)?;
         dir_failures::report_missing(&broker);
         leftovers::clear(&storage, &broker.image.load());
+        moves::resume(&broker);
         storage
             .recovery
             .start(&storage, broker.settings.recovery_threads_per_dir);
@@ -241,6 +245,7 @@ impl Server {
             if let Some(keeper) = keeper {
                 drop(keeper.join());
             }
+            broker.moves.stop();
             broker.groups.close();
             broker.controller.close(&broker);
             storage.close();
@@ -273,6 +278,7 @@ pub(crate) fn assemble(
             FETCH_SESSION_SAFE_MS,
         )),
         log_limits: LogLimits::default(),
+        moves: Moves::default(),
         settings,
     }))
 }

@@ -13,6 +13,7 @@ use crate::data_dirs::Identity;
 use crate::exec::cleaner::CleanerSettings;
 use crate::exec::controller::ControllerHost;
 use crate::exec::groups::Groups;
+use crate::exec::moves::Moves;
 use crate::exec::producer_ids::ProducerIds;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
@@ -32,6 +33,7 @@ pub(crate) struct Broker {
     pub(crate) groups: Groups,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) log_limits: LogLimits,
+    pub(crate) moves: Moves,
 }
 
 impl Broker {

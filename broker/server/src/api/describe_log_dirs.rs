@@ -16,6 +16,7 @@ use ottla_protocol::wire::StrBytes;
 use super::{Answer, Context};
 use crate::clock;
 use crate::exec::log_dirs::LogDir;
+use crate::exec::moves::Move;
 use crate::exec::partition::Partition;
 
 const UNKNOWN_BYTES: i64 = -1;
@@ -45,18 +46,22 @@ pub(crate) fn handle(
         .flat_map(|topic| topic.all())
         .collect();
     partitions.retain(|partition| is_wanted(partition));
-    let results = storage
-        .dirs
-        .of_partitions()
-        .map(|dir| describe(dir, &partitions));
+    let mut moves = context.broker.moves.all();
+    moves.retain(|wanted| is_wanted(&wanted.partition));
+    let dirs = storage.dirs.of_partitions();
+    let results = dirs.map(|dir| describe(dir, &partitions, &moves));
     Answer::now(DescribeLogDirsResponse {
         results: results.collect(),
         ..Default::default()
     })
 }
 
-fn describe(dir: &Arc<LogDir>, partitions: &[Arc<Partition>]) -> DescribeLogDirsResult {
-    let path = std::path::absolute(&dir.path).unwrap_or_else(|_| dir.path.clone());
+fn describe(
+    dir: &Arc<LogDir>,
+    partitions: &[Arc<Partition>],
+    moves: &[Arc<Move>],
+) -> DescribeLogDirsResult {
+    let path = dir.absolute_path();
     let log_dir = StrBytes::from(path.to_string_lossy().into_owned());
     if dir.is_offline() {
         let error_code = ErrorCode::KafkaStorageError.code();
@@ -82,6 +87,13 @@ fn describe(dir: &Arc<LogDir>, partitions: &[Arc<Partition>]) -> DescribeLogDirs
                 ..Default::default()
             });
     }
+    let coming = moves.iter().filter(|wanted| Arc::ptr_eq(&wanted.to, dir));
+    for wanted in coming.filter(|wanted| wanted.may_go_on()) {
+        topics
+            .entry(wanted.partition.topic.name.clone())
+            .or_default()
+            .push(future(wanted));
+    }
     let topics = topics.into_iter().map(|(name, mut partitions)| {
         partitions.sort_by_key(|partition| partition.partition_index);
         DescribeLogDirsTopic {
@@ -101,6 +113,21 @@ fn describe(dir: &Arc<LogDir>, partitions: &[Arc<Partition>]) -> DescribeLogDirs
         topics: topics.collect(),
         total_bytes: bytes(space.map(|space| space.total)),
         usable_bytes: bytes(space.map(|space| space.free)),
+        ..Default::default()
+    }
+}
+
+/// A partition on its way into the directory: how much of it is there, and how many records are missing.
+fn future(wanted: &Move) -> DescribeLogDirsPartition {
+    let end = wanted.partition.bounds(clock::now());
+    let lag = end.map_or(UNKNOWN_BYTES, |bounds| {
+        bounds.log_end.since(wanted.copied_end()).max(0)
+    });
+    DescribeLogDirsPartition {
+        partition_index: wanted.partition.index.0,
+        partition_size: i64::try_from(wanted.copied_bytes()).unwrap_or(i64::MAX),
+        offset_lag: lag,
+        is_future_key: true,
         ..Default::default()
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod call;
 mod config_resource;
@@ -167,6 +168,12 @@ pub(crate) static APIS: &[Api] = &[
         AlterConfigsRequest,
         InTurn,
         alter_configs::handle
+    ),
+    api!(
+        AlterReplicaLogDirs,
+        AlterReplicaLogDirsRequest,
+        InTurn,
+        alter_replica_log_dirs::handle
     ),
     api!(
         DescribeLogDirs,

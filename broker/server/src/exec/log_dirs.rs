@@ -90,6 +90,11 @@ impl LogDir {
         }
     }
 
+    /// As clients know it.
+    pub(crate) fn absolute_path(&self) -> PathBuf {
+        std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+
     /// Keeps room back for a full disk.
     #[must_use]
     pub(crate) fn with_reserve(mut self) -> Self {

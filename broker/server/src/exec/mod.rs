@@ -13,6 +13,7 @@ pub(crate) mod leftovers;
 pub(crate) mod log_dirs;
 pub(crate) mod metadata_log;
 pub(crate) mod metadata_snapshot;
+pub(crate) mod moves;
 pub(crate) mod open_files;
 pub(crate) mod partition;
 pub(crate) mod producer_ids;

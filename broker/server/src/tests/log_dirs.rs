@@ -32,22 +32,22 @@ fn within(dir: &Path, names: &[&str]) -> String {
 }
 
 /// A directory for a test, and servers on some of the directories within it.
-struct Host {
+pub(super) struct Host {
     dir: Arc<tempfile::TempDir>,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             dir: Arc::new(tempfile::tempdir().unwrap()),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn start(&self, names: &[&str]) -> TestServer {
+    pub(super) fn start(&self, names: &[&str]) -> TestServer {
         self.start_with(names, &[])
     }
 
@@ -59,7 +59,7 @@ impl Host {
     }
 
     /// Folders of a topic's partitions in a directory.
-    fn folders(&self, name: &str, topic: &str) -> Vec<String> {
+    pub(super) fn folders(&self, name: &str, topic: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(name)).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut folders: Vec<String> = names
@@ -70,7 +70,7 @@ impl Host {
     }
 }
 
-fn produce_to(client: &mut Client, topic: &str, partition: i32) -> ErrorCode {
+pub(super) fn produce_to(client: &mut Client, topic: &str, partition: i32) -> ErrorCode {
     let response = client.call(&produce_request(topic, partition, ALL, batch(&["x"])), 9);
     ErrorCode::from_code(response.responses[0].partition_responses[0].error_code)
 }
@@ -83,7 +83,7 @@ fn partition(client: &mut Client, topic: &str, index: i32) -> MetadataResponsePa
 }
 
 /// The directory that the metadata names for a partition.
-fn assigned(server: &TestServer, topic: &str, index: i32) -> Uuid {
+pub(super) fn assigned(server: &TestServer, topic: &str, index: i32) -> Uuid {
     let image = server.broker().image.load();
     let partition = image
         .topics()
@@ -92,8 +92,12 @@ fn assigned(server: &TestServer, topic: &str, index: i32) -> Uuid {
     partition.directory(BrokerId(1)).unwrap()
 }
 
-fn describe(client: &mut Client) -> DescribeLogDirsResponse {
-    client.call(&DescribeLogDirsRequest::default(), 4)
+pub(super) fn describe(client: &mut Client) -> DescribeLogDirsResponse {
+    let request = DescribeLogDirsRequest {
+        topics: None,
+        ..Default::default()
+    };
+    client.call(&request, 4)
 }
 
 #[test]

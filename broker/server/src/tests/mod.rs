@@ -7,6 +7,7 @@ mod disk_full;
 mod groups;
 mod log_dirs;
 mod metadata_files;
+mod moves;
 mod open_files;
 mod power_cut;
 mod produce_fetch;

@@ -56,10 +56,27 @@ impl Drop for NotCleaned<'_> {
     }
 }
 
+/// While it lives, no segment is deleted or replaced. Unlike `NotCleaned` it keeps nobody else waiting.
+pub(super) struct Paused<'a>(&'a CleaningGate);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.stops.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl CleaningGate {
     /// Taken by retention, which does not hurry a pass along.
     pub(super) fn try_enter(&self) -> Option<MutexGuard<'_, ()>> {
-        self.busy.try_lock()
+        let busy = self.busy.try_lock()?;
+        (self.stops.load(Ordering::Acquire) == 0).then_some(busy)
+    }
+
+    /// Waits for what is under way, which ends within moments, and keeps retention and cleaning out.
+    pub(super) fn pause(&self) -> Paused<'_> {
+        self.stops.fetch_add(1, Ordering::AcqRel);
+        drop(self.busy.lock());
+        Paused(self)
     }
 }
 

@@ -133,7 +133,7 @@ impl Partition {
 
     /// The metadata file is in a folder before any record is. Only one that is known to be missing, and was never there as
     /// far as the checkpoints know, counts: any other trouble shows itself when the log is opened.
-    fn has_no_folder(&self) -> bool {
+    pub(super) fn has_no_folder(&self) -> bool {
         let metadata = self.folder().join(names::PARTITION_METADATA);
         let info = self.dir().disk.info(&metadata);
         !self.dir().is_offline()

@@ -9,6 +9,7 @@
 mod cleaning;
 mod flushing;
 mod life;
+mod moving;
 mod replica;
 mod residence;
 mod retention;
@@ -35,6 +36,7 @@ use super::topic::{Durability, Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
 use cleaning::CleaningGate;
 pub(crate) use cleaning::{Cleaned, CleaningMeans};
+pub(crate) use moving::MoveError;
 use replica::Replica;
 use residence::Residence;
 use retention::NextLook;
