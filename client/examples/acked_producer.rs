@@ -1,4 +1,4 @@
-//! Sends records `NAME:PARTITION:SEQUENCE:padding`, at most RATE a second, until its input ends, and prints what became
+//! Sends records `NAME:PARTITION:SEQUENCE:padding` with 100 keys in turn, at most RATE a second, until its input ends, and prints what became
 //! of each: `PARTITION SEQUENCE OFFSET` or `fail PARTITION SEQUENCE why`. `cargo xtask faults` drives it; its twins for
 //! other clients are in tests/faults.
 //! `acked_producer HOST:PORT TOPIC PARTITIONS NAME RATE [KEY=VALUE ...]`
@@ -18,6 +18,7 @@ use ottla_client::{
 
 const IN_FLIGHT_MAX: usize = 500;
 const PADDING_MAX: usize = 200;
+const KEYS: u64 = 100;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -49,8 +50,10 @@ async fn main() -> Result<(), Failure> {
         let sequence = sent / partitions as u64;
         let padding = "x".repeat((sequence as usize).wrapping_mul(7919) % PADDING_MAX);
         let value = format!("{name}:{partition}:{sequence}:{padding}");
+        let key = format!("{name}-{}", sequence % KEYS);
         let record = Record {
             topic,
+            key: Some(key.as_bytes()),
             partition: Some(partition),
             value: Some(value.as_bytes()),
             ..Default::default()

@@ -13,6 +13,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public class AckedProducer {
     static final int IN_FLIGHT_MAX = 500;
     static final int PADDING_MAX = 200;
+    static final int KEYS = 100;
 
     public static void main(String[] args) throws Exception {
         String topic = args[1], name = args[3];
@@ -49,7 +50,8 @@ public class AckedProducer {
                 String value = name + ":" + partition + ":" + sequence + ":"
                         + "x".repeat((int) (sequence * 7919 % PADDING_MAX));
                 room.acquire();
-                var record = new ProducerRecord<byte[], byte[]>(topic, partition, null,
+                String key = name + "-" + sequence % KEYS;
+                var record = new ProducerRecord<byte[], byte[]>(topic, partition, key.getBytes(StandardCharsets.UTF_8),
                         value.getBytes(StandardCharsets.UTF_8));
                 producer.send(record, (metadata, error) -> {
                     String line = error == null ? partition + " " + sequence + " " + metadata.offset()

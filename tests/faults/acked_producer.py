@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 
 IN_FLIGHT_MAX = 500
 PADDING_MAX = 200
+KEYS = 100
 
 bootstrap, topic, partitions, name, rate, *keys = sys.argv[1:]
 partitions, rate = int(partitions), float(rate)
@@ -41,6 +42,7 @@ while not stopped.is_set():
         continue
     partition, sequence = sent % partitions, sent // partitions
     value = f"{name}:{partition}:{sequence}:" + "x" * (sequence * 7919 % PADDING_MAX)
-    producer.produce(topic, value.encode(), partition=partition, on_delivery=teller(partition, sequence))
+    key = f"{name}-{sequence % KEYS}"
+    producer.produce(topic, value.encode(), key.encode(), partition, on_delivery=teller(partition, sequence))
     sent += 1
 producer.flush()

@@ -1,7 +1,7 @@
 //! Producers of several makes that write down what was acknowledged, record by record.
 //!
 //! Each is a program that is called `BOOTSTRAP TOPIC PARTITIONS NAME RATE KEY=VALUE…`, sends records with the values
-//! `NAME:PARTITION:SEQUENCE:padding`, at most RATE of them a second, and prints `PARTITION SEQUENCE OFFSET` for each
+//! `NAME:PARTITION:SEQUENCE:padding` and the keys `NAME-(SEQUENCE mod 100)`, at most RATE of them a second, and prints `PARTITION SEQUENCE OFFSET` for each
 //! acknowledgement and `fail PARTITION SEQUENCE why` for each record that it gave up. It ends when its input does, after
 //! everything it sent has an outcome.
 //! Always: an acknowledgement counts from when we have read it, so that what is counted before a fault was promised
@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -31,13 +31,18 @@ pub(super) enum Make {
     Java,
     /// Commits offsets instead of producing; see tests/faults/committer.py.
     Committer,
+    /// Reads instead, and acknowledges stretches that were as they should be; see tests/faults/reader.py.
+    Reader,
 }
+
+pub(super) const KEYS: usize = 100;
 
 impl Make {
     fn command(self) -> Result<Command> {
         Ok(match self {
-            Make::Ours => Command::new(target_dir().join("release/examples/acked_producer")),
+            Make::Ours => Command::new(our_program()),
             Make::Librdkafka => python("tests/faults/acked_producer.py")?,
+            Make::Reader => python("tests/faults/reader.py")?,
             Make::Committer => python("tests/faults/committer.py")?,
             Make::Java => {
                 let mut command = Command::new("java");
@@ -52,6 +57,10 @@ impl Make {
             }
         })
     }
+}
+
+pub(super) fn our_program() -> PathBuf {
+    target_dir().join("release/examples/acked_producer")
 }
 
 fn python(script: &str) -> Result<Command> {
@@ -107,7 +116,7 @@ pub(super) struct Producer {
     child: Child,
     acks: Arc<Mutex<Acks>>,
     reader: Option<JoinHandle<()>>,
-    errors: std::path::PathBuf,
+    errors: PathBuf,
 }
 
 /// Where and how a producer sends.

@@ -14,7 +14,7 @@ const TOPICS: usize = 64;
 const AT_ONCE: usize = 16;
 const CODECS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
 
-/// A round is a thousand records in each topic.
+/// A round is a thousand records in each topic, at least: the fast go on until the slow have theirs.
 pub(super) fn holds(stage: &mut Stage) -> Result<Report> {
     let mut broker = Broker::new(stage.path())?.with(&["log.segment.bytes=8388608"]);
     broker.start()?;

@@ -26,7 +26,6 @@ const SETTINGS: &[&str] = &[
     "offsets.topic.num.partitions=1",
     "group.initial.rebalance.delay.ms=0",
     "log.retention.check.interval.ms=50",
-    "log.initial.task.delay.ms=10",
 ];
 
 /// `rounds` bounds the steps; 0 means all there are.
