@@ -35,11 +35,14 @@ fn write_all(directory: &Path) -> io::Result<()> {
     let man = directory.join("man");
     std::fs::create_dir_all(&man)?;
     for command in &commands {
-        let mut page = Vec::new();
-        clap_mangen::Man::new(command.clone())
-            .date("")
-            .render(&mut page)?;
-        std::fs::write(man.join(format!("{}.1", command.get_name())), page)?;
+        write_page(command, command.get_name(), &man)?;
+        // Every tool has a page of its own.
+        if command.get_name() != "ottla" {
+            for sub in command.get_subcommands() {
+                let name = format!("{}-{}", command.get_name(), sub.get_name());
+                write_page(sub, &name, &man)?;
+            }
+        }
     }
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let folder = directory.join("completions").join(shell.to_string());
@@ -50,6 +53,15 @@ fn write_all(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn write_page(command: &Command, name: &str, man: &Path) -> io::Result<()> {
+    let mut page = Vec::new();
+    let title: clap::builder::Str = name.to_owned().into();
+    clap_mangen::Man::new(command.clone().name(title))
+        .date("")
+        .render(&mut page)?;
+    std::fs::write(man.join(format!("{name}.1")), page)
 }
 
 /// `ottla` with every tool as a subcommand.

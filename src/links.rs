@@ -22,11 +22,13 @@ pub(crate) fn install(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         .map_err(|error| cannot("make the directory", directory, &error))?;
     let mut failure = None;
     for tool in tools::all() {
-        for name in [
-            tool.link.to_owned(),
-            format!("{}.sh", tool.link),
-            format!("ottla-{}", tool.name),
-        ] {
+        let own = format!("ottla-{}", tool.name);
+        let names = match tool.link == own {
+            // The reference has no such tool.
+            true => vec![own],
+            false => vec![tool.link.to_owned(), format!("{}.sh", tool.link), own],
+        };
+        for name in names {
             let link = directory.join(name);
             match place(&binary, &link) {
                 Ok(()) => writeln!(cx.out, "{} -> {}", link.display(), binary.display())?,

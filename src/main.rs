@@ -9,6 +9,7 @@ use ottla_cli::Context;
 mod dump_log;
 mod generate;
 mod links;
+mod log_tool;
 mod server_start;
 mod tools;
 

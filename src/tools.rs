@@ -7,7 +7,11 @@ use comfy_table::{Table, presets::NOTHING};
 use ottla_cli::{Context, Failure, Stop, Tool, jopt};
 
 /// Tools that need the broker's crates, and so live here and not in `ottla-cli`. One line each.
-const SERVER_TOOLS: &[Tool] = &[crate::server_start::TOOL, crate::dump_log::TOOL];
+const SERVER_TOOLS: &[Tool] = &[
+    crate::server_start::TOOL,
+    crate::dump_log::TOOL,
+    crate::log_tool::TOOL,
+];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Tool> {
     SERVER_TOOLS.iter().chain(ottla_cli::tools::TOOLS)

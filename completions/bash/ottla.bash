@@ -43,6 +43,9 @@ _ottla() {
             ottla,install-links)
                 cmd="ottla__subcmd__install__subcmd__links"
                 ;;
+            ottla,log)
+                cmd="ottla__subcmd__log"
+                ;;
             ottla,server)
                 cmd="ottla__subcmd__server"
                 ;;
@@ -79,6 +82,9 @@ _ottla() {
             ottla__subcmd__help,install-links)
                 cmd="ottla__subcmd__help__subcmd__install__subcmd__links"
                 ;;
+            ottla__subcmd__help,log)
+                cmd="ottla__subcmd__help__subcmd__log"
+                ;;
             ottla__subcmd__help,server)
                 cmd="ottla__subcmd__help__subcmd__server"
                 ;;
@@ -88,6 +94,18 @@ _ottla() {
             ottla__subcmd__help,version)
                 cmd="ottla__subcmd__help__subcmd__version"
                 ;;
+            ottla__subcmd__help__subcmd__log,repair)
+                cmd="ottla__subcmd__help__subcmd__log__subcmd__repair"
+                ;;
+            ottla__subcmd__help__subcmd__log,verify)
+                cmd="ottla__subcmd__help__subcmd__log__subcmd__verify"
+                ;;
+            ottla__subcmd__log,repair)
+                cmd="ottla__subcmd__log__subcmd__repair"
+                ;;
+            ottla__subcmd__log,verify)
+                cmd="ottla__subcmd__log__subcmd__verify"
+                ;;
             *)
                 ;;
         esac
@@ -95,7 +113,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,7 +557,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server dump-log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="server dump-log log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -678,6 +696,48 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__help__subcmd__log)
+            opts="verify repair"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__log__subcmd__repair)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__log__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__help__subcmd__server)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -727,6 +787,64 @@ _ottla() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__log)
+            opts="-h --help verify repair"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__log__subcmd__repair)
+            opts="-h --dry-run --execute --aside --deep --threads --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --aside)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__log__subcmd__verify)
+            opts="-h --deep --output --threads --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -262,3 +262,25 @@ impl Drop for Started {
         let _ = self.child.wait();
     }
 }
+
+/// The folder above a relative data directory has no name, and could not be synced.
+#[test]
+fn a_data_directory_may_be_relative() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = ottla()
+        .current_dir(folder.path())
+        .args(["server", "--listen", "127.0.0.1:0"])
+        .args(["--data-dir", "data", "--ready-file", "ready"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ready = folder.path().join("ready");
+    let started = wait::some("the broker to be ready or gone", || {
+        let ended = broker.try_wait().unwrap().is_some();
+        (ready.exists() || ended).then_some(ready.exists())
+    });
+    broker.kill().unwrap();
+    broker.wait().unwrap();
+    assert!(started && folder.path().join("data/meta.properties").exists());
+}

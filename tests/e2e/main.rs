@@ -19,6 +19,7 @@ mod failed_sync;
 mod gaps;
 mod generated;
 mod lifecycle;
+mod log_tool;
 mod multicall;
 mod real_input;
 mod tools;

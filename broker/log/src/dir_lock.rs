@@ -27,13 +27,30 @@ pub enum LockError {
 
 impl DirLock {
     pub fn take(dir: &Path) -> Result<Self, LockError> {
-        let failed = |source| LockError::Io {
-            path: dir.to_owned(),
-            source,
-        };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(dir.join(names::LOCK)).map_err(failed)?;
+        let file = options.open(dir.join(names::LOCK));
+        Self::lock(dir, file.map_err(|source| Self::failed(dir, source))?)
+    }
+
+    /// The lock of a directory that is only looked at: where no broker ever was there is none to take, and none is made.
+    pub fn take_if_there(dir: &Path) -> Result<Option<Self>, LockError> {
+        let mut options = OpenOptions::new();
+        match options.read(true).write(true).open(dir.join(names::LOCK)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Self::failed(dir, source)),
+            Ok(file) => Self::lock(dir, file).map(Some),
+        }
+    }
+
+    fn failed(dir: &Path, source: io::Error) -> LockError {
+        LockError::Io {
+            path: dir.to_owned(),
+            source,
+        }
+    }
+
+    fn lock(dir: &Path, file: File) -> Result<Self, LockError> {
         let taken = flock(&file, FlockOperation::NonBlockingLockExclusive)
             .and_then(|()| fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive));
         match taken.map_err(io::Error::from) {
@@ -46,7 +63,7 @@ impl DirLock {
             {
                 Err(LockError::Held(dir.to_owned()))
             }
-            Err(e) => Err(failed(e)),
+            Err(source) => Err(Self::failed(dir, source)),
         }
     }
 }
@@ -60,7 +77,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = DirLock::take(dir.path()).unwrap();
         assert!(matches!(DirLock::take(dir.path()), Err(LockError::Held(_))));
+        assert!(matches!(
+            DirLock::take_if_there(dir.path()),
+            Err(LockError::Held(_))
+        ));
         drop(first);
         DirLock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn looking_at_a_directory_makes_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(DirLock::take_if_there(dir.path()).unwrap().is_none());
+        assert!(!dir.path().join(names::LOCK).exists());
+        drop(DirLock::take(dir.path()).unwrap());
+        assert!(DirLock::take_if_there(dir.path()).unwrap().is_some());
     }
 }

@@ -205,10 +205,16 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
 /// Makes a folder whose name survives a power cut; one that is there already gets it again.
 pub fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     disk.create_dir_all(dir).during("create directory", dir)?;
-    match dir.parent() {
-        Some(parent) => disk.sync_dir(parent).during("sync directory", parent),
-        None => Ok(()),
-    }
+    let Some(parent) = dir.parent() else {
+        return Ok(());
+    };
+    // A relative path of one part lies in the working directory.
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    disk.sync_dir(parent).during("sync directory", parent)
 }
 
 /// Removes a file; one that is already gone is fine.

@@ -29,6 +29,7 @@ mod real_disk;
 mod record_set;
 mod recovery;
 pub mod relocation;
+pub mod repair;
 mod rescan;
 mod retention;
 mod scan;
@@ -38,6 +39,7 @@ mod times;
 mod transactions;
 mod truncate;
 pub mod txn_index;
+pub mod verify;
 
 pub use api::{
     Appended, DeleteReason, DeletedSegment, FileSlice, LostFlushed, MinimumRead, Offsets,

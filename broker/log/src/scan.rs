@@ -41,7 +41,7 @@ impl<'a> Window<'a> {
     }
 
     /// Up to `len` bytes from `position` on, fewer only at the end of the file. `len` is at most the window's size.
-    fn bytes(&mut self, position: u64, len: usize) -> io::Result<&[u8]> {
+    pub(crate) fn bytes(&mut self, position: u64, len: usize) -> io::Result<&[u8]> {
         assert!(
             len <= self.size,
             "a window is never asked for more than its size"
@@ -64,7 +64,7 @@ impl<'a> Window<'a> {
     }
 
     /// Whether a batch's checksum is right. The batch lies within the file.
-    fn crc_is_right(&mut self, position: u64, header: &BatchHeader) -> io::Result<bool> {
+    pub(crate) fn crc_is_right(&mut self, position: u64, header: &BatchHeader) -> io::Result<bool> {
         let end = position + header.size_in_bytes() as u64;
         let mut at = position + CRC_COVERS_FROM as u64;
         let mut crc = 0;

@@ -33,6 +33,7 @@ pub(super) fn run_all() -> Result<()> {
     let kept = broker.stop()?;
     ensure!(data.starts_with(kept.path()), "the data lies elsewhere");
     compare(&data).context("on our files")?;
+    repair(&data).context("our files, damaged")?;
     drop(kept);
 
     let broker = Broker::kafka()?;
@@ -40,6 +41,7 @@ pub(super) fn run_all() -> Result<()> {
     let data = broker.data().join("logs");
     let kept = broker.stop()?;
     compare(&data).context("on Kafka's files")?;
+    repair(&data).context("Kafka's files, damaged")?;
     drop(kept);
     Ok(())
 }
@@ -130,6 +132,51 @@ fn compare(data: &Path) -> Result<()> {
         data.display()
     );
     Ok(())
+}
+
+/// Sound files are found sound; damaged ones are not, and are sound for both tools once they are repaired.
+fn repair(data: &Path) -> Result<()> {
+    let log = |words: &[&str]| -> Result<i32> {
+        let output = Command::new(ottla())
+            .arg("log")
+            .args(words)
+            .arg(data)
+            .output()?;
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.status.code().unwrap_or(-1))
+    };
+    ensure!(
+        log(&["verify", "--deep"])? == 0,
+        "sound files are found damaged"
+    );
+    let logs = files(data, &["log"])?;
+    let large = logs
+        .iter()
+        .filter(|path| fs::metadata(path).is_ok_and(|m| m.len() > 20_000));
+    for path in large {
+        let mut bytes = fs::read(path)?;
+        let (middle, end) = (bytes.len() / 2, bytes.len() - 5);
+        bytes[middle] ^= 1;
+        bytes.truncate(end);
+        fs::write(path, bytes)?;
+    }
+    ensure!(log(&["verify"])? == 1, "damage is not found");
+    let aside = tempfile::tempdir()?;
+    let aside = aside.path().join("aside");
+    let aside = aside.to_str().context("an odd temporary directory")?;
+    ensure!(
+        log(&["repair", "--execute", "--aside", aside])? == 0,
+        "something is left"
+    );
+    ensure!(
+        log(&["verify", "--deep"])? == 0,
+        "repaired files are found damaged"
+    );
+    let indexes = files(data, &["index", "timeindex"])?;
+    same(&["--deep-iteration"], &logs)?;
+    same(&[], &indexes)?;
+    same(&["--index-sanity-check"], &indexes)?;
+    same(&[], &files(data, &["txnindex", "snapshot"])?).map(drop)
 }
 
 /// Files of these kinds in the folders below, sorted.

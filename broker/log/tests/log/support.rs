@@ -176,10 +176,13 @@ pub(crate) fn read_all(log: &Log, from: i64) -> (Vec<(i64, Vec<u8>)>, usize) {
     while from < log.end() {
         match log.read(everything(log, from.0)) {
             Ok(Some(slice)) => {
-                let (found, rotten) = checked_records(&bytes_of(&slice));
+                let bytes = bytes_of(&slice);
+                let (found, rotten) = checked_records(&bytes);
                 // Rot that no scan has seen is met by the client, which checks what it gets.
                 damaged += usize::from(rotten.is_some());
-                let after = found.last().map(|r| Offset(r.0 + 1));
+                // The last batch may have lost its last records, or all of them.
+                let after = batches_of(&bytes).filter_map(Result::ok).last();
+                let after = after.map(|(header, _)| header.next_offset());
                 from = rotten.or(after).expect("a slice holds a batch");
                 records.extend(found.into_iter().filter(|(o, _)| *o >= log.start().0));
             }
