@@ -108,7 +108,7 @@ fn after_any_flip_a_repair_leaves_a_sound_folder_with_every_other_record() {
             test: "after_any_flip",
         };
         let mut random = Random::new(seed);
-        for _ in 0..200 {
+        for _ in 0..120 {
             let disk = memory.fork();
             let name = &names[random.below(names.len() as u64) as usize];
             let mut what = String::new();
