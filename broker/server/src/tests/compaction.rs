@@ -152,6 +152,20 @@ fn a_tombstone_goes_once_its_time_has_come() {
 }
 
 #[test]
+fn a_log_that_nobody_uses_is_cleaned_and_closed_again() {
+    let mut server = TestServer::start(&[("log.cleaner.enable", "false")]);
+    server.add_topic_with("t", 1, &COMPACTED);
+    overwrite(&mut server.connect(), "t", clock::now().0 - HOUR, 30);
+    assert_eq!(checkpoint(&server, "t"), None, "the cleaner is off");
+    server.stop();
+    let server = server.restarted(&EAGER);
+    let partition = server.broker().storage.topics.partition("t", 0).unwrap();
+    eventually("it is clean", || checkpoint(&server, "t") == Some(29));
+    eventually("it is closed", || partition.is_closed());
+    assert_eq!(read_all(&mut server.connect(), "t", 0).len(), 11);
+}
+
+#[test]
 fn what_is_younger_than_the_lag_stays() {
     let server = TestServer::start(&EAGER);
     let lagging = [

@@ -109,7 +109,12 @@ fn a_topic_without_a_policy_keeps_everything() {
 #[test]
 fn partitions_that_nobody_uses_get_one_look_and_stay_closed() {
     let mut server = TestServer::start(&[]);
-    server.add_topic_with("t", 8, &[("segment.ms", "1")]);
+    let policy = [
+        ("segment.ms", "1"),
+        ("cleanup.policy", "compact,delete"),
+        ("min.cleanable.dirty.ratio", "1"),
+    ];
+    server.add_topic_with("t", 8, &policy);
     let mut client = server.connect();
     let now = clock::now().0;
     for age in [HOUR, 0] {
@@ -120,7 +125,10 @@ fn partitions_that_nobody_uses_get_one_look_and_stay_closed() {
         }
     }
     server.stop();
-    let server = server.restarted(&[("log.retention.check.interval.ms", "10")]);
+    let server = server.restarted(&[
+        ("log.retention.check.interval.ms", "10"),
+        ("log.cleaner.backoff.ms", "10"),
+    ]);
     let entry = server.broker().storage.topics.by_name("t").unwrap();
     let week = 7 * 24 * HOUR;
     let due = Millis(now - HOUR + week + 1);
@@ -161,57 +169,87 @@ fn deleted_records_stay_deleted_when_the_process_is_killed() {
     assert_eq!(latest(&mut client, "t"), 5);
 }
 
-/// S-27: readers at every place while segments go under them.
+/// S-27: readers at every place while segments go under them, deleted or compacted.
 #[test]
 fn a_reader_gets_records_or_out_of_range_and_never_anything_else() {
     let server = TestServer::start(&[
         ("log.retention.check.interval.ms", "1"),
+        ("log.cleaner.backoff.ms", "1"),
         ("ottla.durability", "memory"),
     ]);
-    let small = [
-        ("segment.ms", "1"),
-        ("retention.bytes", "1000"),
-        ("file.delete.delay.ms", "0"),
-    ];
-    server.add_topic_with("t", 1, &small);
-    let begin = clock::now().0 - HOUR;
+    for policy in ["delete", "compact,delete"] {
+        let small = [
+            ("cleanup.policy", policy),
+            ("segment.ms", "1"),
+            ("retention.bytes", "200"),
+            ("min.cleanable.dirty.ratio", "0.01"),
+            ("file.delete.delay.ms", "0"),
+        ];
+        let topic = policy.replace(',', "-");
+        server.add_topic_with(&topic, 1, &small);
+        read_while_segments_go(&server, &topic, 50);
+    }
+}
+
+fn read_while_segments_go(server: &TestServer, topic: &str, segments: i64) {
+    let begin = clock::now().0 - 2 * segments - HOUR;
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)
-            .map(|reader| {
-                let (server, done) = (&server, &done);
-                scope.spawn(move || {
-                    let mut client = server.connect();
-                    let (mut read, mut missed) = (0, 0);
-                    while !done.load(Ordering::Relaxed) {
-                        let start = earliest(&mut client, "t");
-                        // Right at the start, where segments are going, and sometimes before it.
-                        let from = (start - reader).max(0);
-                        let data = fetch(&mut client, "t", from);
-                        match ErrorCode::from_code(data.error_code) {
-                            ErrorCode::OffsetOutOfRange => missed += 1,
-                            code => assert_eq!(code, ErrorCode::None),
-                        }
-                        for (i, (offset, value)) in values(&data).into_iter().enumerate() {
-                            assert_eq!(offset, from + i as i64);
-                            assert_eq!(value, format!("value {offset}"));
-                            read += 1;
-                        }
-                    }
-                    (read, missed)
+            .map(|back| {
+                scope.spawn({
+                    let done = &done;
+                    move || read_from_the_start(server, topic, back, done)
                 })
             })
             .collect();
         let mut client = server.connect();
+        let mut write = |offset: i64| {
+            let mut builder = BatchBuilder::new(Compression::None);
+            let (key, value) = (format!("k{}", offset % 5), format!("value {offset}"));
+            let time = Millis(begin + 2 * offset);
+            builder
+                .append(time, Some(key.as_bytes()), Some(value.as_bytes()), &[])
+                .unwrap();
+            let placed = produce(&mut client, topic, 1, builder.build().unwrap().into());
+            assert_eq!((placed.error_code, placed.base_offset), (0, offset));
+            offset + 1
+        };
         let mut offset = 0;
-        eventually("many segments were begun and deleted", || {
-            let record = record_at(begin + 2 * offset, &format!("value {offset}"));
-            assert_eq!(produce(&mut client, "t", 1, record).base_offset, offset);
-            offset += 1;
-            offset > 60 && earliest(&mut client, "t") > 40
+        while offset < segments {
+            offset = write(offset);
+        }
+        let mut looking = server.connect();
+        eventually("nearly all of them are deleted", || {
+            offset = write(offset);
+            earliest(&mut looking, topic) > segments - 10
         });
         done.store(true, Ordering::Relaxed);
-        let read: i32 = readers.into_iter().map(|of| of.join().unwrap().0).sum();
+        let read: i64 = readers.into_iter().map(|of| of.join().unwrap()).sum();
         assert!(read > 0, "something was read meanwhile");
     });
+}
+
+/// Reads where segments are going, or `back` before that; how many records there were.
+fn read_from_the_start(server: &TestServer, topic: &str, back: i64, done: &AtomicBool) -> i64 {
+    let mut client = server.connect();
+    let mut read = 0;
+    while !done.load(Ordering::Relaxed) {
+        let from = (earliest(&mut client, topic) - back).max(0);
+        let data = fetch(&mut client, topic, from);
+        let code = ErrorCode::from_code(data.error_code);
+        assert!(
+            matches!(code, ErrorCode::None | ErrorCode::OffsetOutOfRange),
+            "{code:?}"
+        );
+        let mut next = from;
+        for (offset, value) in values(&data) {
+            assert!(offset >= next, "{offset} below {next}");
+            assert!(offset == next || topic != "delete", "{offset}, not {next}");
+            assert_eq!(value, format!("value {offset}"));
+            next = offset + 1;
+            read += 1;
+        }
+    }
+    read
 }

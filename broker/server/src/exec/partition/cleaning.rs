@@ -163,6 +163,8 @@ impl Partition {
         let dir = self.dir();
         dir.note_cleaned(&self.topic.name, self.index, end);
         self.storage.dirs.write_checkpoints_of(&dir);
+        // It may have been opened for this alone.
+        self.close_if_unused();
         Ok(Cleaned {
             end,
             stats: pass.stats(),

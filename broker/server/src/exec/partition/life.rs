@@ -195,6 +195,11 @@ impl Partition {
             opened.map_err(|OpenError::Disk(error)| self.disk_failed(&error))?;
         dir.tally.count(&self.topic.name, self.index.0, &report);
         log.begin_epoch(self.leader_epoch());
+        let cleaned_end = dir.cleaned_end(&self.topic.name, self.index);
+        if cleaned_end.is_some_and(|cleaned| cleaned > log.end()) {
+            // The disk lost records; those that take their offsets are not clean.
+            dir.note_cleaned(&self.topic.name, self.index, log.end());
+        }
         let end = match settings.durability {
             Durability::Memory => log.end(),
             Durability::Disk => log.flushed_end(),
