@@ -18,6 +18,7 @@ use ottla_protocol::wire::Uuid;
 use tracing::{error, info};
 
 use crate::exec::log_dirs::{LogDir, Uses};
+use crate::exec::metadata_preflight::{self, Refusal};
 use crate::exec::open_files::OpenFiles;
 use crate::settings::Settings;
 
@@ -43,6 +44,8 @@ pub(crate) enum DataDirError {
     OtherCluster { first: PathBuf, second: PathBuf },
     #[error("the data directories {} and {} are the same", first.display(), second.display())]
     Twice { first: PathBuf, second: PathBuf },
+    #[error(transparent)]
+    Metadata(#[from] Refusal),
     #[error("the data directories {} and {} have the same directory.id: one is a copy of the other", first.display(), second.display())]
     Copied { first: PathBuf, second: PathBuf },
 }
@@ -105,6 +108,7 @@ pub(crate) fn open(settings: &Settings) -> Result<DataDirs, DataDirError> {
         }
         refuse_useless(&mut candidates)?;
     }
+    metadata_preflight::check(&*disk, &settings.metadata_log_dir, settings.node_id)?;
     let mut dirs = Vec::new();
     let mut locks = Vec::new();
     for candidate in &mut candidates {

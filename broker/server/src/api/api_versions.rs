@@ -13,14 +13,13 @@ use ottla_protocol::messages::api_versions::response::{
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, encode_response};
 
 use super::{APIS, Answer, Context, Outcome};
+use crate::exec::features::KRAFT_VERSION;
 use crate::net::Encoded;
 
 /// First version in which the client introduces its software.
 const SOFTWARE_NAME_FROM: i16 = 3;
 /// First version whose readers can take a feature that begins at level 0.
 const LEVEL_ZERO_FROM: i16 = 4;
-/// Name, lowest and highest level of the version that the quorum itself keeps.
-const KRAFT_VERSION: (&str, i16, i16) = ("kraft.version", 0, 1);
 
 pub(crate) fn handle(
     context: &Context<'_>,
@@ -50,7 +49,7 @@ fn supported_features(context: &Context<'_>, image: &MetadataImage) -> Vec<Suppo
     let registered = registered.into_iter().flat_map(|broker| &broker.features);
     registered
         .map(|(name, min, max)| (name.as_str(), *min, *max))
-        .chain([KRAFT_VERSION])
+        .chain([(KRAFT_VERSION.name, KRAFT_VERSION.min, KRAFT_VERSION.max)])
         .filter(|(_, min, _)| *min > 0 || context.version >= LEVEL_ZERO_FROM)
         .map(|(name, min_version, max_version)| SupportedFeatureKey {
             name: name.into(),

@@ -19,8 +19,8 @@ use ottla_log::{
 };
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::metadata::MetadataRecord;
-use ottla_protocol::messages::{Message, decode_metadata_record, encode_metadata_record};
+use ottla_protocol::messages::metadata::{AbortTransactionRecord, MetadataRecord};
+use ottla_protocol::messages::{Message, decode_metadata_record};
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::records::builder::BuildError;
 use ottla_protocol::records::control::{ControlType, Place, control_batch};
@@ -28,14 +28,24 @@ use ottla_protocol::types::{BrokerId, LeaderEpoch, Millis, Offset, PartitionInde
 use ottla_protocol::wire::Uuid;
 use tracing::{error, info};
 
+use super::features::{FEATURES, METADATA_VERSION};
 use super::log_dirs::LogDir;
+use super::metadata_loaded::Loaded;
+use super::metadata_snapshot::Content;
 use super::metadata_snapshot::{self as snapshot, SnapshotError, SnapshotId};
+use super::metadata_versions::encode;
+use super::quorum_records::QuorumRecords;
 use super::quorum_state::{self, QuorumStateError};
 use super::recovery;
-use super::replay::{READ_BYTES, ReplayError, each_record};
+use super::replay::{READ_BYTES, ReplayError, each_batch, each_record};
 
 pub(crate) const TOPIC: &str = "__cluster_metadata";
 const PARTITION: PartitionIndex = PartitionIndex(0);
+
+/// Where a log directory has the metadata log.
+pub(super) fn folder_of(dir: &Path) -> PathBuf {
+    dir.join(names::partition_dir(TOPIC, PARTITION))
+}
 
 /// Why the metadata log cannot be used. Each stops the start: without metadata there is no broker.
 #[derive(Debug, thiserror::Error)]
@@ -73,26 +83,6 @@ impl MetadataLogError {
     }
 }
 
-/// Version of a metadata record, as the reference writes them at the finalised `metadata.version`.
-fn record_version(record: &MetadataRecord) -> i16 {
-    match record {
-        // The lowest version that has what the record says.
-        MetadataRecord::BrokerRegistrationChange(change) => {
-            if change.in_controlled_shutdown == 0 && change.log_dirs.is_empty() {
-                0
-            } else {
-                2
-            }
-        }
-        other => other.max_version(),
-    }
-}
-
-/// The value of a metadata record.
-pub(super) fn encode(record: &MetadataRecord) -> bytes::Bytes {
-    encode_metadata_record(record, record_version(record))
-}
-
 pub(crate) struct MetadataLog {
     /// Has room for the log when producers have filled the disk.
     dir: Arc<LogDir>,
@@ -102,6 +92,9 @@ pub(crate) struct MetadataLog {
     snapshot: Option<SnapshotId>,
     bytes_since_snapshot: u64,
     last_timestamp: Millis,
+    quorum: QuorumRecords,
+    /// The level of `metadata.version` that records are written at.
+    level: i16,
 }
 
 impl MetadataLog {
@@ -113,10 +106,10 @@ impl MetadataLog {
         now: Millis,
     ) -> Result<(Self, MetadataImage), MetadataLogError> {
         let disk = dir.disk.clone();
-        let folder = dir.path.join(names::partition_dir(TOPIC, PARTITION));
+        let folder = folder_of(&dir.path);
         dir.reserve
             .with_room(MetadataLogError::disk, || prepare_folder(&disk, &folder))?;
-        let (snapshot, mut image) = snapshot::load_newest(&*disk, &folder)?.unzip();
+        let (snapshot, mut loaded) = snapshot::load_newest(&*disk, &folder)?.unzip();
         let snapshot_end = snapshot.map_or(Offset::ZERO, |id| id.end);
         let input = OpenInput {
             recovery_point: snapshot_end,
@@ -134,8 +127,10 @@ impl MetadataLog {
         if log.start() > snapshot_end {
             return Err(MetadataLogError::Gap { start: log.start() });
         }
-        let (bytes_since_snapshot, last_timestamp) =
-            replay(&log, snapshot_end, image.get_or_insert_default())?;
+        let loaded = loaded.get_or_insert_default();
+        let (bytes_since_snapshot, last_timestamp) = replay(&log, snapshot_end, loaded)?;
+        let was_interrupted = loaded.drop_open_transaction();
+        let Loaded { image, quorum, .. } = std::mem::take(loaded);
         let last = quorum_state::read(&*disk, &folder)?.unwrap_or_default();
         let log_epoch = log.epochs().latest().unwrap_or(LeaderEpoch(0));
         let snapshot_epoch = snapshot.map_or(LeaderEpoch(0), |id| id.epoch);
@@ -149,9 +144,26 @@ impl MetadataLog {
             snapshot,
             bytes_since_snapshot,
             last_timestamp,
+            quorum,
+            level: level_of(&image),
         };
         opened.begin_epoch(now)?;
-        Ok((opened, image.unwrap_or_default()))
+        if was_interrupted {
+            opened.abort_transaction(now)?;
+        }
+        Ok((opened, image))
+    }
+
+    /// Ends a transaction of records that a controller has begun and not ended (KIP-868).
+    fn abort_transaction(&mut self, now: Millis) -> Result<(), MetadataLogError> {
+        let abort = MetadataRecord::AbortTransaction(AbortTransactionRecord {
+            reason: Some("failover".into()),
+            ..Default::default()
+        });
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(now, None, Some(&encode(&abort, self.level)), &[])?;
+        self.append_batch(builder.build()?, now)?;
+        Ok(())
     }
 
     /// Opens the epoch with the control record that says who leads it.
@@ -213,8 +225,11 @@ impl MetadataLog {
             dir: self.dir.clone(),
             folder: self.folder.clone(),
             id,
-            image,
-            last_timestamp: self.last_timestamp,
+            content: Content {
+                image,
+                quorum: self.quorum.clone(),
+                last_timestamp: self.last_timestamp,
+            },
         })
     }
 
@@ -252,21 +267,13 @@ pub(crate) struct PlannedSnapshot {
     dir: Arc<LogDir>,
     folder: PathBuf,
     id: SnapshotId,
-    image: MetadataImage,
-    last_timestamp: Millis,
+    content: Content,
 }
 
 impl PlannedSnapshot {
     pub(crate) fn write(&self, now: Millis) -> Result<SnapshotId, SnapshotError> {
         self.dir.reserve.with_room(SnapshotError::disk, || {
-            snapshot::write(
-                &*self.dir.disk,
-                &self.folder,
-                self.id,
-                &self.image,
-                self.last_timestamp,
-                now,
-            )
+            snapshot::write(&*self.dir.disk, &self.folder, self.id, &self.content, now)
         })?;
         Ok(self.id)
     }
@@ -276,7 +283,8 @@ impl ottla_coordination::Log<MetadataRecord> for MetadataLog {
     fn append(&mut self, now: Millis, records: &[MetadataRecord]) -> Result<Offset, ErrorCode> {
         let mut builder = BatchBuilder::new(Compression::None);
         for record in records {
-            if let Err(failure) = builder.append(now, None, Some(&encode(record)), &[]) {
+            if let Err(failure) = builder.append(now, None, Some(&encode(record, self.level)), &[])
+            {
                 error!("metadata records cannot be written as one batch: {failure}");
                 return Err(ErrorCode::UnknownServerError);
             }
@@ -285,10 +293,19 @@ impl ottla_coordination::Log<MetadataRecord> for MetadataLog {
             error!("metadata records cannot be written as one batch: {failure}");
             ErrorCode::UnknownServerError
         })?;
-        self.append_batch(batch, now).map_err(|failure| {
+        let base = self.append_batch(batch, now).map_err(|failure| {
             error!("the metadata log cannot be written: {failure}");
             ErrorCode::KafkaStorageError
-        })
+        })?;
+        for record in records {
+            if let MetadataRecord::FeatureLevel(feature) = record
+                && feature.name.as_str() == METADATA_VERSION
+            {
+                // What follows may say more, or less.
+                self.level = feature.feature_level;
+            }
+        }
+        Ok(base)
     }
 }
 
@@ -300,12 +317,14 @@ fn prepare_folder(disk: &SharedDisk, folder: &Path) -> Result<(), MetadataLogErr
     Ok(())
 }
 
+/// A log without a level gets the one of this build before anything else.
+pub(super) fn level_of(image: &MetadataImage) -> i16 {
+    let level = image.features().get(METADATA_VERSION);
+    level.copied().unwrap_or(FEATURES[0].first_level)
+}
+
 /// Applies the log's records from `from` on. Returns their bytes and the time of the last.
-fn replay(
-    log: &Log,
-    from: Offset,
-    image: &mut MetadataImage,
-) -> Result<(u64, Millis), MetadataLogError> {
+fn replay(log: &Log, from: Offset, loaded: &mut Loaded) -> Result<(u64, Millis), MetadataLogError> {
     let mut next = from;
     let mut bytes = 0;
     let mut last_timestamp = Millis(0);
@@ -320,11 +339,14 @@ fn replay(
             break;
         };
         bytes += slice.len as u64;
+        each_batch(&slice, next, |header, batch| {
+            loaded.quorum.take(header, batch)
+        })?;
         next = each_record(&slice, next, |record| {
             last_timestamp = record.timestamp;
             let value = record.value.ok_or("it has no value")?;
             let (decoded, _) = decode_metadata_record(value).map_err(|error| error.to_string())?;
-            image.apply(record.offset, &decoded);
+            loaded.apply(record.offset, decoded);
             Ok(())
         })?;
     }

@@ -18,7 +18,10 @@ use ottla_protocol::records::{BatchBuilder, batches, check_batch};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 use tracing::warn;
 
-use super::metadata_log::encode;
+use super::metadata_loaded::Loaded;
+use super::metadata_log::level_of;
+use super::metadata_versions::encode;
+use super::quorum_records::QuorumRecords;
 use super::replay::{ReplayError, each_record_of};
 
 const SUFFIX: &str = ".checkpoint";
@@ -72,11 +75,16 @@ impl SnapshotId {
     }
 }
 
+/// Whether a file of this name is a finished snapshot.
+pub(crate) fn is_snapshot(name: &str) -> bool {
+    SnapshotId::parse(name).is_some()
+}
+
 /// The newest snapshot that is whole. What a crash left of an unfinished one is removed.
 pub(crate) fn load_newest(
     disk: &dyn Disk,
     folder: &Path,
-) -> Result<Option<(SnapshotId, MetadataImage)>, SnapshotError> {
+) -> Result<Option<(SnapshotId, Loaded)>, SnapshotError> {
     let entries = disk.list(folder).map_err(|source| DiskError {
         what: "list",
         path: folder.to_owned(),
@@ -94,7 +102,7 @@ pub(crate) fn load_newest(
         let path = folder.join(id.file_name(SUFFIX));
         let bytes = Bytes::from(read_file(disk, &path, SIZE_MAX)?);
         match load(&bytes, id) {
-            Ok(image) => return Ok(Some((id, image))),
+            Ok(loaded) => return Ok(Some((id, loaded))),
             Err(reason) => warn!(file = %path.display(), "metadata snapshot passed over: {reason}"),
         }
     }
@@ -112,27 +120,37 @@ pub(crate) enum Damage {
     Unfinished,
 }
 
-pub(crate) fn load(bytes: &Bytes, id: SnapshotId) -> Result<MetadataImage, Damage> {
+pub(crate) fn load(bytes: &Bytes, id: SnapshotId) -> Result<Loaded, Damage> {
     let mut ends_with_control = false;
+    let mut loaded = Loaded::default();
     let mut walk = batches(bytes);
     for batch in walk.by_ref() {
         let batch = batch?;
         check_batch(batch.bytes)?;
         ends_with_control = batch.header.is_control();
+        loaded
+            .quorum
+            .take(&batch.header, &bytes.slice_ref(batch.bytes))?;
     }
     if !walk.rest().is_empty() || !ends_with_control {
         return Err(Damage::Unfinished);
     }
-    let mut image = MetadataImage::default();
     // Offsets within the snapshot are its own; for the image it is all of the log up to `end`.
     let last = Offset(id.end.0.saturating_sub(1));
     each_record_of(bytes, Offset::ZERO, |record| {
         let value = record.value.ok_or("it has no value")?;
         let (decoded, _) = decode_metadata_record(value).map_err(|error| error.to_string())?;
-        image.apply(last, &decoded);
+        loaded.apply(last, decoded);
         Ok(())
     })?;
-    Ok(image)
+    Ok(loaded)
+}
+
+/// What goes into a snapshot.
+pub(crate) struct Content {
+    pub(crate) image: MetadataImage,
+    pub(crate) quorum: QuorumRecords,
+    pub(crate) last_timestamp: Millis,
 }
 
 /// Writes a snapshot: a crash leaves all of it or nothing under its name.
@@ -140,11 +158,10 @@ pub(crate) fn write(
     disk: &dyn Disk,
     folder: &Path,
     id: SnapshotId,
-    image: &MetadataImage,
-    last_timestamp: Millis,
+    content: &Content,
     now: Millis,
 ) -> Result<(), SnapshotError> {
-    let content = encode_snapshot(image, last_timestamp, now)?;
+    let content = encode_snapshot(content, now)?;
     let path = folder.join(id.file_name(SUFFIX));
     let unfinished = folder.join(id.file_name(UNFINISHED_SUFFIX));
     let failed = |what| {
@@ -162,11 +179,13 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn encode_snapshot(
-    image: &MetadataImage,
-    last_timestamp: Millis,
-    now: Millis,
-) -> Result<Vec<u8>, BuildError> {
+fn encode_snapshot(content: &Content, now: Millis) -> Result<Vec<u8>, BuildError> {
+    let Content {
+        image,
+        quorum,
+        last_timestamp,
+    } = content;
+    let level = level_of(image);
     let at = |offset| Place {
         base_offset: offset,
         leader_epoch: LeaderEpoch(0),
@@ -182,6 +201,10 @@ fn encode_snapshot(
         &header.to_bytes(0),
     )?;
     let mut next = Offset(1);
+    for batch in quorum.batches(at(next))? {
+        content.extend(batch);
+        next = next.next();
+    }
     let builder_at = |offset| {
         BatchBuilder::new(Compression::None)
             .base_offset(offset)
@@ -189,7 +212,7 @@ fn encode_snapshot(
     };
     let mut builder = builder_at(next);
     for record in image.records() {
-        builder.append(now, None, Some(&encode(&record)), &[])?;
+        builder.append(now, None, Some(&encode(&record, level)), &[])?;
         next = next.next();
         if builder.size_in_bytes() > BATCH_BYTES {
             content.extend(std::mem::replace(&mut builder, builder_at(next)).build()?);
@@ -253,6 +276,14 @@ mod tests {
         image
     }
 
+    fn content(image: MetadataImage) -> Content {
+        Content {
+            image,
+            quorum: QuorumRecords::default(),
+            last_timestamp: Millis(5),
+        }
+    }
+
     const ID: SnapshotId = SnapshotId {
         end: Offset(42),
         epoch: LeaderEpoch(3),
@@ -263,7 +294,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::shared();
         let image = image(20_000);
-        write(&*disk, dir.path(), ID, &image, Millis(5), Millis(6)).unwrap();
+        write(&*disk, dir.path(), ID, &content(image.clone()), Millis(6)).unwrap();
         assert!(
             dir.path()
                 .join("00000000000000000042-0000000003.checkpoint")
@@ -271,19 +302,19 @@ mod tests {
         );
         let (id, loaded) = load_newest(&*disk, dir.path()).unwrap().unwrap();
         assert_eq!(id, ID);
-        assert_eq!(loaded, image);
+        assert_eq!(loaded.image, image);
     }
 
     #[test]
     fn a_damaged_snapshot_is_passed_over_and_an_unfinished_one_removed() {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::shared();
-        write(&*disk, dir.path(), ID, &image(3), Millis(5), Millis(6)).unwrap();
+        write(&*disk, dir.path(), ID, &content(image(3)), Millis(6)).unwrap();
         let newer = SnapshotId {
             end: Offset(50),
             ..ID
         };
-        write(&*disk, dir.path(), newer, &image(4), Millis(5), Millis(6)).unwrap();
+        write(&*disk, dir.path(), newer, &content(image(4)), Millis(6)).unwrap();
         let file = dir.path().join(newer.file_name(SUFFIX));
         let whole = std::fs::read(&file).unwrap();
         let part = dir.path().join(newer.file_name(UNFINISHED_SUFFIX));
@@ -291,7 +322,7 @@ mod tests {
         for damaged in [&whole[..whole.len() - 1], &whole[..100], b""] {
             std::fs::write(&file, damaged).unwrap();
             let (id, loaded) = load_newest(&*disk, dir.path()).unwrap().unwrap();
-            assert_eq!((id, loaded.topics().len()), (ID, 3));
+            assert_eq!((id, loaded.image.topics().len()), (ID, 3));
         }
         assert!(!part.exists());
         remove_older(&*disk, dir.path(), newer).unwrap();

@@ -1,24 +1,30 @@
 //! Carries out what is decided: partitions and their files, flushes, timers.
 
 pub(crate) mod auto_create;
+mod bootstrap;
 pub(crate) mod checkpoints;
 pub(crate) mod cleaner;
 pub(crate) mod config_rules;
 pub(crate) mod controller;
 pub(crate) mod dir_failures;
+pub(crate) mod features;
 pub(crate) mod flusher;
 pub(crate) mod groups;
 pub(crate) mod keeper;
 pub(crate) mod leftovers;
 pub(crate) mod log_dirs;
+mod metadata_loaded;
 pub(crate) mod metadata_log;
+pub(crate) mod metadata_preflight;
 pub(crate) mod metadata_snapshot;
+mod metadata_versions;
 pub(crate) mod moves;
 pub(crate) mod open_files;
 pub(crate) mod partition;
 pub(crate) mod producer_ids;
 pub(crate) mod producers;
 pub(crate) mod publish;
+pub(crate) mod quorum_records;
 pub(crate) mod quorum_state;
 pub(crate) mod recovery;
 pub(crate) mod registration;

@@ -14,38 +14,11 @@ use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::broker_registration::request::{Feature, Listener};
 use ottla_protocol::types::BrokerId;
 
+use super::bootstrap;
+use super::features::{FEATURES, METADATA_VERSION};
 use crate::broker::Broker;
 use crate::data_dirs::random_id;
 
-/// A feature with the level that a new cluster gets, and the levels that this node can do.
-struct SupportedFeature {
-    name: &'static str,
-    first_level: i16,
-    min: i16,
-    max: i16,
-}
-
-const fn feature(name: &'static str, first_level: i16, min: i16, max: i16) -> SupportedFeature {
-    SupportedFeature {
-        name,
-        first_level,
-        min,
-        max,
-    }
-}
-
-/// In the order in which the reference finalises them.
-const FEATURES: &[SupportedFeature] = &[
-    // 30 is 4.3-IV0.
-    feature("metadata.version", 30, 7, 30),
-    feature("eligible.leader.replicas.version", 1, 0, 1),
-    feature("group.version", 1, 0, 1),
-    feature("share.version", 1, 0, 1),
-    feature("streams.version", 1, 0, 1),
-    feature("transaction.version", 2, 0, 2),
-];
-
-const METADATA_VERSION: &str = "metadata.version";
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 const PLAINTEXT: i16 = 0;
 
@@ -54,7 +27,7 @@ pub(crate) fn register(broker: &Broker, listeners: &[(String, SocketAddr)]) -> a
     let controller = &broker.controller;
     let mut answers = Vec::new();
     if !controller.has_feature(METADATA_VERSION) {
-        for command in first_commands(broker) {
+        for command in first_commands(broker)? {
             answers.push(controller.submit(command).0);
         }
     }
@@ -91,11 +64,18 @@ fn check(response: Response) -> anyhow::Result<()> {
     verdict.map_err(|error| anyhow::anyhow!("the controller refused to start: {error}"))
 }
 
-fn first_commands(broker: &Broker) -> Vec<Command> {
-    let features = FEATURES.iter().map(|feature| Command::SetFeature {
-        name: feature.name.to_owned(),
-        level: feature.first_level,
-    });
+fn first_commands(broker: &Broker) -> anyhow::Result<Vec<Command>> {
+    let dir = broker.storage.dirs.metadata_dir();
+    let mut levels = bootstrap::levels(&*dir.disk, &dir.path)?;
+    if levels.is_empty() {
+        let own = FEATURES.iter();
+        levels = own
+            .map(|feature| (feature.name.to_owned(), feature.first_level))
+            .collect();
+    }
+    let features = levels
+        .into_iter()
+        .map(|(name, level)| Command::SetFeature { name, level });
     // With eligible leader replicas one value for all brokers is what counts, so it begins as what is configured.
     let min_insync = broker.config.load().settings().number(MIN_INSYNC_REPLICAS);
     let change = ConfigChange {
@@ -108,12 +88,11 @@ fn first_commands(broker: &Broker) -> Vec<Command> {
         resource_name: "".into(),
         changes: vec![change],
     };
-    features
-        .chain([Command::IncrementalAlterConfigs {
-            resources: vec![defaults],
-            validate_only: false,
-        }])
-        .collect()
+    let configs = Command::IncrementalAlterConfigs {
+        resources: vec![defaults],
+        validate_only: false,
+    };
+    Ok(features.chain([configs]).collect())
 }
 
 fn registration(broker: &Broker, bound: &[(String, SocketAddr)]) -> BrokerRegistrationRequest {

@@ -13,6 +13,7 @@ use ottla_protocol::types::{BrokerId, LeaderEpoch, Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
 use crate::exec::metadata_snapshot::{self as snapshot, SnapshotId};
+use crate::exec::quorum_records::QuorumRecords;
 use crate::exec::quorum_state;
 use crate::fuzz;
 
@@ -38,6 +39,14 @@ fn state(epoch: i32) -> QuorumState {
         leader_id: Some(BrokerId(1)),
         leader_epoch: LeaderEpoch(epoch),
         ..Default::default()
+    }
+}
+
+fn content(topics: u8) -> snapshot::Content {
+    snapshot::Content {
+        image: image(topics),
+        quorum: QuorumRecords::default(),
+        last_timestamp: Millis(5),
     }
 }
 
@@ -113,7 +122,7 @@ fn s16_a_crash_leaves_a_whole_snapshot_of_the_metadata_or_none() {
         ..ID
     };
     let write = |disk: &dyn Disk, id, topics| {
-        snapshot::write(disk, folder, id, &image(topics), Millis(5), Millis(6)).is_ok()
+        snapshot::write(disk, folder, id, &content(topics), Millis(6)).is_ok()
     };
     assert!(write(&memory, older, 3));
     crash_at_every_step(
@@ -121,7 +130,7 @@ fn s16_a_crash_leaves_a_whole_snapshot_of_the_metadata_or_none() {
         |disk| write(disk, ID, 4),
         |disk, is_done| {
             let (id, found) = snapshot::load_newest(disk, folder).unwrap().unwrap();
-            let topics = found.topics().len();
+            let topics = found.image.topics().len();
             let is_old = (id, topics) == (older, 3);
             assert!((id, topics) == (ID, 4) || (is_old && !is_done));
         },
@@ -133,7 +142,7 @@ fn metadata_files_of_any_content() {
     let memory = disk();
     let folder = Path::new(DIR);
     quorum_state::write(&memory, folder, &state(7)).unwrap();
-    snapshot::write(&memory, folder, ID, &image(5), Millis(5), Millis(6)).unwrap();
+    snapshot::write(&memory, folder, ID, &content(5), Millis(6)).unwrap();
     let names = memory.list(folder).unwrap().into_iter();
     let files: Vec<Vec<u8>> = names
         .map(|entry| read_file_if_there(&memory, &folder.join(entry.name), 1 << 20))

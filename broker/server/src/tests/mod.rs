@@ -4,6 +4,7 @@ mod abuse;
 mod compaction;
 mod configs;
 mod disk_full;
+mod feature_levels;
 mod groups;
 mod log_dirs;
 mod metadata_files;

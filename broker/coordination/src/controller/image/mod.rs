@@ -1,11 +1,13 @@
 //! What every broker sees of the cluster: the metadata log's records, added up.
 //!
-//! Owns: topics by name and id, partitions, dynamic configurations, brokers, features, the next producer id.
+//! Owns: topics by name and id, partitions, dynamic configurations, brokers, features, the next producer id; of what
+//! this build has no part in, the records (`foreign`).
 //! Always: an image never changes under a reader: `apply` copies what it changes, everything else is shared, so a
 //! clone costs a few counters. Replaying `records()` into an empty image gives the same image.
 
 mod cluster;
 mod configs;
+mod foreign;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use ottla_protocol::types::Offset;
 
 pub use cluster::{BrokerImage, ClusterImage, Endpoint};
 pub use configs::ConfigsImage;
+use foreign::ForeignImage;
 pub use topics::{PartitionImage, TopicImage, TopicsImage};
 
 /// The feature whose level says which record versions the log may have.
@@ -30,6 +33,7 @@ pub struct MetadataImage {
     cluster: Arc<ClusterImage>,
     features: Arc<BTreeMap<String, i16>>,
     next_producer_id: i64,
+    foreign: Arc<ForeignImage>,
 }
 
 impl MetadataImage {
@@ -66,7 +70,7 @@ impl MetadataImage {
         self.next_producer_id
     }
 
-    /// Adds one record. Records about things this build has no part in (ACLs, quotas …) are passed over.
+    /// Adds one record. Those about things this build has no part in (ACLs, quotas …) are kept and not looked at.
     pub fn apply(&mut self, offset: Offset, record: &MetadataRecord) {
         self.end = offset.next();
         match record {
@@ -101,7 +105,13 @@ impl MetadataImage {
             }
             MetadataRecord::FeatureLevel(record) => self.set_feature(record),
             MetadataRecord::ProducerIds(record) => self.next_producer_id = record.next_producer_id,
-            _ => {}
+            other => self.apply_foreign(other),
+        }
+    }
+
+    fn apply_foreign(&mut self, record: &MetadataRecord) {
+        if !matches!(record, MetadataRecord::NoOp(_)) {
+            Arc::make_mut(&mut self.foreign).apply(record);
         }
     }
 
@@ -141,6 +151,7 @@ impl MetadataImage {
                 ..Default::default()
             }));
         }
+        self.foreign.write(&mut records);
         records
     }
 }
