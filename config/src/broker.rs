@@ -314,7 +314,7 @@ const OWN: &[Def] = &[
         .doc("How far a record's timestamp may lie in the past."),
     Def::new("log.message.timestamp.type", String).default("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).cluster_wide().effective()
         .doc("Whether records keep the producer's timestamp or get the time of appending."),
-    Def::new("log.preallocate", Boolean).default("false").cluster_wide()
+    Def::new("log.preallocate", Boolean).default("false").cluster_wide().effective()
         .doc("Whether a new segment's file gets its full size at once."),
     Def::new("log.retention.bytes", Long).default("-1").high().cluster_wide().effective()
         .doc("How large a partition may grow before old segments are deleted; -1 for no limit."),

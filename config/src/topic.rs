@@ -82,7 +82,7 @@ const OWN: &[Def] = &[
     Def::new("ottla.durability", String).default("disk").one_of(&["disk", "memory"]).high().effective()
         .synonyms(&[same("ottla.durability")])
         .doc("What becomes of acknowledged records: `disk` has them flushed before the acknowledgement, `memory` leaves flushing to the operating system."),
-    Def::new("preallocate", Boolean).default("false")
+    Def::new("preallocate", Boolean).default("false").effective()
         .synonyms(&[same("log.preallocate")])
         .doc("Whether a new segment's file gets its full size at once."),
     Def::new("remote.log.copy.disable", Boolean).default("false")

@@ -21,6 +21,9 @@ pub struct LogConfig {
     /// Upper bound of the blocks reserved beyond the active segment's end; 0 switches reserving off. What is reserved
     /// grows with the segment, so that thousands of small partitions don't fill the disk with nothing.
     pub reserve_bytes: u64,
+    /// A new segment's file has the length `segment_bytes` from the beginning, and that of its batches once it is sealed
+    /// or closed.
+    pub preallocate: bool,
     /// `flush.messages`: how many records may be unflushed before the caller must flush.
     pub flush_messages: i64,
     /// `flush.ms`: how long a record may stay unflushed.
@@ -39,6 +42,7 @@ impl Default for LogConfig {
             retention_bytes: -1,
             file_delete_delay_ms: Millis(60_000),
             reserve_bytes: 4 << 20,
+            preallocate: false,
             flush_messages: i64::MAX,
             flush_ms: Millis(i64::MAX),
         }

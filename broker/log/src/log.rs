@@ -56,6 +56,8 @@ pub(crate) struct Active {
     pub(crate) since_entry: u64,
     /// End of the blocks that were reserved ahead.
     pub(crate) reserved_end: u64,
+    /// Length that the file was given ahead.
+    pub(crate) preallocated_end: u64,
     /// When the segment was begun or opened; its age where its records have no timestamps.
     pub(crate) created: Millis,
     /// By how much earlier than `segment.ms` the segment is sealed, so that segments begun together don't all roll
@@ -76,6 +78,7 @@ impl Active {
         Self {
             since_entry: 0,
             reserved_end: 0,
+            preallocated_end: 0,
             created,
             roll_jitter: Millis(0),
             first_timestamp: Known::Known(None),
@@ -352,7 +355,7 @@ impl Log {
             self.sync_active_index()?;
         }
         self.active.failed_roll = Some(base);
-        create_files(&self.disk, &self.dir, base)?;
+        self.create_active(base)?;
         let sealed = self.active_segment_mut();
         sealed.offsets = SparseIndex::sealed();
         sealed.times = SparseIndex::sealed();
@@ -361,10 +364,37 @@ impl Log {
             self.release_segment(evicted);
         }
         self.segments.push(Segment::active(base));
-        self.active = Active::new(now);
+        self.active = self.new_active(now);
         self.flush.names_changed();
         self.end = self.end.max(base);
         Ok(())
+    }
+
+    /// The files of a segment to append to.
+    pub(crate) fn create_active(&self, base: Offset) -> Result<(), DiskError> {
+        create_files(&self.disk, &self.dir, base)?;
+        if self.config.preallocate {
+            let path = names::segment_file(&self.dir, base, names::LOG);
+            let file = self.disk.open(&path, OpenMode::ReadWrite);
+            let file = file.during("open", &path)?;
+            file.set_len(self.preallocated_bytes())
+                .during("preallocate", &path)?;
+        }
+        Ok(())
+    }
+
+    /// What is known of a segment that `create_active` has made.
+    pub(crate) fn new_active(&self, now: Millis) -> Active {
+        let mut active = Active::new(now);
+        if self.config.preallocate {
+            // Not reserved, but to be cut off all the same.
+            active.preallocated_end = self.preallocated_bytes();
+        }
+        active
+    }
+
+    fn preallocated_bytes(&self) -> u64 {
+        self.config.segment_bytes.min(SEGMENT_BYTES_MAX)
     }
 
     /// Writes the active segment's indexes and gives back reserved blocks.
@@ -387,13 +417,14 @@ impl Log {
         segment.push_time_entry();
         segment.offsets.write(place)?;
         segment.times.write(place)?;
-        if active.reserved_end > segment.size {
+        if active.reserved_end.max(active.preallocated_end) > segment.size {
             segment
                 .file(place)?
                 .set_len(segment.size)
                 .during("trim", &place.path(names::LOG))?;
         }
         active.reserved_end = 0;
+        active.preallocated_end = 0;
         Ok(())
     }
 
@@ -424,6 +455,7 @@ impl Log {
         };
         self.active.needs_trim = file.set_len(position).is_err();
         self.active.reserved_end = 0;
+        self.active.preallocated_end = 0;
         Err(e).during(
             "append to",
             &self.place(self.active_segment().base).path(names::LOG),
@@ -481,7 +513,13 @@ impl Log {
         if self.flush.end < self.end || !self.segments.iter().any(Segment::is_open) {
             return Ok(());
         }
+        let preallocated_end = std::mem::take(&mut self.active.preallocated_end);
+        if self.active_segment().size < preallocated_end {
+            // The blocks go with the next roll or close; the length stays until then.
+            self.active.reserved_end = 0;
+        }
         self.settle_active()?;
+        self.active.preallocated_end = preallocated_end;
         self.segments.iter().for_each(Segment::release);
         *self.hints.get_mut() = Hints::default();
         Ok(())

@@ -21,7 +21,7 @@ use crate::flush::FlushState;
 use crate::folder::Folder;
 use crate::hints::Hints;
 use crate::index::{Place, SparseIndex};
-use crate::log::{Active, Log, create_files};
+use crate::log::{Active, Log};
 use crate::rescan::{Rescan, Scanned, Trust};
 use crate::scan::tail_at;
 use crate::segment::{Known, Segment};
@@ -99,8 +99,9 @@ impl Log {
     }
 
     fn begin(&mut self) -> Result<(), DiskError> {
-        create_files(&self.disk, &self.dir, self.start)?;
+        self.create_active(self.start)?;
         self.segments.push(Segment::active(self.start));
+        self.active = self.new_active(self.active.created);
         self.end = self.start;
         self.flush = FlushState::new(self.start);
         self.flush.names_changed();

@@ -74,6 +74,7 @@ impl Log {
         self.disk = disk;
         self.dir = dir;
         self.active.reserved_end = 0;
+        self.active.preallocated_end = 0;
         self.active.index_dirty = true;
     }
 }

@@ -7,7 +7,7 @@ use ottla_protocol::types::{Millis, Offset};
 use crate::api::{DeleteReason, DeletedSegment};
 use crate::disk::{Context, DiskError};
 use crate::errors::ReadError;
-use crate::log::{Active, Log, create_files};
+use crate::log::{Active, Log};
 use crate::names;
 use crate::segment::{Known, Segment};
 use crate::{producer_snapshot, txn_index};
@@ -88,9 +88,9 @@ impl Log {
         now: Millis,
     ) -> Result<Vec<DeletedSegment>, DiskError> {
         let removed = self.take_segments(.., DeleteReason::Truncated, now)?;
-        create_files(&self.disk, &self.dir, offset)?;
+        self.create_active(offset)?;
         self.segments.push(Segment::active(offset));
-        self.active = Active::new(now);
+        self.active = self.new_active(now);
         self.start = offset;
         self.end = offset;
         self.epochs.truncate_end(Offset(i64::MIN));

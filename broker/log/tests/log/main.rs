@@ -13,6 +13,7 @@ mod flushing;
 mod fuzz;
 mod life;
 mod many;
+mod preallocation;
 mod reading;
 mod repairing;
 mod replace;

@@ -72,6 +72,7 @@ impl TopicSettings {
                 -1
             },
             file_delete_delay_ms: ms("file.delete.delay.ms"),
+            preallocate: values.boolean("preallocate"),
             flush_messages: values.number("flush.messages"),
             flush_ms: ms("flush.ms"),
             ..LogConfig::default()
