@@ -16,8 +16,30 @@ pub(crate) fn now() -> Millis {
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+static START: LazyLock<(Instant, Millis)> = LazyLock::new(|| (Instant::now(), now()));
+
 /// Milliseconds since some moment of this process's life, whatever happens to the wall clock.
 pub(crate) fn monotonic() -> Millis {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    Millis(i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX))
+    Millis(i64::try_from(START.0.elapsed().as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The wall clock, but never ahead of the time that passed since the start: for what must not be forgotten because
+/// somebody sets the clock forward. What is forgotten late because of it is forgotten after the next start.
+pub(crate) fn cautious() -> Millis {
+    now().min(START.1.plus(monotonic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cautious_clock_is_the_wall_clock_while_nobody_moves_that() {
+        let before = now();
+        let cautious = cautious();
+        assert!(
+            cautious.0 >= before.0 - 100 && cautious <= now(),
+            "{cautious:?} after {before:?}"
+        );
+    }
 }

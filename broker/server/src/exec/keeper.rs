@@ -146,7 +146,7 @@ impl Keeper {
                 for topic in storage.topics.all() {
                     for partition in topic.all() {
                         partition.apply_retention(clock::now());
-                        partition.expire_producers(clock::now(), pace.producer_expiration);
+                        partition.expire_producers(clock::cautious(), pace.producer_expiration);
                     }
                 }
                 next_retention = Instant::now() + pace.retention;

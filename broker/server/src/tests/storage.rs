@@ -11,7 +11,9 @@ use ottla_coordination::txn::ProducerBatch;
 use ottla_log::testing::{Call, FaultyDisk, MemoryDisk};
 use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::types::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
+use ottla_protocol::types::{
+    LeaderEpoch, Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId,
+};
 use ottla_protocol::wire::{StrBytes, Uuid};
 use tokio::sync::mpsc;
 
@@ -173,6 +175,26 @@ async fn a_flush_that_ends_after_its_directory_failed_acknowledges_nothing() {
     };
     let (produced, ()) = tokio::join!(bench.produce(Acks::All), meanwhile);
     assert_eq!(produced, Err(ErrorCode::KafkaStorageError));
+}
+
+/// S-28: with the clock set back, the background flush of what nobody waits for would have come a day later.
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_put_off_the_background_flush() {
+    let bench = Bench::new("disk");
+    let mut bytes = BytesMut::from(&batch(&["x"])[..]);
+    let how = Append {
+        acks: Acks::Leader,
+        log_append_time: false,
+        producer: None,
+    };
+    let tomorrow = clock::now().plus(Millis(86_400_000));
+    let placed = bench.partition.append(&mut bytes, how, &mut None, tomorrow);
+    assert!(placed.is_ok());
+    bench.partition.keep(clock::now());
+    eventually("the record is flushed", || {
+        let bounds = bench.partition.bounds(clock::now()).unwrap();
+        bounds.high_watermark == Offset(1)
+    });
 }
 
 #[tokio::test]

@@ -94,7 +94,12 @@ impl Partition {
             return None;
         }
         let due = flush_due(&replica.log, durability);
-        if !is_flushed && (is_idle || due.is_some_and(|due| due <= now)) {
+        // The clock was set back since the append: nobody knows how long ago that was.
+        let is_moved = replica
+            .log
+            .unflushed_since()
+            .is_some_and(|since| since > now);
+        if !is_flushed && (is_idle || is_moved || due.is_some_and(|due| due <= now)) {
             self.demand_flush(replica);
         }
         Some(due.map_or(Millis(i64::MAX), |due| due.max(now)))
