@@ -14,6 +14,7 @@ use ottla_log::checkpoint::write_offsets;
 use ottla_log::{Log, LogConfig, OpenInput, RealDisk, names, partition_metadata};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::records::BatchBuilder;
+use ottla_protocol::records::builder::BuildError;
 use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
 
@@ -33,11 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let id = Uuid::parse(id).ok_or("not a topic id")?;
     let dir = Path::new(dir);
     let disk = RealDisk::shared();
+    let (heads, size) = heads(batches)?;
     for partition in 0..partitions {
         let folder = dir.join(names::partition_dir(topic, PartitionIndex(partition)));
         disk.create_dir_all(&folder)?;
         partition_metadata::write(disk.as_ref(), &folder, id)?;
-        write_log(&folder, batches)?;
+        write_log(&folder, &heads, size)?;
         // Once over the headers, for the indexes.
         let input = OpenInput {
             recovery_point: Offset(batches),
@@ -53,18 +55,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn write_log(folder: &Path, batches: i64) -> Result<(), Box<dyn Error>> {
-    let mut builder = BatchBuilder::new(Compression::None);
-    builder.append(Millis(1), None, Some(&vec![0; VALUE]), &[])?;
-    let mut batch = builder.build()?;
-    assert!(batch[WRITTEN..].iter().all(|byte| *byte == 0));
-    // Offset and leader epoch are not under the checksum.
-    batch[12..16].fill(0);
-    let file = File::create(names::segment_file(folder, Offset::ZERO, names::LOG))?;
-    file.set_len(batches as u64 * batch.len() as u64)?;
+/// The first bytes of each batch, and the size of one. Times rise, as they mostly do.
+fn heads(batches: i64) -> Result<(Vec<Vec<u8>>, u64), BuildError> {
+    let (mut heads, mut size) = (Vec::new(), 0);
     for i in 0..batches {
-        batch[..8].copy_from_slice(&i.to_be_bytes());
-        file.write_all_at(&batch[..WRITTEN], i as u64 * batch.len() as u64)?;
+        let mut builder = BatchBuilder::new(Compression::None).base_offset(Offset(i));
+        builder.append(Millis(1 + i), None, Some(&vec![0; VALUE]), &[])?;
+        let mut batch = builder.build()?;
+        assert!(batch[WRITTEN..].iter().all(|byte| *byte == 0));
+        // The leader epoch is not under the checksum.
+        batch[12..16].fill(0);
+        size = batch.len() as u64;
+        batch.truncate(WRITTEN);
+        heads.push(batch);
+    }
+    Ok((heads, size))
+}
+
+fn write_log(folder: &Path, heads: &[Vec<u8>], size: u64) -> std::io::Result<()> {
+    let file = File::create(names::segment_file(folder, Offset::ZERO, names::LOG))?;
+    file.set_len(heads.len() as u64 * size)?;
+    for (i, head) in (0..).zip(heads) {
+        file.write_all_at(head, i * size)?;
     }
     Ok(())
 }

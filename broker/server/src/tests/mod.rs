@@ -9,6 +9,7 @@ mod groups;
 mod log_dirs;
 mod metadata_files;
 mod moves;
+mod old_data;
 mod open_files;
 mod power_cut;
 mod produce_fetch;
