@@ -525,6 +525,23 @@ fn a_running_broker_changes_only_what_may_change() {
         refuse("listener.security.protocol.map", "A:SSL", true),
         "Cannot update these configs at default cluster level, broker id must be specified: [listener.security.protocol.map]"
     );
+    for (text, reason) in [
+        ("0", "Log cleaner threads should be at least 1"),
+        (
+            "3",
+            "Log cleaner threads cannot be increased to more than double the current value 1",
+        ),
+    ] {
+        let refused = refuse("log.cleaner.threads", text, true);
+        assert!(refused.ends_with(reason), "{refused}");
+    }
+    let many = broker(&[("log.cleaner.threads", "9")]);
+    let fewer = |threads| many.check_broker(&texts(&[("log.cleaner.threads", threads)]), true);
+    assert!(fewer("3").is_err() && fewer("4").is_ok());
+    assert_eq!(
+        refuse("log.cleaner.dedupe.buffer.size", "1048576", true),
+        "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
+    );
     let changed = config
         .check_broker(&texts(&[("log.cleaner.threads", "2")]), false)
         .unwrap();
