@@ -33,8 +33,10 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) enum LetGo {
     /// It has none any more.
     Done,
-    /// It was used since it was last asked, or is in use.
-    InUse,
+    /// It was used since it was last asked.
+    Used,
+    /// It is in use at this moment, or being flushed.
+    Busy,
 }
 
 /// The count of open files, and the partitions that have some.
@@ -91,7 +93,13 @@ impl OpenFiles {
         }
     }
 
-    /// Sees to it that files may be opened; the caller holds no partition.
+    /// Whether even making room has left too many: files that nobody can close are those of answers on their way to
+    /// clients. Reading has to wait until they are there.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.limit.saturating_add(self.limit / 8)
+    }
+
+    /// Sees to it that files may be opened, as far as that is possible; the caller holds no partition.
     pub(crate) fn make_room(&self, topics: &Topics) {
         for _ in 0..TRIES_MAX {
             if self.has_room() {
@@ -99,29 +107,28 @@ impl OpenFiles {
             }
             // Each may be asked twice: the first time it only forgets that it was used.
             let asked = 2 * self.list.lock().partitions.len();
+            let mut any_busy = false;
             for _ in 0..asked {
                 if self.has_room() {
                     return;
                 }
-                self.ask_one(topics);
+                any_busy |= self.ask_one(topics) == Some(LetGo::Busy);
             }
-            if !self.has_room() {
-                std::thread::sleep(PAUSE);
+            if !any_busy {
+                return;
             }
+            std::thread::sleep(PAUSE);
         }
     }
 
-    fn ask_one(&self, topics: &Topics) {
-        let Some((topic_id, index)) = self.list.lock().partitions.pop_front() else {
-            return;
-        };
-        let topic = topics.by_id(&topic_id);
-        let Some(partition) = topic.and_then(|topic| topic.get(index.0)) else {
-            return;
-        };
-        if partition.let_go_of_files() == LetGo::InUse {
+    fn ask_one(&self, topics: &Topics) -> Option<LetGo> {
+        let (topic_id, index) = self.list.lock().partitions.pop_front()?;
+        let partition = topics.by_id(&topic_id)?.get(index.0)?;
+        let answer = partition.let_go_of_files();
+        if answer != LetGo::Done {
             self.list.lock().partitions.push_back((topic_id, index));
         }
+        Some(answer)
     }
 }
 

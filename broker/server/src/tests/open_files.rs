@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use ottla_config::resolve::BrokerConfig;
 use ottla_log::testing::{Call, FaultyDisk, MemoryDisk};
-use ottla_log::{Disk as _, MinimumRead};
+use ottla_log::{Disk as _, FileSlice, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Offset};
 use ottla_protocol::wire::{StrBytes, Uuid};
@@ -19,7 +20,7 @@ use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::open_files::OpenFiles;
 use crate::exec::partition::{Acks, Append, Isolation, Partition};
 use crate::exec::topic::TopicSettings;
-use crate::testing::{batch, eventually};
+use crate::testing::{PATIENCE, batch, eventually};
 
 const ID: Uuid = Uuid([2; 16]);
 const EMFILE: i32 = 24;
@@ -77,6 +78,10 @@ impl Bench {
     }
 
     fn has(&self, index: usize, offset: i64) -> bool {
+        self.read(index, offset).is_some()
+    }
+
+    fn read(&self, index: usize, offset: i64) -> Option<FileSlice> {
         let read = self.partition(index).read(
             Offset(offset),
             1,
@@ -84,7 +89,7 @@ impl Bench {
             Isolation::ReadUncommitted,
             clock::now(),
         );
-        read.unwrap().slice.is_some()
+        read.unwrap().slice
     }
 }
 
@@ -132,6 +137,41 @@ fn s29_producers_on_many_threads_share_the_files() {
             .0
     });
     assert_eq!(ends.sum::<i64>(), 1200);
+}
+
+/// A fetch of everything holds a file for each partition until its answer is sent: it gets a part, and soon.
+#[test]
+fn s29_an_answer_holds_no_more_files_than_there_may_be() {
+    let bench = Bench::new("memory", 200, 16);
+    for index in 0..200 {
+        assert_eq!(bench.produce(index), Ok(0));
+    }
+    let mut left: Vec<usize> = (0..200).collect();
+    let mut answers = 0;
+    while !left.is_empty() {
+        let mut held = Vec::new();
+        let begun = Instant::now();
+        left.retain(|index| match bench.read(*index, 0) {
+            Some(slice) => {
+                held.push(slice);
+                false
+            }
+            None => true,
+        });
+        let wanted = left.len() + held.len();
+        assert!(
+            held.len() >= wanted.min(8),
+            "answer {answers} has {} parts",
+            held.len()
+        );
+        assert!(bench.storage.open_files.open_now() <= 18 + MOMENTARY);
+        assert!(
+            begun.elapsed() < PATIENCE / 4,
+            "nobody waits for room that will not come"
+        );
+        answers += 1;
+    }
+    assert!(answers > 5, "{answers}");
 }
 
 /// Others may have taken the descriptors: that is no fault of the disk.

@@ -118,18 +118,18 @@ impl Partition {
     /// Closes the log's files, which are opened again when they are needed; what is not flushed is, first.
     pub(crate) fn let_go_of_files(&self) -> LetGo {
         if self.files.was_touched() {
-            return LetGo::InUse;
+            return LetGo::Used;
         }
         for _ in 0..2 {
             let Some(mut state) = self.state.try_lock() else {
-                return LetGo::InUse;
+                return LetGo::Busy;
             };
             let State::Open(replica) = &mut *state else {
                 self.files.left();
                 return LetGo::Done;
             };
             if replica.flush != Flush::Idle {
-                return LetGo::InUse;
+                return LetGo::Busy;
             }
             if replica.log.flushed_end() == replica.log.end() {
                 replica.log.close_files();
@@ -140,7 +140,7 @@ impl Partition {
             drop(state);
             self.flush();
         }
-        LetGo::InUse
+        LetGo::Busy
     }
 
     pub(super) fn start_flush(&self) -> Option<(Option<FlushTicket>, u64)> {

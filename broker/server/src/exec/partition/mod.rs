@@ -312,6 +312,10 @@ impl Partition {
         if from >= upper_end || (bytes_max == 0 && minimum == MinimumRead::Nothing) {
             return Ok(Read::nothing(bounds));
         }
+        if self.storage.open_files.is_crowded() && replica.log.open_files() == 0 {
+            // A later fetch finds room, when answers that hold files have been sent.
+            return Ok(Read::nothing(bounds));
+        }
         let request = ReadRequest {
             from,
             max_bytes: bytes_max,
