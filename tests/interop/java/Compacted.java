@@ -1,4 +1,4 @@
-// Compacted BOOTSTRAP: fills the topic `compacted` with what a cleaner has to be careful with: every codec, keys again and
+// Compacted BOOTSTRAP ROUNDS: fills the topic `compacted` with what a cleaner has to be careful with: every codec, keys again and
 // again, tombstones, headers, idempotent producers, transactions that commit and that abort, several at a time. The topic is
 // not cleaned before its dirty ratio is lowered. Run from its source, with Kafka's jars on the class path.
 
@@ -19,7 +19,7 @@ public class Compacted {
                     "segment.bytes", "1048576", "index.interval.bytes", "4096");
             admin.createTopics(List.of(new NewTopic(TOPIC, 1, (short) 1).configs(configs))).all().get();
         }
-        for (int round = 0; round < 2; round++) {
+        for (int round = 0; round < Integer.parseInt(args[1]); round++) {
             for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) {
                 try (Producer<String, String> plain = producer(args[0], codec, null);
                      Producer<String, String> first = producer(args[0], codec, "first-" + codec);

@@ -1,5 +1,5 @@
 //! The same log, cleaned by Kafka and by us: the same batches with the same records at the same offsets stay, and the same
-//! aborted transactions are known.
+//! aborted transactions are known. How long each took is told; with `OTTLA_COMPACTION_ROUNDS` above 2 that says something.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,22 @@ const SETTINGS: &[&str] = &["log.cleaner.backoff.ms=200"];
 pub(super) fn run_all() -> Result<()> {
     let ports = free_ports()?;
     let kafka = Broker::kafka_on(tempfile::tempdir()?, ports, SETTINGS)?;
-    run(java::program("Compacted.java")?.arg(&kafka.address))?;
+    let rounds = std::env::var("OTTLA_COMPACTION_ROUNDS").unwrap_or_else(|_| "2".to_owned());
+    run(java::program("Compacted.java")?.args([&kafka.address, &rounds]))?;
     let for_kafka = kafka.stop()?;
     let for_us = copy(for_kafka.path())?;
 
     let kafka = Broker::kafka_on(for_kafka, ports, SETTINGS)?;
     clean(&kafka, peer::command("kafka-configs"))?;
     let for_kafka = kafka.stop()?;
+    tell(for_kafka.path(), " of log processed in ")?;
 
     let ours = Broker::ours_on(for_us)?;
     let mut configs = Command::new(ottla());
     configs.arg("configs");
     clean(&ours, configs)?;
     let for_us = ours.stop()?;
+    tell(for_us.path(), "log compacted")?;
 
     let (left_by_kafka, left_by_us) = (dump(for_kafka.path())?, dump(for_us.path())?);
     let differ = left_by_kafka
@@ -90,6 +93,14 @@ fn clean(broker: &Broker, mut configs: Command) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Shows what a broker's log says of how long it took.
+fn tell(directory: &Path, what: &str) -> Result<()> {
+    let log = fs::read_to_string(directory.join("log"))?;
+    let lines = log.lines().filter(|line| line.contains(what));
+    lines.for_each(|line| eprintln!("{}", line.trim()));
+    Ok(())
 }
 
 /// What Kafka's tool tells of the partition's segments and transaction indexes, but where a batch lies, how well it was

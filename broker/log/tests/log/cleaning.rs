@@ -130,6 +130,11 @@ pub(crate) fn compact(log: &mut Log, checkpoint: i64, now: i64) -> Cleaned {
     try_clean(log, Some(Offset(checkpoint)), now).unwrap()
 }
 
+/// Makes everything so far cleanable.
+pub(crate) fn roll(log: &mut Log) {
+    log.roll(Millis(0)).unwrap();
+}
+
 /// All batches of a log, in order: no byte of them damaged.
 pub(crate) fn batches_in(log: &Log) -> Vec<(BatchHeader, bytes::Bytes)> {
     batches_from(log, log.start())

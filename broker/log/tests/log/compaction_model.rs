@@ -2,7 +2,7 @@
 //! everything: the log always leads to the last values, offsets never change, no tombstone goes before its time, and
 //! nothing that was deleted or aborted comes back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_log::compaction::{CleaningError, CompactionConfig, LastOfProducer, OffsetMap};
@@ -17,56 +17,56 @@ use crate::cleaning::*;
 use crate::support::*;
 
 const KEYS: u64 = 12;
-const DELETE_RETENTION_MS: i64 = 50;
+pub(crate) const DELETE_RETENTION_MS: i64 = 50;
 
 /// One record as the model knows it.
 #[derive(Clone, Debug)]
-struct Known {
-    key: String,
-    value: Option<String>,
-    timestamp: i64,
+pub(crate) struct Known {
+    pub(crate) key: String,
+    pub(crate) value: Option<String>,
+    pub(crate) timestamp: i64,
     /// The transaction it belongs to.
-    txn: Option<usize>,
+    pub(crate) txn: Option<usize>,
     /// When a pass first came by it; a tombstone stays for some time after that.
-    first_cleaned: Option<i64>,
+    pub(crate) first_cleaned: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fate {
+pub(crate) enum Fate {
     Open,
     Committed,
     Aborted,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Txn {
-    producer: i64,
-    first: i64,
-    fate: Fate,
+pub(crate) struct Txn {
+    pub(crate) producer: i64,
+    pub(crate) first: i64,
+    pub(crate) fate: Fate,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct LastBatch {
-    last_offset: i64,
-    last_sequence: i32,
+pub(crate) struct LastBatch {
+    pub(crate) last_offset: i64,
+    pub(crate) last_sequence: i32,
 }
 
-struct Story {
-    seed: u64,
-    random: Random,
-    memory: Arc<MemoryDisk>,
-    shared: SharedDisk,
-    dying: Arc<FaultyDisk>,
-    config: LogConfig,
-    map: OffsetMap,
-    now: i64,
-    written: u64,
-    records: BTreeMap<i64, Known>,
-    txns: Vec<Txn>,
+pub(crate) struct Story {
+    pub(crate) seed: u64,
+    pub(crate) random: Random,
+    pub(crate) memory: Arc<MemoryDisk>,
+    pub(crate) shared: SharedDisk,
+    pub(crate) dying: Arc<FaultyDisk>,
+    pub(crate) config: LogConfig,
+    pub(crate) map: OffsetMap,
+    pub(crate) now: i64,
+    pub(crate) written: u64,
+    pub(crate) records: BTreeMap<i64, Known>,
+    pub(crate) txns: Vec<Txn>,
     /// By producer, in the order of the log.
-    batches: BTreeMap<i64, Vec<LastBatch>>,
-    checkpoint: Offset,
-    recovery_point: Offset,
+    pub(crate) batches: BTreeMap<i64, Vec<LastBatch>>,
+    pub(crate) checkpoint: Offset,
+    pub(crate) recovery_point: Offset,
 }
 
 impl Story {
@@ -102,7 +102,7 @@ impl Story {
         (story, log)
     }
 
-    fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         format!("seed {} at {}", self.seed, self.now)
     }
 
@@ -285,22 +285,6 @@ impl Story {
         log
     }
 
-    /// Below the checkpoint each key has one record, and nothing that was aborted has any.
-    fn assert_clean(&self, log: &Log, end: Offset) {
-        let mut keys = BTreeSet::new();
-        for seen in seen_in(log).iter().filter(|s| s.offset < end.0) {
-            assert!(
-                keys.insert(seen.key.clone()),
-                "{} twice: {}",
-                seen.key,
-                self.told()
-            );
-            let txn = self.records[&seen.offset].txn;
-            let aborted = txn.is_some_and(|t| self.txns[t].fate == Fate::Aborted);
-            assert!(!aborted, "{seen:?} was aborted: {}", self.told());
-        }
-    }
-
     fn input(&self, clean_shutdown: bool) -> OpenInput {
         OpenInput {
             recovery_point: self.recovery_point,
@@ -359,103 +343,6 @@ impl Story {
             }
         }
         log
-    }
-
-    fn verify(&mut self, log: &Log) {
-        let told = self.told();
-        let seen = seen_in(log);
-        for record in &seen {
-            let Some(known) = self.records.get(&record.offset) else {
-                panic!("{record:?} was never written: {told}");
-            };
-            assert_eq!(
-                (&record.key, &record.value),
-                (&known.key, &known.value),
-                "{told}"
-            );
-            assert_eq!(record.timestamp, known.timestamp, "{told}");
-        }
-        assert!(seen.is_sorted_by_key(|s| s.offset), "{told}");
-        self.verify_last_values(&seen, &told);
-        self.verify_aborted(&seen, &told);
-        let headers: Vec<_> = batches_in(log).into_iter().map(|(h, _)| h).collect();
-        for (producer, batches) in &self.batches {
-            let Some(last) = batches.last() else { continue };
-            let there = headers.iter().find(|h| {
-                h.producer_id == ProducerId(*producer)
-                    && h.last_offset() == Offset(last.last_offset)
-            });
-            assert_eq!(
-                there.map(|h| h.last_sequence()),
-                Some(last.last_sequence),
-                "last of producer {producer}: {told}"
-            );
-        }
-        // From wherever a consumer begins, it sees what is left from there on.
-        let from = self.random.below(1 + log.end().0 as u64) as i64;
-        let rest = seen.partition_point(|s| s.offset < from);
-        assert_eq!(
-            seen_from(log, Offset(from)),
-            seen[rest..],
-            "from {from}: {told}"
-        );
-    }
-
-    fn is_committed(&self, known: &Known) -> bool {
-        known
-            .txn
-            .is_none_or(|t| self.txns[t].fate == Fate::Committed)
-    }
-
-    fn verify_last_values(&self, seen: &[Seen], told: &str) {
-        let mut last = BTreeMap::new();
-        for (offset, known) in self.records.iter().filter(|(_, k)| self.is_committed(k)) {
-            last.insert(&known.key, (*offset, known));
-        }
-        let mut left = BTreeMap::new();
-        for record in seen
-            .iter()
-            .filter(|s| self.is_committed(&self.records[&s.offset]))
-        {
-            left.insert(&record.key, record.offset);
-        }
-        for (key, (offset, known)) in last {
-            let found = left.get(key).copied();
-            let may_be_gone = known.value.is_none()
-                && known
-                    .first_cleaned
-                    .is_some_and(|at| self.now >= at + DELETE_RETENTION_MS);
-            let right = found == Some(offset) || (found.is_none() && may_be_gone);
-            assert!(
-                right,
-                "{key}: last is {known:?} at {offset}, the log has {found:?}: {told}"
-            );
-        }
-    }
-
-    /// A reader of committed records learns of every aborted one that is left, and of no other.
-    fn verify_aborted(&self, seen: &[Seen], told: &str) {
-        let mut entries = Vec::new();
-        for entry in self.shared.list(dir()).unwrap() {
-            if let Some((base, "txnindex")) = ottla_log::names::parse_segment_file(&entry.name) {
-                entries.extend(txn_index::read(self.shared.as_ref(), dir(), base).unwrap());
-            }
-        }
-        for record in seen {
-            let known = &self.records[&record.offset];
-            let Some(txn) = known.txn.map(|t| self.txns[t]) else {
-                continue;
-            };
-            let named = entries.iter().any(|e| {
-                e.producer_id.0 == txn.producer
-                    && (e.first_offset.0..e.last_offset.0).contains(&record.offset)
-            });
-            assert_eq!(
-                named,
-                txn.fate == Fate::Aborted,
-                "{record:?} {txn:?}: {told}"
-            );
-        }
     }
 
     fn step(&mut self, mut log: Log) -> Log {

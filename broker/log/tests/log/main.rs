@@ -6,6 +6,8 @@ mod compaction;
 mod compaction_crash;
 mod compaction_damage;
 mod compaction_model;
+mod compaction_passes;
+mod compaction_verify;
 mod crash;
 mod damage;
 mod faults;
