@@ -37,6 +37,10 @@ pub(super) fn run_all() -> Result<()> {
     let for_us = ours.stop()?;
     tell(for_us.path(), "log compacted")?;
 
+    for directory in [&for_kafka, &for_us] {
+        let data = directory.path().join("data/logs");
+        run(Command::new(ottla()).args(["log", "verify"]).arg(data))?;
+    }
     let (left_by_kafka, left_by_us) = (dump(for_kafka.path())?, dump(for_us.path())?);
     let differ = left_by_kafka
         .lines()
