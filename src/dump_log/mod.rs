@@ -186,6 +186,8 @@ impl<T: Default> ByFile<T> {
 
     /// In the order in which the reference's map yields its keys.
     fn told(mut self) -> Vec<(String, T)> {
+        // `computeIfAbsent` puts a key before those that share its bucket.
+        self.0.reverse();
         java_order::sort(&mut self.0, None, |(path, _)| path);
         self.0
     }
