@@ -22,7 +22,7 @@ pub fn repair_checkpoints(
         names::RECOVERY_POINTS,
         names::HIGH_WATERMARKS,
         names::LOG_STARTS,
-        "cleaner-offset-checkpoint",
+        names::CLEANER_OFFSETS,
     ];
     for file in files {
         let path = root.join(file);

@@ -13,7 +13,6 @@ use crate::disk::{Context, Disk, DiskError, OpenMode, read_file_if_there};
 use crate::meta_properties::MetaPropertiesError;
 use crate::{clean_shutdown, meta_properties, names};
 
-const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
 const QUORUM_STATE: &str = "quorum-state";
 const METADATA_FOLDER: &str = "__cluster_metadata-0";
@@ -158,7 +157,7 @@ fn read_checkpoints(
         recovery_points: read(names::RECOVERY_POINTS)?,
         log_starts: read(names::LOG_STARTS)?,
         high_watermarks: read(names::HIGH_WATERMARKS)?,
-        cleaned: read(CLEANER_OFFSETS)?,
+        cleaned: read(names::CLEANER_OFFSETS)?,
         is_clean: clean_shutdown::read(disk, root)?.is_some(),
     })
 }

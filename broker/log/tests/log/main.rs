@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod faults;
 mod flushing;
+mod format_docs;
 mod fuzz;
 mod life;
 mod many;
