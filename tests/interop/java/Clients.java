@@ -54,6 +54,7 @@ public class Clients {
             check("group offsets are committed, listed, altered and deleted", Clients::groupOffsets);
             check("groups are listed, described and deleted", Clients::groupLife);
             check("log directories are described", Clients::logDirs);
+            check("a partition moves to another log directory", Clients::moveBetweenLogDirs);
         }
         System.out.println(failures == 0 ? "all checks passed" : failures + " checks failed");
         System.exit(failures == 0 ? 0 : 1);
@@ -359,9 +360,35 @@ public class Clients {
         String topic = topic(1);
         fill(topic, 1, 10);
         int id = admin.describeCluster().controller().get().id();
-        LogDirDescription dir = admin.describeLogDirs(List.of(id)).allDescriptions().get().get(id).values().iterator().next();
-        isTrue(dir.replicaInfos().get(new TopicPartition(topic, 0)).size() > 0, "an empty log");
-        isTrue(dir.totalBytes().orElse(0) > 0, "no size of the disk");
+        var dirs = admin.describeLogDirs(List.of(id)).allDescriptions().get().get(id).values();
+        var holders = dirs.stream().filter(dir -> dir.replicaInfos().containsKey(new TopicPartition(topic, 0))).toList();
+        equal(1, holders.size());
+        isTrue(holders.get(0).replicaInfos().get(new TopicPartition(topic, 0)).size() > 0, "an empty log");
+        isTrue(holders.get(0).totalBytes().orElse(0) > 0, "no size of the disk");
+    }
+
+    static void moveBetweenLogDirs() throws Exception {
+        String topic = topic(1);
+        fill(topic, 1, 1000);
+        int id = admin.describeCluster().controller().get().id();
+        TopicPartitionReplica replica = new TopicPartitionReplica(topic, 0, id);
+        String from = lies(replica);
+        String to = admin.describeLogDirs(List.of(id)).allDescriptions().get().get(id).keySet().stream()
+            .filter(dir -> !dir.equals(from)).findFirst().orElseThrow();
+        admin.alterReplicaLogDirs(Map.of(replica, to)).all().get();
+        until(() -> to.equals(lies(replica)), "the partition in the other directory");
+        equal(1000L, listOffset(new TopicPartition(topic, 0), OffsetSpec.latest()).offset());
+        fill(topic, 1, 1);
+        equal(1001L, listOffset(new TopicPartition(topic, 0), OffsetSpec.latest()).offset());
+        fails(LogDirNotFoundException.class, admin.alterReplicaLogDirs(Map.of(replica, "/nowhere")).all());
+    }
+
+    static String lies(TopicPartitionReplica replica) {
+        try {
+            return admin.describeReplicaLogDirs(List.of(replica)).values().get(replica).get().getCurrentReplicaLogDir();
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     // ------------------------------------------------------------------ helpers

@@ -9,7 +9,7 @@ use super::process::Broker;
 use crate::shell::{root, run};
 
 pub(super) fn run_all() -> Result<()> {
-    let broker = Broker::ours()?;
+    let broker = Broker::ours_in(&["data", "more"])?;
     run(program("Clients.java")?.arg(&broker.address))?;
     broker.stop().map(drop)
 }

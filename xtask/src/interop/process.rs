@@ -27,14 +27,18 @@ pub(super) struct Broker {
 impl Broker {
     /// Our broker on a free port, with the settings that the conformance suites expect.
     pub(super) fn ours() -> Result<Broker> {
+        Self::ours_in(&["data"])
+    }
+
+    /// Likewise, with these log directories.
+    pub(super) fn ours_in(log_dirs: &[&str]) -> Result<Broker> {
         let directory = tempfile::tempdir()?;
+        let paths = log_dirs.iter().map(|name| directory.path().join(name));
+        let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
         let ready = directory.path().join("ready");
         let mut command = Command::new(ottla());
         command.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]);
-        command
-            .arg(directory.path().join("data"))
-            .arg("--ready-file")
-            .arg(&ready);
+        command.arg(paths.join(",")).arg("--ready-file").arg(&ready);
         command.arg("--override").args(profile()?);
         Self::when_ready(command, directory)
     }
