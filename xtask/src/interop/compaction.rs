@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use super::process::{Broker, free_ports};
+use super::process::{Broker, Voters, free_ports};
 use super::{java, ottla, peer};
 use crate::shell::run;
 
@@ -19,13 +19,13 @@ const SETTINGS: &[&str] = &["log.cleaner.backoff.ms=200"];
 
 pub(super) fn run_all() -> Result<()> {
     let ports = free_ports()?;
-    let kafka = Broker::kafka_on(tempfile::tempdir()?, ports, SETTINGS)?;
+    let kafka = Broker::kafka_on(tempfile::tempdir()?, ports, Voters::Configured, SETTINGS)?;
     let rounds = std::env::var("OTTLA_COMPACTION_ROUNDS").unwrap_or_else(|_| "2".to_owned());
     run(java::program("Compacted.java")?.args([&kafka.address, &rounds]))?;
     let for_kafka = kafka.stop()?;
     let for_us = copy(for_kafka.path())?;
 
-    let kafka = Broker::kafka_on(for_kafka, ports, SETTINGS)?;
+    let kafka = Broker::kafka_on(for_kafka, ports, Voters::Configured, SETTINGS)?;
     clean(&kafka, peer::command("kafka-configs"))?;
     let for_kafka = kafka.stop()?;
     tell(for_kafka.path(), " of log processed in ")?;

@@ -8,6 +8,7 @@ mod compaction;
 mod conformance;
 mod disk;
 mod java;
+mod move_in;
 pub(crate) mod peer;
 mod process;
 mod tools;
@@ -75,6 +76,16 @@ const PARTS: &[Part] = &[
         name: "Kafka's Java clients against our broker",
         needs: &[Need::Kafka, Need::Jdk],
         run: java::run_all,
+    },
+    Part {
+        name: "move-in: Kafka's data directory to ours and back, twice",
+        needs: &[Need::Kafka, Need::Jdk],
+        run: move_in::there_and_back_twice,
+    },
+    Part {
+        name: "move-in: the directory of a Kafka that was killed",
+        needs: &[Need::Kafka, Need::Jdk],
+        run: move_in::after_a_kill,
     },
     Part {
         name: "200,000 lines of real input",

@@ -18,6 +18,13 @@ use crate::shell::root;
 /// How a Java process ends that SIGTERM has ended in good order.
 const JVM_TERMINATED: i32 = 143;
 
+/// Where Kafka finds the voters of its quorum: `controller.quorum.voters`, or what its log says since KIP-853.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Voters {
+    Configured,
+    InTheLog,
+}
+
 pub(super) struct Broker {
     pub(super) address: String,
     directory: TempDir,
@@ -67,13 +74,14 @@ impl Broker {
 
     /// Apache Kafka, one combined node.
     pub(super) fn kafka() -> Result<Broker> {
-        Self::kafka_on(tempfile::tempdir()?, free_ports()?, &[])
+        Self::kafka_on(tempfile::tempdir()?, free_ports()?, Voters::Configured, &[])
     }
 
     /// Apache Kafka on what another broker has left in a directory, with more settings than the usual ones.
     pub(super) fn kafka_on(
         directory: TempDir,
         ports: [u16; 2],
+        voters: Voters,
         settings: &[&str],
     ) -> Result<Broker> {
         let [port, controller] = ports;
@@ -83,6 +91,9 @@ impl Broker {
             .arg(directory.path().join("data"))
             .args(settings);
         command.env("CONTROLLER_PORT", controller.to_string());
+        if voters == Voters::InTheLog {
+            command.env("STANDALONE", "1");
+        }
         command.env("KAFKA_HEAP_OPTS", "-Xms256m -Xmx512m");
         let mut child = start(&mut command, directory.path())?;
         let log = directory.path().join("log");
@@ -119,6 +130,13 @@ impl Broker {
 
     pub(super) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// Ends it without a word, as `kill -9` does.
+    pub(super) fn kill(mut self) -> Result<TempDir> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(std::mem::replace(&mut self.directory, tempfile::tempdir()?))
     }
 
     /// Asks for an orderly end and checks that it is one.
