@@ -184,6 +184,7 @@ fn readers_of_committed_records_stop_before_what_is_open_and_learn_of_what_was_a
     drop(server);
 }
 
+/// S-14, `.txnindex` and `.snapshot`: the same answers, and the same files afterwards.
 #[test]
 fn damaged_indexes_of_aborted_transactions_are_made_anew() {
     let mut server = stopped_server_with_transactions().restarted(&[]);
