@@ -155,6 +155,41 @@ fn s33_directories_of_released_versions_are_opened_with_all_of_their_content() {
     assert!(seen > 0);
 }
 
+/// S-14 through the whole server: what can be made anew from the log is, sequences of producers and all.
+#[test]
+fn s14_derived_files_that_are_gone_or_wrong_change_no_answer() {
+    let version = fs::read_dir(old_dirs())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let version = version.filter(|path| path.is_dir()).max().unwrap();
+    let derived = [
+        "plain-0/00000000000000000000.index",
+        "plain-0/00000000000000000000.timeindex",
+        "plain-0/00000000000000000015.snapshot",
+        "plain-0/leader-epoch-checkpoint",
+        "recovery-point-offset-checkpoint",
+    ];
+    for (i, name) in derived.iter().enumerate() {
+        for wrong in 0..4 {
+            let dir = Arc::new(tempfile::tempdir().unwrap());
+            let data = dir.path().join("data");
+            copy(&version, &data);
+            let path = data.join(name);
+            let bytes = fs::read(&path).unwrap();
+            match wrong {
+                0 => fs::remove_file(&path).unwrap(),
+                1 => fs::write(&path, b"").unwrap(),
+                2 => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
+                _ => fs::write(&path, vec![0xb5; bytes.len() + 24]).unwrap(),
+            }
+            if (i + wrong) % 2 == 0 {
+                fs::remove_file(data.join(".kafka_cleanshutdown")).unwrap();
+            }
+            check(&TestServer::start_in(dir, &SETTINGS));
+        }
+    }
+}
+
 /// S-32, S-33: what a later version may have written is refused, and left as it is.
 #[test]
 fn s33_a_newer_format_is_refused_and_nothing_is_changed() {
