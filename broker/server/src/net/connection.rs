@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a parked request may still wait for its reply once the server stops.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a connection in the middle of a frame may wait for memory while it holds some.
+const MEMORY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// How soon a connection that was not idle enough is looked at again, at the soonest.
 const IDLE_CHECK_MIN: Duration = Duration::from_millis(50);
@@ -133,7 +136,9 @@ impl Connection {
     async fn wait_for_input(&mut self, idle: &mut Pin<Box<Sleep>>) -> Result<(), End> {
         let wanted = self.inbox.wanted_capacity();
         self.memory.shrink_to(wanted);
-        self.memory.grow_to(wanted).await;
+        if !self.memory.try_grow_to(wanted) {
+            self.wait_for_memory(wanted).await?;
+        }
         loop {
             if *self.shutdown.borrow() && self.acks.is_empty() {
                 return Err(End::Shutdown);
@@ -154,6 +159,35 @@ impl Connection {
                 () = idle.as_mut() => self.check_idle(idle)?,
             }
         }
+    }
+
+    /// Waits for memory to read into. In the middle of a frame this holds what others may be waiting for, who hold what
+    /// this one waits for: it ends after a while, and its memory goes to the others.
+    async fn wait_for_memory(&mut self, wanted: usize) -> Result<(), End> {
+        let mut lease = self.memory.take();
+        {
+            let mut grown = pin!(lease.grow_to(wanted));
+            let mut enough = pin!(tokio::time::sleep(MEMORY_WAIT_MAX));
+            loop {
+                if *self.shutdown.borrow() && self.acks.is_empty() {
+                    return Err(End::Shutdown);
+                }
+                tokio::select! {
+                    biased;
+                    () = grown.as_mut() => break,
+                    ack = next(&mut self.acks), if !self.acks.is_empty() => {
+                        self.send_ack(ack).await?;
+                    }
+                    () = enough.as_mut(), if self.inbox.is_partial() => {
+                        let why = "no memory for a request of this size (queued.max.request.bytes)";
+                        return Err(End::Refused(why.to_owned()));
+                    }
+                    _ = self.shutdown.changed() => {}
+                }
+            }
+        }
+        self.memory = lease;
+        Ok(())
     }
 
     /// The idle timer fired: it is set once in a while, not with every request, so look when the last one was.

@@ -41,6 +41,25 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Leaves nothing here, and hands on what was held.
+    pub(crate) fn take(&mut self) -> Lease {
+        let empty = self.pool.lease();
+        std::mem::replace(self, empty)
+    }
+
+    /// As `grow_to`, if that needs no waiting.
+    pub(crate) fn try_grow_to(&mut self, capacity: usize) -> bool {
+        let target = capacity.saturating_sub(FREE_BYTES).min(self.pool.bytes);
+        let missing = target.saturating_sub(self.held);
+        let missing_permits = u32::try_from(missing).unwrap_or(u32::MAX);
+        let Ok(permit) = self.pool.free.try_acquire_many(missing_permits) else {
+            return false;
+        };
+        permit.forget();
+        self.held += missing_permits as usize;
+        true
+    }
+
     /// Waits until a buffer of `capacity` bytes is covered. More than the whole pool is never waited for: the largest
     /// frame must fit even where the pool was made smaller than it.
     pub(crate) async fn grow_to(&mut self, capacity: usize) {

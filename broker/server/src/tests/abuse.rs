@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::txn_offset_commit::request::{
@@ -83,6 +84,34 @@ fn p02_announced_lengths_take_no_memory() {
         "{grown} bytes for {} connections",
         connections.len()
     );
+}
+
+/// S-29: with all memory for requests in the hands of strangers who wait for more, nobody got any again, not even after
+/// they had gone.
+#[test]
+fn p03_strangers_who_share_all_memory_between_them_do_not_keep_it() {
+    let server = TestServer::start(&[
+        ("queued.max.request.bytes", "131072"),
+        ("socket.request.max.bytes", "131072"),
+    ]);
+    server.add_topic("t", 1);
+    let strangers: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(&131_072i32.to_be_bytes()).unwrap();
+            stream.write_all(&[0; 100_000]).unwrap();
+            stream
+        })
+        .collect();
+    // Those who wait are shown out; who got enough notices when its client goes.
+    for mut stream in strangers {
+        let patience = Some(Duration::from_millis(2500));
+        stream.set_read_timeout(patience).unwrap();
+        let _ = stream.read(&mut [0]);
+    }
+    let mut client = server.connect();
+    produce(&mut client, "t", 1, batch(&[&"v".repeat(60_000)]));
+    assert_eq!(fetch(&mut client, "t", 0).error_code, 0);
 }
 
 #[test]
