@@ -169,10 +169,11 @@ fn limit_of_read_through(bencher: Bencher<'_, '_>) {
     let file = RealDisk
         .open(&dir.path().join("limit"), OpenMode::Create)
         .expect("a new file");
-    let mut buffer = vec![b'x'; READ_CHUNK];
-    // Written as a log is: the size of writes decides about that of the page cache's folios.
-    for at in (0..READ_BYTES).step_by(64 << 10) {
-        write_full(file.as_ref(), &buffer[..64 << 10], at as u64).expect("a write");
+    let mut buffer = vec![0; READ_CHUNK];
+    // Written as a log is: size and place of writes decide about the size of the page cache's folios.
+    let set = batch(64 << 10);
+    for at in (0..READ_BYTES).step_by(set.len()) {
+        write_full(file.as_ref(), &set, at as u64).expect("a write");
     }
     bencher
         .counter(BytesCount::new(READ_BYTES))
