@@ -4,10 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::process::{Broker, Voters, free_ports};
@@ -85,18 +83,7 @@ fn clean(broker: &Broker, mut configs: Command) -> Result<()> {
         .args(["--bootstrap-server", &broker.address, "--alter"])
         .args(["--topic", "compacted"])
         .args(["--add-config", "min.cleanable.dirty.ratio=0.0"]))?;
-    let done = format!("compacted 0 {last}");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let checkpoint = fs::read_to_string(logs.join("cleaner-offset-checkpoint"));
-        if checkpoint.is_ok_and(|text| text.lines().any(|line| line == done)) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("the topic was not clean up to {last} within 60 s");
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
+    broker.await_checkpoint("cleaner-offset-checkpoint", &format!("compacted 0 {last}"))
 }
 
 /// Shows what a broker's log says of how long it took.

@@ -132,6 +132,22 @@ impl Broker {
         self.directory.path().join("data")
     }
 
+    /// Waits until a checkpoint of Kafka's, a text file of its log directory, has a line.
+    pub(super) fn await_checkpoint(&self, file: &str, line: &str) -> Result<()> {
+        let path = self.data().join("logs").join(file);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let text = fs::read_to_string(&path);
+            if text.is_ok_and(|text| text.lines().any(|found| found == line)) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{file} did not say \"{line}\" within 60 s");
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Ends it without a word, as `kill -9` does.
     pub(super) fn kill(mut self) -> Result<TempDir> {
         self.child.kill()?;

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -97,6 +98,9 @@ const STORY: &[(Who, &str)] = &[
     (Both, "topics --list --exclude-internal"),
 ];
 
+/// How long a broker may need to know everywhere what it has confirmed.
+const SETTLES_WITHIN: Duration = Duration::from_secs(3);
+
 pub(super) fn on_ours() -> Result<()> {
     let broker = Broker::ours()?;
     tell(&broker.address)?;
@@ -113,8 +117,7 @@ fn tell(bootstrap: &str) -> Result<()> {
         let outcome = match who {
             Ours => our_output(line, bootstrap).map(drop),
             Kafkas => kafkas_output(line, bootstrap).map(drop),
-            Both => our_output(line, bootstrap)
-                .and_then(|ours| same(&ours, &kafkas_output(line, bootstrap)?)),
+            Both => agree(line, bootstrap),
         };
         if let Err(error) = outcome {
             let text = format!("{line}: {error:#}");
@@ -131,6 +134,19 @@ fn tell(bootstrap: &str) -> Result<()> {
     );
     eprintln!("{} steps", STORY.len());
     Ok(())
+}
+
+/// Both tools, until they say the same. Steps of this kind only read. Kafka answers a change before its brokers know of
+/// it, and our tool may ask in between.
+fn agree(line: &str, bootstrap: &str) -> Result<()> {
+    let deadline = Instant::now() + SETTLES_WITHIN;
+    loop {
+        let ours = our_output(line, bootstrap)?;
+        let outcome = same(&ours, &kafkas_output(line, bootstrap)?);
+        if outcome.is_ok() || Instant::now() > deadline {
+            return outcome;
+        }
+    }
 }
 
 fn same(ours: &str, kafkas: &str) -> Result<()> {
