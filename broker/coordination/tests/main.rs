@@ -5,6 +5,7 @@
     reason = "tests read scripts and seeds; the machines do not"
 )]
 
+mod assignors;
 mod controller;
 mod fetch_sessions;
 mod group_random;

@@ -1,8 +1,12 @@
 //! A log in memory for the hosts under test, and a generator of numbers from a seed.
 
 use ottla_coordination::Log;
+use ottla_coordination::controller::MetadataImage;
+use ottla_coordination::group::topics::Topics;
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
 use ottla_protocol::types::{Millis, Offset};
+use ottla_protocol::wire::Uuid;
 
 /// Keeps what was appended; refuses the next append when told to.
 #[derive(Debug)]
@@ -65,4 +69,26 @@ impl Numbers {
         }
         items.get(self.below(items.len()))
     }
+}
+
+/// A cluster with these topics: name, id, number of partitions.
+pub(crate) fn topics<'a>(list: impl IntoIterator<Item = (&'a str, Uuid, usize)>) -> Topics {
+    let mut image = MetadataImage::default();
+    for (name, topic_id, count) in list {
+        let topic = TopicRecord {
+            name: name.into(),
+            topic_id,
+            ..Default::default()
+        };
+        image.apply(image.end(), &MetadataRecord::Topic(topic));
+        for index in 0..count {
+            let partition = PartitionRecord {
+                topic_id,
+                partition_id: i32::try_from(index).expect("not so many partitions"),
+                ..Default::default()
+            };
+            image.apply(image.end(), &MetadataRecord::Partition(partition));
+        }
+    }
+    Topics::new(image)
 }

@@ -9,6 +9,7 @@
 //! Terms and error codes are the reference's. Consumer, share and streams groups are other files' business: a
 //! `Command` and a record type each, next to those of the classic groups.
 
+pub mod assignors;
 mod commands;
 mod describe;
 mod heartbeat;
@@ -22,6 +23,7 @@ mod settings;
 mod soft;
 pub mod state;
 mod sync;
+pub mod topics;
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, PartitionIndex};
