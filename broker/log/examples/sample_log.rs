@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ottla_log::producer_snapshot::{self, ProducerEntry};
-use ottla_log::txn_index::{self, AbortedTxn};
+use ottla_log::txn_index::AbortedTxn;
 use ottla_log::{Log, LogConfig, Offsets, OpenInput, RealDisk, Timestamps};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::records::BatchBuilder;
@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         last_offset: Offset(9),
         last_stable_offset: Offset(3),
     };
-    txn_index::append(disk.as_ref(), dir, Offset::ZERO, txn)?;
+    log.add_aborted(txn)?;
     log.close()?;
     Ok(())
 }

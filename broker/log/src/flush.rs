@@ -19,6 +19,8 @@ pub(crate) struct FlushState {
     names_made: u64,
     names_durable: u64,
     epochs_dirty: bool,
+    /// Behind the last marker that a transaction index has got an entry for.
+    aborted_end: Offset,
     /// Tickets from before a truncation prove nothing about what came after it.
     truncations: u64,
     /// When the first batch was appended that is not flushed yet.
@@ -77,6 +79,7 @@ impl FlushState {
             names_made: 0,
             names_durable: 0,
             epochs_dirty: false,
+            aborted_end: Offset::ZERO,
             truncations: 0,
             waiting_since: None,
         }
@@ -92,6 +95,10 @@ impl FlushState {
 
     pub(crate) fn epochs_changed(&mut self) {
         self.epochs_dirty = true;
+    }
+
+    pub(crate) fn aborted(&mut self, marker: Offset) {
+        self.aborted_end = marker.next();
     }
 
     /// Grows with every cut of the log's end.
@@ -124,16 +131,19 @@ impl Log {
             }
             let place = self.place(segment.base);
             files.push((segment.file(place)?, place.path(names::LOG)));
+            let mut beside = Vec::new();
             if i + 1 < self.segments.len() {
                 // Sealed: its indexes were written out and will not be looked over again by recovery.
-                for suffix in [names::OFFSET_INDEX, names::TIME_INDEX] {
-                    let path = place.path(suffix);
-                    let file = self
-                        .disk
-                        .open(&path, OpenMode::Create)
-                        .during("open", &path)?;
-                    files.push((file, path));
-                }
+                beside.extend([names::OFFSET_INDEX, names::TIME_INDEX]);
+            }
+            let may_have_new = self.flush.aborted_end > self.flush.end;
+            if may_have_new && self.txn_indexes.contains(&segment.base) {
+                beside.push(names::TXN_INDEX);
+            }
+            for suffix in beside {
+                let path = place.path(suffix);
+                let file = self.disk.open(&path, OpenMode::Create);
+                files.push((file.during("open", &path)?, path));
             }
         }
         let (base, size) = (self.active_segment().base, self.active_segment().size);
@@ -199,6 +209,7 @@ impl Log {
         self.settle_active()?;
         self.sync_active_index()?;
         self.flush_now()?;
+        self.write_txn_sums()?;
         Ok(self.flush.end)
     }
 }

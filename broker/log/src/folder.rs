@@ -20,6 +20,8 @@ pub(crate) struct Folder {
     pub(crate) snapshots: BTreeSet<Offset>,
     /// There is a file that remembers damage.
     pub(crate) has_damage: bool,
+    /// There is a file with the sums of transaction indexes.
+    pub(crate) has_txn_sums: bool,
     /// Left behind by something that was interrupted.
     pub(crate) left_over: Vec<PathBuf>,
     /// What has become of a swap of cleaned segments that was interrupted.
@@ -59,6 +61,7 @@ impl Folder {
                 continue;
             }
             folder.has_damage |= name == names::DAMAGE;
+            folder.has_txn_sums |= name == names::TXN_SUMS;
             let Some((base, suffix)) = names::parse_segment_file(name) else {
                 continue;
             };

@@ -39,6 +39,7 @@ mod times;
 mod transactions;
 mod truncate;
 pub mod txn_index;
+pub mod txn_sums;
 pub mod verify;
 
 pub use api::{

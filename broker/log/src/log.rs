@@ -25,6 +25,7 @@ use crate::index::{Entry, OffsetEntry, Place, SparseIndex, TimeEntry};
 use crate::names;
 use crate::record_set::{Survey, headers, patch, survey};
 use crate::segment::{Known, Segment};
+use crate::txn_sums::KeptSums;
 
 /// A segment's positions and lengths are 31 bit numbers on disk.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -47,6 +48,7 @@ pub struct Log {
     pub(crate) snapshots: Vec<Offset>,
     /// Segments that have a transaction index: few logs have any.
     pub(crate) txn_indexes: BTreeSet<Offset>,
+    pub(crate) txn_sums: KeptSums,
     pub(crate) hints: Mutex<Hints>,
 }
 

@@ -24,6 +24,8 @@ pub const FUTURE_DIR: &str = "-future";
 pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 /// Ours alone; the reference leaves names that it does not know where they are.
 pub const DAMAGE: &str = "damage-checkpoint";
+/// Ours alone, too.
+pub const TXN_SUMS: &str = "txn-index-checkpoint";
 pub const PARTITION_METADATA: &str = "partition.metadata";
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";

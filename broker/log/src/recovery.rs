@@ -25,7 +25,8 @@ use crate::log::{Active, Log};
 use crate::rescan::{Rescan, Scanned, Trust};
 use crate::scan::tail_at;
 use crate::segment::{Known, Segment};
-use crate::{names, producer_snapshot, txn_index};
+use crate::txn_sums::KeptSums;
+use crate::{names, producer_snapshot};
 
 /// A leader epoch file is a line per change of leadership.
 const EPOCHS_MAX: u64 = 64 << 20;
@@ -65,8 +66,12 @@ impl Log {
             epochs: LeaderEpochs::default(),
             snapshots: folder.snapshots.iter().copied().collect(),
             txn_indexes: folder.txn_indexes,
+            txn_sums: KeptSums::default(),
             hints: Mutex::new(Hints::default()),
         };
+        if folder.has_txn_sums {
+            log.txn_sums = KeptSums::open(log.disk.as_ref(), dir)?;
+        }
         if log.segments.is_empty() {
             log.begin()?;
             return Ok((log, report));
@@ -91,6 +96,7 @@ impl Log {
         if log.epochs.truncate_start(log.start) {
             log.flush.epochs_changed();
         }
+        log.txn_sums.truncated(log.end);
         report.corrupt = log.damage();
         log.keep_damage(&remembered)?;
         log.segments.iter().for_each(Segment::release);
@@ -343,6 +349,7 @@ impl Log {
                 break;
             };
             self.txn_indexes.remove(&segment.base);
+            self.txn_sums.changed(segment.base);
             for suffix in [
                 names::LOG,
                 names::OFFSET_INDEX,
@@ -416,12 +423,7 @@ impl Log {
         segment.size = scanned.position;
         file.set_len(scanned.position).during("cut", &path)?;
         file.sync_data().during("sync", &path)?;
-        txn_index::truncate(
-            self.disk.as_ref(),
-            &self.dir,
-            self.segments[i].base,
-            scanned.next,
-        )?;
+        self.truncate_txn_index(self.segments[i].base, scanned.next)?;
         Ok(scanned.next)
     }
 

@@ -114,7 +114,7 @@ impl Log {
     /// Whether any transaction was aborted that the log still has something of.
     #[must_use]
     pub fn has_aborted(&self) -> bool {
-        !self.txn_indexes.is_empty()
+        !self.txn_indexes.is_empty() || !self.txn_sums.is_empty()
     }
 
     /// The aborted transactions that a reader of the batches from `from` to `end` has to know, by their markers.
@@ -137,18 +137,55 @@ impl Log {
         (0..self.segments.len()).map(|i| (self.segments[i].base, self.segment_end(i)))
     }
 
-    /// A segment's index of aborted transactions, empty where it has none. None: what is there is no such index.
+    /// A segment's index of aborted transactions, empty where it has none. None: what is there, or is not, is not the
+    /// index that the log had.
     pub fn txn_index(&self, segment: Offset) -> Result<Option<Vec<AbortedTxn>>, DiskError> {
-        if !self.txn_indexes.contains(&segment) {
-            return Ok(Some(Vec::new()));
-        }
         let path = names::segment_file(&self.dir, segment, names::TXN_INDEX);
-        let bytes = match read_file_if_there(self.disk.as_ref(), &path, INDEX_BYTES_MAX) {
+        let bytes = match self.txn_indexes.contains(&segment) {
+            true => read_file_if_there(self.disk.as_ref(), &path, INDEX_BYTES_MAX),
+            false => Ok(None),
+        };
+        let bytes = match bytes {
             Err(e) if e.source.kind() == std::io::ErrorKind::InvalidData => return Ok(None),
             other => other?.unwrap_or_default(),
         };
         let end = self.segment_end(self.segment_of(segment));
-        Ok(txn_index::parse_sane(&bytes, segment, end))
+        let entries = txn_index::parse_sane(&bytes, segment, end);
+        Ok(entries.filter(|entries| self.txn_sums.fits(segment, entries)))
+    }
+
+    /// Notes an aborted transaction whose marker was just appended, in the index of the marker's segment. Durable with
+    /// the flush that makes the marker durable: the log must not be flushed between the two.
+    ///
+    /// # Panics
+    /// If the marker is flushed already, or not on the log.
+    pub fn add_aborted(&mut self, txn: AbortedTxn) -> Result<(), DiskError> {
+        let marker = txn.last_offset;
+        assert!(
+            (self.flush.end..self.end).contains(&marker),
+            "the marker at {marker} is not between {} and {}",
+            self.flush.end,
+            self.end
+        );
+        let segment = self.segments[self.segment_of(marker)].base;
+        txn_index::append(self.disk.as_ref(), &self.dir, segment, txn)?;
+        if self.txn_indexes.insert(segment) {
+            self.flush.names_changed();
+        }
+        self.flush.aborted(marker);
+        Ok(())
+    }
+
+    /// Forgets the aborted transactions of a segment whose markers do not lie before `end`.
+    pub(crate) fn truncate_txn_index(
+        &mut self,
+        segment: Offset,
+        end: Offset,
+    ) -> Result<(), DiskError> {
+        txn_index::truncate(self.disk.as_ref(), &self.dir, segment, end)?;
+        self.txn_sums.changed(segment);
+        self.txn_sums.truncated(end);
+        Ok(())
     }
 
     /// Gives a segment another index of aborted transactions, durably.
@@ -158,6 +195,7 @@ impl Log {
         entries: &[AbortedTxn],
     ) -> Result<(), DiskError> {
         txn_index::replace(self.disk.as_ref(), &self.dir, segment, entries)?;
+        self.txn_sums.changed(segment);
         if entries.is_empty() {
             self.txn_indexes.remove(&segment);
             let dir = &self.dir;

@@ -9,8 +9,8 @@ use crate::disk::{Context, DiskError};
 use crate::errors::ReadError;
 use crate::log::{Active, Log};
 use crate::names;
+use crate::producer_snapshot;
 use crate::segment::{Known, Segment};
-use crate::{producer_snapshot, txn_index};
 
 /// Files that belong to one segment.
 pub(crate) const SUFFIXES: [&str; 5] = [
@@ -131,7 +131,7 @@ impl Log {
         if self.epochs.truncate_end(end) {
             self.write_epochs()?;
         }
-        txn_index::truncate(self.disk.as_ref(), &self.dir, base, end)?;
+        self.truncate_txn_index(base, end)?;
         self.remove_snapshots_above(end)?;
         self.active.index_dirty = true;
         self.settle_active()?;
@@ -222,6 +222,7 @@ impl Log {
         }
         if suffixes.contains(&names::TXN_INDEX) {
             self.txn_indexes.remove(&base);
+            self.txn_sums.changed(base);
         }
         Ok(files)
     }

@@ -31,8 +31,8 @@ pub struct AbortedTxn {
     pub last_stable_offset: Offset,
 }
 
-/// Adds a transaction to the index of the segment that holds its marker.
-pub fn append(
+/// Adds a transaction to the index of the segment that holds its marker. Nothing of it is durable yet.
+pub(crate) fn append(
     disk: &dyn Disk,
     dir: &Path,
     segment: Offset,
@@ -134,8 +134,8 @@ pub fn parse_sane(bytes: &[u8], segment: Offset, segment_end: Offset) -> Option<
     (is_whole && entries.iter().all(is_sane)).then_some(entries)
 }
 
-/// Keeps the entries whose markers lie before `end`, and none behind one that makes no sense.
-pub fn truncate(
+/// Keeps the entries whose markers lie before `end`, and none behind one that makes no sense; durably.
+pub(crate) fn truncate(
     disk: &dyn Disk,
     dir: &Path,
     segment: Offset,
@@ -151,7 +151,11 @@ pub fn truncate(
     let file = disk
         .open(&path, OpenMode::ReadWrite)
         .during("open", &path)?;
-    file.set_len((kept * ENTRY) as u64).during("cut", &path)
+    if kept * ENTRY == bytes.len() {
+        return Ok(());
+    }
+    file.set_len((kept * ENTRY) as u64).during("cut", &path)?;
+    file.sync_data().during("sync", &path)
 }
 
 /// The aborted transactions that a reader of `from` to `end` has to know, out of one segment's entries; whether the

@@ -112,12 +112,14 @@ impl Log {
         cleaned.rename(names::SWAP, "")?;
         if cleaned.suffixes.contains(&names::TXN_INDEX) {
             self.txn_indexes.insert(cleaned.base());
+            self.txn_sums.changed(cleaned.base());
         }
         self.flush.names_changed();
         self.hints.get_mut().forget_positions();
         let new = Segment::sealed(cleaned.base(), cleaned.size);
         self.segments.splice(first..first + count, [new]);
         self.check();
+        self.write_txn_sums()?;
         Ok(deleted)
     }
 

@@ -11,6 +11,7 @@ use crate::disk::{Context, Disk, DiskError, OpenMode, read_file_if_there, read_f
 use crate::names;
 use crate::producer_snapshot::{self, SnapshotError};
 use crate::txn_index::{self, AbortedTxn};
+use crate::txn_sums::{self, TxnSums};
 use crate::verify::producers::{Aborted, Producers};
 use crate::verify::walk::{Met, Segment};
 use crate::verify::{Kind, PartitionReport, bases, files};
@@ -75,7 +76,22 @@ pub(super) fn rebuild(
             txn_index::replace(disk, dir, *base, &aborted)?;
         }
     }
+    if !wrong_indexes.is_empty() {
+        write_txn_sums(disk, dir, end)?;
+    }
     pass.snapshots_before(end)
+}
+
+/// Of the indexes as they are now.
+fn write_txn_sums(disk: &dyn Disk, dir: &Path, end: Offset) -> Result<(), DiskError> {
+    let mut sums = TxnSums {
+        end,
+        ..TxnSums::default()
+    };
+    for base in bases(&files(disk, dir)?, names::TXN_INDEX) {
+        sums.count(base, &txn_index::read(disk, dir, base)?);
+    }
+    txn_sums::write(disk, dir, &sums)
 }
 
 struct Pass<'a> {

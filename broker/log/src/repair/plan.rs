@@ -55,7 +55,8 @@ pub fn plan(report: &PartitionReport) -> Vec<Step> {
                 | Kind::TxnIndex
                 | Kind::ProducerSnapshot
                 | Kind::LeaderEpochs
-                | Kind::DamageCheckpoint,
+                | Kind::DamageCheckpoint
+                | Kind::TxnIndexCheckpoint,
                 ..,
             ) => {
                 if finding.is_missing() {

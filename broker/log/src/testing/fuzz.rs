@@ -11,6 +11,7 @@ use crate::api::{MinimumRead, OpenInput, ReadRequest};
 use crate::config::LogConfig;
 use crate::disk::{Disk, OpenMode, SharedDisk, write_full};
 use crate::errors::ReadError;
+use crate::txn_sums::TxnSums;
 use crate::{
     LeaderEpochs, Log, checkpoint, clean_shutdown, damage, meta_properties, names,
     partition_metadata, producer_snapshot, txn_index,
@@ -30,6 +31,9 @@ pub fn small_files(data: &[u8]) {
             damage::parse(damage::render(&damaged).as_bytes()),
             Ok(damaged)
         );
+    }
+    if let Ok(sums) = TxnSums::parse(data) {
+        assert_eq!(TxnSums::parse(sums.render().as_bytes()), Ok(sums));
     }
     if let Ok(entries) = producer_snapshot::parse(data) {
         assert_eq!(producer_snapshot::render(&entries), data);
@@ -65,6 +69,7 @@ pub fn partition_folder(data: &[u8]) {
     put("00000000000000000000.timeindex", times);
     put(names::LEADER_EPOCHS, index);
     put(names::DAMAGE, times);
+    put(names::TXN_SUMS, index);
     put("00000000000000000000.txnindex", times);
     put("00000000000000000007.snapshot", index);
     let input = OpenInput {

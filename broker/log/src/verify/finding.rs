@@ -56,6 +56,8 @@ pub enum Kind {
     PartitionMetadata,
     /// Our own note of damage does not fit what is there.
     DamageCheckpoint,
+    /// Our own sums of transaction indexes cannot be read.
+    TxnIndexCheckpoint,
     /// One of the checkpoint files of the directory.
     Checkpoint,
     MetaProperties,
@@ -84,6 +86,7 @@ impl Kind {
             Self::LeaderEpochs => "leader-epochs",
             Self::PartitionMetadata => "partition-metadata",
             Self::DamageCheckpoint => "damage-checkpoint",
+            Self::TxnIndexCheckpoint => "txn-index-checkpoint",
             Self::Checkpoint => "checkpoint",
             Self::MetaProperties => "meta-properties",
             Self::QuorumState => "quorum-state",

@@ -20,6 +20,7 @@ use crate::index::{OffsetEntry, Place, TimeEntry};
 use crate::names;
 use crate::segment::Largest;
 use crate::txn_index::{self, AbortedTxn};
+use crate::txn_sums::{self, TxnSums};
 
 /// More findings in one partition are counted and not kept.
 const FINDINGS_MAX: usize = 10_000;
@@ -96,6 +97,7 @@ pub fn verify(
     }
     pass.report.log_start = bases[0].max(expected.log_start.unwrap_or(bases[0]));
     pass.report.segments = bases.len();
+    pass.txn_sums()?;
     for (i, base) in bases.iter().enumerate() {
         let offset_end = bases.get(i + 1).copied();
         pass.segment(*base, offset_end)?;
@@ -145,6 +147,8 @@ struct Pass<'a> {
     looks_cleaned: bool,
     /// A batch stands in for something that a repair took out.
     was_mended: bool,
+    /// What the transaction indexes come to, where that is told.
+    txn_sums: Option<TxnSums>,
     next: Offset,
 }
 
@@ -179,9 +183,24 @@ impl<'a> Pass<'a> {
             gaps: Vec::new(),
             gap_mends: Vec::new(),
             was_mended: false,
+            txn_sums: None,
             looks_cleaned: expected.is_cleaned,
             next: Offset::ZERO,
         }
+    }
+
+    fn txn_sums(&mut self) -> Result<(), DiskError> {
+        self.txn_sums = match txn_sums::read(self.disk, self.dir)? {
+            Some(Err(reason)) => {
+                let kind = Kind::TxnIndexCheckpoint;
+                let file = names::TXN_SUMS;
+                self.found(Finding::new(Severity::Derived, kind, file, reason));
+                None
+            }
+            Some(Ok(sums)) => Some(sums),
+            None => None,
+        };
+        Ok(())
     }
 
     fn found(&mut self, finding: Finding) {
@@ -226,7 +245,15 @@ impl<'a> Pass<'a> {
 
     fn aborted(&mut self, place: Place<'_>) -> Result<Vec<AbortedTxn>, DiskError> {
         match txn_index::read(self.disk, self.dir, place.base) {
-            Ok(aborted) => Ok(aborted),
+            Ok(aborted) => {
+                if let Some(sums) = &self.txn_sums
+                    && !sums.fits(place.base, &aborted)
+                {
+                    let reason = format!("it is not the index that {} tells of", names::TXN_SUMS);
+                    self.derived(Kind::TxnIndex, place.base, names::TXN_INDEX, &reason);
+                }
+                Ok(aborted)
+            }
             Err(e) if e.source.kind() == std::io::ErrorKind::InvalidData => {
                 let reason = e.source.to_string();
                 self.derived(Kind::TxnIndex, place.base, names::TXN_INDEX, &reason);

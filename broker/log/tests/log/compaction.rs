@@ -147,7 +147,7 @@ fn the_last_batch_of_a_known_producer_stays_if_only_as_an_empty_one() {
 
 /// A log whose first transaction commits and whose second aborts, with a line of the transaction index.
 fn with_transactions() -> Log {
-    let (disk, mut log) = new_log(small());
+    let (_, mut log) = new_log(small());
     append(
         &mut log,
         produced(7, 0, true, 10, &[("a", Some("committed"))]),
@@ -165,8 +165,7 @@ fn with_transactions() -> Log {
         last_offset: Offset(5),
         last_stable_offset: Offset(2),
     };
-    let base = log.active_base();
-    txn_index::append(disk.as_ref(), dir(), base, aborted).unwrap();
+    log.add_aborted(aborted).unwrap();
     roll(&mut log);
     append(&mut log, keyed(50, &[("z", Some("1"))]));
     roll(&mut log);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ottla_log::compaction::{CleaningError, CompactionConfig, LastOfProducer, OffsetMap};
 use ottla_log::testing::{Crash, FaultyDisk, MemoryDisk, Random};
-use ottla_log::txn_index::{self, AbortedTxn};
+use ottla_log::txn_index::AbortedTxn;
 use ottla_log::{Log, LogConfig, OpenInput, SharedDisk};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::records::BatchBuilder;
@@ -190,7 +190,6 @@ impl Story {
         } = self.txns[i];
         let stable = self.stable_end(log);
         let appended = append(log, marker(producer, committed, self.now));
-        log.flush_now().unwrap();
         self.txns[i].fate = if committed {
             Fate::Committed
         } else {
@@ -203,15 +202,9 @@ impl Story {
                 last_offset: appended.last_offset,
                 last_stable_offset: stable,
             };
-            let disk = self.shared.as_ref();
-            txn_index::append(disk, dir(), log.active_base(), txn).unwrap();
-            let path = segment_path(log.active_base().0, "txnindex");
-            let file = disk
-                .open(&path, ottla_log::disk::OpenMode::ReadWrite)
-                .unwrap();
-            file.sync_data().unwrap();
-            disk.sync_dir(dir()).unwrap();
+            log.add_aborted(txn).unwrap();
         }
+        log.flush_now().unwrap();
     }
 
     fn stable_end(&self, log: &Log) -> Offset {

@@ -2,6 +2,7 @@
 //! bytes against the parser of that file.
 
 use bytes::Bytes;
+use ottla_log::txn_sums::TxnSums;
 use ottla_log::{
     LeaderEpochs, checkpoint, clean_shutdown, damage, meta_properties, partition_metadata,
     producer_snapshot, txn_index,
@@ -151,6 +152,7 @@ fn every_example_is_read_by_the_code() {
         "offsets-checkpoint",
         "leader-epochs",
         "damage",
+        "txn-sums",
         "meta-properties",
         "partition-metadata",
         "clean-shutdown",
@@ -176,6 +178,7 @@ fn every_example_is_read_by_the_code() {
                 LeaderEpochs::parse(bytes).is_ok_and(|e| e.entries()[1].start == Offset(1042))
             }
             "damage" => damage::parse(bytes).is_ok_and(|d| d[0].next_offset == Offset(42)),
+            "txn-sums" => TxnSums::parse(bytes).is_ok_and(|s| s.end == Offset(204)),
             "meta-properties" => {
                 meta_properties::parse(bytes).is_ok_and(|m| m.directory_id.is_some())
             }

@@ -26,4 +26,5 @@ mod support;
 mod times;
 mod transactions;
 mod truncation;
+mod txn_sums;
 mod verifying;

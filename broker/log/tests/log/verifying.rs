@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ottla_log::disk::Disk;
 use ottla_log::producer_snapshot::{self, ProducerEntry};
 use ottla_log::testing::{MemoryDisk, Random};
-use ottla_log::txn_index::{self, AbortedTxn};
+use ottla_log::txn_index::AbortedTxn;
 use ottla_log::verify::{self, Expected, Finding, Kind, Severity};
 use ottla_log::{Log, LogConfig, Offsets, SharedDisk, Timestamps, names, partition_metadata};
 use ottla_protocol::compress::Compression;
@@ -91,7 +91,7 @@ pub(crate) fn rich(config: &LogConfig) -> (Arc<MemoryDisk>, Offset) {
                 last_offset: last,
                 last_stable_offset: last.next(),
             };
-            txn_index::append(disk.as_ref(), dir(), log.active_base(), txn).unwrap();
+            log.add_aborted(txn).unwrap();
         }
     }
     let end_of_epoch = log.end();

@@ -2,8 +2,8 @@
 //!
 //! The log is the truth. A snapshot, written where a segment begins and at the log's end by a clean stop, saves reading
 //! what came before it; a missing or damaged one costs time and nothing else. The indexes of aborted transactions are
-//! believed as far as their batches were flushed; behind that, and where one cannot be what it should be, they are
-//! made anew from the same reading (`txn_indexes`).
+//! believed as far as their batches were flushed and their sums fit; everything else is made anew from the same
+//! reading (`txn_indexes`).
 //!
 //! Snapshots are written for partitions without producers, too. An empty one is ten bytes, and says that a reader of
 //! committed records need not look for transactions before it: so nobody pays for transactions who has none but by
@@ -64,6 +64,7 @@ pub(super) fn load(
         }
     })?;
     indexes.mend(log, from)?;
+    log.write_txn_sums()?;
     Ok(states)
 }
 

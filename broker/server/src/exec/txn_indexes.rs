@@ -1,8 +1,8 @@
 //! Whether the indexes of aborted transactions of a partition are what its log says, and making those anew that are not.
 //!
-//! Always: a segment that was replayed has the index that the replay gives it. One that was not is believed if it can
-//! be an index of that segment at all; a byte that changed in it and leaves a plausible entry is not noticed, as in the
-//! reference.
+//! Always: a segment that was replayed has the index that the replay gives it. One that was not is believed if the log
+//! says so (`ottla_log::txn_sums`): it is then the index that was written for that segment, or of a log that was never
+//! ours before.
 
 use std::collections::BTreeMap;
 

@@ -184,6 +184,41 @@ fn readers_of_committed_records_stop_before_what_is_open_and_learn_of_what_was_a
     drop(server);
 }
 
+/// S-14, `.txnindex` before a sound snapshot: the same answers, and the same files afterwards.
+#[test]
+fn an_index_of_aborted_transactions_that_could_be_right_and_is_not_is_made_anew() {
+    let mut server = stopped_server_with_transactions().restarted(&[]);
+    check_reads(&server);
+    server.stop();
+    let folder = folder(&server);
+    let index = |base: i64| folder.join(format!("{base:020}.txnindex"));
+    let sums = folder.join("txn-index-checkpoint");
+    let sound = [index(1), index(4), sums.clone()].map(|path| (fs::read(&path).unwrap(), path));
+    let first = &sound[0].0;
+    let of_another_producer = [&first[..9], &[8], &first[10..]].concat();
+    let begun_later = [&first[..17], &[2], &first[18..]].concat();
+    let made_up = [&first[..25], &[9], &first[26..33], &[9]].concat();
+    let damages: [&dyn Fn() -> std::io::Result<()>; 7] = [
+        &|| fs::remove_file(index(1)),
+        &|| fs::remove_file(index(1)).and_then(|()| fs::remove_file(index(4))),
+        &|| fs::write(index(1), b""),
+        &|| fs::write(index(1), &of_another_producer),
+        &|| fs::write(index(1), &begun_later),
+        &|| fs::write(index(9), &made_up),
+        &|| fs::write(&sums, b"garbage"),
+    ];
+    for (i, damage) in damages.iter().enumerate() {
+        damage().unwrap();
+        server = server.restarted(&[]);
+        check_reads(&server);
+        server.stop();
+        for (bytes, path) in &sound {
+            assert_eq!(&fs::read(path).unwrap(), bytes, "damage {i}");
+        }
+        assert!(!index(9).exists(), "damage {i}");
+    }
+}
+
 /// S-14, `.txnindex` and `.snapshot`: the same answers, and the same files afterwards.
 #[test]
 fn damaged_indexes_of_aborted_transactions_are_made_anew() {
