@@ -98,6 +98,27 @@ impl Cluster {
         }
     }
 
+    /// The same with one attempt, for what must not be said again later. After an error the target is looked up anew
+    /// by whoever asks next.
+    pub async fn call_once<R: Request>(
+        &self,
+        target: &Target,
+        request: &R,
+        call: Call,
+        error_of: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClientError> {
+        let outcome = self.attempt(target, request, &call).await;
+        let error = match &outcome {
+            Ok(response) => match error_of(response) {
+                code if code.is_retriable() => ApiError::of_code(code).into(),
+                _ => return outcome,
+            },
+            Err(error) => error.clone(),
+        };
+        self.forget(target, &error, call.deadline).await;
+        outcome
+    }
+
     async fn attempt<R: Request>(
         &self,
         target: &Target,

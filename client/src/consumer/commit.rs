@@ -1,7 +1,7 @@
 //! Committing offsets to the group's coordinator.
 //!
-//! Always: commits reach the coordinator one after the other in the order they were asked for, so that an older
-//! position never overwrites a newer one.
+//! Always: commits reach the coordinator one after the other in the order they were asked for, and are answered in
+//! that order, so that an older position never overwrites a newer one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,12 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Consumer, ConsumerError, group::Identity, settings::GroupSettings};
+use super::{
+    Consumer, ConsumerError,
+    group::Identity,
+    lookup::{Event, Events},
+    settings::GroupSettings,
+};
 
 /// Offsets to be committed, by partition.
 pub type Offsets = Vec<(TopicPartition, NewOffset)>;
@@ -47,6 +52,18 @@ impl PendingCommit {
     }
 }
 
+/// What is to be done with the outcome of a commit.
+type Callback = Box<dyn FnOnce(&Offsets, Outcome) + Send>;
+
+/// How often a commit is tried.
+#[derive(Clone, Copy, Debug)]
+enum Tries {
+    /// As what comes after it may be newer, the caller decides.
+    Once,
+    /// Until it succeeds, or fails for good, or time is up.
+    Until(Deadline),
+}
+
 /// Puts commits in order; the task behind it ends with the consumer.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -55,21 +72,35 @@ pub(super) struct Committer {
 }
 
 #[derive(Debug)]
-struct Job {
+struct Commit {
     offsets: Offsets,
     identity: Option<Identity>,
-    deadline: Deadline,
-    done: oneshot::Sender<Outcome>,
+    tries: Tries,
+}
+
+struct Job {
+    commit: Commit,
+    done: Callback,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Committer {
-    pub(super) fn start(cluster: Cluster, group: GroupSettings) -> Self {
+    pub(super) fn start(cluster: Cluster, group: GroupSettings, events: Events) -> Self {
         let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
         tokio::spawn(async move {
             while let Some(job) = queue.recv().await {
-                let outcome = commit(&cluster, &group, &job).await;
-                let _ = job.done.send(outcome);
+                let Job {
+                    commit,
+                    done,
+                    _room,
+                } = job;
+                let outcome = send(&cluster, &group, &commit).await;
+                if let (Some(identity), Err(error)) = (commit.identity, &outcome)
+                    && let Some(code) = error.code().filter(concerns_membership)
+                {
+                    let _ = events.send(Event::CommitRefused(identity, code));
+                }
+                done(&commit.offsets, outcome);
             }
         });
         Self {
@@ -78,66 +109,108 @@ impl Committer {
         }
     }
 
-    /// For the consumer's own commits, of which few can be under way.
-    pub(super) fn enqueue(
+    /// Tries until it is done, fails for good, or time is up.
+    pub(super) fn persistently(
         &self,
         offsets: Offsets,
         identity: Option<Identity>,
         within: Duration,
     ) -> PendingCommit {
-        self.put(offsets, identity, within, None)
+        self.put(offsets, identity, Tries::Until(Deadline::after(within)))
     }
 
-    async fn enqueue_with_room(
-        &self,
-        offsets: Offsets,
-        identity: Option<Identity>,
-        within: Duration,
-    ) -> PendingCommit {
-        let room = self.room.clone().acquire_owned().await.ok();
-        self.put(offsets, identity, within, room)
+    /// Tries once.
+    pub(super) fn once(&self, offsets: Offsets, identity: Option<Identity>) -> PendingCommit {
+        self.put(offsets, identity, Tries::Once)
     }
 
-    fn put(
-        &self,
-        offsets: Offsets,
-        identity: Option<Identity>,
-        within: Duration,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> PendingCommit {
-        let (done, outcome) = oneshot::channel();
+    /// Done when all that was asked for before is.
+    pub(super) fn all_before(&self) -> PendingCommit {
+        self.once(Offsets::new(), None)
+    }
+
+    fn put(&self, offsets: Offsets, identity: Option<Identity>, tries: Tries) -> PendingCommit {
+        let (answer, outcome) = oneshot::channel();
         let _ = self.jobs.send(Job {
-            offsets,
-            identity,
-            deadline: Deadline::after(within),
-            done,
-            _room: room,
+            commit: Commit {
+                offsets,
+                identity,
+                tries,
+            },
+            done: Box::new(|_, outcome| {
+                let _ = answer.send(outcome);
+            }),
+            _room: None,
         });
         PendingCommit(outcome)
     }
 }
 
 impl Consumer {
-    /// Commits these offsets, or else all positions, and waits until that is done. Errors that may pass are tried
-    /// again for `default.api.timeout.ms`.
+    /// Commits these offsets, or else all positions, and waits until that is done, and all that was asked for before.
+    /// Errors that may pass are tried again for `default.api.timeout.ms`.
     pub async fn commit_sync(
         &mut self,
         offsets: Option<&[(TopicPartition, NewOffset)]>,
     ) -> Outcome {
-        self.commit_async(offsets).await?.done().await
+        let within = self.cluster.settings().api_timeout;
+        let (offsets, identity) = self.to_commit(offsets)?;
+        let committer = self.committer()?;
+        committer
+            .persistently(offsets, identity, within)
+            .done()
+            .await
     }
 
-    /// The same without waiting for the outcome.
+    /// The same without waiting for the outcome, and with one attempt only: trying again is up to the caller, who
+    /// knows whether something newer was committed meanwhile.
     pub async fn commit_async(
         &mut self,
         offsets: Option<&[(TopicPartition, NewOffset)]>,
     ) -> Result<PendingCommit, ConsumerError> {
+        let (answer, outcome) = oneshot::channel();
+        self.commit_async_then(offsets, |_, outcome| {
+            let _ = answer.send(outcome);
+        })
+        .await?;
+        Ok(PendingCommit(outcome))
+    }
+
+    /// The same with a callback. Callbacks come in the order of the commits, before a later `commit_sync` returns.
+    /// They run between two commits, not within a poll: what they wait for, later commits wait for as well.
+    pub async fn commit_async_then(
+        &mut self,
+        offsets: Option<&[(TopicPartition, NewOffset)]>,
+        callback: impl FnOnce(&Offsets, Outcome) + Send + 'static,
+    ) -> Outcome {
+        let (offsets, identity) = self.to_commit(offsets)?;
+        let committer = self.committer()?;
+        let room = committer.room.clone().acquire_owned().await.ok();
+        let _ = committer.jobs.send(Job {
+            commit: Commit {
+                offsets,
+                identity,
+                tries: Tries::Once,
+            },
+            done: Box::new(callback),
+            _room: room,
+        });
+        Ok(())
+    }
+
+    fn committer(&self) -> Result<&Committer, ConsumerError> {
         let committer = self.committer.as_ref();
-        let committer = committer.ok_or(ConsumerError::NoGroup("committing offsets"))?;
+        committer.ok_or(ConsumerError::NoGroup("committing offsets"))
+    }
+
+    /// The caller's choice or all positions, and on whose behalf.
+    fn to_commit(
+        &self,
+        offsets: Option<&[(TopicPartition, NewOffset)]>,
+    ) -> Result<(Offsets, Option<Identity>), ConsumerError> {
+        self.committer()?;
         let offsets = offsets.map_or_else(|| self.consumed(), <[_]>::to_vec);
-        let within = self.cluster.settings().api_timeout;
-        let identity = self.identity.clone();
-        Ok(committer.enqueue_with_room(offsets, identity, within).await)
+        Ok((offsets, self.identity_of_commits()?))
     }
 
     /// All positions.
@@ -157,25 +230,33 @@ impl Consumer {
     }
 }
 
-async fn commit(cluster: &Cluster, group: &GroupSettings, job: &Job) -> Outcome {
-    if job.offsets.is_empty() {
+async fn send(cluster: &Cluster, group: &GroupSettings, commit: &Commit) -> Outcome {
+    if commit.offsets.is_empty() {
         return Ok(());
     }
-    let request = request(group, job)?;
+    let request = request(group, commit)?;
     let first = match group.instance_id {
         Some(_) => FIRST_WITH_INSTANCE,
         None => 2,
     };
-    let call = Call::until(job.deadline).versions(first..=BY_NAME_MAX);
     let target = Target::Group(group.id.clone());
-    let response = cluster
-        .call(&target, &request, call, |response| {
-            let mut codes = codes(response);
-            codes
-                .find(|code| code.is_retriable())
-                .unwrap_or(ErrorCode::None)
-        })
-        .await?;
+    let call = |deadline| Call::until(deadline).versions(first..=BY_NAME_MAX);
+    let error_of = |response: &OffsetCommitResponse| {
+        let mut codes = codes(response);
+        codes
+            .find(|code| code.is_retriable())
+            .unwrap_or(ErrorCode::None)
+    };
+    let response = match commit.tries {
+        Tries::Once => {
+            let call = call(Deadline::after(cluster.settings().request_timeout));
+            cluster.call_once(&target, &request, call, error_of).await?
+        }
+        Tries::Until(deadline) => {
+            let call = call(deadline);
+            cluster.call(&target, &request, call, error_of).await?
+        }
+    };
     for topic in &response.topics {
         for partition in &topic.partitions {
             let at = TopicPartition::new(&*topic.name, partition.partition_index);
@@ -186,6 +267,17 @@ async fn commit(cluster: &Cluster, group: &GroupSettings, job: &Job) -> Outcome 
     Ok(())
 }
 
+/// Errors that tell more than that the commit has failed.
+fn concerns_membership(code: &ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::RebalanceInProgress
+            | ErrorCode::UnknownMemberId
+            | ErrorCode::IllegalGeneration
+            | ErrorCode::FencedInstanceId
+    )
+}
+
 fn codes(response: &OffsetCommitResponse) -> impl Iterator<Item = ErrorCode> + '_ {
     let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
     partitions.map(|partition| ErrorCode::from_code(partition.error_code))
@@ -193,9 +285,10 @@ fn codes(response: &OffsetCommitResponse) -> impl Iterator<Item = ErrorCode> + '
 
 fn refused(group: &GroupSettings, partition: TopicPartition, error: ApiError) -> ConsumerError {
     match error.code {
-        ErrorCode::UnknownMemberId
-        | ErrorCode::IllegalGeneration
-        | ErrorCode::RebalanceInProgress => ConsumerError::CommitFailed(error),
+        ErrorCode::RebalanceInProgress => ConsumerError::RebalanceInProgress,
+        ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration => {
+            ConsumerError::CommitFailed(error)
+        }
         ErrorCode::FencedInstanceId => {
             ConsumerError::Fenced(group.instance_id.clone().unwrap_or_default())
         }
@@ -211,9 +304,9 @@ fn refused(group: &GroupSettings, partition: TopicPartition, error: ApiError) ->
     }
 }
 
-fn request(group: &GroupSettings, job: &Job) -> Result<OffsetCommitRequest, ClientError> {
+fn request(group: &GroupSettings, commit: &Commit) -> Result<OffsetCommitRequest, ClientError> {
     let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
-    for (at, new) in &job.offsets {
+    for (at, new) in &commit.offsets {
         let partition = OffsetCommitRequestPartition {
             partition_index: at.partition,
             committed_offset: new.offset,
@@ -232,8 +325,8 @@ fn request(group: &GroupSettings, job: &Job) -> Result<OffsetCommitRequest, Clie
     }
     let instance_id = group.instance_id.as_deref();
     let instance_id = instance_id.map(|id| wire_text("group.instance.id", id));
-    let (generation, member_id) = match &job.identity {
-        Some(identity) => (identity.generation, identity.member_id.clone()),
+    let (generation, member_id) = match &commit.identity {
+        Some(identity) => (identity.generation_or_epoch, identity.member_id.clone()),
         None => (-1, StrBytes::new()),
     };
     Ok(OffsetCommitRequest {
@@ -241,11 +334,22 @@ fn request(group: &GroupSettings, job: &Job) -> Result<OffsetCommitRequest, Clie
         generation_id_or_member_epoch: generation,
         member_id,
         // Who has chosen its partitions itself is no member, static or not.
-        group_instance_id: match job.identity {
+        group_instance_id: match commit.identity {
             Some(_) => instance_id.transpose()?,
             None => None,
         },
         topics,
         ..Default::default()
     })
+}
+
+/// Turns the outcome into an event.
+pub(super) fn report(
+    commit: PendingCommit,
+    events: Events,
+    event: impl FnOnce(Outcome) -> Event + Send + 'static,
+) {
+    tokio::spawn(async move {
+        let _ = events.send(event(commit.done().await));
+    });
 }

@@ -59,6 +59,9 @@ pub enum ConsumerError {
         "the offsets were not committed, because the group has rebalanced and given the partitions to another member ({0})"
     )]
     CommitFailed(ApiError),
+    /// Nothing can be committed just now; nothing is lost.
+    #[error("the group is rebalancing: poll until that is over, and commit again")]
+    RebalanceInProgress,
     /// Another process uses the same `group.instance.id`.
     #[error("another consumer with group.instance.id {0} has taken this one's place")]
     Fenced(String),
@@ -77,7 +80,22 @@ impl ConsumerError {
             | Self::CommitFailed(error) => Some(error.code),
             Self::OutOfRange { .. } => Some(ErrorCode::OffsetOutOfRange),
             Self::Fenced(_) => Some(ErrorCode::FencedInstanceId),
+            Self::RebalanceInProgress => Some(ErrorCode::RebalanceInProgress),
             _ => None,
+        }
+    }
+
+    /// True where the same call may succeed later without anything being done about it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Client(error) => {
+                error.may_pass() || matches!(error, ClientError::TimedOut { .. })
+            }
+            Self::RebalanceInProgress => true,
+            Self::Group { error, .. }
+            | Self::Topic { error, .. }
+            | Self::Partition { error, .. } => error.code.is_retriable(),
+            _ => false,
         }
     }
 }

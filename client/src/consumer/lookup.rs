@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use ottla_protocol::{
+    errors::ErrorCode,
     messages::{FetchRequest, FetchResponse},
     types::BrokerId,
 };
@@ -20,7 +21,12 @@ use crate::{
     error::ClientError,
 };
 
-use super::{ConsumerError, fetches::Planned, group::Notice, settings::OffsetReset};
+use super::{
+    ConsumerError,
+    fetches::Planned,
+    group::{Identity, Notice},
+    settings::OffsetReset,
+};
 
 /// What came of something that ran beside the consumer.
 #[derive(Debug)]
@@ -41,7 +47,9 @@ pub(super) enum Event {
     Refreshed(Result<(), ClientError>),
     /// From the group's task.
     Group(Notice),
-    /// The last commit before a rebalance has ended.
+    /// A commit made as this identity was refused with an error that concerns the membership.
+    CommitRefused(Identity, ErrorCode),
+    /// The commit of what is let go has ended.
     LetGo(Result<(), ConsumerError>),
     AutoCommitted(Result<BTreeMap<TopicPartition, i64>, ConsumerError>),
 }

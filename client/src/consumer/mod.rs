@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod assignors;
+mod auto_commit;
 mod commit;
 mod error;
 mod fetches;
@@ -33,9 +34,14 @@ mod rebalance;
 mod record;
 mod session;
 mod settings;
+mod subscribing;
 mod subscription;
 
-pub use assignors::Assignor;
+pub use assignors::{
+    Assigned, Assignment, Assignor, AssignorError, LastAssignment, Member as GroupMember,
+    PartitionAssignor, Topics,
+};
+use auto_commit::AutoCommit;
 use commit::Committer;
 pub use commit::{Offsets, PendingCommit};
 pub use error::ConsumerError;
@@ -43,9 +49,11 @@ use fetches::Fetches;
 use group::Identity;
 use lookup::{Event, Events};
 use partitions::{Partitions, Phase};
-use rebalance::{AutoCommit, Belonging};
+use rebalance::Belonging;
 pub use record::{ConsumerRecord, ConsumerRecords};
-pub use settings::{ConsumerSettings, FetchSettings, GroupSettings, OffsetReset};
+pub use settings::{
+    ClassicSettings, ConsumerSettings, FetchSettings, GroupProtocol, GroupSettings, OffsetReset,
+};
 use subscription::Subscription;
 pub use subscription::{RebalanceListener, TopicPattern};
 
@@ -101,7 +109,7 @@ impl Consumer {
             subscription: Subscription::None,
             belonging: Belonging::default(),
             identity: None,
-            committer: group.map(|group| Committer::start(cluster.clone(), group)),
+            committer: group.map(|group| Committer::start(cluster.clone(), group, events.clone())),
             auto_commit: settings
                 .auto_commit
                 .map(|every| AutoCommit::new(every, now)),
@@ -129,10 +137,7 @@ impl Consumer {
         &mut self,
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Result<(), ConsumerError> {
-        if matches!(
-            self.subscription,
-            Subscription::Topics(_) | Subscription::Pattern(_)
-        ) {
+        if self.subscription.is_of_group() {
             return Err(ConsumerError::Subscription(
                 "topics are subscribed to: unsubscribe before assigning partitions by hand",
             ));

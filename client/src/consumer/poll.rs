@@ -54,14 +54,10 @@ impl Consumer {
         self.group_step(now)?;
         self.commit_if_due(now);
         self.ask(now);
-        let mut records = ConsumerRecords::new();
-        if self.may_hand_out() {
-            let (taken, error) = self
-                .fetches
-                .take(&mut self.partitions, self.settings.poll_records_max);
-            records = taken;
-            self.errors.extend(error);
-        }
+        let (records, error) = self
+            .fetches
+            .take(&mut self.partitions, self.settings.poll_records_max);
+        self.errors.extend(error);
         self.is_dirty |= !records.is_empty() || woken;
         self.send_fetches(now);
         self.refresh_metadata(now);
@@ -174,7 +170,8 @@ impl Consumer {
             Event::Refreshed(outcome) => self.refreshed(outcome, now),
             Event::Group(notice) => self.belonging.notices.push_back(notice),
             Event::LetGo(outcome) => self.has_let_go(outcome),
-            Event::AutoCommitted(outcome) => self.auto_committed(outcome),
+            Event::CommitRefused(identity, error) => self.commit_refused(identity, error),
+            Event::AutoCommitted(outcome) => self.auto_committed(outcome, now),
         }
     }
 

@@ -1,164 +1,75 @@
-//! Subscriptions, and what a rebalance means for the partitions: let go, join, take over.
+//! What a rebalance means for the partitions: let go what must be, join, take over what is given.
 //!
-//! Always: what was handed out is committed (where that is done automatically) and the listener has finished with the
-//! partitions before the group may give them to others.
+//! Always: what was handed out of a partition is committed (where that is done automatically) and the listener has
+//! finished with it before the group may give it to others; what the consumer keeps is read on meanwhile. Not here:
+//! what is said to the coordinator.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
-use crate::{admin::TopicPartition, cluster::Deadline};
+use ottla_protocol::errors::ErrorCode;
+
+use crate::{
+    admin::{NewOffset, TopicPartition},
+    error::ApiError,
+};
 
 use super::{
     Consumer, ConsumerError,
-    commit::PendingCommit,
-    fetches::wake,
-    group::{self, Identity, Member, Notice},
-    lookup::{Event, Events},
-    partitions::Phase,
-    subscription::{RebalanceListener, Subscription, TopicPattern},
+    commit::{Offsets, PendingCommit, report},
+    group::{Identity, Member, Notice, Wish},
+    lookup::Event,
+    settings::RebalanceProtocol,
+    subscription::Subscription,
 };
 
 /// Where the consumer stands with its group.
 #[derive(Debug, Default)]
 pub(super) struct Belonging {
-    member: Option<Member>,
+    pub(super) member: Option<Member>,
     stage: Stage,
     /// What the group's task has told and was not looked at yet.
     pub(super) notices: VecDeque<Notice>,
     /// What was joined with.
     topics: Vec<String>,
-    wants_rejoin: bool,
+    pub(super) wants_rejoin: bool,
     failure: Option<ConsumerError>,
     /// All topics have been listed at least once, for patterns.
     pub(super) knows_all_topics: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stage {
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Stage {
     /// Free to join.
     #[default]
     Out,
-    /// A last commit is under way.
-    LettingGo,
+    /// The commit of what has been let go is under way.
+    LettingGo(Then),
     Joining,
     Member,
 }
 
-/// Automatic commits.
-#[derive(Debug)]
-pub(super) struct AutoCommit {
-    interval: Duration,
-    due_at: Instant,
-    is_asked: bool,
-    committed: BTreeMap<TopicPartition, i64>,
-}
-
-impl AutoCommit {
-    pub(super) fn new(interval: Duration, now: Instant) -> Self {
-        Self {
-            interval,
-            due_at: now + interval,
-            is_asked: false,
-            committed: BTreeMap::new(),
-        }
-    }
+/// What follows when everything is let go.
+#[derive(Debug, PartialEq, Eq)]
+enum Then {
+    Join,
+    Take {
+        partitions: Vec<TopicPartition>,
+        /// Others wait for what has been let go.
+        join_again: bool,
+    },
 }
 
 impl Consumer {
-    /// Joins the group and reads the partitions of these topics that it assigns. No topics: leaves the group.
-    pub async fn subscribe<T: Into<String>>(
-        &mut self,
-        topics: impl IntoIterator<Item = T>,
-    ) -> Result<(), ConsumerError> {
-        let mut topics: Vec<String> = topics.into_iter().map(Into::into).collect();
-        topics.sort();
-        topics.dedup();
-        if topics.is_empty() {
-            self.unsubscribe().await;
-            return Ok(());
-        }
-        self.cluster
-            .want_topics(topics.iter().map(String::as_str))?;
-        self.subscribe_to(Subscription::Topics(topics))
-    }
-
-    /// The same for all topics that fit a pattern, also those made later: they are looked for as often as the
-    /// metadata is refreshed.
-    pub fn subscribe_pattern(&mut self, pattern: TopicPattern) -> Result<(), ConsumerError> {
-        self.belonging.knows_all_topics = false;
-        self.subscribe_to(Subscription::Pattern(pattern))
-    }
-
-    /// Hooks into rebalances.
-    pub fn set_rebalance_listener(&mut self, listener: Box<dyn RebalanceListener>) {
-        self.listener = Some(listener);
-    }
-
-    fn subscribe_to(&mut self, subscription: Subscription) -> Result<(), ConsumerError> {
-        let group = self.settings.group.as_ref();
-        let group = group.ok_or(ConsumerError::NoGroup("subscribing to topics"))?;
-        if matches!(self.subscription, Subscription::Assigned) {
-            return Err(ConsumerError::Subscription(
-                "partitions have been assigned by hand: unsubscribe before subscribing to topics",
-            ));
-        }
-        if self.belonging.member.is_none() {
-            let started = group::start(self.cluster.clone(), group.clone(), self.events.clone());
-            self.belonging.member = Some(started?);
-        }
-        self.subscription = subscription;
-        self.belonging.wants_rejoin = true;
-        self.refresh.is_wanted = true;
-        Ok(())
-    }
-
-    /// Reads nothing any more; a subscribed consumer leaves its group.
-    pub async fn unsubscribe(&mut self) {
-        let deadline = self.cluster.default_deadline();
-        self.leave_group(deadline).await;
-        self.subscription = Subscription::None;
-        self.belonging = Belonging::default();
-        self.drop_assignment();
-    }
-
-    /// Commits what is to be committed automatically, tells the listener, and leaves.
-    pub(super) async fn leave_group(&mut self, deadline: Deadline) {
-        if let Some(commit) = self.last_commit(deadline.left()) {
-            match tokio::time::timeout(deadline.left(), commit.done()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "the last commit failed"),
-                Err(_) => tracing::warn!("the last commit was not done in time"),
-            }
-        }
-        self.identity = None;
-        if let Some(member) = self.belonging.member.take() {
-            member.leave(deadline).await;
-        }
-    }
-
-    fn drop_assignment(&mut self) {
-        self.partitions.assign([], Phase::Committed);
-        self.fetches.keep_assigned(&self.partitions);
-        if let Some(auto) = &mut self.auto_commit {
-            auto.committed.clear();
-        }
-        self.is_dirty = true;
-    }
-
-    /// Whether records may be handed out.
-    pub(super) fn may_hand_out(&self) -> bool {
-        self.belonging.stage != Stage::LettingGo
-    }
-
     /// Everything about the group that can be done without waiting.
     pub(super) fn group_step(&mut self, now: Instant) -> Result<(), ConsumerError> {
         let Some(member) = &self.belonging.member else {
             return Ok(());
         };
         member.polled(now);
-        while self.may_hand_out() {
+        while !matches!(self.belonging.stage, Stage::LettingGo(_)) {
             let Some(notice) = self.belonging.notices.pop_front() else {
                 break;
             };
@@ -167,11 +78,9 @@ impl Consumer {
         if let Some(failure) = &self.belonging.failure {
             return Err(failure.clone());
         }
-        if self.belonging.wants_rejoin && self.belonging.stage == Stage::Member {
-            self.let_go();
-        }
-        if self.belonging.wants_rejoin && self.belonging.stage == Stage::Joining {
-            self.belonging.stage = Stage::Out;
+        let may_prepare = matches!(self.belonging.stage, Stage::Member | Stage::Joining);
+        if self.belonging.wants_rejoin && may_prepare {
+            self.prepare_join();
         }
         if self.belonging.stage == Stage::Out {
             self.join();
@@ -186,17 +95,12 @@ impl Consumer {
                 let mut later = self.belonging.notices.iter();
                 let is_lost = later.any(|notice| matches!(notice, Notice::Lost(_)));
                 if self.belonging.stage == Stage::Member && !is_lost {
-                    self.let_go();
+                    self.prepare_join();
                 }
             }
             Notice::Lost(error) => {
                 tracing::warn!(%error, "the group has gone on without this member");
-                self.identity = None;
-                let lost: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
-                if let Some(listener) = self.listener.as_mut().filter(|_| !lost.is_empty()) {
-                    listener.on_lost(&lost);
-                }
-                self.drop_assignment();
+                self.lose_all();
                 self.belonging.stage = Stage::Out;
             }
             Notice::Assigned {
@@ -208,82 +112,99 @@ impl Consumer {
                     self.take_assignment(identity, partitions);
                 }
             }
-            Notice::Failed(error) => self.belonging.failure = Some(error),
-        }
-    }
-
-    fn take_assignment(&mut self, identity: Identity, partitions: Vec<TopicPartition>) {
-        tracing::info!(
-            generation = identity.generation,
-            ?partitions,
-            "partitions are assigned"
-        );
-        self.identity = Some(identity);
-        self.belonging.stage = Stage::Member;
-        if let Err(error) = self.take_over(partitions.clone()) {
-            self.errors.push(error);
-            return;
-        }
-        if let Some(auto) = &mut self.auto_commit {
-            auto.due_at = Instant::now() + auto.interval;
-        }
-        if let Some(listener) = &mut self.listener {
-            for (at, offset) in listener.on_assigned(&partitions) {
-                self.partitions.place(&at, offset.max(0), None);
+            Notice::Failed(error) => {
+                if matches!(error, ConsumerError::Fenced(_)) {
+                    self.lose_all();
+                }
+                self.belonging.failure = Some(error);
             }
         }
     }
 
-    /// First half of a rebalance: finish with the partitions.
-    fn let_go(&mut self) {
+    fn protocol(&self) -> RebalanceProtocol {
+        let group = self.settings.group.as_ref();
+        group.map_or(RebalanceProtocol::Eager, |group| {
+            group.protocol.rebalance_protocol()
+        })
+    }
+
+    /// First half of a rebalance: let go what another member may get.
+    fn prepare_join(&mut self) {
+        let revoked: Vec<TopicPartition> = match self.protocol() {
+            RebalanceProtocol::Eager => self.partitions.keys().cloned().collect(),
+            RebalanceProtocol::Cooperative => {
+                let topics = self.subscribed_topics();
+                let left = |at: &&TopicPartition| topics.binary_search(&at.topic).is_err();
+                self.partitions.keys().filter(left).cloned().collect()
+            }
+        };
+        let may_commit = self.belonging.stage == Stage::Member;
+        let offsets = match may_commit {
+            true => self.auto_committable(),
+            false => Offsets::new(),
+        };
+        let commit = self.revoke(&revoked, offsets);
+        self.go_on_after(commit, Then::Join);
+    }
+
+    /// Tells the listener, drops the partitions, and commits what it says besides these offsets.
+    fn revoke(
+        &mut self,
+        revoked: &[TopicPartition],
+        mut offsets: Offsets,
+    ) -> Option<PendingCommit> {
+        // An eager listener hears of every rebalance, another one only of what it loses by it.
+        let is_told = match self.protocol() {
+            RebalanceProtocol::Eager => self.belonging.stage == Stage::Member,
+            RebalanceProtocol::Cooperative => !revoked.is_empty(),
+        };
+        if let Some(listener) = self.listener.as_mut().filter(|_| is_told) {
+            for (at, offset) in listener.on_revoked(revoked) {
+                offsets.retain(|(known, _)| *known != at);
+                offsets.push((at, NewOffset::at(offset)));
+            }
+        }
+        self.drop_partitions(revoked);
+        let committer = self.committer.as_ref().filter(|_| !offsets.is_empty())?;
         let group = self.settings.group.as_ref();
         // Longer than this the others need not wait for it.
         let patience = group.map_or(Duration::ZERO, |group| group.poll_interval_max / 2);
         let patience = patience.min(self.cluster.settings().request_timeout);
-        match self.last_commit(patience) {
+        Some(committer.persistently(offsets, self.identity.clone(), patience))
+    }
+
+    fn go_on_after(&mut self, commit: Option<PendingCommit>, then: Then) {
+        match commit {
             Some(commit) => {
-                self.belonging.stage = Stage::LettingGo;
+                self.belonging.stage = Stage::LettingGo(then);
                 report(commit, self.events.clone(), Event::LetGo);
             }
-            None => {
-                self.belonging.stage = Stage::Out;
-                self.drop_assignment();
-            }
+            None => self.go_on(then),
         }
     }
 
-    /// The last commit before a rebalance is done, or was in vain.
+    /// The commit of what was let go is done, or was in vain.
     pub(super) fn has_let_go(&mut self, outcome: Result<(), ConsumerError>) {
         if let Err(error) = outcome {
-            tracing::warn!(%error, "the commit before the rebalance failed");
+            tracing::warn!(%error, "the commit of what is let go failed");
         }
-        if self.belonging.stage == Stage::LettingGo {
-            self.belonging.stage = Stage::Out;
-            self.drop_assignment();
+        match std::mem::take(&mut self.belonging.stage) {
+            Stage::LettingGo(then) => self.go_on(then),
+            other => self.belonging.stage = other,
         }
     }
 
-    /// Tells the listener and commits for the last time.
-    fn last_commit(&mut self, within: Duration) -> Option<PendingCommit> {
-        let revoked: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
-        if revoked.is_empty() {
-            return None;
+    fn go_on(&mut self, then: Then) {
+        match then {
+            Then::Join => self.belonging.stage = Stage::Out,
+            Then::Take {
+                partitions,
+                join_again,
+            } => self.take(partitions, join_again),
         }
-        let mut offsets = match &self.auto_commit {
-            Some(_) => self.consumed(),
-            None => Vec::new(),
-        };
-        if let Some(listener) = self.listener.as_mut().filter(|_| self.identity.is_some()) {
-            for (at, offset) in listener.on_revoked(&revoked) {
-                offsets.retain(|(known, _)| *known != at);
-                offsets.push((at, crate::admin::NewOffset::at(offset)));
-            }
-        }
-        let committer = self.committer.as_ref().filter(|_| !offsets.is_empty())?;
-        Some(committer.enqueue(offsets, self.identity.clone(), within))
     }
 
-    /// Second half: the group may have the partitions.
+    /// Second half: the group may have what was let go.
     fn join(&mut self) {
         let is_pattern = matches!(self.subscription, Subscription::Pattern(_));
         if is_pattern && !self.belonging.knows_all_topics {
@@ -291,7 +212,10 @@ impl Consumer {
         }
         let topics = self.subscribed_topics();
         if let Some(member) = &self.belonging.member {
-            member.join(topics.clone());
+            member.join(Wish {
+                topics: topics.clone(),
+                owned: self.partitions.keys().cloned().collect(),
+            });
             self.belonging.topics = topics;
             self.belonging.stage = Stage::Joining;
             self.belonging.wants_rejoin = false;
@@ -300,10 +224,124 @@ impl Consumer {
         }
     }
 
-    fn subscribed_topics(&self) -> Vec<String> {
-        let metadata = self.cluster.metadata();
-        self.subscription
-            .topics(&metadata, self.settings.exclude_internal_topics)
+    /// The group has decided: lets go what is not among the assigned partitions, then takes them.
+    fn take_assignment(&mut self, identity: Identity, partitions: Vec<TopicPartition>) {
+        tracing::info!(?identity, ?partitions, "partitions are assigned");
+        self.identity = Some(identity);
+        if !self.fits_subscription(&partitions) {
+            tracing::info!("the assignment is for another subscription: joining again");
+            self.belonging.stage = Stage::Member;
+            self.belonging.wants_rejoin = true;
+            return;
+        }
+        let assigned: BTreeSet<&TopicPartition> = partitions.iter().collect();
+        let owned = self.partitions.keys();
+        let revoked: Vec<TopicPartition> =
+            owned.filter(|at| !assigned.contains(at)).cloned().collect();
+        let mut offsets = self.auto_committable();
+        offsets.retain(|(at, _)| !assigned.contains(at));
+        let commit = match revoked.is_empty() {
+            true => None,
+            false => self.revoke(&revoked, offsets),
+        };
+        let join_again = !revoked.is_empty();
+        self.go_on_after(
+            commit,
+            Then::Take {
+                partitions,
+                join_again,
+            },
+        );
+    }
+
+    /// A pattern is what fits it, whoever has found the topic first; fixed topics are these.
+    fn fits_subscription(&self, partitions: &[TopicPartition]) -> bool {
+        let topics = partitions.iter().map(|at| &at.topic);
+        match &self.subscription {
+            Subscription::Topics(subscribed) => {
+                topics.into_iter().all(|topic| subscribed.contains(topic))
+            }
+            Subscription::Pattern(fits) => topics.into_iter().all(|topic| fits(topic)),
+            Subscription::None | Subscription::Assigned => false,
+        }
+    }
+
+    fn take(&mut self, partitions: Vec<TopicPartition>, join_again: bool) {
+        self.belonging.stage = Stage::Member;
+        self.belonging.wants_rejoin |= join_again;
+        let is_new = |at: &&TopicPartition| self.partitions.get(at).is_none();
+        let added: Vec<TopicPartition> = partitions.iter().filter(is_new).cloned().collect();
+        if let Err(error) = self.take_over(partitions) {
+            self.errors.push(error);
+            return;
+        }
+        if let Some(auto) = &mut self.auto_commit {
+            auto.start_over(Instant::now());
+        }
+        if let Some(listener) = &mut self.listener {
+            for (at, offset) in listener.on_assigned(&added) {
+                self.partitions.place(&at, offset.max(0), None);
+            }
+        }
+    }
+
+    /// Everything belongs to others already.
+    fn lose_all(&mut self) {
+        self.identity = None;
+        let lost: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
+        if let Some(listener) = self.listener.as_mut().filter(|_| !lost.is_empty()) {
+            listener.on_lost(&lost);
+        }
+        self.drop_partitions(&lost);
+    }
+
+    /// The last thing before the group is left: like a revocation, but in the middle of a rebalance it is too late for
+    /// that.
+    pub(super) fn revoke_all(&mut self) -> Option<PendingCommit> {
+        let all: Vec<TopicPartition> = self.partitions.keys().cloned().collect();
+        if all.is_empty() {
+            return None;
+        }
+        if self.is_rebalancing() || self.belonging.failure.is_some() {
+            self.lose_all();
+            return None;
+        }
+        let offsets = self.auto_committable();
+        match self.belonging.member {
+            Some(_) => self.revoke(&all, offsets),
+            None => {
+                let committer = self.committer.as_ref().filter(|_| !offsets.is_empty())?;
+                let patience = self.cluster.settings().request_timeout;
+                Some(committer.persistently(offsets, None, patience))
+            }
+        }
+    }
+
+    /// A subscribed consumer that is between two generations.
+    pub(super) fn is_rebalancing(&self) -> bool {
+        self.belonging.member.is_some() && self.belonging.stage != Stage::Member
+    }
+
+    /// On whose behalf the application commits: nobody's where it has chosen the partitions itself.
+    pub(super) fn identity_of_commits(&self) -> Result<Option<Identity>, ConsumerError> {
+        if !self.subscription.is_of_group() {
+            return Ok(None);
+        }
+        match (&self.identity, &self.belonging.stage) {
+            (Some(_), Stage::Joining | Stage::Out) => Err(ConsumerError::RebalanceInProgress),
+            (Some(identity), _) => Ok(Some(identity.clone())),
+            (None, _) => Err(ConsumerError::CommitFailed(ApiError {
+                code: ErrorCode::UnknownMemberId,
+                message: Some("the consumer is no member of the group".to_owned()),
+            })),
+        }
+    }
+
+    /// A commit has told what heartbeats will tell as well.
+    pub(super) fn commit_refused(&mut self, identity: Identity, error: ErrorCode) {
+        if let Some(member) = &self.belonging.member {
+            member.commit_refused(identity, error);
+        }
     }
 
     /// The metadata is new: topics may have come, gone or grown.
@@ -313,78 +351,12 @@ impl Consumer {
         };
         let metadata = self.cluster.metadata();
         let topics = self.subscribed_topics();
-        let differs = self.belonging.stage == Stage::Member && topics != self.belonging.topics;
-        self.belonging.wants_rejoin |= differs;
-        if self.belonging.stage == Stage::Member && member.is_outdated(&metadata) {
-            self.belonging.wants_rejoin = true;
-        }
+        let is_member = self.belonging.stage == Stage::Member;
+        let differs = topics != self.belonging.topics || member.is_outdated(&metadata);
+        self.belonging.wants_rejoin |= is_member && differs;
         if let Subscription::Topics(topics) = &self.subscription {
             let exists = |topic: &String| metadata.topic(topic).is_some_and(|t| t.error.is_none());
             self.refresh.is_wanted |= !topics.iter().all(exists);
         }
     }
-
-    /// Commits by itself what polls have handed out.
-    pub(super) fn commit_if_due(&mut self, now: Instant) {
-        let (Some(auto), Some(committer)) = (&mut self.auto_commit, &self.committer) else {
-            return;
-        };
-        if auto.is_asked || self.belonging.stage == Stage::LettingGo || self.partitions.is_empty() {
-            return;
-        }
-        if auto.due_at > now {
-            wake(&mut self.wake_at, auto.due_at);
-            return;
-        }
-        auto.due_at = now + auto.interval;
-        wake(&mut self.wake_at, auto.due_at);
-        let mut offsets = self.consumed();
-        let Some(auto) = &mut self.auto_commit else {
-            return;
-        };
-        offsets.retain(|(at, new)| auto.committed.get(at) != Some(&new.offset));
-        if offsets.is_empty() {
-            return;
-        }
-        auto.is_asked = true;
-        let done: BTreeMap<_, _> = offsets
-            .iter()
-            .map(|(at, new)| (at.clone(), new.offset))
-            .collect();
-        let within = self.cluster.settings().request_timeout;
-        let commit = committer.enqueue(offsets, self.identity.clone(), within);
-        report(commit, self.events.clone(), |outcome| {
-            Event::AutoCommitted(outcome.map(|()| done))
-        });
-    }
-
-    pub(super) fn auto_committed(
-        &mut self,
-        outcome: Result<BTreeMap<TopicPartition, i64>, ConsumerError>,
-    ) {
-        let Some(auto) = &mut self.auto_commit else {
-            return;
-        };
-        auto.is_asked = false;
-        match outcome {
-            Ok(offsets) => {
-                for (at, offset) in offsets {
-                    if self.partitions.get(&at).is_some() {
-                        auto.committed.insert(at, offset);
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the automatic commit failed"),
-        }
-    }
-}
-
-fn report(
-    commit: PendingCommit,
-    events: Events,
-    event: impl FnOnce(Result<(), ConsumerError>) -> Event + Send + 'static,
-) {
-    tokio::spawn(async move {
-        let _ = events.send(event(commit.done().await));
-    });
 }

@@ -1,12 +1,12 @@
 //! What a consumer goes by, from Kafka's keys.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ottla_config::{ConfigError, resolve::Settings};
 
 use crate::{admin::Isolation, config::invalid};
 
-use super::assignors::Assignor;
+use super::assignors::{Assignor, PartitionAssignor};
 
 /// Where to read when nothing is committed, or the position is outside of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +36,53 @@ pub struct GroupSettings {
     pub id: String,
     /// Makes the member static (KIP-345).
     pub instance_id: Option<String>,
-    pub session_timeout: Duration,
-    pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`, which is also how long the others wait for this member in a rebalance.
     pub poll_interval_max: Duration,
-    /// The preferred first.
-    pub assignors: Vec<Assignor>,
     pub rack: String,
+    pub protocol: GroupProtocol,
+}
+
+/// How members and coordinator agree on who reads what.
+#[derive(Clone, Debug)]
+pub enum GroupProtocol {
+    Classic(ClassicSettings),
+}
+
+/// What members do about their partitions while the group rebalances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RebalanceProtocol {
+    /// They let go everything before, and get it back or not.
+    Eager,
+    /// They keep what they have, and let go afterwards what the others are to get (KIP-429).
+    Cooperative,
+}
+
+impl GroupProtocol {
+    pub(super) fn rebalance_protocol(&self) -> RebalanceProtocol {
+        match self {
+            Self::Classic(classic) if classic.is_cooperative() => RebalanceProtocol::Cooperative,
+            Self::Classic(_) => RebalanceProtocol::Eager,
+        }
+    }
+}
+
+/// What a member of a classic group goes by.
+#[derive(Clone, Debug)]
+pub struct ClassicSettings {
+    pub session_timeout: Duration,
+    pub heartbeat_interval: Duration,
+    /// The preferred first; at least one.
+    pub assignors: Vec<Arc<dyn PartitionAssignor>>,
+}
+
+impl ClassicSettings {
+    /// Whether partitions are kept during rebalances. The group settles on one of the assignors only later, so that
+    /// all must be made for it.
+    pub(super) fn is_cooperative(&self) -> bool {
+        self.assignors
+            .iter()
+            .all(|assignor| assignor.is_cooperative())
+    }
 }
 
 /// A consumer's settings.
@@ -110,23 +150,25 @@ fn group(settings: &Settings, rack: &str) -> Result<Option<GroupSettings>, Confi
     Ok(Some(GroupSettings {
         id: id.to_owned(),
         instance_id: settings.opt_text("group.instance.id").map(str::to_owned),
-        session_timeout: ms(session),
-        heartbeat_interval: ms(heartbeat),
         poll_interval_max: ms("max.poll.interval.ms"),
-        assignors: assignors(settings)?,
         rack: rack.to_owned(),
+        protocol: GroupProtocol::Classic(ClassicSettings {
+            session_timeout: ms(session),
+            heartbeat_interval: ms(heartbeat),
+            assignors: assignors(settings)?,
+        }),
     }))
 }
 
 /// The default names an assignor that is not built in; it is left out rather than refused, as any group that offers
 /// the default can agree on its first one.
-fn assignors(settings: &Settings) -> Result<Vec<Assignor>, ConfigError> {
+fn assignors(settings: &Settings) -> Result<Vec<Arc<dyn PartitionAssignor>>, ConfigError> {
     let key = "partition.assignment.strategy";
-    let mut assignors = Vec::new();
+    let mut assignors: Vec<Arc<dyn PartitionAssignor>> = Vec::new();
     for class in settings.list(key) {
         match Assignor::of_class(class) {
-            Some(assignor) if assignors.contains(&assignor) => {}
-            Some(assignor) => assignors.push(assignor),
+            Some(new) if assignors.iter().any(|known| known.name() == new.name()) => {}
+            Some(assignor) => assignors.push(Arc::new(assignor)),
             None if settings.is_given(key) => {
                 return Err(invalid(
                     key,
@@ -216,8 +258,10 @@ mod tests {
         assert_eq!(settings.auto_commit, Some(Duration::from_secs(5)));
         assert_eq!(settings.fetch.max_bytes, 52_428_800);
         let group = settings.group.unwrap();
-        assert_eq!(group.assignors.first(), Some(&Assignor::Range));
         assert_eq!(group.poll_interval_max, Duration::from_secs(300));
+        let GroupProtocol::Classic(classic) = group.protocol;
+        let names: Vec<&str> = classic.assignors.iter().map(|known| known.name()).collect();
+        assert_eq!(names, ["range"]);
     }
 
     #[test]

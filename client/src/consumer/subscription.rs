@@ -18,6 +18,11 @@ pub(super) enum Subscription {
 }
 
 impl Subscription {
+    /// Whether the group shares the partitions out.
+    pub(super) fn is_of_group(&self) -> bool {
+        matches!(self, Self::Topics(_) | Self::Pattern(_))
+    }
+
     /// The names it stands for now.
     pub(super) fn topics(&self, metadata: &Metadata, exclude_internal: bool) -> Vec<String> {
         match self {
@@ -49,16 +54,25 @@ impl std::fmt::Debug for Subscription {
     }
 }
 
-/// Hooks into rebalances. They run within `poll`, `close` and `unsubscribe`.
+/// Hooks into rebalances. They run within `poll`, `close` and `unsubscribe`, and may take their time: what they do
+/// before they return, no other member of the group does at the same time.
+///
+/// A partition is assigned, and then either revoked or lost, never both. In a group that rebalances eagerly every
+/// rebalance revokes everything that is assigned; in one that does so cooperatively (where all assignors are made for it, as
+/// `cooperative-sticky` is) it revokes only what goes to another member, and everybody goes on reading what stays.
 pub trait RebalanceListener: Send {
     /// These partitions are now read by this consumer: from the offsets that are returned, the others from where the
-    /// group has committed.
+    /// group has committed. Called after every rebalance, with what is new by it, which may be nothing.
     fn on_assigned(&mut self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, i64)>;
 
     /// These partitions are about to go to others: finish with them. The offsets that are returned are committed
     /// beforehand; of the other partitions the positions are, where offsets are committed automatically.
     fn on_revoked(&mut self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, i64)>;
 
-    /// These partitions are others' already: nothing can be committed any more.
-    fn on_lost(&mut self, partitions: &[TopicPartition]);
+    /// These partitions may be others' already, as the group has gone on without this member: the session has timed
+    /// out, `max.poll.interval.ms` has passed without a poll, another consumer has taken the static member's place.
+    /// Nothing can be committed any more. Unless told otherwise, they count as revoked.
+    fn on_lost(&mut self, partitions: &[TopicPartition]) {
+        self.on_revoked(partitions);
+    }
 }

@@ -3,22 +3,82 @@
 //! Pure. Always: the same members and topics give the same answer in every client of every language, since any of
 //! them may be the leader.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use bytes::Bytes;
 
 use crate::admin::TopicPartition;
 
+mod built_in;
 mod range;
 mod roundrobin;
 #[cfg(test)]
 mod vectors;
 
+pub use built_in::Assignor;
+
+/// A way to share partitions out: one of the built-in ones, [`Assignor`], or the application's own, put into
+/// [`GroupSettings`](super::GroupSettings).
+///
+/// All members of a group must have at least one in common, by name. Methods are called from the task that keeps the
+/// membership alive: they must neither wait nor panic, and keep it from its heartbeats as long as they take.
+pub trait PartitionAssignor: fmt::Debug + Send + Sync {
+    /// As members call it among each other.
+    fn name(&self) -> &str;
+
+    /// Whether members may keep their partitions while the group rebalances (KIP-429). `assign` must then give no
+    /// partition away that another member still owns, but leave it out: its owner will notice and join again. A
+    /// consumer rebalances cooperatively only where all its assignors do.
+    fn is_cooperative(&self) -> bool {
+        false
+    }
+
+    /// What the leader is to be told about this member, given what it was assigned last.
+    fn user_data(&self, last: Option<&LastAssignment>) -> Option<Bytes> {
+        let _ = last;
+        None
+    }
+
+    /// ByMember the partitions of the topics out. Called in the leader only. A member that is not in the answer gets
+    /// nothing.
+    fn assign(&self, topics: &Topics, members: &[Member]) -> Result<Assignment, AssignorError>;
+
+    /// This member has been given its part by the leader, be it itself or another.
+    fn on_assignment(&self, assigned: &Assigned, generation: i32) {
+        let _ = (assigned, generation);
+    }
+}
+
+/// Why an assignor can't share the partitions out; the leader's `poll` fails with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AssignorError(pub String);
+
+/// What a member was assigned last, be it long ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAssignment {
+    pub partitions: Vec<TopicPartition>,
+    pub generation: i32,
+}
+
 /// A member as the group's leader knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) id: String,
-    pub(super) instance_id: Option<String>,
-    pub(super) rack: Option<String>,
-    pub(super) topics: BTreeSet<String>,
+pub struct Member {
+    pub id: String,
+    /// `group.instance.id`, where the member is static.
+    pub instance_id: Option<String>,
+    /// `client.rack`.
+    pub rack: Option<String>,
+    pub topics: BTreeSet<String>,
+    /// What it keeps during the rebalance; nothing where the group does not rebalance cooperatively.
+    pub owned: Vec<TopicPartition>,
+    /// Of the rebalance it took part in last; none where that is unknown or the group has lost it since.
+    pub generation: Option<i32>,
+    /// What its assignor of the same name wants to be known.
+    pub user_data: Option<Bytes>,
 }
 
 impl Member {
@@ -32,12 +92,23 @@ impl Member {
 }
 
 /// Topics that exist; per partition the racks of its replicas.
-pub(super) type Topics = BTreeMap<String, Vec<BTreeSet<String>>>;
+pub type Topics = BTreeMap<String, Vec<BTreeSet<String>>>;
+
+/// By member id.
+pub type Assignment = BTreeMap<String, Assigned>;
+
+/// What the leader gives a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    pub partitions: Vec<TopicPartition>,
+    /// For the member's [`PartitionAssignor::on_assignment`].
+    pub user_data: Option<Bytes>,
+}
 
 /// Partitions by member id; every member is in it.
-pub(super) type Assignment = BTreeMap<String, Vec<TopicPartition>>;
+type ByMember = BTreeMap<String, Vec<TopicPartition>>;
 
-fn empty_assignment(members: &[Member]) -> Assignment {
+fn nothing_yet(members: &[Member]) -> ByMember {
     let entry = |member: &Member| (member.id.clone(), Vec::new());
     members.iter().map(entry).collect()
 }
@@ -59,56 +130,4 @@ fn subscribers<'a>(topic: &str, members: &'a [Member]) -> Vec<&'a Member> {
     let mut members = in_order(members);
     members.retain(|member| member.subscribes(topic));
     members
-}
-
-/// How partitions are shared out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assignor {
-    /// Topic by topic, each member a run of neighbouring partitions.
-    Range,
-    /// All partitions of all topics dealt out in turn.
-    RoundRobin,
-}
-
-impl Assignor {
-    const ALL: [Self; 2] = [Self::Range, Self::RoundRobin];
-
-    pub(super) fn assign(self, topics: &Topics, members: &[Member]) -> Assignment {
-        match self {
-            Self::Range => range::assign(topics, members),
-            Self::RoundRobin => roundrobin::assign(topics, members),
-        }
-    }
-
-    /// As members call it among each other.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Range => "range",
-            Self::RoundRobin => "roundrobin",
-        }
-    }
-
-    /// The reference's class, as configurations name it.
-    fn class(self) -> &'static str {
-        match self {
-            Self::Range => "org.apache.kafka.clients.consumer.RangeAssignor",
-            Self::RoundRobin => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
-        }
-    }
-
-    pub(super) fn of_class(class: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|assignor| assignor.class() == class || assignor.name() == class)
-    }
-
-    pub(super) fn of_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|assignor| assignor.name() == name)
-    }
-
-    pub(super) fn classes() -> String {
-        Self::ALL.map(Self::class).join(", ")
-    }
 }

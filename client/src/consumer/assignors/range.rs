@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::admin::TopicPartition;
 
-use super::{Assignment, Member, Topics, empty_assignment, subscribers};
+use super::{ByMember, Member, Topics, nothing_yet, subscribers};
 
-pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignment {
-    let mut assignment = empty_assignment(members);
+pub(super) fn assign(topics: &Topics, members: &[Member]) -> ByMember {
+    let mut assignment = nothing_yet(members);
     let mut shares: Vec<Share<'_>> = topics
         .iter()
         .filter(|(_, racks)| !racks.is_empty())
@@ -28,7 +28,7 @@ pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignment {
 }
 
 /// Topics with the same subscribers and number of partitions stay aligned: a member gets the same partitions of each.
-fn near_replicas(shares: &mut [Share<'_>], assignment: &mut Assignment) {
+fn near_replicas(shares: &mut [Share<'_>], assignment: &mut ByMember) {
     let mut groups: BTreeMap<(Vec<&str>, usize), Vec<&mut Share<'_>>> = BTreeMap::new();
     for share in shares {
         let members = share
@@ -61,7 +61,7 @@ fn deal_aligned(
     members: usize,
     partitions: usize,
     shares: &mut [&mut Share<'_>],
-    assignment: &mut Assignment,
+    assignment: &mut ByMember,
 ) {
     for partition in 0..partitions {
         let fits = |member: &usize| {
@@ -123,7 +123,7 @@ impl<'a> Share<'a> {
     fn deal(
         &mut self,
         may_have: impl Fn(&Member, &BTreeSet<String>) -> bool,
-        assignment: &mut Assignment,
+        assignment: &mut ByMember,
     ) {
         for member in 0..self.members.len() {
             let room = self.room(member);
@@ -142,13 +142,13 @@ impl<'a> Share<'a> {
         }
     }
 
-    fn give(&mut self, member: usize, partition: usize, assignment: &mut Assignment) {
+    fn give(&mut self, member: usize, partition: usize, assignment: &mut ByMember) {
         self.hand_over(member, partition, assignment);
         let given = self.given.get(member).copied().unwrap_or(0);
         self.one_more -= usize::from(given > self.each);
     }
 
-    fn hand_over(&mut self, member: usize, partition: usize, assignment: &mut Assignment) {
+    fn hand_over(&mut self, member: usize, partition: usize, assignment: &mut ByMember) {
         self.free.remove(&partition);
         if let Some(given) = self.given.get_mut(member) {
             *given += 1;

@@ -3,10 +3,10 @@
 
 use crate::admin::TopicPartition;
 
-use super::{Assignment, Member, Topics, empty_assignment, in_order};
+use super::{ByMember, Member, Topics, in_order, nothing_yet};
 
-pub(super) fn assign(topics: &Topics, members: &[Member]) -> Assignment {
-    let mut assignment = empty_assignment(members);
+pub(super) fn assign(topics: &Topics, members: &[Member]) -> ByMember {
+    let mut assignment = nothing_yet(members);
     let members = in_order(members);
     let mut turn = 0;
     for (topic, partitions) in topics {

@@ -5,7 +5,8 @@
 //! Not here: sockets, the partitions, committing.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,58 +26,36 @@ use ottla_protocol::{
 };
 
 use crate::{
-    admin::TopicPartition,
     cluster::Backoff,
     consumer::{
-        assignors::{Assignment, Assignor, Member},
+        assignors::{Assigned, Assignment, LastAssignment, Member, PartitionAssignor, Topics},
         error::ConsumerError,
-        settings::GroupSettings,
+        settings::{ClassicSettings, GroupSettings},
     },
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::protocol::{
-    PROTOCOL_TYPE, Subscription, decode_assignment, decode_member, encode_assignment,
-    encode_subscription,
+use super::{
+    handle::{Identity, Notice, Wish},
+    leader,
+    protocol::{
+        PROTOCOL_TYPE, Subscription, decode_assignment, decode_member, encode_assignment,
+        encode_subscription,
+    },
 };
-
-/// Who the member is to the coordinator; commits carry it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) generation: i32,
-    pub(crate) member_id: StrBytes,
-}
 
 /// What the member wants to be done now.
 #[derive(Debug)]
 pub(super) enum Step {
     Join(JoinGroupRequest),
-    /// This member leads: the partitions of these members' topics are to be shared out.
-    Assign {
-        assignor: Assignor,
-        members: Vec<Member>,
-    },
+    /// This member leads, and is to know what there is of these topics.
+    LookUp(BTreeSet<String>),
     Sync(SyncGroupRequest),
     Heartbeat(HeartbeatRequest),
     /// `max.poll.interval.ms` has passed without a poll.
     Leave(LeaveGroupRequest),
     /// Nothing before this time or a word from the consumer.
     Wait(Option<Instant>),
-}
-
-/// What the consumer is to know.
-#[derive(Debug, PartialEq)]
-pub(in crate::consumer) enum Notice {
-    /// The group rebalances: let the partitions go and join again.
-    Rebalance,
-    /// The partitions belong to others already: drop them and join again.
-    Lost(ApiError),
-    Assigned {
-        identity: Identity,
-        partitions: Vec<TopicPartition>,
-    },
-    /// The group can't be used.
-    Failed(ConsumerError),
 }
 
 /// Whether a coordinator is to be looked up anew.
@@ -93,10 +72,7 @@ enum State {
     /// To be joined.
     Joining,
     /// Joined as leader; the assignment is to be made.
-    Leading {
-        assignor: Assignor,
-        members: Vec<Member>,
-    },
+    Leading(Vec<Member>),
     Syncing(Vec<SyncGroupRequestAssignment>),
     Stable,
     /// Nothing more happens.
@@ -106,14 +82,17 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Membership {
     settings: GroupSettings,
+    classic: ClassicSettings,
     group_id: StrBytes,
     instance_id: Option<StrBytes>,
     backoff: Backoff,
     state: State,
     member_id: StrBytes,
     generation: i32,
-    protocol: StrBytes,
-    subscription: Subscription,
+    /// The one of the assignors that the group goes by.
+    assignor: Option<Arc<dyn PartitionAssignor>>,
+    wish: Wish,
+    last_assignment: Option<LastAssignment>,
     /// The consumer has been told of the rebalance under way.
     is_told: bool,
     next_heartbeat: Instant,
@@ -128,6 +107,7 @@ const NO_GENERATION: i32 = -1;
 impl Membership {
     pub(super) fn new(
         settings: GroupSettings,
+        classic: ClassicSettings,
         backoff: Backoff,
         now: Instant,
     ) -> Result<Self, ClientError> {
@@ -137,12 +117,14 @@ impl Membership {
             group_id: wire_text("group.id", &settings.id)?,
             instance_id: instance_id.transpose()?,
             settings,
+            classic,
             backoff,
             state: State::Out,
             member_id: StrBytes::new(),
             generation: NO_GENERATION,
-            protocol: StrBytes::new(),
-            subscription: Subscription::default(),
+            assignor: None,
+            wish: Wish::default(),
+            last_assignment: None,
             is_told: false,
             next_heartbeat: now,
             failures: 0,
@@ -156,13 +138,12 @@ impl Membership {
         self.notices.pop_front()
     }
 
-    /// The consumer has let its partitions go and wants to be a member with these topics.
-    pub(super) fn join(&mut self, topics: Vec<String>) {
+    /// The consumer has let go what it must, and wants to be a member so.
+    pub(super) fn join(&mut self, wish: Wish) {
         if self.state == State::Failed {
             return;
         }
-        self.subscription.topics = topics;
-        self.subscription.rack = self.settings.rack.clone();
+        self.wish = wish;
         self.is_told = false;
         self.not_before = None;
         self.state = State::Joining;
@@ -185,10 +166,7 @@ impl Membership {
         match &self.state {
             State::Out | State::Failed => Step::Wait(None),
             State::Joining => Step::Join(self.join_request()),
-            State::Leading { assignor, members } => Step::Assign {
-                assignor: *assignor,
-                members: members.clone(),
-            },
+            State::Leading(members) => Step::LookUp(leader::topics_of(members)),
             State::Syncing(assignments) => Step::Sync(self.sync_request(assignments.clone())),
             State::Stable => self.stable(now),
         }
@@ -212,7 +190,7 @@ impl Membership {
             let until = polls_until.map_or(self.next_heartbeat, |at| at.min(self.next_heartbeat));
             return Step::Wait(Some(until));
         }
-        self.next_heartbeat = now + self.settings.heartbeat_interval;
+        self.next_heartbeat = now + self.classic.heartbeat_interval;
         Step::Heartbeat(HeartbeatRequest {
             group_id: self.group_id.clone(),
             generation_id: self.generation,
@@ -223,23 +201,29 @@ impl Membership {
     }
 
     fn join_request(&self) -> JoinGroupRequest {
-        let metadata = encode_subscription(&Subscription {
+        let mut subscription = Subscription {
+            topics: self.wish.topics.clone(),
+            owned: self.wish.owned.clone(),
             generation: self.generation,
-            ..self.subscription.clone()
-        });
-        let protocol = |assignor: &Assignor| JoinGroupRequestProtocol {
-            name: StrBytes::from_static(assignor.name()),
-            metadata: metadata.clone(),
-            ..Default::default()
+            rack: self.settings.rack.clone(),
+            user_data: None,
+        };
+        let protocol = |assignor: &Arc<dyn PartitionAssignor>| {
+            subscription.user_data = assignor.user_data(self.last_assignment.as_ref());
+            JoinGroupRequestProtocol {
+                name: assignor.name().into(),
+                metadata: encode_subscription(&subscription),
+                ..Default::default()
+            }
         };
         JoinGroupRequest {
             group_id: self.group_id.clone(),
-            session_timeout_ms: ms(self.settings.session_timeout),
+            session_timeout_ms: ms(self.classic.session_timeout),
             rebalance_timeout_ms: ms(self.settings.poll_interval_max),
             member_id: self.member_id.clone(),
             group_instance_id: self.instance_id.clone(),
             protocol_type: StrBytes::from_static(PROTOCOL_TYPE),
-            protocols: self.settings.assignors.iter().map(protocol).collect(),
+            protocols: self.classic.assignors.iter().map(protocol).collect(),
             ..Default::default()
         }
     }
@@ -251,7 +235,7 @@ impl Membership {
             member_id: self.member_id.clone(),
             group_instance_id: self.instance_id.clone(),
             protocol_type: Some(StrBytes::from_static(PROTOCOL_TYPE)),
-            protocol_name: Some(self.protocol.clone()),
+            protocol_name: self.assignor.as_ref().map(|known| known.name().into()),
             assignments,
             ..Default::default()
         }
@@ -294,6 +278,10 @@ impl Membership {
                 self.member_id = response.member_id.detached();
                 Coordinator::Keep
             }
+            error @ ErrorCode::UnknownMemberId if self.owns_partitions() => {
+                self.lose(error, true);
+                Coordinator::Keep
+            }
             ErrorCode::UnknownMemberId => {
                 self.forget_member();
                 self.retry(now);
@@ -312,13 +300,15 @@ impl Membership {
     fn take_join(&mut self, response: JoinGroupResponse) {
         self.generation = response.generation_id;
         self.member_id = response.member_id.detached();
-        self.protocol = response.protocol_name.unwrap_or_default().detached();
-        if response.leader != self.member_id {
-            self.state = State::Syncing(Vec::new());
-            return;
+        let protocol = response.protocol_name.unwrap_or_default();
+        let mut offered = self.classic.assignors.iter();
+        self.assignor = offered.find(|known| known.name() == &*protocol).cloned();
+        if self.assignor.is_none() {
+            let why = format!("the assignor {protocol} was not offered");
+            return self.fail(ErrorCode::InconsistentGroupProtocol, Some(why));
         }
-        if response.skip_assignment {
-            // A static leader has come back and the assignment stands (KIP-814).
+        // Where a static leader has come back, the assignment stands (KIP-814).
+        if response.leader != self.member_id || response.skip_assignment {
             self.state = State::Syncing(Vec::new());
             return;
         }
@@ -327,36 +317,42 @@ impl Membership {
             .into_iter()
             .map(|m| decode_member(&m.member_id, m.group_instance_id.as_deref(), m.metadata))
             .collect();
-        match (Assignor::of_name(&self.protocol), decoded) {
-            (Some(assignor), Ok(members)) => self.state = State::Leading { assignor, members },
-            (None, _) => self.fail(ApiError {
-                code: ErrorCode::InconsistentGroupProtocol,
-                message: Some(format!("the assignor {} was not offered", self.protocol)),
-            }),
-            (_, Err(error)) => self.fail(ApiError {
-                code: ErrorCode::InconsistentGroupProtocol,
-                message: Some(format!("a member's subscription can't be read: {error}")),
-            }),
+        match decoded {
+            Ok(members) => self.state = State::Leading(members),
+            Err(error) => self.fail(
+                ErrorCode::InconsistentGroupProtocol,
+                Some(format!("a member's subscription can't be read: {error}")),
+            ),
         }
     }
 
-    /// The leader's decision, or why it could not be made.
-    pub(super) fn assigned(&mut self, outcome: Result<Assignment, ClientError>, now: Instant) {
-        let assignment = match outcome {
-            Ok(assignment) => assignment,
+    /// The leader's work: the assignor's decision about what exists, or none where that can't be found out now.
+    pub(super) fn share_out(&mut self, topics: Result<Topics, ClientError>, now: Instant) {
+        let (State::Leading(members), Some(assignor)) = (&self.state, &self.assignor) else {
+            return;
+        };
+        let topics = match topics {
+            Ok(topics) => topics,
             Err(error) => {
                 tracing::warn!(group = %self.settings.id, %error, "the assignment can't be made yet");
-                self.retry(now);
-                return;
+                return self.retry(now);
             }
         };
+        match leader::assign(&**assignor, self.classic.is_cooperative(), &topics, members) {
+            Ok(assignment) => self.give_out(&assignment),
+            Err(error) => self.fail(
+                ErrorCode::InconsistentGroupProtocol,
+                Some(error.to_string()),
+            ),
+        }
+    }
+    fn give_out(&mut self, assignment: &Assignment) {
         self.settle();
-        let entry =
-            |(id, partitions): (&String, &Vec<TopicPartition>)| SyncGroupRequestAssignment {
-                member_id: id.into(),
-                assignment: encode_assignment(partitions),
-                ..Default::default()
-            };
+        let entry = |(id, assigned): (&String, &Assigned)| SyncGroupRequestAssignment {
+            member_id: id.into(),
+            assignment: encode_assignment(assigned),
+            ..Default::default()
+        };
         self.state = State::Syncing(assignment.iter().map(entry).collect());
     }
 
@@ -376,6 +372,10 @@ impl Membership {
         match ErrorCode::from_code(response.error_code) {
             ErrorCode::None => self.take_sync(response.assignment, now),
             ErrorCode::RebalanceInProgress => self.state = State::Joining,
+            error @ ErrorCode::UnknownMemberId if self.owns_partitions() => self.lose(error, true),
+            error @ ErrorCode::IllegalGeneration if self.owns_partitions() => {
+                self.lose(error, false);
+            }
             ErrorCode::UnknownMemberId => {
                 self.forget_member();
                 self.state = State::Joining;
@@ -394,25 +394,30 @@ impl Membership {
 
     fn take_sync(&mut self, assignment: Bytes, now: Instant) {
         self.settle();
-        let partitions = match decode_assignment(assignment) {
-            Ok(partitions) => partitions,
+        let assigned = match decode_assignment(assignment) {
+            Ok(assigned) => assigned,
             Err(error) => {
-                return self.fail(ApiError {
-                    code: ErrorCode::InconsistentGroupProtocol,
-                    message: Some(format!("the assignment can't be read: {error}")),
-                });
+                let why = format!("the assignment can't be read: {error}");
+                return self.fail(ErrorCode::InconsistentGroupProtocol, Some(why));
             }
         };
+        if let Some(assignor) = &self.assignor {
+            assignor.on_assignment(&assigned, self.generation);
+        }
+        self.last_assignment = Some(LastAssignment {
+            partitions: assigned.partitions.clone(),
+            generation: self.generation,
+        });
         self.state = State::Stable;
         self.is_told = false;
-        self.next_heartbeat = now + self.settings.heartbeat_interval;
+        self.next_heartbeat = now + self.classic.heartbeat_interval;
         let identity = Identity {
-            generation: self.generation,
             member_id: self.member_id.clone(),
+            generation_or_epoch: self.generation,
         };
         self.notices.push_back(Notice::Assigned {
             identity,
-            partitions,
+            partitions: assigned.partitions,
         });
     }
 
@@ -442,6 +447,25 @@ impl Membership {
         Coordinator::Keep
     }
 
+    /// A commit made as this identity has told what a heartbeat is still to tell.
+    pub(super) fn commit_refused(&mut self, identity: &Identity, error: ErrorCode, now: Instant) {
+        let is_current = self.state == State::Stable
+            && identity.generation_or_epoch == self.generation
+            && identity.member_id == self.member_id;
+        if is_current {
+            let response = HeartbeatResponse {
+                error_code: error.code(),
+                ..Default::default()
+            };
+            self.beaten(Ok(response), now);
+        }
+    }
+
+    /// Whether there is something to be lost, besides a name.
+    fn owns_partitions(&self) -> bool {
+        !self.wish.owned.is_empty()
+    }
+
     /// Errors that mean the same wherever they come.
     fn coordinator_error(&mut self, error: ErrorCode, now: Instant) -> Coordinator {
         match error {
@@ -459,7 +483,7 @@ impl Membership {
                 Coordinator::Keep
             }
             error => {
-                self.fail(ApiError::of_code(error));
+                self.fail(error, None);
                 Coordinator::Keep
             }
         }
@@ -483,8 +507,9 @@ impl Membership {
         Coordinator::Forget
     }
 
-    fn fail(&mut self, error: ApiError) {
+    fn fail(&mut self, code: ErrorCode, message: Option<String>) {
         self.state = State::Failed;
+        let error = ApiError { code, message };
         let group = self.settings.id.clone();
         self.notices
             .push_back(Notice::Failed(ConsumerError::Group { group, error }));

@@ -2,7 +2,11 @@
 
 use ottla_protocol::messages::api::join_group::response::JoinGroupResponseMember;
 
-use crate::conn::{Endpoint, Fault, RequestError};
+use crate::{
+    admin::TopicPartition,
+    conn::{Endpoint, Fault, RequestError},
+    consumer::{assignors::Assignor, settings::GroupProtocol},
+};
 
 use super::*;
 
@@ -16,20 +20,23 @@ impl Story {
         let mut settings = GroupSettings {
             id: "g".to_owned(),
             instance_id: None,
-            session_timeout: Duration::from_secs(45),
-            heartbeat_interval: Duration::from_secs(3),
             poll_interval_max: Duration::from_secs(300),
-            assignors: vec![Assignor::Range, Assignor::RoundRobin],
             rack: String::new(),
+            protocol: GroupProtocol::Classic(ClassicSettings {
+                session_timeout: Duration::from_secs(45),
+                heartbeat_interval: Duration::from_secs(3),
+                assignors: vec![Arc::new(Assignor::Range), Arc::new(Assignor::RoundRobin)],
+            }),
         };
         change(&mut settings);
+        let GroupProtocol::Classic(classic) = settings.protocol.clone();
         let backoff = Backoff {
             initial: Duration::from_millis(100),
             max: Duration::from_millis(1000),
         };
         let now = Instant::now();
         Self {
-            member: Membership::new(settings, backoff, now).unwrap(),
+            member: Membership::new(settings, classic, backoff, now).unwrap(),
             now,
         }
     }
@@ -41,7 +48,7 @@ impl Story {
     /// Joined as a follower and given a partition.
     fn stable() -> Self {
         let mut story = Self::new();
-        story.member.join(vec!["t".to_owned()]);
+        story.member.join(wish());
         story.take_part();
         assert!(matches!(
             story.member.notice(),
@@ -97,7 +104,10 @@ impl Story {
     fn synced(&mut self, error: ErrorCode) -> Coordinator {
         let response = SyncGroupResponse {
             error_code: error.code(),
-            assignment: encode_assignment(&[TopicPartition::new("t", 1)]),
+            assignment: encode_assignment(&Assigned {
+                partitions: vec![TopicPartition::new("t", 1)],
+                user_data: None,
+            }),
             ..Default::default()
         };
         self.member.synced(Ok(response), self.now)
@@ -117,6 +127,13 @@ impl Story {
     }
 }
 
+fn wish() -> Wish {
+    Wish {
+        topics: vec!["t".to_owned()],
+        owned: Vec::new(),
+    }
+}
+
 fn lost_connection() -> ClientError {
     ClientError::Request(RequestError::Connection {
         api: "JoinGroup",
@@ -133,7 +150,7 @@ fn nothing_is_said_before_the_consumer_wants_to_join() {
 #[test]
 fn a_new_member_is_given_its_id_and_joins_with_it() {
     let mut story = Story::new();
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     let request = story.joins();
     assert_eq!(request.member_id, "");
     assert_eq!(request.protocols.len(), 2);
@@ -148,11 +165,11 @@ fn a_new_member_is_given_its_id_and_joins_with_it() {
 #[test]
 fn a_follower_takes_what_the_leader_gives_it_and_keeps_beating() {
     let mut story = Story::new();
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     story.take_part();
     let identity = Identity {
-        generation: 5,
         member_id: "me".into(),
+        generation_or_epoch: 5,
     };
     let partitions = vec![TopicPartition::new("t", 1)];
     let assigned = Notice::Assigned {
@@ -171,18 +188,12 @@ fn a_follower_takes_what_the_leader_gives_it_and_keeps_beating() {
 #[test]
 fn a_leader_shares_out_for_all_members() {
     let mut story = Story::new();
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     story.joins();
     story.joined(ErrorCode::None, "me");
-    let Step::Assign { assignor, members } = story.step() else {
-        panic!("the leader must assign");
-    };
-    assert_eq!((assignor, members.len()), (Assignor::Range, 2));
-    let assignment = Assignment::from([
-        ("me".to_owned(), vec![TopicPartition::new("t", 0)]),
-        ("you".to_owned(), Vec::new()),
-    ]);
-    story.member.assigned(Ok(assignment), story.now);
+    assert!(matches!(story.step(), Step::LookUp(topics) if topics.contains("t")));
+    let topics = Topics::from([("t".to_owned(), vec![BTreeSet::new(); 2])]);
+    story.member.share_out(Ok(topics), story.now);
     assert!(matches!(story.step(), Step::Sync(request) if request.assignments.len() == 2));
 }
 
@@ -196,7 +207,7 @@ fn in_a_rebalance_the_consumer_is_told_once_and_the_member_lives_on_until_it_let
     }
     assert_eq!(story.member.notice(), Some(Notice::Rebalance));
     assert_eq!(story.member.notice(), None);
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     assert_eq!(story.joins().member_id, "me");
     story.joined(ErrorCode::None, "leader");
     story.synced(ErrorCode::None);
@@ -223,7 +234,7 @@ fn a_member_the_group_has_given_up_loses_its_partitions_and_starts_anew() {
         story.beaten(error);
         assert_eq!(story.member.notice(), Some(Notice::Lost(error.into())));
         assert!(matches!(story.step(), Step::Wait(None)));
-        story.member.join(vec!["t".to_owned()]);
+        story.member.join(wish());
         let expected = match error {
             ErrorCode::UnknownMemberId => "",
             _ => "me",
@@ -235,7 +246,7 @@ fn a_member_the_group_has_given_up_loses_its_partitions_and_starts_anew() {
 #[test]
 fn a_rebalance_during_sync_is_joined_at_once_since_nothing_is_held() {
     let mut story = Story::new();
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     story.joins();
     story.joined(ErrorCode::None, "leader");
     story.synced(ErrorCode::RebalanceInProgress);
@@ -262,7 +273,7 @@ fn a_coordinator_that_moved_is_looked_up_and_asked_again_after_a_while() {
 #[test]
 fn a_join_without_an_answer_is_repeated() {
     let mut story = Story::new();
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     story.joins();
     assert_eq!(
         story.member.joined(Err(lost_connection()), story.now),
@@ -277,7 +288,7 @@ fn a_join_without_an_answer_is_repeated() {
 #[test]
 fn without_polls_the_member_leaves_and_says_so() {
     let mut story = Story::of(|settings| settings.poll_interval_max = Duration::from_secs(4));
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     story.take_part();
     story.member.notice();
     story.pass(2000);
@@ -296,7 +307,7 @@ fn without_polls_the_member_leaves_and_says_so() {
 #[test]
 fn a_static_member_says_no_farewell_and_is_fenced_by_its_successor() {
     let mut story = Story::of(|settings| settings.instance_id = Some("i".to_owned()));
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     assert_eq!(story.joins().group_instance_id.as_deref(), Some("i"));
     story.take_part();
     story.member.notice();
@@ -306,7 +317,7 @@ fn a_static_member_says_no_farewell_and_is_fenced_by_its_successor() {
     story.beaten(ErrorCode::FencedInstanceId);
     let fenced = Notice::Failed(ConsumerError::Fenced("i".to_owned()));
     assert_eq!(story.member.notice(), Some(fenced));
-    story.member.join(vec!["t".to_owned()]);
+    story.member.join(wish());
     assert!(matches!(story.step(), Step::Wait(None)), "for good");
 }
 
@@ -319,10 +330,49 @@ fn what_the_group_refuses_for_good_ends_the_membership() {
         ErrorCode::GroupMaxSizeReached,
     ] {
         let mut story = Story::new();
-        story.member.join(vec!["t".to_owned()]);
+        story.member.join(wish());
         story.joins();
         story.joined(error, "");
         let notice = story.member.notice();
         assert!(matches!(&notice, Some(Notice::Failed(failure)) if failure.code() == Some(error)));
     }
+}
+
+#[test]
+fn what_is_kept_over_a_rebalance_is_lost_when_the_group_has_given_the_member_up() {
+    for is_joining in [true, false] {
+        let mut story = Story::stable();
+        story.member.join(Wish {
+            owned: vec![TopicPartition::new("t", 1)],
+            ..wish()
+        });
+        story.joins();
+        if is_joining {
+            story.joined(ErrorCode::UnknownMemberId, "");
+        } else {
+            story.joined(ErrorCode::None, "leader");
+            story.synced(ErrorCode::UnknownMemberId);
+        }
+        let lost = Notice::Lost(ErrorCode::UnknownMemberId.into());
+        assert_eq!(story.member.notice(), Some(lost));
+        assert!(matches!(story.step(), Step::Wait(None)));
+    }
+}
+
+#[test]
+fn a_refused_commit_is_believed_if_it_was_made_in_this_generation() {
+    let mut story = Story::stable();
+    let identity = |generation_or_epoch| Identity {
+        member_id: "me".into(),
+        generation_or_epoch,
+    };
+    let refused = ErrorCode::IllegalGeneration;
+    story
+        .member
+        .commit_refused(&identity(4), refused, story.now);
+    assert_eq!(story.member.notice(), None);
+    story
+        .member
+        .commit_refused(&identity(5), refused, story.now);
+    assert_eq!(story.member.notice(), Some(Notice::Lost(refused.into())));
 }

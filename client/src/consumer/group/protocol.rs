@@ -14,10 +14,13 @@ use ottla_protocol::{
             consumer_protocol_subscription::TopicPartition as OwnedTopic,
         },
     },
-    wire::{DecodeError, Reader},
+    wire::{DecodeError, Reader, StrBytes},
 };
 
-use crate::{admin::TopicPartition, consumer::assignors::Member};
+use crate::{
+    admin::TopicPartition,
+    consumer::assignors::{Assigned, Member},
+};
 
 /// `protocol_type` of consumer groups.
 pub(super) const PROTOCOL_TYPE: &str = "consumer";
@@ -29,6 +32,7 @@ pub(super) struct Subscription {
     pub(super) owned: Vec<TopicPartition>,
     pub(super) generation: i32,
     pub(super) rack: String,
+    pub(super) user_data: Option<Bytes>,
 }
 
 fn by_topic(partitions: &[TopicPartition]) -> BTreeMap<&str, Vec<i32>> {
@@ -49,7 +53,7 @@ pub(super) fn encode_subscription(subscription: &Subscription) -> Bytes {
     topics.sort();
     versioned(&ConsumerProtocolSubscription {
         topics: topics.iter().map(Into::into).collect(),
-        user_data: None,
+        user_data: subscription.user_data.clone(),
         owned_partitions: by_topic(&subscription.owned)
             .into_iter()
             .map(owned)
@@ -67,6 +71,7 @@ pub(super) fn decode_member(
     metadata: Bytes,
 ) -> Result<Member, DecodeError> {
     let subscription: ConsumerProtocolSubscription = decode(metadata)?;
+    let owned = subscription.owned_partitions.into_iter();
     Ok(Member {
         id: id.to_owned(),
         instance_id: instance_id.map(str::to_owned),
@@ -76,35 +81,48 @@ pub(super) fn decode_member(
             .iter()
             .map(|topic| topic.to_string())
             .collect(),
+        owned: flat(owned.map(|owned| (owned.topic, owned.partitions))),
+        generation: Some(subscription.generation_id).filter(|generation| *generation >= 0),
+        user_data: subscription.user_data,
     })
 }
 
-pub(super) fn encode_assignment(partitions: &[TopicPartition]) -> Bytes {
+fn flat(topics: impl Iterator<Item = (StrBytes, Vec<i32>)>) -> Vec<TopicPartition> {
+    let mut all = Vec::new();
+    for (topic, partitions) in topics {
+        let named = |partition| TopicPartition::new(&*topic, partition);
+        all.extend(partitions.into_iter().map(named));
+    }
+    all
+}
+
+pub(super) fn encode_assignment(assigned: &Assigned) -> Bytes {
     let topic = |(topic, partitions): (&str, Vec<i32>)| AssignedTopic {
         topic: topic.into(),
         partitions,
         ..Default::default()
     };
     versioned(&ConsumerProtocolAssignment {
-        assigned_partitions: by_topic(partitions).into_iter().map(topic).collect(),
-        user_data: None,
+        assigned_partitions: by_topic(&assigned.partitions)
+            .into_iter()
+            .map(topic)
+            .collect(),
+        user_data: assigned.user_data.clone(),
         ..Default::default()
     })
 }
 
 /// Nothing at all is what a member without an assignment may get.
-pub(super) fn decode_assignment(bytes: Bytes) -> Result<Vec<TopicPartition>, DecodeError> {
+pub(super) fn decode_assignment(bytes: Bytes) -> Result<Assigned, DecodeError> {
     if bytes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Assigned::default());
     }
     let assignment: ConsumerProtocolAssignment = decode(bytes)?;
-    let mut partitions = Vec::new();
-    for topic in assignment.assigned_partitions {
-        for partition in topic.partitions {
-            partitions.push(TopicPartition::new(&*topic.topic, partition));
-        }
-    }
-    Ok(partitions)
+    let topics = assignment.assigned_partitions.into_iter();
+    Ok(Assigned {
+        partitions: flat(topics.map(|assigned| (assigned.topic, assigned.partitions))),
+        user_data: assignment.user_data,
+    })
 }
 
 fn versioned<M: Message>(message: &M) -> Bytes {
@@ -123,6 +141,8 @@ fn decode<M: Message>(bytes: Bytes) -> Result<M, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -132,19 +152,34 @@ mod tests {
             owned: vec![TopicPartition::new("a", 1)],
             generation: 4,
             rack: "r".to_owned(),
+            user_data: Some(Bytes::from_static(b"mine")),
         };
         let member = decode_member("m", Some("i"), encode_subscription(&subscription)).unwrap();
-        assert_eq!(member.topics.into_iter().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(member.rack.as_deref(), Some("r"));
+        let expected = Member {
+            id: "m".to_owned(),
+            instance_id: Some("i".to_owned()),
+            rack: Some("r".to_owned()),
+            topics: BTreeSet::from(["a".to_owned(), "b".to_owned()]),
+            owned: subscription.owned,
+            generation: Some(4),
+            user_data: subscription.user_data,
+        };
+        assert_eq!(member, expected);
 
-        let partitions = vec![
-            TopicPartition::new("a", 0),
-            TopicPartition::new("a", 2),
-            TopicPartition::new("b", 1),
-        ];
-        let decoded = decode_assignment(encode_assignment(&partitions)).unwrap();
-        assert_eq!(decoded, partitions);
-        assert_eq!(decode_assignment(Bytes::new()).unwrap(), []);
+        let assigned = Assigned {
+            partitions: vec![
+                TopicPartition::new("a", 0),
+                TopicPartition::new("a", 2),
+                TopicPartition::new("b", 1),
+            ],
+            user_data: Some(Bytes::from_static(b"yours")),
+        };
+        let decoded = decode_assignment(encode_assignment(&assigned)).unwrap();
+        assert_eq!(decoded, assigned);
+        assert_eq!(
+            decode_assignment(Bytes::new()).unwrap(),
+            Assigned::default()
+        );
     }
 
     #[test]

@@ -5,15 +5,13 @@
 //! consumer's handle.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
+    pin::pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::sleep_until,
-};
+use tokio::{sync::mpsc, time::sleep_until};
 
 use ottla_protocol::{
     errors::ErrorCode,
@@ -24,93 +22,48 @@ use crate::{
     cluster::{Call, Cluster, CoordinatorKind, Deadline, Lane, Metadata, Target, lock},
     conn::{VersionRange, known_versions},
     consumer::{
-        assignors::{self, Assignment, Assignor, Topics},
+        assignors::Topics,
         lookup::{Event, Events},
-        settings::GroupSettings,
+        settings::{ClassicSettings, GroupSettings},
     },
     error::{ApiError, ClientError},
 };
 
-use super::membership::{Coordinator, Membership, Step};
+use super::{
+    handle::{Command, Member, Watched, partition_count},
+    membership::{Coordinator, Membership, Step},
+};
 
-/// The consumer's handle.
-#[derive(Debug)]
-pub(in crate::consumer) struct Member {
-    commands: mpsc::UnboundedSender<Command>,
-    last_poll: Arc<Mutex<Instant>>,
-    watched: Watched,
-}
-
-/// Topics whose number of partitions the leader went by; none for who does not lead.
-type Watched = Arc<Mutex<Option<BTreeMap<String, usize>>>>;
-
-/// A word from the consumer. Few: one per rebalance.
-#[derive(Debug)]
-enum Command {
-    Join(Vec<String>),
-    Leave(Deadline, oneshot::Sender<()>),
-}
-
-/// Starts the task; notices come as events.
-pub(in crate::consumer) fn start(
+/// Starts the task.
+pub(super) fn start(
     cluster: Cluster,
     settings: GroupSettings,
+    classic: ClassicSettings,
     events: Events,
 ) -> Result<Member, ClientError> {
     let now = Instant::now();
-    let (commands, words) = mpsc::unbounded_channel();
-    let last_poll = Arc::new(Mutex::new(now));
-    let watched = Watched::default();
+    let (member, words) = Member::new(now);
     let task = Task {
         group: settings.id.clone(),
         has_instance: settings.instance_id.is_some(),
-        machine: Membership::new(settings, cluster.settings().retry_backoff, now)?,
+        // An answer that takes longer than the session is one that has been lost.
+        heartbeat_timeout: classic
+            .session_timeout
+            .min(cluster.settings().request_timeout),
+        machine: Membership::new(settings, classic, cluster.settings().retry_backoff, now)?,
         cluster,
         events,
-        last_poll: last_poll.clone(),
-        watched: watched.clone(),
+        last_poll: words.last_poll,
+        watched: words.watched,
     };
-    tokio::spawn(task.run(words));
-    Ok(Member {
-        commands,
-        last_poll,
-        watched,
-    })
-}
-
-impl Member {
-    /// The partitions have been let go; join with these topics.
-    pub(in crate::consumer) fn join(&self, topics: Vec<String>) {
-        let _ = self.commands.send(Command::Join(topics));
-    }
-
-    pub(in crate::consumer) fn polled(&self, now: Instant) {
-        *lock(&self.last_poll) = now;
-    }
-
-    /// Whether this member leads and topics have changed since it made the assignment.
-    pub(in crate::consumer) fn is_outdated(&self, metadata: &Metadata) -> bool {
-        let watched = lock(&self.watched);
-        let mut watched = watched.iter().flatten();
-        watched.any(|(topic, count)| partition_count(metadata, topic) != *count)
-    }
-
-    /// Says farewell, as far as the time allows.
-    pub(in crate::consumer) async fn leave(self, deadline: Deadline) {
-        let (done, left) = oneshot::channel();
-        let _ = self.commands.send(Command::Leave(deadline, done));
-        let _ = tokio::time::timeout(deadline.left(), left).await;
-    }
-}
-
-fn partition_count(metadata: &Metadata, topic: &str) -> usize {
-    let known = metadata.topic(topic).filter(|topic| topic.error.is_none());
-    known.map_or(0, |topic| topic.partitions.len())
+    tokio::spawn(task.run(words.commands));
+    Ok(member)
 }
 
 struct Task {
     group: String,
     has_instance: bool,
+    heartbeat_timeout: Duration,
     machine: Membership,
     cluster: Cluster,
     events: Events,
@@ -139,7 +92,7 @@ impl Task {
                 Step::Join(request) => {
                     *lock(&self.watched) = None;
                     let within = self.machine.join_timeout(self.request_timeout());
-                    match first(
+                    match first_in_rebalance(
                         self.send(&request, self.join_versions(), within),
                         &mut words,
                     )
@@ -153,14 +106,18 @@ impl Task {
                         First::Word(word) => word,
                     }
                 }
-                Step::Assign { assignor, members } => {
-                    let outcome = self.share_out(assignor, &members).await;
-                    self.machine.assigned(outcome, Instant::now());
-                    continue;
+                Step::LookUp(topics) => {
+                    match first_in_rebalance(self.look_up(&topics), &mut words).await {
+                        First::Done(outcome) => {
+                            self.machine.share_out(outcome, Instant::now());
+                            continue;
+                        }
+                        First::Word(word) => word,
+                    }
                 }
                 Step::Sync(request) => {
                     let within = self.machine.join_timeout(self.request_timeout());
-                    match first(
+                    match first_in_rebalance(
                         self.send(&request, self.sync_versions(), within),
                         &mut words,
                     )
@@ -175,7 +132,7 @@ impl Task {
                     }
                 }
                 Step::Heartbeat(request) => {
-                    let within = self.request_timeout();
+                    let within = self.heartbeat_timeout;
                     let versions = self.heartbeat_versions();
                     match first(self.send(&request, versions, within), &mut words).await {
                         First::Done(outcome) => {
@@ -193,7 +150,11 @@ impl Task {
                 }
             };
             match word {
-                Some(Command::Join(topics)) => self.machine.join(topics),
+                Some(Command::Join(wish)) => self.machine.join(wish),
+                Some(Command::CommitRefused(identity, error)) => {
+                    self.machine
+                        .commit_refused(&identity, error, Instant::now());
+                }
                 Some(Command::Leave(deadline, done)) => {
                     if let Some(request) =
                         self.machine.leave_request("the consumer is being closed")
@@ -278,31 +239,21 @@ impl Task {
         }
     }
 
-    /// The leader's work: looks all members' topics up and shares them out.
-    async fn share_out(
-        &self,
-        assignor: Assignor,
-        members: &[assignors::Member],
-    ) -> Result<Assignment, ClientError> {
-        let topics: BTreeSet<&str> = members
-            .iter()
-            .flat_map(|member| &member.topics)
-            .map(String::as_str)
-            .collect();
-        self.cluster.want_topics(topics.iter().copied())?;
+    /// What there is of the topics; the consumer compares with it what comes later.
+    async fn look_up(&self, topics: &BTreeSet<String>) -> Result<Topics, ClientError> {
+        self.cluster
+            .want_topics(topics.iter().map(String::as_str))?;
         let deadline = Deadline::after(self.request_timeout());
         let metadata = self.cluster.refresh(deadline).await?;
-        let counts = topics.iter().map(|topic| {
-            let count = partition_count(&metadata, topic);
-            ((*topic).to_owned(), count)
-        });
-        *lock(&self.watched) = Some(counts.collect());
-        let described: Topics = topics
+        let counts = topics
             .iter()
-            .map(|topic| ((*topic).to_owned(), racks(&metadata, topic)))
+            .map(|topic| (topic.clone(), partition_count(&metadata, topic)));
+        *lock(&self.watched) = Some(counts.collect());
+        Ok(topics
+            .iter()
+            .map(|topic| (topic.clone(), racks(&metadata, topic)))
             .filter(|(_, partitions)| !partitions.is_empty())
-            .collect();
-        Ok(assignor.assign(&described, members))
+            .collect())
     }
 }
 
@@ -330,6 +281,7 @@ async fn wait(until: Option<Instant>) {
     }
 }
 
+/// Waits for the work, or for a word that makes it pointless.
 async fn first<T>(
     work: impl Future<Output = T>,
     words: &mut mpsc::UnboundedReceiver<Command>,
@@ -338,5 +290,19 @@ async fn first<T>(
         biased;
         word = words.recv() => First::Word(word),
         done = work => First::Done(done),
+    }
+}
+
+/// The same for a step of a rebalance: commits of the generation before don't matter any more.
+async fn first_in_rebalance<T>(
+    work: impl Future<Output = T>,
+    words: &mut mpsc::UnboundedReceiver<Command>,
+) -> First<T> {
+    let mut work = pin!(work);
+    loop {
+        match first(&mut work, words).await {
+            First::Word(Some(Command::CommitRefused(..))) => {}
+            other => return other,
+        }
     }
 }
