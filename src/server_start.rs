@@ -95,7 +95,29 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if given.get_flag("version") {
         return Err(Stop::Version);
     }
-    serve(&given, cx).map_err(|error| Stop::failed(format!("{error:#}")))
+    serve(&given, cx).map_err(|error| Stop::failed(reason(&error)))
+}
+
+/// All causes, each once: some of ours name theirs themselves. What an operator most often meets gets its remedy.
+fn reason(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain() {
+        let cause_told = cause.to_string();
+        if told.is_empty() {
+            told = cause_told;
+        } else if !told.ends_with(&cause_told) {
+            let _ = write!(told, ": {cause_told}");
+        }
+    }
+    let denied = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if error.chain().any(denied) {
+        let user = rustix::process::geteuid();
+        let _ = write!(told, "; the broker runs as user {}", user.as_raw());
+    }
+    told
 }
 
 fn first_line(error: &clap::Error) -> String {

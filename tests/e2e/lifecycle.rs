@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::server::{Server, ottla, terminate};
@@ -90,6 +92,35 @@ fn a_directory_of_something_else_is_refused_and_not_touched() {
     ]);
     assert!(said.contains(data.path().to_str().unwrap()), "{said}");
     assert_eq!(names(data.path()), ["precious.txt"]);
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused_with_the_path_and_the_user() {
+    const NOBODY: u32 = 65534;
+    let place = tempfile::tempdir().unwrap();
+    let mine = place.path().join("data");
+    fs::create_dir(&mine).unwrap();
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(place.path(), 0o755);
+    open(&mine, 0o500);
+    // Nothing is denied to root, so root lets somebody else try, with a copy that he may run.
+    let program = place.path().join("ottla");
+    fs::copy(env!("CARGO_BIN_EXE_ottla"), &program).unwrap();
+    let mut broker = Command::new(&program);
+    broker.arg("server").arg("--data-dir").arg(&mine);
+    if rustix::process::geteuid().is_root() {
+        broker.uid(NOBODY).gid(NOBODY);
+    }
+    let output = broker.current_dir(place.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let path = mine.display().to_string();
+    assert!(said.contains(&path), "{said}");
+    assert_eq!(said.matches("ermission denied").count(), 1, "{said}");
+    assert!(said.contains("runs as user"), "{said}");
+    assert_eq!(names(&mine), Vec::<String>::new(), "nothing was made");
 }
 
 #[test]
