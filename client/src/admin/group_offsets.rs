@@ -50,6 +50,8 @@ impl NewOffset {
 
 /// The last versions that name topics; later ones want topic ids.
 const FETCH_BY_NAME_MAX: i16 = 9;
+/// The first version in which a member says its epoch.
+const FETCH_WITH_EPOCH: i16 = 9;
 const COMMIT_BY_NAME_MAX: i16 = 9;
 
 impl Admin {
@@ -62,15 +64,36 @@ impl Admin {
     ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
         let request = fetch_request(group, partitions)?;
         // Version 2 is the first that can ask for all partitions.
-        let call = self.call().versions(2..=FETCH_BY_NAME_MAX);
+        self.fetch_offsets(group, &request, 2).await
+    }
+
+    /// The same as a member of a group whose coordinator assigns sees them: a member that is none any more, or has
+    /// another epoch by now, is refused (KIP-848).
+    pub(crate) async fn group_offsets_of_member(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+        member_id: StrBytes,
+        member_epoch: i32,
+    ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
+        let mut request = fetch_request(group, Some(partitions))?;
+        for group in &mut request.groups {
+            group.member_id = Some(member_id.clone());
+            group.member_epoch = member_epoch;
+        }
+        self.fetch_offsets(group, &request, FETCH_WITH_EPOCH).await
+    }
+
+    async fn fetch_offsets(
+        &self,
+        group: &str,
+        request: &OffsetFetchRequest,
+        first_version: i16,
+    ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
+        let call = self.call().versions(first_version..=FETCH_BY_NAME_MAX);
         let response = self
             .cluster
-            .call(
-                &Target::Group(group.to_owned()),
-                &request,
-                call,
-                fetch_error,
-            )
+            .call(&Target::Group(group.to_owned()), request, call, fetch_error)
             .await?;
         committed(&response)
     }

@@ -16,6 +16,7 @@ use ottla_protocol::{
     errors::ErrorCode,
     messages::{MetadataRequest, MetadataResponse, api::metadata::request::MetadataRequestTopic},
     types::BrokerId,
+    wire::Uuid,
 };
 
 use crate::{
@@ -285,6 +286,32 @@ impl Cluster {
         let connection = self.any_connection(deadline).await?;
         let response = self.request_metadata(&connection, None, deadline).await?;
         Ok(self.merge(&response, Scope::AllTopics, asked_at))
+    }
+
+    /// Asks for topics whose names are not known; ids that nobody knows are left out. The snapshot counts as no younger
+    /// for it.
+    pub(crate) async fn topics_by_id(
+        &self,
+        ids: &[Uuid],
+        deadline: Deadline,
+    ) -> Result<Arc<Metadata>, ClientError> {
+        let asked_at = self.metadata().asked_at;
+        let topic = |id: &Uuid| MetadataRequestTopic {
+            topic_id: *id,
+            name: None,
+            ..Default::default()
+        };
+        let request = MetadataRequest {
+            topics: Some(ids.iter().map(topic).collect()),
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
+        let connection = self.any_connection(deadline).await?;
+        // Version 12 is the first that answers for ids.
+        let versions = 12..=*known_versions::<MetadataRequest>().end();
+        let response = self.ask(&connection, &request, versions, deadline).await?;
+        ApiError::check(response.error_code, None)?;
+        Ok(self.merge(&response, Scope::SomeTopics, asked_at))
     }
 
     async fn request_metadata(

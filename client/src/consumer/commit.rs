@@ -26,7 +26,7 @@ use super::{
     Consumer, ConsumerError,
     group::Identity,
     lookup::{Event, Events},
-    settings::GroupSettings,
+    settings::{GroupProtocol, GroupSettings},
 };
 
 /// Offsets to be committed, by partition.
@@ -38,6 +38,8 @@ const QUEUED_MAX: usize = 256;
 const BY_NAME_MAX: i16 = 9;
 /// The first version that knows static members.
 const FIRST_WITH_INSTANCE: i16 = 7;
+/// The first version that knows the epochs of members (KIP-848).
+const FIRST_WITH_EPOCH: i16 = 9;
 
 type Outcome = Result<(), ConsumerError>;
 
@@ -76,6 +78,12 @@ struct Commit {
     offsets: Offsets,
     identity: Option<Identity>,
     tries: Tries,
+}
+
+impl Commit {
+    fn epoch(&self) -> Option<i32> {
+        self.identity.as_ref().map(Identity::generation_or_epoch)
+    }
 }
 
 struct Job {
@@ -234,27 +242,24 @@ async fn send(cluster: &Cluster, group: &GroupSettings, commit: &Commit) -> Outc
     if commit.offsets.is_empty() {
         return Ok(());
     }
-    let request = request(group, commit)?;
-    let first = match group.instance_id {
-        Some(_) => FIRST_WITH_INSTANCE,
-        None => 2,
-    };
-    let target = Target::Group(group.id.clone());
-    let call = |deadline| Call::until(deadline).versions(first..=BY_NAME_MAX);
-    let error_of = |response: &OffsetCommitResponse| {
-        let mut codes = codes(response);
-        codes
-            .find(|code| code.is_retriable())
-            .unwrap_or(ErrorCode::None)
-    };
-    let response = match commit.tries {
-        Tries::Once => {
-            let call = call(Deadline::after(cluster.settings().request_timeout));
-            cluster.call_once(&target, &request, call, error_of).await?
+    let mut failures = 0;
+    let response = loop {
+        let epoch = commit.epoch();
+        let response = attempt(cluster, group, commit).await?;
+        if !codes(&response).any(|code| code == ErrorCode::StaleMemberEpoch) {
+            break response;
         }
-        Tries::Until(deadline) => {
-            let call = call(deadline);
-            cluster.call(&target, &request, call, error_of).await?
+        // The heartbeat whose answer makes the epoch stale is on its way.
+        if commit.epoch() == epoch {
+            let Tries::Until(deadline) = commit.tries else {
+                break response;
+            };
+            failures += 1;
+            let stale = ApiError::of_code(ErrorCode::StaleMemberEpoch).into();
+            let pause = cluster.pause(failures, deadline, "the commit", stale);
+            if pause.await.is_err() {
+                break response;
+            }
         }
     };
     for topic in &response.topics {
@@ -267,6 +272,37 @@ async fn send(cluster: &Cluster, group: &GroupSettings, commit: &Commit) -> Outc
     Ok(())
 }
 
+async fn attempt(
+    cluster: &Cluster,
+    group: &GroupSettings,
+    commit: &Commit,
+) -> Result<OffsetCommitResponse, ClientError> {
+    let request = request(group, commit)?;
+    let first = match (&group.protocol, &group.instance_id) {
+        (GroupProtocol::Consumer { .. }, _) => FIRST_WITH_EPOCH,
+        (_, Some(_)) => FIRST_WITH_INSTANCE,
+        (_, None) => 2,
+    };
+    let target = Target::Group(group.id.clone());
+    let call = |deadline| Call::until(deadline).versions(first..=BY_NAME_MAX);
+    let error_of = |response: &OffsetCommitResponse| {
+        let mut codes = codes(response);
+        codes
+            .find(|code| code.is_retriable())
+            .unwrap_or(ErrorCode::None)
+    };
+    match commit.tries {
+        Tries::Once => {
+            let call = call(Deadline::after(cluster.settings().request_timeout));
+            cluster.call_once(&target, &request, call, error_of).await
+        }
+        Tries::Until(deadline) => {
+            let call = call(deadline);
+            cluster.call(&target, &request, call, error_of).await
+        }
+    }
+}
+
 /// Errors that tell more than that the commit has failed.
 fn concerns_membership(code: &ErrorCode) -> bool {
     matches!(
@@ -274,6 +310,7 @@ fn concerns_membership(code: &ErrorCode) -> bool {
         ErrorCode::RebalanceInProgress
             | ErrorCode::UnknownMemberId
             | ErrorCode::IllegalGeneration
+            | ErrorCode::StaleMemberEpoch
             | ErrorCode::FencedInstanceId
     )
 }
@@ -286,7 +323,7 @@ fn codes(response: &OffsetCommitResponse) -> impl Iterator<Item = ErrorCode> + '
 fn refused(group: &GroupSettings, partition: TopicPartition, error: ApiError) -> ConsumerError {
     match error.code {
         ErrorCode::RebalanceInProgress => ConsumerError::RebalanceInProgress,
-        ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration => {
+        ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration | ErrorCode::StaleMemberEpoch => {
             ConsumerError::CommitFailed(error)
         }
         ErrorCode::FencedInstanceId => {
@@ -326,7 +363,7 @@ fn request(group: &GroupSettings, commit: &Commit) -> Result<OffsetCommitRequest
     let instance_id = group.instance_id.as_deref();
     let instance_id = instance_id.map(|id| wire_text("group.instance.id", id));
     let (generation, member_id) = match &commit.identity {
-        Some(identity) => (identity.generation_or_epoch, identity.member_id.clone()),
+        Some(identity) => (identity.generation_or_epoch(), identity.member_id.clone()),
         None => (-1, StrBytes::new()),
     };
     Ok(OffsetCommitRequest {

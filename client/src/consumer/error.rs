@@ -65,6 +65,11 @@ pub enum ConsumerError {
     /// Another process uses the same `group.instance.id`.
     #[error("another consumer with group.instance.id {0} has taken this one's place")]
     Fenced(String),
+    /// The last user of this `group.instance.id` has not left the group yet.
+    #[error(
+        "another consumer with group.instance.id {0} is still a member: stop it, or remove it from the group"
+    )]
+    Unreleased(String),
     #[error("the consumer is closed")]
     Closed,
 }
@@ -81,6 +86,7 @@ impl ConsumerError {
             Self::OutOfRange { .. } => Some(ErrorCode::OffsetOutOfRange),
             Self::Fenced(_) => Some(ErrorCode::FencedInstanceId),
             Self::RebalanceInProgress => Some(ErrorCode::RebalanceInProgress),
+            Self::Unreleased(_) => Some(ErrorCode::UnreleasedInstanceId),
             _ => None,
         }
     }

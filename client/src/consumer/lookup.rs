@@ -111,11 +111,20 @@ pub(super) fn committed(
     cluster: Cluster,
     events: Events,
     group: String,
+    member: Option<Identity>,
     asked: Vec<TopicPartition>,
 ) {
     tokio::spawn(async move {
         let admin = Admin::over(cluster);
-        let outcome = admin.group_offsets(&group, Some(&asked)).await;
+        let outcome = match member {
+            Some(member) => {
+                let epoch = member.generation_or_epoch();
+                admin
+                    .group_offsets_of_member(&group, &asked, member.member_id, epoch)
+                    .await
+            }
+            None => admin.group_offsets(&group, Some(&asked)).await,
+        };
         let _ = events.send(Event::Committed { asked, outcome });
     });
 }

@@ -95,13 +95,14 @@ impl Consumer {
                 self.cluster.clone(),
                 self.events.clone(),
                 group.id.clone(),
+                self.identity_with_epoch(),
                 questions.committed,
             );
         }
     }
 
     /// Keeps an error for the next poll without records; the same one comes again and again while its cause lasts.
-    fn note(&mut self, error: ConsumerError) {
+    pub(super) fn note(&mut self, error: ConsumerError) {
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
@@ -270,7 +271,12 @@ impl Consumer {
         for at in &asked {
             self.partitions.retry(at, &backoff, now);
         }
-        if error.may_pass() || matches!(error, ClientError::TimedOut { .. }) {
+        // What a member is not told any more it will be told with its next epoch, or has lost.
+        let is_outdated = matches!(
+            error.code(),
+            Some(ErrorCode::StaleMemberEpoch | ErrorCode::UnknownMemberId)
+        );
+        if error.may_pass() || is_outdated || matches!(error, ClientError::TimedOut { .. }) {
             tracing::warn!(%error, "offsets can't be found yet");
             return;
         }

@@ -107,11 +107,11 @@ impl Consumer {
                 identity,
                 partitions,
             } => {
-                // Since the join the subscription may have changed; the next one's answer counts.
-                if self.belonging.stage == Stage::Joining && !self.belonging.wants_rejoin {
+                if self.awaits_assignment() {
                     self.take_assignment(identity, partitions);
                 }
             }
+            Notice::Trouble(error) => self.note(error),
             Notice::Failed(error) => {
                 if matches!(error, ConsumerError::Fenced(_)) {
                     self.lose_all();
@@ -121,14 +121,26 @@ impl Consumer {
         }
     }
 
-    fn protocol(&self) -> RebalanceProtocol {
+    fn awaits_assignment(&self) -> bool {
+        match (self.protocol(), &self.belonging.stage) {
+            (RebalanceProtocol::Coordinated, stage) => {
+                matches!(stage, Stage::Joining | Stage::Member)
+            }
+            // Since the join the subscription may have changed; the next one's answer counts.
+            (_, Stage::Joining) => !self.belonging.wants_rejoin,
+            _ => false,
+        }
+    }
+
+    pub(super) fn protocol(&self) -> RebalanceProtocol {
         let group = self.settings.group.as_ref();
         group.map_or(RebalanceProtocol::Eager, |group| {
             group.protocol.rebalance_protocol()
         })
     }
 
-    /// First half of a rebalance: let go what another member may get.
+    /// First half of a rebalance: let go what another member may get. A coordinator that assigns says itself what
+    /// that is, once it knows the new subscription.
     fn prepare_join(&mut self) {
         let revoked: Vec<TopicPartition> = match self.protocol() {
             RebalanceProtocol::Eager => self.partitions.keys().cloned().collect(),
@@ -136,6 +148,10 @@ impl Consumer {
                 let topics = self.subscribed_topics();
                 let left = |at: &&TopicPartition| topics.binary_search(&at.topic).is_err();
                 self.partitions.keys().filter(left).cloned().collect()
+            }
+            RebalanceProtocol::Coordinated => {
+                self.tell_wish();
+                return;
             }
         };
         let may_commit = self.belonging.stage == Stage::Member;
@@ -156,7 +172,7 @@ impl Consumer {
         // An eager listener hears of every rebalance, another one only of what it loses by it.
         let is_told = match self.protocol() {
             RebalanceProtocol::Eager => self.belonging.stage == Stage::Member,
-            RebalanceProtocol::Cooperative => !revoked.is_empty(),
+            RebalanceProtocol::Cooperative | RebalanceProtocol::Coordinated => !revoked.is_empty(),
         };
         if let Some(listener) = self.listener.as_mut().filter(|_| is_told) {
             for (at, offset) in listener.on_revoked(revoked) {
@@ -206,29 +222,39 @@ impl Consumer {
 
     /// Second half: the group may have what was let go.
     fn join(&mut self) {
-        let is_pattern = matches!(self.subscription, Subscription::Pattern(_));
-        if is_pattern && !self.belonging.knows_all_topics {
-            return;
-        }
-        let topics = self.subscribed_topics();
-        if let Some(member) = &self.belonging.member {
-            member.join(Wish {
-                topics: topics.clone(),
-                owned: self.partitions.keys().cloned().collect(),
-            });
-            self.belonging.topics = topics;
+        if self.tell_wish() {
             self.belonging.stage = Stage::Joining;
-            self.belonging.wants_rejoin = false;
             // What was told about the membership before is history.
             self.belonging.notices.clear();
         }
+    }
+
+    /// Tells the member what to be a member with, where that is known.
+    fn tell_wish(&mut self) -> bool {
+        let is_pattern = matches!(self.subscription, Subscription::Pattern(_));
+        if is_pattern && !self.belonging.knows_all_topics {
+            return false;
+        }
+        let topics = self.subscribed_topics();
+        let Some(member) = &self.belonging.member else {
+            return false;
+        };
+        member.join(Wish {
+            topics: topics.clone(),
+            pattern: self.subscription.regex().map(str::to_owned),
+            owned: self.partitions.keys().cloned().collect(),
+        });
+        self.belonging.topics = topics;
+        self.belonging.wants_rejoin = false;
+        true
     }
 
     /// The group has decided: lets go what is not among the assigned partitions, then takes them.
     fn take_assignment(&mut self, identity: Identity, partitions: Vec<TopicPartition>) {
         tracing::info!(?identity, ?partitions, "partitions are assigned");
         self.identity = Some(identity);
-        if !self.fits_subscription(&partitions) {
+        let is_coordinated = self.protocol() == RebalanceProtocol::Coordinated;
+        if !is_coordinated && !self.fits_subscription(&partitions) {
             tracing::info!("the assignment is for another subscription: joining again");
             self.belonging.stage = Stage::Member;
             self.belonging.wants_rejoin = true;
@@ -244,7 +270,7 @@ impl Consumer {
             true => None,
             false => self.revoke(&revoked, offsets),
         };
-        let join_again = !revoked.is_empty();
+        let join_again = !is_coordinated && !revoked.is_empty();
         self.go_on_after(
             commit,
             Then::Take {
@@ -262,7 +288,7 @@ impl Consumer {
                 topics.into_iter().all(|topic| subscribed.contains(topic))
             }
             Subscription::Pattern(fits) => topics.into_iter().all(|topic| fits(topic)),
-            Subscription::None | Subscription::Assigned => false,
+            Subscription::None | Subscription::Assigned | Subscription::Regex(_) => false,
         }
     }
 
@@ -283,6 +309,9 @@ impl Consumer {
                 self.partitions.place(&at, offset.max(0), None);
             }
         }
+        if let Some(member) = &self.belonging.member {
+            member.reconciled();
+        }
     }
 
     /// Everything belongs to others already.
@@ -302,7 +331,12 @@ impl Consumer {
         if all.is_empty() {
             return None;
         }
-        if self.is_rebalancing() || self.belonging.failure.is_some() {
+        let is_too_late = match self.protocol() {
+            // What is left is still the member's.
+            RebalanceProtocol::Coordinated => self.identity.is_none(),
+            _ => self.is_rebalancing(),
+        };
+        if is_too_late || self.belonging.failure.is_some() {
             self.lose_all();
             return None;
         }
@@ -335,6 +369,12 @@ impl Consumer {
                 message: Some("the consumer is no member of the group".to_owned()),
             })),
         }
+    }
+
+    /// As whom committed offsets are asked for: only where the coordinator assigns it minds.
+    pub(super) fn identity_with_epoch(&self) -> Option<Identity> {
+        let is_coordinated = self.protocol() == RebalanceProtocol::Coordinated;
+        self.identity.clone().filter(|_| is_coordinated)
     }
 
     /// A commit has told what heartbeats will tell as well.

@@ -45,7 +45,13 @@ pub struct GroupSettings {
 /// How members and coordinator agree on who reads what.
 #[derive(Clone, Debug)]
 pub enum GroupProtocol {
+    /// The members' leader assigns.
     Classic(ClassicSettings),
+    /// The coordinator assigns (KIP-848).
+    Consumer {
+        /// How, where not as the coordinator likes.
+        remote_assignor: Option<String>,
+    },
 }
 
 /// What members do about their partitions while the group rebalances.
@@ -55,6 +61,8 @@ pub(super) enum RebalanceProtocol {
     Eager,
     /// They keep what they have, and let go afterwards what the others are to get (KIP-429).
     Cooperative,
+    /// They are members all the while, and let go and take what the coordinator says (KIP-848).
+    Coordinated,
 }
 
 impl GroupProtocol {
@@ -62,6 +70,7 @@ impl GroupProtocol {
         match self {
             Self::Classic(classic) if classic.is_cooperative() => RebalanceProtocol::Cooperative,
             Self::Classic(_) => RebalanceProtocol::Eager,
+            Self::Consumer { .. } => RebalanceProtocol::Coordinated,
         }
     }
 }
@@ -103,6 +112,7 @@ impl ConsumerSettings {
     pub fn from_config(settings: &Settings) -> Result<Self, ConfigError> {
         let int = |key: &str| i32::try_from(settings.number(key)).unwrap_or(i32::MAX);
         let rack = settings.opt_text("client.rack").unwrap_or_default();
+        refuse_keys_of_the_other_protocol(settings)?;
         let group = group(settings, rack)?;
         Ok(Self {
             fetch: FetchSettings {
@@ -132,11 +142,53 @@ fn group(settings: &Settings, rack: &str) -> Result<Option<GroupSettings>, Confi
     if id.is_empty() {
         return Err(invalid("group.id", id, "it must not be empty"));
     }
-    let protocol = settings.text("group.protocol");
-    if !protocol.eq_ignore_ascii_case("classic") {
-        let reason = "only the classic group protocol is supported by this version";
-        return Err(invalid("group.protocol", protocol, reason));
+    let ms = |key: &str| settings.duration(key).unwrap_or(Duration::MAX);
+    Ok(Some(GroupSettings {
+        id: id.to_owned(),
+        instance_id: settings.opt_text("group.instance.id").map(str::to_owned),
+        poll_interval_max: ms("max.poll.interval.ms"),
+        rack: rack.to_owned(),
+        protocol: match speaks_classic(settings) {
+            true => GroupProtocol::Classic(classic(settings)?),
+            false => GroupProtocol::Consumer {
+                remote_assignor: settings
+                    .opt_text("group.remote.assignor")
+                    .map(str::to_owned),
+            },
+        },
+    }))
+}
+
+/// Keys that only the other protocol has a use for.
+const CLASSIC_ONLY: [&str; 3] = [
+    "partition.assignment.strategy",
+    "heartbeat.interval.ms",
+    "session.timeout.ms",
+];
+const CONSUMER_ONLY: [&str; 1] = ["group.remote.assignor"];
+
+fn refuse_keys_of_the_other_protocol(settings: &Settings) -> Result<(), ConfigError> {
+    let foreign: &[&str] = match speaks_classic(settings) {
+        true => &CONSUMER_ONLY,
+        false => &CLASSIC_ONLY,
+    };
+    let key = "group.protocol";
+    match foreign.iter().find(|foreign| settings.is_given(foreign)) {
+        Some(foreign) => {
+            let reason = format!("{foreign} can't be set with it");
+            Err(invalid(key, settings.text(key), &reason))
+        }
+        None => Ok(()),
     }
+}
+
+fn speaks_classic(settings: &Settings) -> bool {
+    settings
+        .text("group.protocol")
+        .eq_ignore_ascii_case("classic")
+}
+
+fn classic(settings: &Settings) -> Result<ClassicSettings, ConfigError> {
     let ms = |key: &str| settings.duration(key).unwrap_or(Duration::MAX);
     let (session, heartbeat) = ("session.timeout.ms", "heartbeat.interval.ms");
     if ms(heartbeat) >= ms(session) {
@@ -147,17 +199,11 @@ fn group(settings: &Settings, rack: &str) -> Result<Option<GroupSettings>, Confi
         );
         return Err(invalid(heartbeat, &value, &reason));
     }
-    Ok(Some(GroupSettings {
-        id: id.to_owned(),
-        instance_id: settings.opt_text("group.instance.id").map(str::to_owned),
-        poll_interval_max: ms("max.poll.interval.ms"),
-        rack: rack.to_owned(),
-        protocol: GroupProtocol::Classic(ClassicSettings {
-            session_timeout: ms(session),
-            heartbeat_interval: ms(heartbeat),
-            assignors: assignors(settings)?,
-        }),
-    }))
+    Ok(ClassicSettings {
+        session_timeout: ms(session),
+        heartbeat_interval: ms(heartbeat),
+        assignors: assignors(settings)?,
+    })
 }
 
 /// The default names an assignor that is not built in; it is left out rather than refused, as any group that offers
@@ -259,7 +305,9 @@ mod tests {
         assert_eq!(settings.fetch.max_bytes, 52_428_800);
         let group = settings.group.unwrap();
         assert_eq!(group.poll_interval_max, Duration::from_secs(300));
-        let GroupProtocol::Classic(classic) = group.protocol;
+        let GroupProtocol::Classic(classic) = group.protocol else {
+            panic!("{:?}", group.protocol);
+        };
         let names: Vec<&str> = classic.assignors.iter().map(|known| known.name()).collect();
         assert_eq!(names, ["range"]);
     }
@@ -287,9 +335,36 @@ mod tests {
     }
 
     #[test]
+    fn each_group_protocol_refuses_the_keys_of_the_other_as_kafka_does() {
+        let new = ("group.protocol", "Consumer");
+        let group = read(&[("group.id", "g"), new, ("group.remote.assignor", "range")]);
+        match group.unwrap().group.unwrap().protocol {
+            GroupProtocol::Consumer { remote_assignor } => {
+                assert_eq!(remote_assignor.as_deref(), Some("range"));
+            }
+            other => panic!("{other:?}"),
+        }
+        let foreign = [
+            (new, ("session.timeout.ms", "10000")),
+            (new, ("heartbeat.interval.ms", "1000")),
+            (new, ("partition.assignment.strategy", "range")),
+            (
+                ("group.protocol", "classic"),
+                ("group.remote.assignor", "uniform"),
+            ),
+        ];
+        for (protocol, (key, value)) in foreign {
+            let error = read(&[protocol, (key, value)]).unwrap_err().to_string();
+            assert!(
+                error.contains("group.protocol") && error.contains(key),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn what_this_client_does_not_do_is_refused_with_its_key() {
         let cases = [
-            ("group.protocol", "consumer"),
             ("partition.assignment.strategy", "com.example.Mine"),
             ("group.id", ""),
             ("heartbeat.interval.ms", "45000"),

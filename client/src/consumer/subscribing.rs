@@ -8,6 +8,7 @@ use super::{
     Consumer, ConsumerError, group,
     partitions::Phase,
     rebalance::Belonging,
+    settings::RebalanceProtocol,
     subscription::{RebalanceListener, Subscription, TopicPattern},
 };
 
@@ -34,6 +35,17 @@ impl Consumer {
     pub fn subscribe_pattern(&mut self, pattern: TopicPattern) -> Result<(), ConsumerError> {
         self.belonging.knows_all_topics = false;
         self.subscribe_to(Subscription::Pattern(pattern))
+    }
+
+    /// The same for a regular expression that the coordinator evaluates (RE2's syntax, whole names). With
+    /// `group.protocol=consumer` only.
+    pub fn subscribe_regex(&mut self, regex: impl Into<String>) -> Result<(), ConsumerError> {
+        if self.protocol() != RebalanceProtocol::Coordinated {
+            return Err(ConsumerError::Subscription(
+                "regular expressions for the coordinator need group.protocol=consumer",
+            ));
+        }
+        self.subscribe_to(Subscription::Regex(regex.into()))
     }
 
     /// Hooks into rebalances.

@@ -15,18 +15,27 @@ pub(super) enum Subscription {
     Assigned,
     Topics(Vec<String>),
     Pattern(TopicPattern),
+    /// What fits a regular expression, which the coordinator evaluates.
+    Regex(String),
 }
 
 impl Subscription {
-    /// Whether the group shares the partitions out.
-    pub(super) fn is_of_group(&self) -> bool {
-        matches!(self, Self::Topics(_) | Self::Pattern(_))
+    pub(super) fn regex(&self) -> Option<&str> {
+        match self {
+            Self::Regex(regex) => Some(regex),
+            _ => None,
+        }
     }
 
-    /// The names it stands for now.
+    /// Whether the group shares the partitions out.
+    pub(super) fn is_of_group(&self) -> bool {
+        matches!(self, Self::Topics(_) | Self::Pattern(_) | Self::Regex(_))
+    }
+
+    /// The names it stands for now, as far as the consumer is to know them.
     pub(super) fn topics(&self, metadata: &Metadata, exclude_internal: bool) -> Vec<String> {
         match self {
-            Self::None | Self::Assigned => Vec::new(),
+            Self::None | Self::Assigned | Self::Regex(_) => Vec::new(),
             Self::Topics(topics) => topics.clone(),
             Self::Pattern(matches) => {
                 let mut names: Vec<String> = metadata
@@ -50,6 +59,7 @@ impl std::fmt::Debug for Subscription {
             Self::Assigned => f.write_str("Assigned"),
             Self::Topics(topics) => f.debug_tuple("Topics").field(topics).finish(),
             Self::Pattern(_) => f.write_str("Pattern"),
+            Self::Regex(regex) => f.debug_tuple("Regex").field(regex).finish(),
         }
     }
 }

@@ -5,7 +5,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI32, Ordering},
+    },
     time::Instant,
 };
 
@@ -21,11 +24,37 @@ use crate::{
 };
 
 /// Who the member is to the coordinator; commits carry it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) member_id: StrBytes,
+    /// Shared by all clones: an epoch moves on while a membership lasts, and what waits to be sent is to carry the newest.
+    generation_or_epoch: Arc<AtomicI32>,
+}
+
+impl Identity {
+    pub(crate) fn new(member_id: StrBytes, generation_or_epoch: i32) -> Self {
+        Self {
+            member_id,
+            generation_or_epoch: Arc::new(AtomicI32::new(generation_or_epoch)),
+        }
+    }
+
     /// As OffsetCommit calls it: of a classic group the generation, else the member's epoch.
-    pub(crate) generation_or_epoch: i32,
+    pub(crate) fn generation_or_epoch(&self) -> i32 {
+        self.generation_or_epoch.load(Ordering::Acquire)
+    }
+
+    /// The coordinator has given the same member another epoch.
+    pub(super) fn move_on(&self, epoch: i32) {
+        self.generation_or_epoch.store(epoch, Ordering::Release);
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.member_id == other.member_id
+            && self.generation_or_epoch() == other.generation_or_epoch()
+    }
 }
 
 /// What the consumer is to know.
@@ -40,6 +69,8 @@ pub(in crate::consumer) enum Notice {
         identity: Identity,
         partitions: Vec<TopicPartition>,
     },
+    /// Something the application can mend; the membership goes on.
+    Trouble(ConsumerError),
     /// The group can't be used.
     Failed(ConsumerError),
 }
@@ -48,6 +79,8 @@ pub(in crate::consumer) enum Notice {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::consumer) struct Wish {
     pub(in crate::consumer) topics: Vec<String>,
+    /// A regular expression for further topics, which the coordinator evaluates; not in classic groups.
+    pub(in crate::consumer) pattern: Option<String>,
     /// What it still reads, and keeps reading meanwhile.
     pub(in crate::consumer) owned: Vec<TopicPartition>,
 }
@@ -56,6 +89,8 @@ pub(in crate::consumer) struct Wish {
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Wish),
+    /// The consumer has what it was told is assigned; of interest to the new protocol only.
+    Reconciled,
     /// The coordinator has refused a commit with an error that concerns the membership.
     CommitRefused(Identity, ErrorCode),
     Leave(Deadline, oneshot::Sender<()>),
@@ -101,6 +136,11 @@ impl Member {
     /// What must be let go has been; join so.
     pub(in crate::consumer) fn join(&self, wish: Wish) {
         let _ = self.commands.send(Command::Join(wish));
+    }
+
+    /// The consumer has let go what is not assigned any more, and has taken the rest.
+    pub(in crate::consumer) fn reconciled(&self) {
+        let _ = self.commands.send(Command::Reconciled);
     }
 
     pub(in crate::consumer) fn polled(&self, now: Instant) {

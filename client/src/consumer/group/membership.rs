@@ -411,10 +411,7 @@ impl Membership {
         self.state = State::Stable;
         self.is_told = false;
         self.next_heartbeat = now + self.classic.heartbeat_interval;
-        let identity = Identity {
-            member_id: self.member_id.clone(),
-            generation_or_epoch: self.generation,
-        };
+        let identity = Identity::new(self.member_id.clone(), self.generation);
         self.notices.push_back(Notice::Assigned {
             identity,
             partitions: assigned.partitions,
@@ -450,7 +447,7 @@ impl Membership {
     /// A commit made as this identity has told what a heartbeat is still to tell.
     pub(super) fn commit_refused(&mut self, identity: &Identity, error: ErrorCode, now: Instant) {
         let is_current = self.state == State::Stable
-            && identity.generation_or_epoch == self.generation
+            && identity.generation_or_epoch() == self.generation
             && identity.member_id == self.member_id;
         if is_current {
             let response = HeartbeatResponse {

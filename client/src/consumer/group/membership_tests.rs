@@ -29,7 +29,9 @@ impl Story {
             }),
         };
         change(&mut settings);
-        let GroupProtocol::Classic(classic) = settings.protocol.clone();
+        let GroupProtocol::Classic(classic) = settings.protocol.clone() else {
+            panic!("{settings:?}");
+        };
         let backoff = Backoff {
             initial: Duration::from_millis(100),
             max: Duration::from_millis(1000),
@@ -130,7 +132,7 @@ impl Story {
 fn wish() -> Wish {
     Wish {
         topics: vec!["t".to_owned()],
-        owned: Vec::new(),
+        ..Wish::default()
     }
 }
 
@@ -167,10 +169,7 @@ fn a_follower_takes_what_the_leader_gives_it_and_keeps_beating() {
     let mut story = Story::new();
     story.member.join(wish());
     story.take_part();
-    let identity = Identity {
-        member_id: "me".into(),
-        generation_or_epoch: 5,
-    };
+    let identity = Identity::new("me".into(), 5);
     let partitions = vec![TopicPartition::new("t", 1)];
     let assigned = Notice::Assigned {
         identity,
@@ -362,10 +361,7 @@ fn what_is_kept_over_a_rebalance_is_lost_when_the_group_has_given_the_member_up(
 #[test]
 fn a_refused_commit_is_believed_if_it_was_made_in_this_generation() {
     let mut story = Story::stable();
-    let identity = |generation_or_epoch| Identity {
-        member_id: "me".into(),
-        generation_or_epoch,
-    };
+    let identity = |generation| Identity::new("me".into(), generation);
     let refused = ErrorCode::IllegalGeneration;
     story
         .member

@@ -7,6 +7,7 @@ use super::{
     settings::{GroupProtocol, GroupSettings},
 };
 
+mod consumer;
 mod handle;
 mod leader;
 mod membership;
@@ -26,6 +27,10 @@ pub(super) fn start(
         GroupProtocol::Classic(classic) => {
             let classic = classic.clone();
             task::start(cluster, settings, classic, events)
+        }
+        GroupProtocol::Consumer { remote_assignor } => {
+            let remote_assignor = remote_assignor.clone();
+            consumer::start(cluster, settings, remote_assignor.as_deref(), events)
         }
     }
 }

@@ -151,6 +151,8 @@ impl Task {
             };
             match word {
                 Some(Command::Join(wish)) => self.machine.join(wish),
+                // In a classic group the next join says what the member has.
+                Some(Command::Reconciled) => {}
                 Some(Command::CommitRefused(identity, error)) => {
                     self.machine
                         .commit_refused(&identity, error, Instant::now());
