@@ -18,7 +18,7 @@ use ottla_protocol::messages::{
     LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
     OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
 };
-use ottla_protocol::wire::StrBytes;
+use ottla_protocol::wire::{StrBytes, Uuid};
 
 /// A request to the groups of one partition.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub enum Command {
     DeleteGroups {
         group_ids: Vec<StrBytes>,
     },
-    /// Topics have their names, also where the request told ids; both come back in the response.
+    /// Topics have names and ids, whichever the request told; both come back in the response.
     OffsetCommit {
         request: OffsetCommitRequest,
         unknown_group: UnknownGroup,
@@ -49,9 +49,9 @@ pub enum Command {
         group: OffsetFetchRequestGroup,
     },
     OffsetDelete(OffsetDeleteRequest),
-    /// These partitions are no more, by topic name: their offsets are dropped in all groups.
-    PartitionsDeleted {
-        partitions: Vec<(String, i32)>,
+    /// These topics are no more: their offsets are dropped in all groups, those of a namesake with another id are not.
+    TopicsDeleted {
+        topics: Vec<(String, Uuid)>,
     },
 }
 
@@ -103,7 +103,7 @@ pub enum Response {
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponseGroup),
     OffsetDelete(OffsetDeleteResponse),
-    PartitionsDeleted,
+    TopicsDeleted,
 }
 
 /// An OffsetCommit of which every partition fails with `error`.

@@ -124,9 +124,7 @@ impl Machine for GroupMachine {
             } => self.offset_commit(now, token, &request, unknown_group, out),
             Command::OffsetFetch { group } => out.reply(token, self.offset_fetch(&group)),
             Command::OffsetDelete(request) => self.offset_delete(token, &request, out),
-            Command::PartitionsDeleted { partitions } => {
-                self.partitions_deleted(token, &partitions, out);
-            }
+            Command::TopicsDeleted { topics } => self.topics_deleted(token, &topics, out),
         }
     }
 

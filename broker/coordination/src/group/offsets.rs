@@ -233,22 +233,25 @@ impl GroupMachine {
         }
     }
 
-    /// Offsets of partitions that are no more would be found again by a topic of the same name.
-    pub(super) fn partitions_deleted(
+    /// Offsets of topics that are no more would be found again by topics of the same names. What was committed for
+    /// such a namesake meanwhile stays.
+    pub(super) fn topics_deleted(
         &self,
         token: ReplyToken,
-        partitions: &[(String, i32)],
+        topics: &[(String, Uuid)],
         out: &mut Effects<Self>,
     ) {
         let mut records = Vec::new();
-        for (group_id, _) in self.hard.all_offsets() {
-            for (topic, index) in partitions {
-                if self.hard.offset(group_id, topic, *index).is_some() {
-                    records.push(offset_tombstone(group_id, topic, *index));
-                }
+        for (group_id, offsets) in self.hard.all_offsets() {
+            for (topic, topic_id) in topics {
+                let partitions = offsets.get(topic).into_iter().flatten();
+                let gone = partitions
+                    .filter(|(_, committed)| is_same_topic(committed.topic_id, *topic_id))
+                    .map(|(index, _)| offset_tombstone(group_id, topic, *index));
+                records.extend(gone);
             }
         }
-        out.append_then(records, vec![(token, Response::PartitionsDeleted)]);
+        out.append_then(records, vec![(token, Response::TopicsDeleted)]);
     }
 
     /// Tombstones for all offsets of a group.
@@ -411,11 +414,6 @@ fn all_topics(offsets: &GroupOffsets) -> Vec<OffsetFetchResponseTopics> {
         .iter()
         .map(|(topic, partitions)| OffsetFetchResponseTopics {
             name: topic.into(),
-            topic_id: partitions
-                .values()
-                .next()
-                .map(|committed| committed.topic_id)
-                .unwrap_or_default(),
             partitions: partitions
                 .iter()
                 .map(|(index, committed)| fetched(*index, Some(committed)))

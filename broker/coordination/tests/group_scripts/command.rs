@@ -24,7 +24,7 @@ use ottla_protocol::messages::{
     OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
 };
 use ottla_protocol::types::Millis;
-use ottla_protocol::wire::StrBytes;
+use ottla_protocol::wire::{StrBytes, Uuid};
 
 pub(super) struct Words<'a> {
     words: Vec<&'a str>,
@@ -123,8 +123,8 @@ impl<'a> Words<'a> {
                 group: self.fetch(),
             },
             "offset-delete" => Command::OffsetDelete(self.offset_delete()),
-            "partitions-deleted" => Command::PartitionsDeleted {
-                partitions: self.words[1..].iter().map(|word| partition(word)).collect(),
+            "topics-deleted" => Command::TopicsDeleted {
+                topics: vec![(self.word(0).to_owned(), self.topic_id())],
             },
             _ => return None,
         })
@@ -143,6 +143,11 @@ impl<'a> Words<'a> {
 
     fn instance(&self) -> Option<StrBytes> {
         self.option("instance").map(Into::into)
+    }
+
+    /// Of all topics that the line names; none where it does not tell.
+    fn topic_id(&self) -> Uuid {
+        Uuid::from(self.number("id", 0).unsigned_abs() as u128)
     }
 
     fn list(&self, name: &str) -> Vec<StrBytes> {
@@ -258,6 +263,7 @@ impl<'a> Words<'a> {
         });
         let topics = committed.map(|(topic, index, offset)| OffsetCommitRequestTopic {
             name: topic.into(),
+            topic_id: self.topic_id(),
             partitions: vec![OffsetCommitRequestPartition {
                 partition_index: index,
                 committed_offset: offset,
@@ -284,6 +290,7 @@ impl<'a> Words<'a> {
             asked
                 .map(|(topic, index)| OffsetFetchRequestTopics {
                     name: topic.into(),
+                    topic_id: self.topic_id(),
                     partition_indexes: vec![index],
                     ..Default::default()
                 })

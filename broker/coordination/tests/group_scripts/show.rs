@@ -6,6 +6,7 @@ use ottla_coordination::Answer;
 use ottla_coordination::group::{GroupRecord, Response};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
+use ottla_protocol::wire::Uuid;
 
 pub(super) fn record(record: &GroupRecord) -> String {
     match record {
@@ -33,9 +34,13 @@ pub(super) fn record(record: &GroupRecord) -> String {
             line
         }
         GroupRecord::OffsetCommit { key, value } => {
+            let topic_id = value.as_ref().map_or(Uuid::ZERO, |value| value.topic_id);
             let place = format!(
-                "append offset {} {}-{}",
-                key.group, key.topic, key.partition
+                "append offset {} {}{}-{}",
+                key.group,
+                key.topic,
+                numbered(topic_id),
+                key.partition
             );
             match value {
                 None => format!("{place} gone"),
@@ -46,6 +51,14 @@ pub(super) fn record(record: &GroupRecord) -> String {
             }
         }
     }
+}
+
+/// The id of a topic, where it has one.
+fn numbered(topic_id: Uuid) -> String {
+    if topic_id.is_zero() {
+        return String::new();
+    }
+    format!("@{}", u128::from_be_bytes(topic_id.0))
 }
 
 pub(super) fn answer(asked: &str, answer: &Answer<Response>) -> String {
@@ -115,7 +128,7 @@ fn body(response: &Response) -> String {
             });
             partitions.collect::<Vec<_>>().join(" ")
         }
-        Response::PartitionsDeleted => "done".to_owned(),
+        Response::TopicsDeleted => "done".to_owned(),
     }
 }
 

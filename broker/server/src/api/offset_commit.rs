@@ -81,9 +81,9 @@ fn known(
         refused.push(refuse(&topic, &topic.partitions, error));
         return None;
     };
-    if by_id {
-        topic.name = found.name().into();
-    }
+    // Both are stored: by its id an offset is told from one of a deleted topic of the same name.
+    topic.name = found.name().into();
+    topic.topic_id = found.id();
     let exists = |partition: &OffsetCommitRequestPartition| {
         TopicImage::partition(found, PartitionIndex(partition.partition_index)).is_some()
     };

@@ -72,20 +72,18 @@ impl Groups {
             .topics()
             .iter()
             .filter(|topic| new.topics().by_id(topic.id()).is_none());
-        let mut partitions = Vec::new();
-        for topic in gone {
-            let indexes = topic.partitions().keys();
-            partitions.extend(indexes.map(|index| (topic.name().to_owned(), index.0)));
-        }
-        if partitions.is_empty() {
+        let topics: Vec<_> = gone
+            .map(|topic| (topic.name().to_owned(), topic.id()))
+            .collect();
+        if topics.is_empty() {
             return;
         }
         for shard in self.shards.load().iter() {
             // Nobody waits for it; what cannot be dropped now goes when it expires.
             drop(shard.ask(
                 &self.alarm,
-                Command::PartitionsDeleted {
-                    partitions: partitions.clone(),
+                Command::TopicsDeleted {
+                    topics: topics.clone(),
                 },
             ));
         }
