@@ -1,4 +1,4 @@
-//! Random requests, deadlines, refused appends and crashes against hosted groups.
+//! S-25: random requests, deadlines, refused appends and crashes against hosted groups.
 //!
 //! Always: within a generation a partition has one owner; generations rise while the coordinator stays; a sync tells
 //! what the log holds; an acknowledged commit is still there after a crash; replaying the log gives the live hard

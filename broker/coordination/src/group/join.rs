@@ -92,7 +92,7 @@ impl ClassicGroup {
         } else if self.pending_join.contains(member_id) {
             if request.group_instance_id.is_some() {
                 // Only dynamic members are ever told to come back with their id.
-                refuse(cx, member_id, ErrorCode::UnknownServerError);
+                refuse(cx, "", ErrorCode::UnknownServerError);
                 return;
             }
             self.add_member(cx, token, join, member_id, protocols);
@@ -253,6 +253,7 @@ impl ClassicGroup {
     ) {
         let new_id = join.candidate_member_id.as_str();
         let old_leader = self.leader.clone();
+        let old_self = self.members.get(old_id).cloned();
         self.rename_static_member(cx, old_id, new_id);
         if self.state != State::Stable {
             self.update_member(cx, new_id, join, protocols, Some(token));
@@ -277,10 +278,23 @@ impl ClassicGroup {
             response.members.clear();
             response.leader = old_leader.as_deref().unwrap_or_default().into();
         }
+        self.replaced = old_self.map(|old_self| (new_id.to_owned(), old_self));
         cx.out.append_then(
             vec![self.to_record()],
             vec![(token, Response::JoinGroup(response))],
         );
+    }
+
+    /// The log refused a static member's new id: it has its old one again, which nobody has been told is gone.
+    pub(super) fn restore_static_member(
+        &mut self,
+        cx: &mut Context<'_>,
+        new_id: &str,
+        old_self: Member,
+    ) {
+        let old_id = old_self.id.clone();
+        self.rename_static_member(cx, new_id, &old_id);
+        self.members.insert(old_id, old_self);
     }
 
     fn rename_static_member(&mut self, cx: &mut Context<'_>, old_id: &str, new_id: &str) {

@@ -55,11 +55,11 @@ impl ClassicGroup {
             members,
             ..Default::default()
         };
-        // Answered first: the rebalance that follows is none of the leaver's business.
-        cx.out.reply(token, Response::LeaveGroup(response));
         if somebody_left && self.state != State::Empty {
             self.rebalance_or_complete_join(cx);
         }
+        // Last, so that a group that is empty now is so on the log before the leaver hears of it.
+        cx.out.reply(token, Response::LeaveGroup(response));
     }
 
     fn leave_one(

@@ -324,8 +324,8 @@ impl GroupMachine {
         self.arm_offset_expiry(now, out);
     }
 
-    /// The log refused a group's record. A group that the log does not know is gone; a generation that could not be
-    /// stored is not handed out, and the next is prepared.
+    /// The log refused a group's record. A group that the log does not know is gone; a static member's new id is taken
+    /// back; a generation that could not be stored is not handed out, and the next is prepared.
     pub(super) fn take_back(
         &mut self,
         now: Millis,
@@ -343,7 +343,9 @@ impl GroupMachine {
                 self.soft.groups.remove(group_id);
             } else {
                 self.with_group(now, group_id, out, |group, cx| {
-                    if group.state == State::Stable {
+                    if let Some((new_id, old_self)) = group.replaced.take() {
+                        group.restore_static_member(cx, &new_id, old_self);
+                    } else if group.state == State::Stable {
                         group.refuse_syncs(cx, error);
                         group.prepare_rebalance(cx);
                     }

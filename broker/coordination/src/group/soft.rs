@@ -73,6 +73,8 @@ pub(super) struct ClassicGroup {
     /// Set while the group prepares its first rebalance since it was empty.
     pub(super) initial_delay: Option<InitialDelay>,
     pub(super) new_member_added: bool,
+    /// A new id that was given to a static member and is not on the log yet, with the member as it was.
+    pub(super) replaced: Option<(String, Member)>,
     /// What the members of a consumer group consume; none where that can't be told.
     pub(super) subscribed_topics: Option<BTreeSet<String>>,
 }
@@ -104,7 +106,11 @@ impl Soft {
                 self.groups
                     .insert(id.to_owned(), ClassicGroup::from_stored(id, stored));
             }
-            Some(_) => {}
+            Some(_) => {
+                if let Some(group) = self.groups.get_mut(id) {
+                    group.replaced = None;
+                }
+            }
         }
     }
 }
@@ -125,6 +131,7 @@ impl ClassicGroup {
             pending_sync: BTreeSet::new(),
             initial_delay: None,
             new_member_added: false,
+            replaced: None,
             subscribed_topics: None,
         }
     }

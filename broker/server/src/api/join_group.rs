@@ -26,7 +26,6 @@ pub(crate) fn handle(
     if version < REBALANCE_TIMEOUT_FROM {
         request.rebalance_timeout_ms = request.session_timeout_ms;
     }
-    let member_id = request.member_id.detached();
     let group_id = request.group_id.clone();
     let prefix = request
         .group_instance_id
@@ -54,7 +53,6 @@ pub(crate) fn handle(
             other => JoinGroupResponse {
                 error_code: error_of(other).code(),
                 generation_id: -1,
-                member_id,
                 ..Default::default()
             },
         };
