@@ -3,6 +3,8 @@
 //! - v3: the client says its name and version; responses are flexible but for their header (KIP-511).
 //! - v3: features, as tagged fields (KIP-584).
 //! - v4: feature ranges may begin at 0 (KIP-1022); older responses leave those out.
+//!
+//! Features whose APIs are not spoken are left out, finalized or not: a client that finds them would try.
 
 use ottla_coordination::controller::MetadataImage;
 use ottla_protocol::apis::ApiKey;
@@ -13,7 +15,7 @@ use ottla_protocol::messages::api_versions::response::{
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, encode_response};
 
 use super::{APIS, Answer, Context, Outcome};
-use crate::exec::features::KRAFT_VERSION;
+use crate::exec::features::{self, KRAFT_VERSION};
 use crate::net::Encoded;
 
 /// First version in which the client introduces its software.
@@ -64,6 +66,7 @@ fn finalized_features(image: &MetadataImage) -> Vec<FinalizedFeatureKey> {
     let features = image
         .features()
         .iter()
+        .filter(|(name, _)| features::is_offered(name))
         .map(|(name, level)| FinalizedFeatureKey {
             name: name.into(),
             max_version_level: *level,

@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 
-/// A feature with the level that a new cluster gets, and the levels that this node can do.
+/// A feature with the level that a new cluster gets, and the levels that this node can go on with.
 pub(crate) struct SupportedFeature {
     pub(crate) name: &'static str,
     pub(crate) first_level: i16,
     pub(crate) min: i16,
     pub(crate) max: i16,
+    /// Whether clients can have what the feature is about. Of one that they cannot have they are told nothing, as from a
+    /// broker that does not know it, whatever level the log keeps for it.
+    pub(crate) is_offered: bool,
 }
 
 const fn feature(name: &'static str, first_level: i16, min: i16, max: i16) -> SupportedFeature {
@@ -20,6 +23,15 @@ const fn feature(name: &'static str, first_level: i16, min: i16, max: i16) -> Su
         first_level,
         min,
         max,
+        is_offered: true,
+    }
+}
+
+/// Known, so that a directory of Apache Kafka's keeps its level and can go back, and nothing more.
+const fn kept_only(name: &'static str, first_level: i16, min: i16, max: i16) -> SupportedFeature {
+    SupportedFeature {
+        is_offered: false,
+        ..feature(name, first_level, min, max)
     }
 }
 
@@ -31,10 +43,17 @@ pub(crate) const FEATURES: &[SupportedFeature] = &[
     feature(METADATA_VERSION, 30, 7, 30),
     feature("eligible.leader.replicas.version", 1, 0, 1),
     feature("group.version", 1, 0, 1),
-    feature("share.version", 1, 0, 1),
-    feature("streams.version", 1, 0, 1),
-    feature("transaction.version", 2, 0, 2),
+    kept_only("share.version", 1, 0, 1),
+    kept_only("streams.version", 1, 0, 1),
+    kept_only("transaction.version", 2, 0, 2),
 ];
+
+/// Whether clients are told of it.
+pub(crate) fn is_offered(name: &str) -> bool {
+    let known = FEATURES.iter().chain([&KRAFT_VERSION]);
+    let mut offered = known.filter(|feature| feature.is_offered);
+    offered.any(|feature| feature.name == name)
+}
 
 /// The version that the quorum itself keeps, in control records of its log.
 pub(crate) const KRAFT_VERSION: SupportedFeature = feature("kraft.version", 0, 0, 1);

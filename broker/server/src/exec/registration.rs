@@ -114,7 +114,8 @@ fn registration(broker: &Broker, bound: &[(String, SocketAddr)]) -> BrokerRegist
             ),
         }
     });
-    let features = FEATURES.iter().map(|feature| Feature {
+    let offered = FEATURES.iter().filter(|feature| feature.is_offered);
+    let features = offered.map(|feature| Feature {
         name: feature.name.into(),
         min_supported_version: feature.min,
         max_supported_version: feature.max,

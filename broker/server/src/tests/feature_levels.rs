@@ -16,7 +16,8 @@ use ottla_protocol::messages::metadata::{
 };
 use ottla_protocol::messages::voters_record::Voter;
 use ottla_protocol::messages::{
-    KRaftVersionRecord, Message, VotersRecord, decode_metadata_record, encode_metadata_record,
+    ApiVersionsRequest, KRaftVersionRecord, Message, VotersRecord, decode_metadata_record,
+    encode_metadata_record,
 };
 use ottla_protocol::records::control::{ControlType, Place, control_batch};
 use ottla_protocol::records::{BatchBuilder, Records, batches_of};
@@ -253,6 +254,36 @@ fn a_directory_that_was_formatted_at_an_older_level_stays_at_it() {
     let versions = versions(&server);
     assert_eq!(versions[&REGISTER_BROKER], [2]);
     assert_eq!(versions[&PARTITION], [0]);
+}
+
+/// Clients would try what they find; the directory's levels stay, for whoever serves it next.
+#[test]
+fn features_that_are_not_served_are_kept_and_not_told() {
+    let server = TestServer::start(&[]);
+    let image = server.broker().image.load();
+    let request = ApiVersionsRequest {
+        client_software_name: "test".into(),
+        client_software_version: "1".into(),
+        ..Default::default()
+    };
+    let answer = server.connect().call(&request, 4);
+    for (name, level, is_told) in [
+        ("group.version", 1, true),
+        ("share.version", 1, false),
+        ("streams.version", 1, false),
+        ("transaction.version", 2, false),
+    ] {
+        assert_eq!(image.features()[name], level);
+        let is_supported = answer
+            .supported_features
+            .iter()
+            .any(|told| told.name == name);
+        let is_finalized = answer
+            .finalized_features
+            .iter()
+            .any(|told| told.name == name);
+        assert_eq!((is_supported, is_finalized), (is_told, is_told), "{name}");
+    }
 }
 
 #[test]
