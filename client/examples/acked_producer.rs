@@ -4,10 +4,11 @@
 //! `acked_producer HOST:PORT TOPIC PARTITIONS NAME RATE [KEY=VALUE ...]`
 #![allow(clippy::print_stdout)]
 
+mod input;
+
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::io::Write;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use ottla_client::{
@@ -39,7 +40,7 @@ async fn main() -> Result<(), Failure> {
     let cluster = Cluster::connect(cluster).await?;
     let producer = Producer::start(cluster, ProducerSettings::from_config(&settings)?);
 
-    let stopped = told_to_stop();
+    let stopped = input::told_to_stop();
     let started = Instant::now();
     let mut waiting: VecDeque<(i32, u64, Delivery)> = VecDeque::new();
     let mut sent = 0u64;
@@ -102,15 +103,4 @@ fn tell_failure(
         std::io::stdout(),
         "fail {partition} {sequence} {why}"
     )?)
-}
-
-/// Set when the input ends.
-fn told_to_stop() -> Arc<AtomicBool> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let told = stopped.clone();
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        told.store(true, SeqCst);
-    });
-    stopped
 }

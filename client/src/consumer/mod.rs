@@ -49,6 +49,7 @@ use fetches::Fetches;
 use group::Identity;
 use lookup::{Event, Events};
 use partitions::{Partitions, Phase};
+pub use queries::GroupMetadata;
 use rebalance::Belonging;
 pub use record::{ConsumerRecord, ConsumerRecords};
 pub use settings::{

@@ -4,7 +4,24 @@ use crate::admin::{Admin, CommittedOffset, ListedOffset, OffsetSpec, Outcomes, T
 
 use super::{Consumer, ConsumerError};
 
+/// Who a consumer is to its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMetadata {
+    /// Of a classic group; with the consumer protocol the member's epoch.
+    pub generation_id: i32,
+    pub member_id: String,
+}
+
 impl Consumer {
+    /// The membership that the partitions come from; none while the consumer is no member.
+    pub fn group_metadata(&self) -> Option<GroupMetadata> {
+        let identity = self.identity.as_ref()?;
+        Some(GroupMetadata {
+            generation_id: identity.generation_or_epoch(),
+            member_id: identity.member_id.to_string(),
+        })
+    }
+
     /// Offset of the next record to be handed out; none while a poll still has to find it out.
     pub fn position(&self, at: &TopicPartition) -> Result<Option<i64>, ConsumerError> {
         match self.partitions.get(at) {

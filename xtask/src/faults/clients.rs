@@ -40,18 +40,12 @@ pub(super) const KEYS: usize = 100;
 impl Make {
     fn command(self) -> Result<Command> {
         Ok(match self {
-            Make::Ours => Command::new(our_program()),
+            Make::Ours => Command::new(our_program("acked_producer")),
             Make::Librdkafka => python("tests/faults/acked_producer.py")?,
             Make::Reader => python("tests/faults/reader.py")?,
             Make::Committer => python("tests/faults/committer.py")?,
             Make::Java => {
-                let mut command = Command::new("java");
-                command.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-                command.arg("-cp").arg(peer::jars()?.join("*"));
-                command.arg(format!(
-                    "-Dlog4j2.configurationFile={}",
-                    peer::log_configuration().display()
-                ));
+                let mut command = java(&peer::jars()?.join("*"));
                 command.arg(root().join("tests/faults/AckedProducer.java"));
                 command
             }
@@ -59,11 +53,21 @@ impl Make {
     }
 }
 
-pub(super) fn our_program() -> PathBuf {
-    target_dir().join("release/examples/acked_producer")
+pub(super) fn our_program(name: &str) -> PathBuf {
+    target_dir().join("release/examples").join(name)
 }
 
-fn python(script: &str) -> Result<Command> {
+/// A small virtual machine that starts quickly.
+pub(super) fn java(class_path: &Path) -> Command {
+    let mut command = Command::new("java");
+    command.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    command.arg("-cp").arg(class_path);
+    let logging = peer::log_configuration();
+    command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
+    command
+}
+
+pub(super) fn python(script: &str) -> Result<Command> {
     let home = std::env::var_os("HOME").context("HOME is not set")?;
     let cache = match std::env::var_os("OTTLA_CONFORMANCE_CACHE") {
         Some(cache) => cache.into(),
@@ -280,7 +284,7 @@ impl Drop for Producer {
     }
 }
 
-fn lock(acks: &Mutex<Acks>) -> MutexGuard<'_, Acks> {
+pub(super) fn lock(acks: &Mutex<Acks>) -> MutexGuard<'_, Acks> {
     acks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

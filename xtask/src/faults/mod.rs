@@ -15,9 +15,11 @@ mod inject;
 mod isolation;
 mod kills;
 mod limits;
+mod members;
 mod mount;
 mod needs;
 mod options;
+mod ownership;
 mod power;
 mod races;
 mod random;
@@ -150,6 +152,26 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 8,
         quick_rounds: Some(20),
         run: steps::kill_at_each,
+    },
+    Scenario {
+        id: "S-25",
+        name: "members",
+        about: "members of three makes join, leave and are killed (a round is a second)",
+        needs: &[Need::Librdkafka, Need::Java],
+        rounds: 120,
+        minutes: 3,
+        quick_rounds: Some(15),
+        run: members::come_and_go,
+    },
+    Scenario {
+        id: "S-25",
+        name: "members-kill",
+        about: "likewise, and kill -9 of the broker in the middle of rebalances",
+        needs: &[Need::Librdkafka, Need::Java],
+        rounds: 120,
+        minutes: 3,
+        quick_rounds: Some(15),
+        run: members::survive_kills,
     },
     Scenario {
         id: "S-26",
@@ -302,18 +324,24 @@ pub(crate) fn ids_and_names() -> Vec<(&'static str, &'static str)> {
     SCENARIOS.iter().map(pair).collect()
 }
 
-/// The broker as users get it, and the producer that writes down its acknowledgements. Who names a broker wants that one
-/// judged, now, and takes the producer that there is.
+/// Our programs that write down what they were told.
+const EXAMPLES: [&str; 2] = ["acked_producer", "group_member"];
+
+/// The broker as users get it, and our programs. Who names a broker wants that one judged, now, and takes the programs that
+/// there are.
 fn build() -> Result<()> {
     let is_named = std::env::var_os(crate::interop::BINARY).is_some();
     if !is_named {
         run(cargo().args(["build", "--release", "--bin", "ottla"]))?;
     }
-    if is_named && clients::our_program().exists() {
+    let is_there = |name: &&str| clients::our_program(name).exists();
+    if is_named && EXAMPLES.iter().all(is_there) {
         return Ok(());
     }
-    let example = ["--package", "ottla-client", "--example", "acked_producer"];
-    run(cargo().args(["build", "--release"]).args(example))
+    let examples = EXAMPLES.iter().flat_map(|name| ["--example", name]);
+    run(cargo()
+        .args(["build", "--release", "--package", "ottla-client"])
+        .args(examples))
 }
 
 fn play(scenario: &Scenario, options: &Options) -> Result<Report> {
