@@ -11,5 +11,6 @@ pub mod messages;
 pub mod murmur2;
 pub mod records;
 pub mod testing;
+pub mod topic_pattern;
 pub mod types;
 pub mod wire;
