@@ -83,16 +83,14 @@ pub(super) fn survive(stage: &mut Stage) -> Result<Report> {
     let tally = check::topic(&broker, TOPIC, 1, &told)?;
     broker.stop()?;
     tally.explain();
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure: format!(
+    Ok(Report::of(
+        stage.rounds,
+        &tally,
+        format!(
             "a dead member is missed after {} ms of {SESSION_MS}",
             ended.as_millis()
         ),
-    })
+    ))
 }
 
 /// A member of the group that reads along.

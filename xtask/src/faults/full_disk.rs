@@ -107,16 +107,14 @@ fn fill_and_free(stage: &mut Stage, point: &std::path::Path) -> Result<Report> {
     broker.stop()?;
     let worst = resumed.iter().max().copied().unwrap_or_default();
     ensure!(worst <= RESUME_MAX, "writes went on only after {worst:?}");
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure: format!(
+    Ok(Report::of(
+        stage.rounds,
+        &tally,
+        format!(
             "space to next ack {}; {growth} KiB grown",
             spread(&mut resumed)
         ),
-    })
+    ))
 }
 
 fn load<'a>(settings: &'a [&'a str]) -> Load<'a> {

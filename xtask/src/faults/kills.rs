@@ -38,23 +38,20 @@ pub(super) const PATIENT: &[&str] = &[
 ];
 
 pub(super) fn under_acks_all(stage: &mut Stage) -> Result<Report> {
-    let (report, doubled) = kill_again_and_again(stage, &["acks=all", "enable.idempotence=true"])?;
-    Ok(Report {
-        duplicated: doubled,
-        ..report
-    })
+    kill_again_and_again(stage, &["acks=all", "enable.idempotence=true"])
 }
 
 /// Without idempotence, which needs acks=all: what was sent again may be there again.
 pub(super) fn under_acks_one(stage: &mut Stage) -> Result<Report> {
-    let (report, doubled) = kill_again_and_again(stage, &["acks=1", "enable.idempotence=false"])?;
+    let report = kill_again_and_again(stage, &["acks=1", "enable.idempotence=false"])?;
     Ok(Report {
-        figure: format!("{}, {doubled} sent twice", report.figure),
+        duplicated: 0,
+        figure: format!("{}, {} sent twice", report.figure, report.duplicated),
         ..report
     })
 }
 
-fn kill_again_and_again(stage: &mut Stage, promise: &[&str]) -> Result<(Report, usize)> {
+fn kill_again_and_again(stage: &mut Stage, promise: &[&str]) -> Result<Report> {
     let mut broker = Broker::new(stage.path())?;
     broker.start()?;
     broker.create_topic(TOPIC, PARTITIONS, &[])?;
@@ -107,12 +104,6 @@ fn kill_again_and_again(stage: &mut Stage, promise: &[&str]) -> Result<(Report, 
         worst <= RESTART_MAX,
         "a restart took {worst:?}; {RESTART_MAX:?} are allowed"
     );
-    let report = Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: 0,
-        figure: format!("restart to serving {}", spread(&mut restarts)),
-    };
-    Ok((report, tally.repeated))
+    let figure = format!("restart to serving {}", spread(&mut restarts));
+    Ok(Report::of(stage.rounds, &tally, figure))
 }

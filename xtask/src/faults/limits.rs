@@ -128,13 +128,7 @@ fn end(
     let tally = check::topic(&broker, TOPIC, PARTITIONS, &told)?;
     tally.explain();
     broker.stop()?;
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure,
-    })
+    Ok(Report::of(stage.rounds, &tally, figure))
 }
 
 /// A control group of its own with a limit of memory; removed when dropped.

@@ -52,13 +52,11 @@ fn survive(stage: &mut Stage, kind: Kind) -> Result<Report> {
             break;
         }
     }
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure: format!("{kind:?}, restart to serving {}", spread(&mut restarts)),
-    })
+    Ok(Report::of(
+        stage.rounds,
+        &tally,
+        format!("{kind:?}, restart to serving {}", spread(&mut restarts)),
+    ))
 }
 
 pub(super) fn is_noticed(stage: &mut Stage) -> Result<Report> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::Scenario;
+use super::check::Tally;
 
 /// Counts of records, unless the scenario says otherwise in `figure`.
 #[derive(Debug, Default)]
@@ -21,6 +22,17 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// What a comparison of the acknowledged with what is there came to.
+    pub(super) fn of(rounds: usize, tally: &Tally, figure: String) -> Report {
+        Report {
+            rounds,
+            acked: tally.acked,
+            lost: tally.lost,
+            duplicated: tally.repeated,
+            figure,
+        }
+    }
+
     pub(super) fn judged(self) -> Result<Report> {
         if self.lost > 0 || self.duplicated > 0 {
             bail!(

@@ -37,11 +37,9 @@ pub(super) fn survive(stage: &mut Stage) -> Result<Report> {
     let tally = check::topic(&broker, TOPIC, PARTITIONS, &told)?;
     broker.stop()?;
     tally.explain();
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure: "every second write takes half, every seventh none".to_owned(),
-    })
+    Ok(Report::of(
+        stage.rounds,
+        &tally,
+        "every second write takes half, every seventh none".to_owned(),
+    ))
 }

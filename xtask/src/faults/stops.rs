@@ -70,18 +70,16 @@ pub(super) fn are_quick_and_clean(stage: &mut Stage) -> Result<Report> {
         worst <= STOP_MAX,
         "a stop took {worst:?}; {STOP_MAX:?} are allowed"
     );
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure: format!(
+    Ok(Report::of(
+        stage.rounds,
+        &tally,
+        format!(
             "stop {}; start {}; {} KiB read",
             spread(&mut stops),
             spread(&mut starts),
             read_most >> 10
         ),
-    })
+    ))
 }
 
 fn bytes_read(broker: &Broker) -> Result<u64> {

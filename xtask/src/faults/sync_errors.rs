@@ -76,16 +76,14 @@ pub(super) fn fail_once(stage: &mut Stage) -> Result<Report> {
     let tally = check::topic(&broker, TOPIC, PARTITIONS, &told)?;
     broker.stop()?;
     tally.explain();
-    Ok(Report {
-        rounds: stage.rounds,
-        acked: tally.acked,
-        lost: tally.lost,
-        duplicated: tally.repeated,
-        figure: format!(
+    Ok(Report::of(
+        stage.rounds,
+        &tally,
+        format!(
             "{cut_bytes} bytes dropped, failure to exit {}",
             spread(&mut ends)
         ),
-    })
+    ))
 }
 
 /// Cuts the file that a sync failed for to what was synced before; how many bytes that took. A failed sync of a folder
