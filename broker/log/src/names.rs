@@ -9,6 +9,8 @@ pub const OFFSET_INDEX: &str = "index";
 pub const TIME_INDEX: &str = "timeindex";
 pub const TXN_INDEX: &str = "txnindex";
 pub const PRODUCER_SNAPSHOT: &str = "snapshot";
+/// Files with the records of one segment and what is derived from them, the primary one first.
+pub(crate) const SEGMENT_FILES: [&str; 4] = [LOG, OFFSET_INDEX, TIME_INDEX, TXN_INDEX];
 
 /// Ending of a file that waits for its removal.
 pub const DELETED: &str = ".deleted";

@@ -350,12 +350,7 @@ impl Log {
             };
             self.txn_indexes.remove(&segment.base);
             self.txn_sums.changed(segment.base);
-            for suffix in [
-                names::LOG,
-                names::OFFSET_INDEX,
-                names::TIME_INDEX,
-                names::TXN_INDEX,
-            ] {
+            for suffix in names::SEGMENT_FILES {
                 let path = names::segment_file(&self.dir, segment.base, suffix);
                 remove_if_there(self.disk.as_ref(), &path)?;
             }

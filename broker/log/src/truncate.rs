@@ -12,14 +12,12 @@ use crate::names;
 use crate::producer_snapshot;
 use crate::segment::{Known, Segment};
 
-/// Files that belong to one segment.
-pub(crate) const SUFFIXES: [&str; 5] = [
-    names::LOG,
-    names::OFFSET_INDEX,
-    names::TIME_INDEX,
-    names::TXN_INDEX,
-    names::PRODUCER_SNAPSHOT,
-];
+/// Files that go with a segment: its own, and the state of producers before it.
+pub(crate) const SUFFIXES: [&str; 5] = {
+    let [log, offset_index, time_index, txn_index] = names::SEGMENT_FILES;
+    let snapshot = names::PRODUCER_SNAPSHOT;
+    [log, offset_index, time_index, txn_index, snapshot]
+};
 
 impl Log {
     /// Raises the log's start (DeleteRecords); a lower offset changes nothing. Whole segments below go with the next

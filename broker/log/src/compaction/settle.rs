@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use ottla_protocol::types::Offset;
 
-use super::sink::SUFFIXES;
 use crate::disk::{Context, Disk, DiskError, OpenMode, remove_if_there};
 use crate::names;
 use crate::scan::{Bounds, HEADER_WINDOW, Window, header_at};
@@ -75,7 +74,7 @@ pub(crate) fn settle(disk: &dyn Disk, dir: &Path, names: &[String]) -> Result<Se
         let end = end_of(disk, &dir.join(name), *base)?;
         for replaced in live.range(*base..end.max(base.next())) {
             let suffixes = match replaced == base {
-                true => &SUFFIXES[..],
+                true => &names::SEGMENT_FILES[..],
                 false => &truncate::SUFFIXES[..],
             };
             for suffix in suffixes {

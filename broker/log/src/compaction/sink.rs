@@ -18,13 +18,6 @@ use crate::names;
 use crate::segment::Segment;
 use crate::txn_index::{self, AbortedTxn};
 
-/// Files of a segment that compaction makes anew, the primary one first.
-pub(super) const SUFFIXES: [&str; 4] = [
-    names::LOG,
-    names::OFFSET_INDEX,
-    names::TIME_INDEX,
-    names::TXN_INDEX,
-];
 /// Index entries that gather before they are written.
 const PENDING_MAX: usize = 16 << 10;
 
@@ -39,7 +32,7 @@ pub struct CleanedSegment {
     /// The truncations that the log had seen when the pass began.
     pub(super) truncations: u64,
     pub(super) size: u64,
-    /// Those of `SUFFIXES` that it has.
+    /// Those of `names::SEGMENT_FILES` that it has.
     pub(super) suffixes: Vec<&'static str>,
     /// Its files still carry the ending `.cleaned`.
     pub(super) pending: bool,
@@ -86,7 +79,7 @@ impl CleanedSegment {
     }
 
     pub(super) fn remove_files(&self, ending: &str) -> Result<(), DiskError> {
-        for suffix in SUFFIXES {
+        for suffix in names::SEGMENT_FILES {
             remove_if_there(self.disk.as_ref(), &self.path(suffix, ending))?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use ottla_protocol::types::{Millis, Offset, ProducerId};
 use super::cleanable::{Cleanable, CompactionConfig};
 use super::errors::CleaningError;
 use super::pass::{CleaningJob, LastOfProducer};
-use super::sink::{CleanedSegment, SUFFIXES};
+use super::sink::CleanedSegment;
 use super::source::SourceSegment;
 use crate::api::{DeleteReason, DeletedSegment};
 use crate::disk::{Context, DiskError, remove_if_there};
@@ -96,7 +96,7 @@ impl Log {
         for (i, source) in cleaned.sources.iter().enumerate() {
             // The state of producers before the first of them is that before the new one, too.
             let suffixes = match i {
-                0 => &SUFFIXES[..],
+                0 => &names::SEGMENT_FILES[..],
                 _ => &crate::truncate::SUFFIXES[..],
             };
             deleted.push(DeletedSegment {
