@@ -65,12 +65,12 @@ pub(crate) fn settle(disk: &dyn Disk, dir: &Path, names: &[String]) -> Result<Se
         .filter(|(_, suffix)| truncate::SUFFIXES.contains(suffix))
         .map(|(base, _)| base)
         .collect();
-    for (name, base) in &complete {
-        settled.finished.insert(*base);
-        // With the log itself under its new name, all that it replaces has gone before.
-        if !name.ends_with(&format!(".{}{}", names::LOG, names::SWAP)) {
-            continue;
-        }
+    settled.finished = complete.iter().map(|(_, base)| *base).collect();
+    let (logs, beside): (Vec<_>, Vec<_>) = complete
+        .into_iter()
+        .partition(|(name, _)| name.ends_with(&format!(".{}{}", names::LOG, names::SWAP)));
+    // With the log itself under its new name, all that it replaces has gone before.
+    for (name, base) in &logs {
         let end = end_of(disk, &dir.join(name), *base)?;
         for replaced in live.range(*base..end.max(base.next())) {
             let suffixes = match replaced == base {
@@ -88,12 +88,18 @@ pub(crate) fn settle(disk: &dyn Disk, dir: &Path, names: &[String]) -> Result<Se
     }
     // The old and the new must not be there together under names of the log.
     disk.sync_dir(dir).during("sync directory", dir)?;
-    for (name, _) in &complete {
-        let from = dir.join(name);
-        let to = dir.join(name.strip_suffix(names::SWAP).unwrap_or(name));
-        disk.rename(&from, &to).during("rename", &from)?;
+    // The logs first: beside a log that still waits, an index is taken for an old one.
+    for batch in [logs, beside] {
+        if batch.is_empty() {
+            continue;
+        }
+        for (name, _) in batch {
+            let from = dir.join(name);
+            let to = dir.join(name.strip_suffix(names::SWAP).unwrap_or(name));
+            disk.rename(&from, &to).during("rename", &from)?;
+        }
+        disk.sync_dir(dir).during("sync directory", dir)?;
     }
-    disk.sync_dir(dir).during("sync directory", dir)?;
     Ok(settled)
 }
 

@@ -187,7 +187,7 @@ impl Sink {
         self.aborted.push(txn);
     }
 
-    /// Writes and syncs everything. `modified` is that of the last source: without timestamps a segment's age is its
+    /// Writes and syncs everything, names too. `modified` is that of the last source: without timestamps a segment's age is its
     /// file's.
     pub(super) fn finish(mut self, modified: Millis) -> Result<CleanedSegment, DiskError> {
         self.flush()?;
@@ -208,6 +208,10 @@ impl Sink {
             index.sync()?;
             self.cleaned.suffixes.push(names::TXN_INDEX);
         }
+        // A swap of which some names are not there would look as if it had never had them.
+        let dir = &self.cleaned.dir;
+        let synced = self.cleaned.disk.sync_dir(dir);
+        synced.during("sync directory", dir)?;
         self.cleaned.size = self.log.written;
         Ok(self.cleaned)
     }

@@ -1,9 +1,11 @@
 //! Beginning a pass, and putting a cleaned segment in the place of those it was made from.
 //!
 //! ```text
+//! 0  <base>.*.cleaned                                    synced, with their names
 //! 1  <base>.*.cleaned → .swap, the log first             then the directory is synced: from here on the swap is finished,
 //! 2  the old segments' files → .deleted, oldest first    then the directory is synced      whatever happens
-//! 3  <base>.*.swap → <base>.*                            the next flush syncs it; until then opening does this again
+//! 3  <base>.log.swap → <base>.log                        then the directory is synced: an index beside it is the new one
+//! 4  the other <base>.*.swap → <base>.*                  the next flush syncs it; until then opening does this again
 //! ```
 
 use std::collections::BTreeMap;
@@ -109,7 +111,11 @@ impl Log {
             });
         }
         self.sync_folder()?;
-        cleaned.rename(names::SWAP, "")?;
+        cleaned.rename_one(names::LOG, names::SWAP, "")?;
+        self.sync_folder()?;
+        for suffix in cleaned.suffixes.iter().filter(|s| **s != names::LOG) {
+            cleaned.rename_one(suffix, names::SWAP, "")?;
+        }
         if cleaned.suffixes.contains(&names::TXN_INDEX) {
             self.txn_indexes.insert(cleaned.base());
             self.txn_sums.changed(cleaned.base());
@@ -174,11 +180,13 @@ impl Log {
 
 impl CleanedSegment {
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
-        for suffix in &self.suffixes {
-            let (from, to) = (self.path(suffix, from), self.path(suffix, to));
-            self.disk.rename(&from, &to).during("rename", &from)?;
-        }
-        Ok(())
+        let mut suffixes = self.suffixes.iter();
+        suffixes.try_for_each(|suffix| self.rename_one(suffix, from, to))
+    }
+
+    fn rename_one(&self, suffix: &str, from: &str, to: &str) -> Result<(), DiskError> {
+        let (from, to) = (self.path(suffix, from), self.path(suffix, to));
+        self.disk.rename(&from, &to).during("rename", &from)
     }
 
     /// First offset that may be in it, and the one behind its last.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_log::compaction::OffsetMap;
+use ottla_log::disk::{OpenMode, write_full};
 use ottla_log::testing::{Crash, FaultyDisk, MemoryDisk, Random};
-use ottla_log::{Log, LogConfig, OpenInput, RecoveryReport, SharedDisk};
+use ottla_log::{Log, LogConfig, OpenInput, RecoveryReport, SharedDisk, txn_index};
 use ottla_protocol::types::{Millis, Offset};
 
 use crate::cleaning::*;
@@ -84,6 +85,17 @@ fn crash_after(
     how: Crash,
     act: &dyn Fn(&mut Log) -> bool,
 ) -> Option<(SharedDisk, Log, RecoveryReport)> {
+    let seed = changes * 7 + how as u64;
+    crash_after_seeded(memory, config, changes, (how, seed), act)
+}
+
+fn crash_after_seeded(
+    memory: &MemoryDisk,
+    config: &LogConfig,
+    changes: u64,
+    (how, seed): (Crash, u64),
+    act: &dyn Fn(&mut Log) -> bool,
+) -> Option<(SharedDisk, Log, RecoveryReport)> {
     let copy = memory.fork();
     let shared: SharedDisk = Arc::new(copy.clone());
     let dying = FaultyDisk::new(shared.clone());
@@ -98,8 +110,7 @@ fn crash_after(
         return None;
     }
     drop(log);
-    let mut random = Random::new(changes * 7 + how as u64);
-    copy.crash(how, &mut random);
+    copy.crash(how, &mut Random::new(seed));
     let (log, report) = open(&shared, config, input(recovery_point));
     Some((shared, log, report))
 }
@@ -307,6 +318,48 @@ fn a_crash_in_any_step_of_a_roll_loses_nothing() {
             let end = log.end();
             let appended = append(&mut log, keyed(500, &[("next", Some("1"))]));
             assert_eq!(appended.base_offset, end, "{told}");
+        }
+    }
+}
+
+/// S-17: in whatever order a power cut keeps names, what a clean leaves of an aborted transaction stays in the index.
+#[test]
+fn a_crash_in_any_step_of_a_clean_keeps_the_index_of_aborted_transactions() {
+    let memory = memory();
+    let disk: SharedDisk = memory.clone();
+    let config = small();
+    let (mut log, _) = open(&disk, &config, UNKNOWN);
+    let value = [("a", Some("aborted"))];
+    append(&mut log, produced(7, 0, true, 10, &value));
+    append(&mut log, marker(7, false, 20));
+    log.roll(Millis(0)).unwrap();
+    append(&mut log, keyed(30, &[("z", Some("1"))]));
+    let path = segment_path(0, "txnindex");
+    let index = disk.open(&path, OpenMode::Create).unwrap();
+    let numbers = [7_i64, 0, 1, 0].map(i64::to_be_bytes);
+    let entry = [&[0, 0], numbers.as_flattened()].concat();
+    write_full(index.as_ref(), &entry, 0).unwrap();
+    index.sync_data().unwrap();
+    log.close().unwrap();
+    for changes in 0.. {
+        let act = |log: &mut Log| try_clean(log, None, 1000).is_ok();
+        let mut done = false;
+        for seed in 0..64 {
+            let how = Crash::Scattered;
+            let Some((disk, _, report)) =
+                crash_after_seeded(&memory, &config, changes, (how, seed), &act)
+            else {
+                done = true;
+                break;
+            };
+            let told = format!("after {changes} changes, seed {seed}");
+            assert_whole(&report, &told);
+            let entries = txn_index::read(disk.as_ref(), dir(), Offset::ZERO).unwrap();
+            assert_eq!(entries.len(), 1, "{told}");
+        }
+        if done {
+            assert!(changes > 10, "{changes} changes");
+            return;
         }
     }
 }
