@@ -183,17 +183,25 @@ pub fn read_file_if_there(
     }
 }
 
+/// Makes a small file, or gives it another content. Nothing of it is durable, and a crash may leave any part.
+pub(crate) fn write_file(
+    disk: &dyn Disk,
+    path: &Path,
+    content: &[u8],
+) -> Result<SharedFile, DiskError> {
+    let file = disk.open(path, OpenMode::Create).during("create", path)?;
+    file.set_len(0).during("empty", path)?;
+    write_full(file.as_ref(), content, 0).during("write", path)?;
+    Ok(file)
+}
+
 /// Puts a new content in a file's place so that a crash leaves the old or the new one, never a mixture: temporary
 /// file, sync, rename, sync of the directory.
 pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), DiskError> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let file = disk
-        .open(&temporary, OpenMode::Create)
-        .during("create", &temporary)?;
-    file.set_len(0).during("empty", &temporary)?;
-    write_full(file.as_ref(), content, 0).during("write", &temporary)?;
+    let file = write_file(disk, &temporary, content)?;
     file.sync_data().during("sync", &temporary)?;
     disk.rename(&temporary, path).during("rename to", path)?;
     if let Some(dir) = path.parent() {
@@ -205,16 +213,20 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
 /// Makes a folder whose name survives a power cut; one that is there already gets it again.
 pub fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     disk.create_dir_all(dir).during("create directory", dir)?;
-    let Some(parent) = dir.parent() else {
-        return Ok(());
-    };
+    match folder_above(dir) {
+        Some(parent) => disk.sync_dir(parent).during("sync directory", parent),
+        None => Ok(()),
+    }
+}
+
+/// The directory that holds a folder's name.
+pub(crate) fn folder_above(dir: &Path) -> Option<&Path> {
+    let parent = dir.parent()?;
     // A relative path of one part lies in the working directory.
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    disk.sync_dir(parent).during("sync directory", parent)
+    Some(match parent.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => parent,
+    })
 }
 
 /// Removes a file; one that is already gone is fine.

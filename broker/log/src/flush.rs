@@ -2,12 +2,16 @@
 //!
 //! `start_flush` collects what has to be synced, `FlushTicket::run` does it without the log, `finish_flush` moves
 //! `flushed_end`. Always: `flushed_end` moves only over bytes, lengths and names that were synced after they were made.
+//! The first flush covers the folder itself and the small files in it, so that beginning a log waits for no disk.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use ottla_protocol::types::{Millis, Offset};
 
-use crate::disk::{Context, DiskError, OpenMode, SharedDisk, SharedFile, replace_file};
+use crate::disk::{
+    Context, DiskError, OpenMode, SharedDisk, SharedFile, folder_above, replace_file, write_file,
+};
 use crate::log::Log;
 use crate::names;
 
@@ -18,6 +22,8 @@ pub(crate) struct FlushState {
     /// Files that were created or renamed: how often, and how much of it is durable.
     names_made: u64,
     names_durable: u64,
+    /// The folder's name, or a small file in it, may not survive a power cut: nothing in it was ever flushed.
+    pub(crate) folder_owed: bool,
     epochs_dirty: bool,
     /// Behind the last marker that a transaction index has got an entry for.
     aborted_end: Offset,
@@ -32,8 +38,11 @@ pub(crate) struct FlushState {
 pub struct FlushTicket {
     end: Offset,
     files: Vec<(SharedFile, PathBuf)>,
-    dir: Option<(SharedDisk, PathBuf)>,
+    disk: SharedDisk,
+    /// Those in which names were made, the outer one first.
+    folders: Vec<PathBuf>,
     names_made: u64,
+    folder_owed: bool,
     truncations: u64,
     started: Option<Millis>,
 }
@@ -43,6 +52,7 @@ pub struct FlushTicket {
 pub struct Flushed {
     end: Offset,
     names_made: u64,
+    folder_owed: bool,
     truncations: u64,
     waiting_since: Option<Millis>,
 }
@@ -60,12 +70,14 @@ impl FlushTicket {
         for (file, path) in &self.files {
             file.sync_data().during("sync", path)?;
         }
-        if let Some((disk, dir)) = &self.dir {
-            disk.sync_dir(dir).during("sync directory", dir)?;
+        for folder in &self.folders {
+            let synced = self.disk.sync_dir(folder);
+            synced.during("sync directory", folder)?;
         }
         Ok(Flushed {
             end: self.end,
             names_made: self.names_made,
+            folder_owed: self.folder_owed,
             truncations: self.truncations,
             waiting_since: self.started,
         })
@@ -78,6 +90,7 @@ impl FlushState {
             end,
             names_made: 0,
             names_durable: 0,
+            folder_owed: false,
             epochs_dirty: false,
             aborted_end: Offset::ZERO,
             truncations: 0,
@@ -91,6 +104,12 @@ impl FlushState {
 
     pub(crate) fn names_changed(&mut self) {
         self.names_made += 1;
+    }
+
+    /// The log begins in this folder, or nobody has ever flushed it.
+    pub(crate) fn owe_folder(&mut self) {
+        self.folder_owed = true;
+        self.names_changed();
     }
 
     pub(crate) fn epochs_changed(&mut self) {
@@ -116,14 +135,14 @@ impl Log {
     /// None: everything is flushed. Leader epochs that changed are written here: they must be durable before the
     /// recovery point passes the batches they could be rebuilt from.
     pub fn start_flush(&mut self) -> Result<Option<FlushTicket>, DiskError> {
-        if self.flush.epochs_dirty {
+        if self.flush.epochs_dirty && !self.flush.folder_owed {
             self.write_epochs()?;
         }
         let names_pending = self.flush.names_durable < self.flush.names_made;
         if self.flush.end == self.end && !names_pending {
             return Ok(None);
         }
-        let mut files = Vec::new();
+        let mut files = self.owed_files()?;
         let first = self.segment_of(self.flush.end);
         for (i, segment) in self.segments.iter().enumerate().skip(first) {
             if self.segment_end(i) <= self.flush.end && self.flush.end < self.end {
@@ -148,14 +167,41 @@ impl Log {
         }
         let (base, size) = (self.active_segment().base, self.active_segment().size);
         self.hints.get_mut().remember(base, self.end, size);
+        let own = names_pending.then_some(self.dir.as_path());
+        let above = folder_above(&self.dir).filter(|_| self.flush.folder_owed);
         Ok(Some(FlushTicket {
             end: self.end,
             files,
-            dir: names_pending.then(|| (self.disk.clone(), self.dir.clone())),
+            disk: self.disk.clone(),
+            folders: above.into_iter().chain(own).map(Into::into).collect(),
             names_made: self.flush.names_made,
+            folder_owed: self.flush.folder_owed,
             truncations: self.flush.truncations,
             started: self.flush.waiting_since.take(),
         }))
+    }
+
+    /// The small files of a folder that nothing was ever flushed in. What a crash leaves of the leader epochs is noticed
+    /// when it is not whole, and they are built anew from the batches.
+    fn owed_files(&mut self) -> Result<Vec<(SharedFile, PathBuf)>, DiskError> {
+        let mut files = Vec::new();
+        if !self.flush.folder_owed {
+            return Ok(files);
+        }
+        if self.flush.epochs_dirty {
+            let path = self.dir.join(names::LEADER_EPOCHS);
+            write_file(self.disk.as_ref(), &path, self.epochs.render().as_bytes())?;
+            self.flush.epochs_dirty = false;
+        }
+        for name in [names::PARTITION_METADATA, names::LEADER_EPOCHS] {
+            let path = self.dir.join(name);
+            match self.disk.open(&path, OpenMode::ReadWrite) {
+                Ok(file) => files.push((file, path)),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(e).during("open", &path),
+            }
+        }
+        Ok(files)
     }
 
     /// Writes the leader epoch file, durably.
@@ -170,6 +216,7 @@ impl Log {
 
     pub fn finish_flush(&mut self, flushed: Flushed) {
         self.flush.names_durable = self.flush.names_durable.max(flushed.names_made);
+        self.flush.folder_owed &= !flushed.folder_owed;
         if flushed.truncations == self.flush.truncations {
             self.flush.end = self.flush.end.max(flushed.end);
         } else if self.flush.end < self.end {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ottla_protocol::types::Offset;
 
 use crate::compaction::settle::{Settled, settle};
-use crate::disk::{Context, DirEntry, SharedDisk, make_folder};
+use crate::disk::{Context, DirEntry, SharedDisk};
 use crate::errors::OpenError;
 use crate::names;
 
@@ -40,7 +40,8 @@ impl Folder {
     pub(crate) fn survey(disk: &SharedDisk, dir: &Path) -> Result<Self, OpenError> {
         let entries = match disk.list(dir) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                make_folder(disk.as_ref(), dir)?;
+                // Its name becomes durable with the first flush.
+                disk.create_dir_all(dir).during("create directory", dir)?;
                 Vec::new()
             }
             other => other.during("list", dir)?,

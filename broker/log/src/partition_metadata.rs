@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ottla_protocol::wire::Uuid;
 
-use crate::disk::{Disk, DiskError, read_file_if_there, replace_file};
+use crate::disk::{Disk, DiskError, read_file_if_there, replace_file, write_file};
 use crate::{names, properties_text};
 
 const SIZE_MAX: u64 = 4096;
@@ -32,9 +32,24 @@ pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Uuid>, PartitionMetada
     }
 }
 
+/// Replaces the file, durably.
 pub fn write(disk: &dyn Disk, dir: &Path, topic_id: Uuid) -> Result<(), DiskError> {
-    let text = format!("version: 0\ntopic_id: {topic_id}");
-    replace_file(disk, &dir.join(names::PARTITION_METADATA), text.as_bytes())
+    replace_file(
+        disk,
+        &dir.join(names::PARTITION_METADATA),
+        &render(topic_id),
+    )
+}
+
+/// Makes the file in a folder without a log. The first flush of the log that is begun there makes it durable, before
+/// anything in the log is: a power cut can leave the file torn or missing only where nothing was promised.
+pub fn begin(disk: &dyn Disk, dir: &Path, topic_id: Uuid) -> Result<(), DiskError> {
+    let path = dir.join(names::PARTITION_METADATA);
+    write_file(disk, &path, &render(topic_id)).map(drop)
+}
+
+fn render(topic_id: Uuid) -> Vec<u8> {
+    format!("version: 0\ntopic_id: {topic_id}").into_bytes()
 }
 
 #[must_use]

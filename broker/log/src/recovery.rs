@@ -110,7 +110,7 @@ impl Log {
         self.active = self.new_active(self.active.created);
         self.end = self.start;
         self.flush = FlushState::new(self.start);
-        self.flush.names_changed();
+        self.flush.owe_folder();
         Ok(())
     }
 
@@ -429,6 +429,13 @@ impl Log {
         clean: bool,
         report: &mut RecoveryReport,
     ) -> Result<(), OpenError> {
+        // A crash may have left names that were never synced; the folder's own where no flush has ever ended.
+        if !clean {
+            self.flush.names_changed();
+            if input.recovery_point == Offset::ZERO {
+                self.flush.owe_folder();
+            }
+        }
         self.start = self.start.max(self.segments[0].base);
         if self.start > self.end {
             // Everything that is left was deleted by request before the crash.
@@ -460,10 +467,6 @@ impl Log {
                     .push(names::segment_file(&self.dir, at, names::PRODUCER_SNAPSHOT));
             }
         }
-        // A crash may have left names that were never synced.
-        if !clean {
-            self.flush.names_changed();
-        }
         Ok(())
     }
 
@@ -476,6 +479,10 @@ impl Log {
             Err(e) if e.source.kind() == std::io::ErrorKind::InvalidData => return Ok(true),
             Err(e) => return Err(e),
         };
+        if !bytes.ends_with(b"\n") {
+            // Torn in its first writing: what is left of the last number may look like one.
+            return Ok(true);
+        }
         match LeaderEpochs::parse(&bytes) {
             Ok(epochs) => {
                 self.epochs = epochs;

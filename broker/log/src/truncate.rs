@@ -96,6 +96,10 @@ impl Log {
         self.flush.end = offset;
         self.flush.names_changed();
         self.write_epochs()?;
+        if self.flush.folder_owed {
+            // A recovery point above zero says that the folder is durable.
+            self.flush_now()?;
+        }
         self.check();
         Ok(removed)
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_log::testing::MemoryDisk;
 use ottla_log::{
-    Appended, FileSlice, Log, LogConfig, MinimumRead, Offsets, OpenInput, ReadError, ReadRequest,
-    RecoveryReport, SharedDisk, Timestamps,
+    Appended, Disk as _, FileSlice, Log, LogConfig, MinimumRead, Offsets, OpenInput, ReadError,
+    ReadRequest, RecoveryReport, SharedDisk, Timestamps,
 };
 use ottla_protocol::compress::{Compression, InflateLimits};
 use ottla_protocol::records::{BatchBuilder, Records, batches_of};
@@ -91,8 +91,12 @@ pub(crate) fn unclean(recovery_point: Offset) -> OpenInput {
     }
 }
 
+/// With a directory for partitions on it that outlives a power cut.
 pub(crate) fn memory() -> Arc<MemoryDisk> {
-    Arc::new(MemoryDisk::new())
+    let memory = MemoryDisk::new();
+    memory.create_dir_all(Path::new("/data")).unwrap();
+    memory.sync_dir(Path::new("/")).unwrap();
+    Arc::new(memory)
 }
 
 pub(crate) fn open(

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_coordination::txn::ProducerStates;
-use ottla_log::disk::{DiskError, make_folder};
+use ottla_log::disk::{Disk, DiskError, make_folder};
 use ottla_log::errors::OpenError;
 use ottla_log::{Log, OpenInput, names, partition_metadata};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::types::Millis;
+use ottla_protocol::types::{Millis, Offset};
 use parking_lot::{MappedMutexGuard, MutexGuard};
 use tracing::warn;
 
@@ -36,6 +36,7 @@ impl Partition {
             State::Closed(fetches) => fetches.iter().for_each(|wait| wait.release()),
             State::Deleted => {}
         }
+        let at = self.dir().checkpointed(&self.topic.name, self.index);
         self.dir().forget(&self.topic.name, self.index);
         self.dir().partition_removed();
         if self.dir().is_offline() {
@@ -48,6 +49,9 @@ impl Partition {
             .join(names::delete_dir(&self.topic.name, self.index, unique));
         match self.dir().disk.rename(&folder, &doomed) {
             Ok(()) => {
+                if at.recovery_point == Offset::ZERO {
+                    self.keep_name_of_deleted();
+                }
                 let delay = self.settings().log.file_delete_delay_ms;
                 self.storage
                     .keeper
@@ -58,6 +62,21 @@ impl Partition {
             Err(error) => {
                 warn!(folder = %folder.display(), "cannot rename a deleted partition's folder: {error}")
             }
+        }
+    }
+
+    /// A folder that was never flushed may lose the topic's id in a power cut. Under its old name a later topic of that name
+    /// would take it for its own.
+    fn keep_name_of_deleted(&self) {
+        let dir = self.dir();
+        let synced = dir.disk.sync_dir(&dir.path);
+        if let Err(source) = synced {
+            let error = DiskError {
+                what: "sync directory",
+                path: dir.path.clone(),
+                source,
+            };
+            self.storage.dirs.fail(&dir, &error);
         }
     }
 
@@ -131,14 +150,16 @@ impl Partition {
         }
     }
 
-    /// The metadata file is in a folder before any record is. Only one that is known to be missing, and was never there as
-    /// far as the checkpoints know, counts: any other trouble shows itself when the log is opened.
+    /// The metadata file is in a folder before any record is, but a power cut may leave one without the other. Only what is
+    /// known to be missing, and was never there as far as the checkpoints know, counts: any other trouble shows itself when
+    /// the log is opened.
     pub(super) fn has_no_folder(&self) -> bool {
-        let metadata = self.folder().join(names::PARTITION_METADATA);
-        let info = self.dir().disk.info(&metadata);
-        !self.dir().is_offline()
+        let (dir, folder) = (self.dir(), self.folder());
+        let info = dir.disk.info(&folder.join(names::PARTITION_METADATA));
+        !dir.is_offline()
             && info.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-            && self.dir().checkpointed(&self.topic.name, self.index) == Checkpointed::NEVER
+            && has_no_log(&*dir.disk, &folder)
+            && dir.checkpointed(&self.topic.name, self.index) == Checkpointed::NEVER
     }
 
     pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
@@ -254,6 +275,15 @@ impl Partition {
             // Its records are read with the id of the topic that the metadata log names.
             Err(error) => warn!(folder = %folder.display(), "{error}"),
         }
+        if has_no_log(disk, folder) {
+            let made = disk.create_dir_all(folder);
+            made.map_err(|source| DiskError {
+                what: "create directory",
+                path: folder.to_owned(),
+                source,
+            })?;
+            return partition_metadata::begin(disk, folder, self.topic.id);
+        }
         make_folder(disk, folder)?;
         partition_metadata::write(disk, folder, self.topic.id)
     }
@@ -264,5 +294,16 @@ impl Partition {
             return Ok(0);
         }
         Ok(self.open(now)?.log.size_bytes())
+    }
+}
+
+/// Whether a folder is not there, or holds no records.
+fn has_no_log(disk: &dyn Disk, folder: &Path) -> bool {
+    let is_log = |name: &str| {
+        names::parse_segment_file(name).is_some_and(|(_, suffix)| suffix.starts_with(names::LOG))
+    };
+    match disk.list(folder) {
+        Ok(entries) => !entries.iter().any(|entry| is_log(&entry.name)),
+        Err(error) => error.kind() == ErrorKind::NotFound,
     }
 }
