@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ottla_protocol::types::{Millis, Offset};
 
 use crate::api::{DeleteReason, DeletedSegment};
-use crate::disk::{Context, DiskError};
+use crate::disk::{Context, DiskError, remove_if_there};
 use crate::errors::ReadError;
 use crate::log::{Active, Log};
 use crate::names;
@@ -201,7 +201,7 @@ impl Log {
         Ok(deleted)
     }
 
-    /// Gives a segment's files the ending `.deleted`; those with which endings.
+    /// Gives a segment's files the ending `.deleted`, those of these kinds, or removes them at once where there is no room.
     pub(crate) fn mark_deleted(
         &mut self,
         base: Offset,
@@ -216,7 +216,11 @@ impl Log {
             match self.disk.rename(&path, &marked) {
                 Ok(()) => files.push(marked),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e).during("rename", &path),
+                Err(e) => match Err(e).during("rename", &path) {
+                    // A full disk may have no room for a longer name.
+                    Err(e) if e.is_full() => remove_if_there(self.disk.as_ref(), &path)?,
+                    other => other?,
+                },
             }
         }
         if suffixes.contains(&names::PRODUCER_SNAPSHOT) {

@@ -10,9 +10,13 @@ use crate::errors::Corruption;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CleaningError {
-    /// As for any other work on the log: what it means for the log directory is the caller's to say.
+    /// The log is as it was. What it means for its directory is the caller's to say, as for any other work on the log.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// A cleaned segment was on its way to its place. Some of the files have their new names and some the old ones, which
+    /// opening the log settles: until then it is of no use, and its directory has to go offline.
+    #[error("a swap of segments has failed half-way: {0}")]
+    HalfSwapped(DiskError),
     #[error(transparent)]
     Corrupt(#[from] Corruption),
     #[error("segment {segment} holds messages of format {magic} at position {position}")]
@@ -60,6 +64,9 @@ impl CleaningError {
     /// The next pass would meet the same: the partition is to be left alone, and shown.
     #[must_use]
     pub fn is_of_the_log(&self) -> bool {
-        !matches!(self, Self::Disk(_) | Self::Stopped | Self::LogChanged)
+        !matches!(
+            self,
+            Self::Disk(_) | Self::HalfSwapped(_) | Self::Stopped | Self::LogChanged
+        )
     }
 }

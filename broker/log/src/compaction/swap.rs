@@ -73,9 +73,8 @@ impl Log {
     /// Puts a cleaned segment in the place of those it was made from, durably; readers that hold the old ones go on
     /// undisturbed. The caller removes those once their time has come.
     ///
-    /// `LogChanged`: some of them have gone meanwhile, the log is as it was, and the pass is to be given up. After an
-    /// error of the disk some of the files have their new names and some the old ones; opening the log settles that, so
-    /// the directory has to go offline.
+    /// After an error the log is as it was, unless that is `HalfSwapped`. `LogChanged`: some of them have gone meanwhile, and
+    /// the pass is to be given up.
     pub fn swap_in(
         &mut self,
         mut cleaned: CleanedSegment,
@@ -84,16 +83,30 @@ impl Log {
         let Some(first) = self.position_of(&cleaned) else {
             return Err(CleaningError::LogChanged);
         };
-        let count = cleaned.sources.len();
-        self.remove_stray_cleaned(&cleaned)?;
+        self.remove_strays(&cleaned)?;
         if let Err(e) = cleaned.rename(names::CLEANED, names::SWAP) {
-            // In this order, so that a part of it never looks like the whole.
-            cleaned.pending =
-                cleaned.remove_files(names::SWAP).is_ok() && self.sync_folder().is_ok();
+            // In this order, so that a part of it never looks like the whole. What can't be removed now is before the next
+            // swap.
+            cleaned.pending = cleaned.remove_files(names::SWAP).is_ok();
+            if cleaned.pending {
+                self.sync_folder().map_err(CleaningError::HalfSwapped)?;
+            }
             return Err(e.into());
         }
         cleaned.pending = false;
-        self.sync_folder()?;
+        self.sync_folder()
+            .and_then(|()| self.take_place(&cleaned, first, now))
+            .map_err(CleaningError::HalfSwapped)
+    }
+
+    /// Steps 2 to 4. No name longer than those that go is made once they have gone, so that a full disk has room for it.
+    fn take_place(
+        &mut self,
+        cleaned: &CleanedSegment,
+        first: usize,
+        now: Millis,
+    ) -> Result<Vec<DeletedSegment>, DiskError> {
+        let count = cleaned.sources.len();
         let mut deleted = Vec::with_capacity(count);
         for (i, source) in cleaned.sources.iter().enumerate() {
             // The state of producers before the first of them is that before the new one, too.
@@ -111,10 +124,10 @@ impl Log {
             });
         }
         self.sync_folder()?;
-        cleaned.rename_one(names::LOG, names::SWAP, "")?;
+        cleaned.rename_into_place(names::LOG, &mut deleted)?;
         self.sync_folder()?;
         for suffix in cleaned.suffixes.iter().filter(|s| **s != names::LOG) {
-            cleaned.rename_one(suffix, names::SWAP, "")?;
+            cleaned.rename_into_place(suffix, &mut deleted)?;
         }
         if cleaned.suffixes.contains(&names::TXN_INDEX) {
             self.txn_indexes.insert(cleaned.base());
@@ -150,23 +163,29 @@ impl Log {
         unchanged.then_some(first)
     }
 
-    /// Removes what an earlier pass could not. It must not be there when a swap begins: a `.cleaned` file says that the
-    /// swap of what follows it is not complete.
-    fn remove_stray_cleaned(&self, but: &CleanedSegment) -> Result<(), DiskError> {
+    /// Removes what an earlier swap that failed in its first step could not, and then what a pass could not. A `.cleaned`
+    /// file must not be there when a swap begins: it says that the swap of what follows it is not complete.
+    fn remove_strays(&self, but: &CleanedSegment) -> Result<(), DiskError> {
         let ours: Vec<_> = but
             .suffixes
             .iter()
             .map(|suffix| but.path(suffix, names::CLEANED))
             .collect();
-        for entry in self.disk.list(&self.dir).during("list", &self.dir)? {
-            let path = self.dir.join(&entry.name);
-            if entry.name.ends_with(names::CLEANED) && !ours.contains(&path) {
-                remove_if_there(self.disk.as_ref(), &path)?;
-            } else if entry.name.ends_with(names::SWAP) {
-                // It may be the only copy of what it holds; the caller was told, and went on all the same.
-                let unfinished = std::io::Error::other("an earlier swap has failed half-way");
-                return Err(unfinished).during("swap segments beside", &path);
+        let entries = self.disk.list(&self.dir).during("list", &self.dir)?;
+        for ending in [names::SWAP, names::CLEANED] {
+            let mut strays = entries
+                .iter()
+                .filter(|entry| entry.name.ends_with(ending))
+                .map(|entry| self.dir.join(&entry.name))
+                .filter(|path| ending == names::SWAP || !ours.contains(path))
+                .peekable();
+            if strays.peek().is_none() {
+                continue;
             }
+            for path in strays {
+                remove_if_there(self.disk.as_ref(), &path)?;
+            }
+            self.sync_folder()?;
         }
         Ok(())
     }
@@ -187,6 +206,23 @@ impl CleanedSegment {
     fn rename_one(&self, suffix: &str, from: &str, to: &str) -> Result<(), DiskError> {
         let (from, to) = (self.path(suffix, from), self.path(suffix, to));
         self.disk.rename(&from, &to).during("rename", &from)
+    }
+
+    /// Where even a shorter name finds no room, what waits for its removal makes some.
+    fn rename_into_place(
+        &self,
+        suffix: &str,
+        deleted: &mut [DeletedSegment],
+    ) -> Result<(), DiskError> {
+        match self.rename_one(suffix, names::SWAP, "") {
+            Err(e) if e.is_full() => {
+                for path in deleted.iter_mut().flat_map(|old| old.files.drain(..)) {
+                    remove_if_there(self.disk.as_ref(), &path)?;
+                }
+                self.rename_one(suffix, names::SWAP, "")
+            }
+            other => other,
+        }
     }
 
     /// First offset that may be in it, and the one behind its last.

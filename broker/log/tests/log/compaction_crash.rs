@@ -20,7 +20,7 @@ const CRASHES: [Crash; 4] = [
 ];
 
 /// A log of several groups of segments: values that were replaced, some by a tombstone in a later group.
-fn history(segment_bytes: u64) -> (Arc<MemoryDisk>, LogConfig) {
+pub(crate) fn history(segment_bytes: u64) -> (Arc<MemoryDisk>, LogConfig) {
     let memory = memory();
     let disk: SharedDisk = memory.clone();
     let config = LogConfig {
@@ -56,16 +56,16 @@ fn input(recovery_point: Offset) -> OpenInput {
     }
 }
 
-type Contents = BTreeMap<i64, (String, Option<String>)>;
+pub(crate) type Contents = BTreeMap<i64, (String, Option<String>)>;
 
-fn contents_of(log: &Log) -> Contents {
+pub(crate) fn contents_of(log: &Log) -> Contents {
     let all = contents(log).into_iter();
     all.map(|(offset, key, value)| (offset, (key, value)))
         .collect()
 }
 
 /// What a consumer of the whole log ends up with.
-fn last_values(contents: &Contents) -> BTreeMap<String, String> {
+pub(crate) fn last_values(contents: &Contents) -> BTreeMap<String, String> {
     let mut last = BTreeMap::new();
     for (key, value) in contents.values() {
         match value {
@@ -121,7 +121,7 @@ fn assert_whole(report: &RecoveryReport, told: &str) {
     assert!(report.lost.is_none(), "{told}: {report:?}");
 }
 
-fn assert_tidy(disk: &SharedDisk, told: &str) {
+pub(crate) fn assert_tidy(disk: &SharedDisk, told: &str) {
     for entry in disk.list(dir()).unwrap() {
         let unfinished = [".cleaned", ".swap", ".deleted"]
             .iter()

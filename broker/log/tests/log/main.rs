@@ -6,6 +6,7 @@ mod cleaning;
 mod compaction;
 mod compaction_crash;
 mod compaction_damage;
+mod compaction_full;
 mod compaction_model;
 mod compaction_passes;
 mod compaction_verify;

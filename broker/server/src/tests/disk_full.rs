@@ -3,23 +3,28 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use ottla_coordination::controller::{Command, Response};
-use ottla_log::testing::{Crash, MemoryDisk, Random};
+use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
 use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::create_topics::request::CreatableTopicConfig;
 use ottla_protocol::messages::delete_topics::request::DeleteTopicState;
+use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::types::{Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
 use super::power_cut::Node;
 use crate::clock;
+use crate::exec::cleaner::CleanerSettings;
 use crate::exec::log_dirs::{LogDir, Uses};
 use crate::exec::partition::{Acks, Append, Isolation};
 use crate::testing::{batch, eventually};
 
 const DIR: &str = "/logs";
+const ENOSPC: i32 = 28;
 const RESERVE: &str = "/logs/.ottla-reserve";
 const SMALL: u64 = 400 << 10;
 const STEP: u64 = 60 << 10;
@@ -205,4 +210,63 @@ async fn s08_a_broker_that_starts_on_a_full_disk_serves_what_is_there() {
     disk.now = disk.now.plus(PAUSE).plus(PAUSE);
     assert_eq!(disk.produce().await, Ok(()));
     assert!(disk.node.fatal.try_recv().is_err());
+}
+
+/// A pass that had no room is given up, whatever step it was in, and a later one does its work.
+#[tokio::test]
+async fn s08_compaction_on_a_full_disk_is_given_up_and_tried_again() {
+    const RECORDS: i64 = 6;
+    for call in [Call::Open, Call::Write, Call::Rename] {
+        let memory = Arc::new(MemoryDisk::new());
+        memory.create_dir_all(Path::new(DIR)).unwrap();
+        memory.sync_dir(Path::new("/")).unwrap();
+        let faulty = FaultyDisk::new(memory);
+        let disk = faulty.clone();
+        let dir = LogDir::load(disk, Path::new(DIR), Uuid([7; 16]), Uses::Both).unwrap();
+        let mut node = Node::on(dir);
+        let policy = CreatableTopicConfig {
+            name: "cleanup.policy".into(),
+            value: Some("compact".into()),
+            ..Default::default()
+        };
+        node.create_with("t", vec![policy]).await.unwrap();
+        let partition = node.broker.storage.topics.partition("t", 0).unwrap();
+        for i in 0..RECORDS {
+            let mut builder = BatchBuilder::default();
+            let value = i.to_string();
+            let (key, value) = (Some(&b"k"[..]), Some(value.as_bytes()));
+            // A segment each, by `segment.ms`.
+            let timestamp = Millis(i << 40);
+            builder.append(timestamp, key, value, &[]).unwrap();
+            let mut bytes = BytesMut::from(&builder.build().unwrap()[..]);
+            let how = Append {
+                acks: Acks::All,
+                log_append_time: false,
+                producer: None,
+            };
+            let mut wait = None;
+            let placed = partition.append(&mut bytes, how, &mut wait, clock::now());
+            assert_eq!(placed.unwrap().base_offset, Offset(i));
+            let wait = wait.unwrap();
+            wait.release();
+            assert!(wait.settled().await, "no sync failed");
+        }
+        faulty.fail_once(call, 0, ENOSPC);
+        let settings = CleanerSettings {
+            threads: 1,
+            load_factor: 0.9,
+            backoff: Duration::from_millis(5),
+            ..Default::default()
+        };
+        let storage = &node.broker.storage;
+        storage.cleaner.start(storage, settings);
+        let cleaned_end = || partition.dir().cleaned_end("t", partition.index);
+        eventually("the last pass has come to the end", || {
+            cleaned_end() == Some(Offset(RECORDS - 1))
+        });
+        storage.cleaner.stop();
+        assert_eq!(storage.cleaner.given_up(), 1, "{call:?}");
+        assert!(!partition.dir().is_offline());
+        assert!(node.fatal.try_recv().is_err());
+    }
 }

@@ -11,6 +11,7 @@ use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
 use ottla_log::{Disk as _, SharedDisk};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::OffsetCommitRequest;
+use ottla_protocol::messages::create_topics::request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::messages::offset_commit::request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -63,9 +64,20 @@ impl Node {
     }
 
     pub(super) async fn create(&self, name: &str) -> Result<(), ErrorCode> {
+        self.create_with(name, Vec::new()).await
+    }
+
+    pub(super) async fn create_with(
+        &self,
+        name: &str,
+        configs: Vec<CreatableTopicConfig>,
+    ) -> Result<(), ErrorCode> {
         let command = Command::CreateTopics {
             topics: vec![NewTopic {
-                topic: topic(name, 1),
+                topic: CreatableTopic {
+                    configs,
+                    ..topic(name, 1)
+                },
                 topic_id: random_id(),
             }],
             placement_start: 0,

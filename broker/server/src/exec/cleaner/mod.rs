@@ -9,7 +9,7 @@
 mod pace;
 mod settings;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -26,6 +26,9 @@ use super::partition::{Cleaned, CleaningMeans, Partition};
 use crate::clock;
 use pace::{IoLimit, Pacer};
 pub(crate) use settings::CleanerSettings;
+
+/// For how many times `log.cleaner.backoff.ms` a log is left alone after a pass that the disk has ended.
+const PAUSE_BACKOFFS: u32 = 4;
 
 type Key = (Uuid, PartitionIndex);
 
@@ -52,6 +55,18 @@ struct State {
     at_work: HashSet<Key>,
     /// Left alone until the next start, since the next pass would meet the same trouble.
     uncleanable: HashSet<Key>,
+    /// Left alone until then: a disk that had no room for a pass may have some later.
+    not_before: HashMap<Key, Instant>,
+    /// Passes that ended with trouble of the disk.
+    given_up: u64,
+}
+
+impl State {
+    fn is_left_alone(&self, key: &Key, now: Instant) -> bool {
+        self.at_work.contains(key)
+            || self.uncleanable.contains(key)
+            || self.not_before.get(key).is_some_and(|until| *until > now)
+    }
 }
 
 struct Choice {
@@ -111,6 +126,11 @@ impl Cleaner {
     #[cfg(test)]
     pub(crate) fn is_at_work(&self) -> bool {
         !self.state.lock().at_work.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn given_up(&self) -> u64 {
+        self.state.lock().given_up
     }
 
     #[cfg(test)]
@@ -192,16 +212,14 @@ impl Cleaner {
     /// What is overdue first, the dirtiest of it, and the dirtiest otherwise. It then is this thread's.
     fn choose(&self, storage: &Storage) -> Option<Choice> {
         let _one_at_a_time = self.choosing.lock();
+        let begun = Instant::now();
         let mut known = HashSet::new();
         let mut best: Option<Choice> = None;
         storage.each_compacted(|partition| {
             let key = partition.key();
             known.insert(key);
-            {
-                let state = self.state.lock();
-                if state.at_work.contains(&key) || state.uncleanable.contains(&key) {
-                    return;
-                }
+            if self.state.lock().is_left_alone(&key, begun) {
+                return;
             }
             let cleanable = match partition.cleanable(clock::now()) {
                 Ok(Some(cleanable)) => cleanable,
@@ -222,6 +240,7 @@ impl Cleaner {
         });
         let mut state = self.state.lock();
         state.uncleanable.retain(|key| known.contains(key));
+        state.not_before.retain(|_, until| *until > begun);
         if let Some(choice) = &best {
             state.at_work.insert(choice.partition.key());
         }
@@ -233,8 +252,22 @@ impl Cleaner {
             return;
         }
         match error {
-            CleaningError::Stopped | CleaningError::LogChanged => {}
-            CleaningError::Disk(error) => storage.dirs.disk_trouble(&partition.dir(), error),
+            // The last of them has ended the directory.
+            CleaningError::Stopped | CleaningError::LogChanged | CleaningError::HalfSwapped(_) => {}
+            CleaningError::Disk(error) => {
+                storage.dirs.disk_trouble(&partition.dir(), error);
+                let mut state = self.state.lock();
+                let pause = state.settings.backoff * PAUSE_BACKOFFS;
+                state
+                    .not_before
+                    .insert(partition.key(), Instant::now() + pause);
+                state.given_up += 1;
+                warn!(
+                    topic = %partition.topic.name, partition = %partition.index, given_up = state.given_up,
+                    again_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                    "a pass over the log is given up, and the log is as it was: {error}"
+                );
+            }
             error => {
                 let mut state = self.state.lock();
                 state.uncleanable.insert(partition.key());

@@ -195,8 +195,7 @@ impl Partition {
         let mut replica = self.open(now).map_err(|_| CleaningError::Stopped)?;
         let swapped = replica.log.swap_in(segment, now);
         drop(replica);
-        if let Err(CleaningError::Disk(error)) = &swapped {
-            // Some files have their new names and some the old ones: only opening the log anew tells.
+        if let Err(CleaningError::HalfSwapped(error)) = &swapped {
             self.storage.dirs.fail(&self.dir(), error);
         }
         for old in swapped? {
