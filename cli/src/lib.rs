@@ -10,6 +10,7 @@ pub mod java_order;
 pub mod jopt;
 pub mod options;
 pub mod progress;
+mod signals;
 pub mod stop;
 pub mod tool;
 pub mod tools;

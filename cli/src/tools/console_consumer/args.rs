@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// Begin with the first record, where the group has no offset yet, instead of what comes next
     #[arg(long)]
     pub(super) from_beginning: bool,
-    /// The consumer group to be a member of [console-consumer-NUMBER, which commits nothing]
+    /// The consumer group to be a member of [console-consumer-NUMBER, which commits nothing and is deleted at the end]
     #[arg(long, value_name = "GROUP")]
     pub(super) group: Vec<String>,
     /// End after so many records

@@ -1,15 +1,14 @@
 //! `kafka-console-consumer`: records of topics as lines on standard output.
 //!
-//! Always: what a group has committed was written before, and a tool that ends says farewell to its group. A time-out
-//! and a broker that refuses leave the exit status at 0, as in the reference; a record that cannot be shown ends with
-//! 1, a signal with 128 and its number.
+//! Always: what a group has committed was written before, and a tool that ends says farewell to its group; one that it
+//! made for itself is deleted. A time-out and a broker that refuses leave the exit status at 0, as in the reference; a
+//! record that cannot be shown ends with 1, a signal with 128 and its number.
 
 mod args;
 mod deserializers;
 mod formatter;
 mod plan;
 mod reading;
-mod signals;
 
 use std::io::Write;
 

@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) skips_errors: bool,
     pub(super) tells_events: bool,
     pub(super) formatter: Formatter,
+    /// The group that is made for this run only, where it is one.
+    pub(super) ephemeral_group: Option<String>,
     /// The consumer's properties.
     pub(super) properties: Vec<(String, String)>,
     /// For the user, and no reason to stop.
@@ -47,8 +49,15 @@ pub(super) enum Start {
 }
 
 pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
-    let group = group(args)?;
-    let properties = consumer_properties(args, group)?;
+    let named = group(args)?;
+    let is_ephemeral = named.is_none() && args.partition.is_empty();
+    let group = named.clone().unwrap_or_else(ephemeral_group);
+    let mut properties = consumer_properties(args)?;
+    if named.is_none() {
+        // Nobody comes back to this group: its offsets would only be in the coordinator's way.
+        set_unless_given(&mut properties, "enable.auto.commit", None, "false");
+    }
+    set(&mut properties, "group.id", group.clone());
     let start = start(args)?;
     let mut warnings = Vec::new();
     let class = jopt::one("formatter", &args.formatter)?.unwrap_or(formatter::DEFAULT_CLASS);
@@ -67,9 +76,15 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
         skips_errors: args.skip_message_on_error,
         tells_events: args.enable_systest_events,
         formatter,
+        ephemeral_group: is_ephemeral.then_some(group),
         properties,
         warnings,
     })
+}
+
+fn ephemeral_group() -> String {
+    let number = rand::rng().random_range(0..100_000);
+    format!("console-consumer-{number}")
 }
 
 fn source(args: &Args, start: Start) -> Result<Source, Stop> {
@@ -135,7 +150,7 @@ fn group(args: &Args) -> Result<Option<String>, Stop> {
 }
 
 /// The file, the properties of the command line, and on top of both what has an option of its own.
-fn consumer_properties(args: &Args, group: Option<String>) -> Result<Vec<(String, String)>, Stop> {
+fn consumer_properties(args: &Args) -> Result<Vec<(String, String)>, Stop> {
     let mut properties = options::client_properties(&args.command_config, &[])?;
     for (key, value) in pairs(&args.command_property) {
         set(&mut properties, &key, value);
@@ -163,13 +178,6 @@ fn consumer_properties(args: &Args, group: Option<String>) -> Result<Vec<(String
         isolation.map(str::to_owned),
         "read_uncommitted",
     );
-    let group = group.unwrap_or_else(|| {
-        // Nobody comes back to this group: its offsets would only be in the coordinator's way.
-        set_unless_given(&mut properties, "enable.auto.commit", None, "false");
-        let number = rand::rng().random_range(0..100_000);
-        format!("console-consumer-{number}")
-    });
-    set(&mut properties, "group.id", group);
     Ok(properties)
 }
 
@@ -230,6 +238,20 @@ mod tests {
         assert_eq!(property("--topic t --group g", "enable.auto.commit"), "");
         let same = "--topic t --group g --command-property group.id=g";
         assert_eq!(property(same, "group.id"), "g");
+    }
+
+    #[test]
+    fn only_a_group_of_its_own_making_is_to_be_gone_afterwards() {
+        let ephemeral = |line: &str| planned(line).expect("a good line").ephemeral_group;
+        let made = ephemeral("--topic t").expect("a group");
+        assert!(made.starts_with("console-consumer-"), "{made}");
+        for line in [
+            "--topic t --group console-consumer-1",
+            "--topic t --command-property group.id=g",
+            "--topic t --partition 0",
+        ] {
+            assert_eq!(ephemeral(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ottla_client::ClientError;
-use ottla_client::admin::TopicPartition;
+use ottla_client::admin::{Admin, TopicPartition};
 use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord, ConsumerSettings};
 
 use super::formatter::FormatError;
 use super::plan::{Plan, Source, Start};
-use super::signals::Signals;
 use crate::connect;
 use crate::context::Context;
 use crate::progress::Progress;
+use crate::signals::Signals;
 use crate::stop::Failure;
 
 /// Why it is over.
@@ -39,6 +39,9 @@ pub(super) enum End {
 
 /// Longer than this nothing is waited for when the consumer closes.
 const CLOSE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longer than this nothing is waited for when the group that the tool made is deleted.
+const FORGET_WITHIN: Duration = Duration::from_secs(2);
 
 /// Between two attempts to find the cluster.
 const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -91,8 +94,19 @@ async fn read_counting(
         Ok(()) => reading.go_on(started).await,
         Err(end) => end,
     };
+    let cluster = reading.consumer.cluster().clone();
     reading.consumer.close(CLOSE_WITHIN).await;
+    if let Some(group) = &plan.ephemeral_group {
+        forget(group, cluster).await;
+    }
     Ok(end)
+}
+
+/// The reference leaves the empty group to the coordinator, which lists it until it looks for expired offsets, ten minutes
+/// later by default. A group that cannot be deleted goes that way: nobody asked for it, and nobody needs to know.
+async fn forget(group: &str, cluster: Cluster) {
+    let admin = Admin::over(cluster).with_timeout(FORGET_WITHIN);
+    admin.delete_groups(&[group.to_owned()]).await.ok();
 }
 
 /// Like the reference, it waits for a cluster to come up; unlike there, a person is told at once.

@@ -1,4 +1,4 @@
-//! Signals that ask the tool to end: the first one in good order, the second at once.
+//! Signals that ask a tool to end: the first one in good order, the second at once.
 
 use std::io;
 use std::process;
@@ -6,11 +6,11 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-pub(super) struct Signals(watch::Receiver<Option<u8>>);
+pub(crate) struct Signals(watch::Receiver<Option<u8>>);
 
 impl Signals {
     /// Begins to listen. Must be called within a tokio runtime.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let mut all = All {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -28,7 +28,7 @@ impl Signals {
     }
 
     /// The exit status that the first signal asks for.
-    pub(super) async fn first(&mut self) -> u8 {
+    pub(crate) async fn first(&mut self) -> u8 {
         match self.0.wait_for(Option::is_some).await {
             Ok(status) => status.unwrap_or(1),
             Err(_) => std::future::pending().await,
