@@ -42,8 +42,8 @@ impl Context {
     }
 }
 
-/// Messages quote what brokers and files say; none of that may steer the terminal.
-fn without_escapes(text: &str) -> Cow<'_, str> {
+/// What brokers and files say must not steer the terminal.
+pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(steers) {
         return Cow::Borrowed(text);

@@ -23,7 +23,7 @@ _kafka__consumer__groups() {
 
     case "${cmd}" in
         kafka__consumer__groups)
-            opts="--bootstrap-server --command-config --timeout --list --describe --delete --reset-offsets --delete-offsets --validate-regex --group --all-groups --topic --all-topics --state --type --members --offsets --verbose --to-earliest --to-latest --to-current --to-offset --shift-by --by-duration --to-datetime --from-file --dry-run --execute --export --help --version"
+            opts="--bootstrap-server --command-config --timeout --list --describe --delete --reset-offsets --delete-offsets --wait-lag --validate-regex --group --all-groups --topic --all-topics --state --type --members --offsets --verbose --time-lag --watch --output --to-earliest --to-latest --to-current --to-offset --shift-by --by-duration --to-datetime --from-file --undo --explain --dry-run --execute --undo-dir --export --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -38,6 +38,10 @@ _kafka__consumer__groups() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait-lag)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -61,6 +65,14 @@ _kafka__consumer__groups() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-offset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -78,6 +90,14 @@ _kafka__consumer__groups() {
                     return 0
                     ;;
                 --from-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

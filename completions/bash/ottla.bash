@@ -419,7 +419,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__consumer__subcmd__groups)
-            opts="--bootstrap-server --command-config --timeout --list --describe --delete --reset-offsets --delete-offsets --validate-regex --group --all-groups --topic --all-topics --state --type --members --offsets --verbose --to-earliest --to-latest --to-current --to-offset --shift-by --by-duration --to-datetime --from-file --dry-run --execute --export --help --version"
+            opts="--bootstrap-server --command-config --timeout --list --describe --delete --reset-offsets --delete-offsets --wait-lag --validate-regex --group --all-groups --topic --all-topics --state --type --members --offsets --verbose --time-lag --watch --output --to-earliest --to-latest --to-current --to-offset --shift-by --by-duration --to-datetime --from-file --undo --explain --dry-run --execute --undo-dir --export --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -434,6 +434,10 @@ _ottla() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait-lag)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -457,6 +461,14 @@ _ottla() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to-offset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -474,6 +486,14 @@ _ottla() {
                     return 0
                     ;;
                 --from-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -3,7 +3,7 @@ complete -c kafka-console-consumer -l topic -d 'The topic to read' -r
 complete -c kafka-console-consumer -l include -d 'Read all topics whose whole name matches a regular expression' -r
 complete -c kafka-console-consumer -l partition -d 'Read one partition, without being a member of a group' -r
 complete -c kafka-console-consumer -l offset -d 'Where to begin in the partition: a number, earliest, or latest [latest]' -r
-complete -c kafka-console-consumer -l group -d 'The consumer group to be a member of [console-consumer-NUMBER, which commits nothing]' -r
+complete -c kafka-console-consumer -l group -d 'The consumer group to be a member of [console-consumer-NUMBER, which commits nothing and is deleted at the end]' -r
 complete -c kafka-console-consumer -l max-messages -d 'End after so many records' -r
 complete -c kafka-console-consumer -l timeout-ms -d 'End when no record has come for so long' -r
 complete -c kafka-console-consumer -l isolation-level -d 'read_uncommitted or read_committed [read_uncommitted]' -r

@@ -12,6 +12,7 @@ mod wire;
 mod abuse;
 mod compaction;
 mod consumer;
+mod consumer_groups;
 mod crash;
 mod descriptors;
 mod dump_log;

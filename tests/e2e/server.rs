@@ -190,8 +190,12 @@ impl Drop for Server {
 }
 
 pub(crate) fn terminate(child: &Child) {
+    signal(child, Signal::TERM);
+}
+
+pub(crate) fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 pub(crate) fn ottla() -> Command {
@@ -213,5 +217,7 @@ fn with_own_environment(mut command: Command) -> Command {
     {
         command.env_remove(key);
     }
+    // Where tools leave files for later.
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }

@@ -1,6 +1,6 @@
 //! Whether the options go together, in the reference's order of checks.
 
-use super::Args;
+use super::args::Args;
 use crate::context::Context;
 use crate::options::{self, Given};
 use crate::stop::Stop;
@@ -26,6 +26,7 @@ pub(super) fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
         )),
         false => Ok(()),
     };
+    check_own(args)?;
     some_group(describe)?;
     if describe.1 {
         check_view(args)?;
@@ -46,11 +47,13 @@ pub(super) fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
         if !args.dry_run && !args.execute {
             cx.warn(ONLY_A_PLAN);
         }
-        some_group(reset)?;
+        if args.undo.is_empty() {
+            some_group(reset)?;
+        }
         check_target(args)?;
     }
     options::forbid(group, &[all_groups, list])?;
-    options::forbid(topic, &[list, describe])?;
+    options::forbid(topic, &[list, Given("describe", args.describe)])?;
     if args.actions().iter().filter(|action| action.1).count() != 1 {
         let all = args.actions().map(|action| format!("--{}", action.0));
         return usage(format!(
@@ -58,10 +61,41 @@ pub(super) fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
             all.join(", ")
         ));
     }
-    if reset.1 {
+    if reset.1 && args.undo.is_empty() {
         check_scope(args)?;
     }
     Ok(())
+}
+
+/// What the reference has no word for.
+fn check_own(args: &Args) -> Result<(), Stop> {
+    let [.., validate] = args.actions();
+    let watch = Given::values("watch", &args.watch);
+    let wait_lag = Given::values("wait-lag", &args.wait_lag);
+    let explain = Given("explain", args.explain);
+    let undo = Given::values("undo", &args.undo);
+    let output = Given::values("output", &args.output);
+    let other_views = [
+        Given("members", args.members),
+        Given::values("state", &args.state),
+    ];
+    for of_offsets in [watch, wait_lag, Given("time-lag", args.time_lag)] {
+        options::forbid(of_offsets, &other_views)?;
+    }
+    options::forbid(wait_lag, &[watch])?;
+    options::forbid(explain, &[Given("export", args.export)])?;
+    options::forbid(undo, &args.reset_targets())?;
+    let elsewhere = [
+        Given::values("topic", &args.topic),
+        Given("all-topics", args.all_topics),
+        Given("all-groups", args.all_groups),
+    ];
+    options::forbid(undo, &elsewhere)?;
+    options::forbid(output, &[validate, Given("export", args.export)])?;
+    options::forbid(
+        Given::values("undo-dir", &args.undo_dir),
+        &[Given("dry-run", args.dry_run)],
+    )
 }
 
 /// The details that some actions have and others do not.
@@ -80,7 +114,11 @@ fn check_available(args: &Args) -> Result<(), Stop> {
         Given::values("state", &args.state),
         args.describe || args.list,
     )?;
-    only(Given::values("type", &args.r#type), args.list)
+    only(Given::values("type", &args.r#type), args.list)?;
+    only(Given::values("watch", &args.watch), args.describe)?;
+    only(Given("time-lag", args.time_lag), args.describes())?;
+    only(Given("explain", args.explain), args.resets())?;
+    only(Given::values("undo-dir", &args.undo_dir), args.resets())
 }
 
 fn check_view(args: &Args) -> Result<(), Stop> {

@@ -8,22 +8,33 @@ use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
 
 use super::ended::{self, Ended, Wrapped};
+use super::json;
 use super::list;
-use super::plan::{Groups, TopicScope};
+use super::plan::{Format, Groups, TopicScope};
 use super::{partitions, render};
 use crate::context::Context;
+use crate::stop::Stop;
 
-pub(super) async fn groups(groups: &Groups, admin: &Admin, cx: &mut Context) -> Result<(), Ended> {
+pub(super) async fn groups(
+    groups: &Groups,
+    format: Format,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<(), Ended> {
     let ids = list::ids(groups, admin).await?;
     let outcomes = admin
         .delete_groups(&ids)
         .await
         .map_err(Wrapped::Once.failed("deleteConsumerGroups(api=DELETE_GROUPS)"))?;
+    if format == Format::Json {
+        writeln!(cx.out, "{:#}", json::deleted_groups(&outcomes))?;
+        return failed_where(outcomes.iter().any(|(_, outcome)| outcome.is_err()));
+    }
     let mut deleted = Vec::new();
     let mut failed = Vec::new();
     for (id, outcome) in outcomes {
         match outcome {
-            Ok(()) => deleted.push(format!("'{id}'")),
+            Ok(()) => deleted.push(format!("'{}'", render::visible(&id))),
             Err(error) => failed.push((id, error)),
         }
     }
@@ -35,8 +46,11 @@ pub(super) async fn groups(groups: &Groups, admin: &Admin, cx: &mut Context) -> 
     writeln!(cx.out, "\nError: Deletion of some consumer groups failed:")?;
     for (id, error) in &failed {
         let reason = ended::described(error);
-        let what = format!("* Group '{id}' could not be deleted due to");
-        writeln!(cx.out, "{what}: {reason}")?;
+        let what = format!(
+            "* Group '{}' could not be deleted due to",
+            render::visible(id)
+        );
+        writeln!(cx.out, "{what}: {}", render::visible(&reason))?;
     }
     if !deleted.is_empty() {
         let what = "These consumer groups were deleted successfully";
@@ -46,6 +60,14 @@ pub(super) async fn groups(groups: &Groups, admin: &Admin, cx: &mut Context) -> 
         cx.warn(format!("Group {id} was not deleted: {}", hint(error)));
     }
     Ok(())
+}
+
+/// With JSON the status tells, too; elsewhere it is the reference's.
+fn failed_where(some_failed: bool) -> Result<(), Ended> {
+    match some_failed {
+        true => Err(Stop::Status(1).into()),
+        false => Ok(()),
+    }
 }
 
 fn hint(error: &ApiError) -> String {
@@ -61,6 +83,7 @@ fn hint(error: &ApiError) -> String {
 pub(super) async fn offsets(
     group: &str,
     topics: &[TopicScope],
+    format: Format,
     admin: &Admin,
     cx: &mut Context,
 ) -> Result<(), Ended> {
@@ -96,6 +119,10 @@ pub(super) async fn offsets(
             worst.get_or_insert(error.code);
         }
         rows.push((at.topic, Some(at.partition), outcome));
+    }
+    if format == Format::Json {
+        writeln!(cx.out, "{:#}", json::deleted_offsets(group, &rows))?;
+        return failed_where(rows.iter().any(|(_, _, outcome)| outcome.is_err()));
     }
     // As text, like the reference: 10 comes before 2.
     rows.sort_by_cached_key(|(topic, partition, _)| format!("{topic}{}", partition.unwrap_or(-1)));

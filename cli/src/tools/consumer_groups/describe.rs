@@ -1,7 +1,9 @@
 //! Groups in detail. All groups are asked for before the first is shown: one that is missing fails the whole command.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+
+use jiff::Timestamp;
 
 use ottla_client::admin::{
     Admin, CommittedOffset, GroupDescription, Isolation, MemberDescription, OffsetSpec,
@@ -10,26 +12,46 @@ use ottla_client::admin::{
 use ottla_protocol::errors::ErrorCode;
 
 use super::ended::{Ended, Wrapped};
+use super::json;
 use super::list;
 use super::members;
 use super::partitions;
-use super::plan::{Description, View};
-use super::render::{self, OffsetRow, Owner};
+use super::plan::{Description, Format, View};
+use super::record_times::RecordTimes;
+use super::render::{self, OffsetColumns, OffsetRow, Owner};
 use crate::context::Context;
+
+/// A group as it was found, with the partitions that it reads or has read where these are wanted.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) group: GroupDescription,
+    pub(super) rows: Vec<OffsetRow>,
+}
 
 pub(super) async fn describe(
     description: &Description,
+    format: Format,
     admin: &Admin,
     cx: &mut Context,
 ) -> Result<(), Ended> {
+    let seen = look(description, &mut RecordTimes::default(), admin).await?;
+    show(&seen, description, format, cx)
+}
+
+/// The groups, by id.
+pub(super) async fn look(
+    description: &Description,
+    times: &mut RecordTimes,
+    admin: &Admin,
+) -> Result<Vec<Seen>, Ended> {
     let ids = list::ids(&description.groups, admin).await?;
     let wrapped = Wrapped::Once;
     let outcomes = admin
         .describe_groups(&ids)
         .await
         .map_err(wrapped.failed("describeConsumerGroups"))?;
-    let mut groups = BTreeMap::new();
-    for (id, outcome) in outcomes {
+    let mut seen = Vec::with_capacity(outcomes.len());
+    for (_, outcome) in outcomes {
         let group = outcome.map_err(|error| {
             let is_missing = error.code == ErrorCode::GroupIdNotFound;
             let mut problem = wrapped.refused()(error);
@@ -42,16 +64,53 @@ pub(super) async fn describe(
             View::Offsets => offset_rows(&group, admin).await?,
             View::Members | View::State => Vec::new(),
         };
-        groups.insert(id, (group, rows));
+        seen.push(Seen { group, rows });
     }
-    for (group, rows) in groups.into_values() {
-        let exists = note_on_state(&group, cx)?;
+    seen.sort_by(|a, b| a.group.id.cmp(&b.group.id));
+    if description.time_lag {
+        date(&mut seen, times, admin).await;
+    }
+    Ok(seen)
+}
+
+/// Finds out when the first unread records were written.
+async fn date(seen: &mut [Seen], times: &mut RecordTimes, admin: &Admin) {
+    let next_of = |row: &OffsetRow| {
+        let committed = row.committed.as_ref()?;
+        (row.lag()? > 0).then(|| (row.at.clone(), committed.offset))
+    };
+    let rows = || seen.iter().flat_map(|seen| &seen.rows);
+    let found = times.look_up(rows().filter_map(next_of), admin).await;
+    for row in seen.iter_mut().flat_map(|seen| &mut seen.rows) {
+        let time = next_of(row).and_then(|place| found.get(&place));
+        let time_ms = time.map(|time| time.timestamp_ms);
+        row.unread_since_ms = time_ms.filter(|time_ms| *time_ms >= 0);
+    }
+}
+
+pub(super) fn show(
+    seen: &[Seen],
+    description: &Description,
+    format: Format,
+    cx: &mut Context,
+) -> Result<(), Ended> {
+    let now_ms = Timestamp::now().as_millisecond();
+    if format == Format::Json {
+        let report = json::described(seen, description, now_ms);
+        return Ok(writeln!(cx.out, "{report:#}")?);
+    }
+    let columns = OffsetColumns {
+        leader_epoch: description.verbose,
+        time_lag_at: description.time_lag.then_some(now_ms),
+    };
+    for Seen { group, rows } in seen {
+        let exists = note_on_state(group, cx)?;
         let text = match description.view {
             View::Offsets if exists && !rows.is_empty() => {
-                render::offsets(&group.id, &rows, description.verbose)
+                render::offsets(&group.id, rows, columns)
             }
-            View::Members => members::table(&group, description.verbose),
-            View::State if exists => render::state(&group, description.verbose),
+            View::Members => members::table(group, description.verbose),
+            View::State if exists => render::state(group, description.verbose),
             View::Offsets | View::State => continue,
         };
         cx.out.write_all(text.as_bytes())?;
@@ -61,7 +120,7 @@ pub(super) async fn describe(
 
 /// Says what is remarkable about the state of a group; false for a group that is not there.
 fn note_on_state(group: &GroupDescription, cx: &mut Context) -> Result<bool, Ended> {
-    let id = &group.id;
+    let id = render::visible(&group.id);
     match &*group.state {
         "Dead" => {
             writeln!(cx.out, "\nError: Consumer group '{id}' does not exist.")?;
@@ -105,6 +164,7 @@ async fn offset_rows(group: &GroupDescription, admin: &Admin) -> Result<Vec<Offs
     let row = |(owner, at): (Owner, TopicPartition)| OffsetRow {
         committed: committed.get(&at).cloned(),
         end: ends.get(&at).copied(),
+        unread_since_ms: None,
         owner,
         at,
     };

@@ -24,6 +24,8 @@ pub(super) struct Problem {
     pub(super) sentence: String,
     /// What standard error says.
     pub(super) failure: Failure,
+    /// The broker's error, where one is the cause.
+    pub(super) code: Option<ErrorCode>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,11 @@ impl Wrapped {
         move |error| {
             let failure = connect::failure(call, &error);
             let sentence = self.sentence(&class_of(&error), &failure.message);
-            Problem { sentence, failure }
+            Problem {
+                sentence,
+                failure,
+                code: error.code(),
+            }
         }
     }
 
@@ -55,6 +61,7 @@ impl Wrapped {
     pub(super) fn refused(self) -> impl Fn(ApiError) -> Problem {
         move |error| Problem {
             sentence: self.sentence(&class(error.code), error.text()),
+            code: Some(error.code),
             failure: connect::refused(error),
         }
     }
@@ -85,6 +92,7 @@ impl From<Failure> for Problem {
         Self {
             sentence: failure.message.clone(),
             failure,
+            code: None,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use ottla_client::admin::{Admin, GroupListing};
 
 use super::ended::{self, Ended, Problem, Wrapped};
-use super::plan::{Groups, Listing};
+use super::json;
+use super::plan::{Format, Groups, Listing};
 use super::render;
 use crate::connect;
 use crate::context::Context;
@@ -20,8 +21,17 @@ pub(super) fn no_brokers(wrapped: Wrapped) -> String {
     )
 }
 
-pub(super) async fn list(listing: &Listing, admin: &Admin, cx: &mut Context) -> Result<(), Ended> {
-    if listing.is_filtered() {
+pub(super) async fn list(
+    listing: &Listing,
+    format: Format,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<(), Ended> {
+    if format == Format::Json {
+        let found = find(&listing.states, &listing.types, Wrapped::Once, admin).await?;
+        writeln!(cx.out, "{:#}", json::listed(&found))?;
+        Ok(())
+    } else if listing.is_filtered() {
         let found = find(&listing.states, &listing.types, Wrapped::Once, admin).await?;
         Ok(cx.out.write_all(render::list(&found, listing).as_bytes())?)
     } else {
@@ -64,12 +74,14 @@ async fn find(
         .map_err(|error| Problem {
             sentence: no_brokers(wrapped),
             failure: connect::failure("listGroups", &error),
+            code: error.code(),
         })?;
     if let Some((broker, error)) = errors.into_iter().next() {
         let text = format!("Error listing groups on broker {broker}: {error}");
         return Err(Problem {
             sentence: wrapped.sentence(&ended::class_of(&error), &text),
             failure: Failure::new(text),
+            code: error.code(),
         });
     }
     let mut groups: Vec<GroupListing> = found.into_iter().filter(is_of_consumers).collect();

@@ -1,6 +1,10 @@
 //! From options to what shall be done. Pure, but for the file of new offsets and the clock.
 
-use super::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::Args;
+use super::durations;
 use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
 use crate::jopt;
@@ -10,6 +14,11 @@ use crate::stop::Stop;
 pub(super) enum Plan {
     List(Listing),
     Describe(Description),
+    Watch {
+        description: Description,
+        every: Duration,
+    },
+    WaitLag(Wait),
     Delete(Groups),
     Reset(Reset),
     DeleteOffsets {
@@ -39,6 +48,26 @@ pub(super) struct Description {
     pub(super) groups: Groups,
     pub(super) view: View,
     pub(super) verbose: bool,
+    pub(super) time_lag: bool,
+}
+
+/// Until when to wait for groups to catch up.
+#[derive(Debug)]
+pub(super) struct Wait {
+    pub(super) description: Description,
+    /// Empty: every partition that the group reads.
+    pub(super) topics: Vec<TopicScope>,
+    pub(super) lag_max: i64,
+    pub(super) within: Duration,
+}
+
+/// How results look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// As the reference shows them.
+    Table,
+    /// As docs/json/consumer-groups.md says.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +90,10 @@ impl Plan {
     pub(super) fn groups(&self) -> Option<&Groups> {
         match self {
             Self::List(_) => Some(&Groups::All),
-            Self::Describe(description) => Some(&description.groups),
+            Self::Describe(description) | Self::Watch { description, .. } => {
+                Some(&description.groups)
+            }
+            Self::WaitLag(wait) => Some(&wait.description.groups),
             Self::Delete(groups) => Some(groups),
             Self::Reset(reset) => Some(&reset.groups),
             Self::DeleteOffsets { .. } => None,
@@ -72,7 +104,9 @@ impl Plan {
     pub(super) fn first_call(&self) -> &'static str {
         match self {
             Self::List(_) => "listGroups",
-            Self::Describe(_) | Self::Reset(_) => "describeConsumerGroups(api=FIND_COORDINATOR)",
+            Self::Describe(_) | Self::Watch { .. } | Self::WaitLag(_) | Self::Reset(_) => {
+                "describeConsumerGroups(api=FIND_COORDINATOR)"
+            }
             Self::Delete(_) => "deleteConsumerGroups(api=FIND_COORDINATOR)",
             Self::DeleteOffsets { .. } => "deleteConsumerGroupOffsets(api=FIND_COORDINATOR)",
         }
@@ -110,17 +144,8 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Ended> {
             states: chosen("state", "state", &args.state, &STATES)?,
         }));
     }
-    if args.describe {
-        let view = match (args.members, args.state.is_empty()) {
-            (true, _) => View::Members,
-            (false, false) => View::State,
-            (false, true) => View::Offsets,
-        };
-        return Ok(Plan::Describe(Description {
-            groups,
-            view,
-            verbose: args.verbose,
-        }));
+    if args.describes() {
+        return Ok(described(args, groups)?);
     }
     if args.delete {
         return Ok(Plan::Delete(groups));
@@ -137,13 +162,96 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Ended> {
         true => Scope::AllTopics,
         false => Scope::Topics(topics.collect::<Result<_, _>>()?),
     };
+    let target = Target::of(args)?;
+    let groups = match &target {
+        Target::Undo(file) => Groups::These(file.groups(&args.group)?),
+        _ => groups,
+    };
     Ok(Plan::Reset(Reset {
         scope,
-        target: Target::of(args)?,
+        target,
         execute: args.execute,
         export: args.export,
+        explain: args.explain,
+        is_strict: args.is_ours(),
+        undo_dir: jopt::one("undo-dir", &args.undo_dir)?.map(PathBuf::from),
         groups,
     }))
+}
+
+fn described(args: &Args, groups: Groups) -> Result<Plan, Stop> {
+    let view = match (args.members, args.state.is_empty()) {
+        (true, _) => View::Members,
+        (false, false) => View::State,
+        (false, true) => View::Offsets,
+    };
+    let description = Description {
+        groups,
+        view,
+        verbose: args.verbose,
+        time_lag: args.time_lag || !args.watch.is_empty(),
+    };
+    if let Some(lag_max) = jopt::number("wait-lag", &args.wait_lag)? {
+        if lag_max < 0 {
+            return Err(Stop::Usage("No lag is below zero.".to_owned()));
+        }
+        let topics = args.topic.iter().map(|text| topic_scope(text));
+        return Ok(Plan::WaitLag(Wait {
+            description,
+            topics: topics.collect::<Result<_, _>>()?,
+            lag_max,
+            within: match jopt::one("timeout", &args.timeout)? {
+                Some(text) => length("timeout", text)?,
+                None => DEFAULT_TIMEOUT,
+            },
+        }));
+    }
+    Ok(match jopt::one("watch", &args.watch)? {
+        None => Plan::Describe(description),
+        Some("") => Plan::Watch {
+            description,
+            every: WATCH_EVERY,
+        },
+        Some(text) => Plan::Watch {
+            description,
+            // A broker has better things to do than to be asked more often.
+            every: length("watch", text)?.max(WATCH_EVERY_LEAST),
+        },
+    })
+}
+
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+
+const WATCH_EVERY_LEAST: Duration = Duration::from_millis(100);
+
+fn length(option: &str, text: &str) -> Result<Duration, Stop> {
+    durations::parse(text).ok_or_else(|| {
+        Stop::Usage(format!(
+            "--{option} {text}: a number with a unit is needed (500ms, 60s, 5m)"
+        ))
+    })
+}
+
+pub(super) fn format(args: &Args) -> Result<Format, Stop> {
+    match jopt::one("output", &args.output)? {
+        None | Some("table") => Ok(Format::Table),
+        Some("json") => Ok(Format::Json),
+        Some(other) => Err(Stop::Usage(format!(
+            "There is no format '{other}'; --output takes table or json."
+        ))),
+    }
+}
+
+/// How long each question may take, where nobody says.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn timeout(args: &Args) -> Result<Duration, Ended> {
+    if !args.wait_lag.is_empty() {
+        return Ok(DEFAULT_TIMEOUT);
+    }
+    let given: Option<i64> = jopt::number("timeout", &args.timeout)?;
+    let length = |ms: i64| Duration::from_millis(ms.try_into().unwrap_or(0));
+    Ok(given.map_or(DEFAULT_TIMEOUT, length))
 }
 
 pub(super) const TYPES: [&str; 2] = ["Classic", "Consumer"];

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::Duration;
 
 use ottla_client::admin::{
     CommittedOffset, GroupDescription, GroupListing, MemberDescription, TopicPartition,
@@ -12,6 +13,7 @@ use ottla_client::admin::{
 };
 use ottla_protocol::errors::ErrorCode;
 
+use super::durations;
 use super::ended;
 use super::plan::{self, Listing};
 
@@ -21,15 +23,41 @@ pub(super) struct OffsetRow {
     pub(super) at: TopicPartition,
     pub(super) committed: Option<CommittedOffset>,
     pub(super) end: Option<i64>,
+    /// When the first record was written that the group has not read: milliseconds since 1970.
+    pub(super) unread_since_ms: Option<i64>,
     pub(super) owner: Owner,
+}
+
+impl OffsetRow {
+    pub(super) fn lag(&self) -> Option<i64> {
+        let committed = self.committed.as_ref()?;
+        Some(self.end?.saturating_sub(committed.offset))
+    }
+
+    /// The lag as time: the age of the first record that was not read; nothing where all were.
+    pub(super) fn time_lag(&self, now_ms: i64) -> Option<Duration> {
+        if self.lag()? <= 0 {
+            return Some(Duration::ZERO);
+        }
+        let age_ms = now_ms.saturating_sub(self.unread_since_ms?).max(0);
+        Some(Duration::from_millis(age_ms.unsigned_abs()))
+    }
+}
+
+/// Columns that the table of offsets does not always have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OffsetColumns {
+    pub(super) leader_epoch: bool,
+    /// The lag as time, as of this moment: milliseconds since 1970.
+    pub(super) time_lag_at: Option<i64>,
 }
 
 /// The member that reads a partition, as columns.
 #[derive(Debug, Clone)]
 pub(super) struct Owner {
-    id: String,
-    host: String,
-    client_id: String,
+    pub(super) id: String,
+    pub(super) host: String,
+    pub(super) client_id: String,
 }
 
 impl Owner {
@@ -100,17 +128,19 @@ pub(super) fn list(groups: &[GroupListing], listing: &Listing) -> String {
     };
     row("GROUP", "TYPE", "STATE");
     for group in groups {
-        let shown = |name: &Option<String>, known: &[&'static str]| {
-            let name = name.as_deref().and_then(|name| plan::known_as(name, known));
-            name.unwrap_or("Unknown")
-        };
-        let kind = shown(&group.kind, &plan::TYPES);
-        row(&group.id, kind, shown(&group.state, &plan::STATES));
+        let kind = shown_as(&group.kind, &plan::TYPES);
+        row(&group.id, kind, shown_as(&group.state, &plan::STATES));
     }
     text
 }
 
-pub(super) fn offsets(group: &str, rows: &[OffsetRow], verbose: bool) -> String {
+/// A type or state as the reference writes it.
+pub(super) fn shown_as(name: &Option<String>, known: &[&'static str]) -> &'static str {
+    let name = name.as_deref().and_then(|name| plan::known_as(name, known));
+    name.unwrap_or("Unknown")
+}
+
+pub(super) fn offsets(group: &str, rows: &[OffsetRow], shown: OffsetColumns) -> String {
     let group_width = width(WIDTH, [group]);
     let topic_width = width(WIDTH, rows.iter().map(|row| &*row.at.topic));
     let id_width = width(WIDTH, rows.iter().map(|row| &*row.owner.id));
@@ -124,13 +154,15 @@ pub(super) fn offsets(group: &str, rows: &[OffsetRow], verbose: bool) -> String 
         offset,
         end,
         lag,
+        time_lag,
         id,
         host,
         client_id,
-    ]: [&str; 10]| {
+    ]: [&str; 11]| {
         let mut columns = vec![(group, group_width), (topic, topic_width), (partition, 10)];
-        columns.extend(verbose.then_some((epoch, WIDTH)));
+        columns.extend(shown.leader_epoch.then_some((epoch, WIDTH)));
         columns.extend([(offset, WIDTH), (end, WIDTH), (lag, WIDTH)]);
+        columns.extend(shown.time_lag_at.map(|_| (time_lag, WIDTH)));
         columns.extend([(id, id_width), (host, host_width), (client_id, 0)]);
         line(&mut text, columns);
     };
@@ -142,33 +174,26 @@ pub(super) fn offsets(group: &str, rows: &[OffsetRow], verbose: bool) -> String 
         "CURRENT-OFFSET",
         "LOG-END-OFFSET",
         "LAG",
+        "TIME-LAG",
         "CONSUMER-ID",
         "HOST",
         "CLIENT-ID",
     ]);
-    for OffsetRow {
-        at,
-        committed,
-        end,
-        owner,
-    } in rows
-    {
-        let offset = committed.as_ref().map(|committed| committed.offset);
-        let lag = offset
-            .zip(*end)
-            .map(|(offset, end)| end.saturating_sub(offset));
+    for offsets in rows {
+        let committed = offsets.committed.as_ref();
+        let time_lag = shown
+            .time_lag_at
+            .and_then(|now_ms| offsets.time_lag(now_ms));
+        let OffsetRow { at, owner, .. } = offsets;
         row([
             group,
             &at.topic,
             &at.partition.to_string(),
-            &or_missing(
-                committed
-                    .as_ref()
-                    .and_then(|committed| committed.leader_epoch),
-            ),
-            &or_missing(offset),
-            &or_missing(*end),
-            &or_missing(lag),
+            &or_missing(committed.and_then(|committed| committed.leader_epoch)),
+            &or_missing(committed.map(|committed| committed.offset)),
+            &or_missing(offsets.end),
+            &or_missing(offsets.lag()),
+            &or_missing(time_lag.map(durations::shown)),
             &owner.id,
             &owner.host,
             &owner.client_id,

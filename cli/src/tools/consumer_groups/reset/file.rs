@@ -1,4 +1,5 @@
-//! The file of new offsets: rows `topic,partition,offset`, or `group,topic,partition,offset`. Pure, but for reading.
+//! The file of new offsets: rows `topic,partition,offset`, or `group,topic,partition,offset`; or a file for
+//! `--undo`. Pure, but for reading.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,6 +11,7 @@ use ottla_client::admin::TopicPartition;
 use ottla_protocol::errors::ErrorCode;
 
 use super::super::ended::{self, Problem, Wrapped};
+use super::undo::UndoFile;
 use crate::stop::Failure;
 use crate::topic_filter::why_no_topic_name;
 
@@ -22,13 +24,14 @@ pub(super) struct Row {
 }
 
 /// Far more than the offsets of a cluster's partitions need.
-const BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub(super) const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 pub(super) fn read(path: &Path, only_group: Option<&str>) -> Result<Vec<Row>, Problem> {
     let name = path.display();
     let cannot = |reason: String| Problem {
         sentence: format!("java.io.IOException: Unable to read file {name}"),
         failure: Failure::new(format!("Unable to read file {name}")).hint(reason),
+        code: None,
     };
     let mut text = String::new();
     File::open(path)
@@ -36,6 +39,15 @@ pub(super) fn read(path: &Path, only_group: Option<&str>) -> Result<Vec<Row>, Pr
         .map_err(|error| cannot(error.to_string()))?;
     if text.len() as u64 > BYTES_MAX {
         return Err(cannot(format!("It has more than {BYTES_MAX} bytes.")));
+    }
+    if text.trim_start().starts_with('{') {
+        let file = UndoFile::parse(&text, path).map_err(|reason| cannot(format!("{reason}.")))?;
+        let row = |(group, at, offset): (&str, &TopicPartition, i64)| Row {
+            group: group.to_owned(),
+            at: at.clone(),
+            offset,
+        };
+        return Ok(file.rows().map(row).collect());
     }
     parse(&text, only_group).map_err(|problem| Problem {
         failure: problem.failure.hint(format!("The file is {name}.")),
@@ -89,6 +101,7 @@ fn row(group: &str, record: &StringRecord, topic_at: usize) -> Result<Row, Probl
         return Err(Problem {
             sentence: Wrapped::Twice.sentence(&class, &text),
             failure: Failure::new(format!("Line {line} names no topic: {reason}")),
+            code: None,
         });
     }
     let columns = if topic_at == 0 {

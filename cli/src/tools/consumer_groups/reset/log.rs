@@ -1,10 +1,9 @@
 //! Questions about logs: first offset, end, the first record of a time.
 
-use std::io::Write;
-
 use ottla_client::admin::{Admin, Isolation, ListedOffset, OffsetSpec, TopicPartition};
 
-use super::NewOffsets;
+use super::super::plan::Format;
+use super::{NewOffsets, tell};
 use crate::context::Context;
 
 use super::super::ended::{Ended, Wrapped};
@@ -27,6 +26,7 @@ pub(super) async fn latest(
 pub(super) async fn at_time(
     time_ms: i64,
     partitions: &[TopicPartition],
+    format: Format,
     admin: &Admin,
     cx: &mut Context,
 ) -> Result<NewOffsets, Ended> {
@@ -36,10 +36,8 @@ pub(super) async fn at_time(
         if found.offset.is_none() {
             let TopicPartition { topic, partition } = at;
             let empty = format!("Partition {partition} from topic {topic} is empty");
-            writeln!(
-                cx.out,
-                "\nWarn: {empty}. Falling back to latest known offset."
-            )?;
+            let sentence = format!("Warn: {empty}. Falling back to latest known offset.");
+            tell(sentence, format, cx)?;
             none.push(at.clone());
         }
     }

@@ -1,11 +1,14 @@
 //! Moves the committed offsets of groups that have no members.
 //!
-//! Always: a group is only written to after every one of its new offsets is known, and an offset that is written lies
-//! within its log.
+//! Always: nothing is written before every new offset of every group is known and the file for `--undo` is on disk, and
+//! an offset that is written lies within its log.
 
 use std::io::Write;
+use std::path::PathBuf;
 
-use ottla_client::admin::{Admin, GroupDescription, NewOffset, TopicPartition};
+use jiff::Timestamp;
+
+use ottla_client::admin::{Admin, CommittedOffset, GroupDescription, NewOffset, TopicPartition};
 use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
 
@@ -13,16 +16,19 @@ use super::describe;
 use super::ended::{Ended, Problem, Wrapped};
 use super::list;
 use super::partitions;
-use super::plan::{Groups, TopicScope};
+use super::plan::{Format, Groups, TopicScope};
+use super::render::visible;
 use crate::context::Context;
 use crate::java_order;
-use crate::stop::Failure;
+use crate::stop::{Failure, Stop};
 
+mod explain;
 mod file;
 mod log;
 mod render;
 mod target;
 mod time;
+mod undo;
 
 pub(super) use target::Target;
 
@@ -33,6 +39,11 @@ pub(super) struct Reset {
     pub(super) target: Target,
     pub(super) execute: bool,
     pub(super) export: bool,
+    pub(super) explain: bool,
+    /// Whether a group that cannot be reset is a failure; in the reference it is none.
+    pub(super) is_strict: bool,
+    /// Where the file for `--undo` goes; `None`: where such files go if nobody says.
+    pub(super) undo_dir: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -44,52 +55,170 @@ pub(super) enum Scope {
 }
 
 /// Where each partition is to be read from, in the order the reference shows.
-pub(super) type NewOffsets = Vec<(TopicPartition, i64)>;
+type NewOffsets = Vec<(TopicPartition, i64)>;
 
-pub(super) async fn reset(reset: &Reset, admin: &Admin, cx: &mut Context) -> Result<(), Ended> {
+/// What is to become of a group's offsets.
+#[derive(Debug)]
+struct GroupPlan {
+    group: String,
+    /// In the order the reference shows.
+    moves: Vec<Move>,
+    /// The group, where its members keep it from being reset.
+    in_use: Option<GroupDescription>,
+}
+
+/// What is to become of a committed offset.
+#[derive(Debug)]
+struct Move {
+    at: TopicPartition,
+    /// Only known where it matters.
+    from: Option<CommittedOffset>,
+    /// `None`: it is deleted, as there was none before a reset.
+    to: Option<NewOffset>,
+}
+
+impl Reset {
+    fn verdict(&self, plans: &[GroupPlan]) -> Result<(), Ended> {
+        let is_refused = self.execute && plans.iter().any(|plan| plan.in_use.is_some());
+        match is_refused && self.is_strict {
+            true => Err(Stop::Status(1).into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl GroupPlan {
+    /// The moves that can be made.
+    fn possible(&self) -> &[Move] {
+        match self.in_use {
+            None => &self.moves,
+            Some(_) => &[],
+        }
+    }
+}
+
+pub(super) async fn reset(
+    reset: &Reset,
+    format: Format,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<(), Ended> {
+    let cluster = cluster_id(reset, admin).await?;
     let ids = list::ids(&reset.groups, admin).await?;
     let outcomes = admin
         .describe_groups(&ids)
         .await
         .map_err(Wrapped::Twice.failed("describeConsumerGroups(api=FIND_COORDINATOR)"))?;
     let mut plans = Vec::with_capacity(outcomes.len());
-    for (id, outcome) in outcomes {
-        let offsets = match why_not(&outcome)? {
-            None => reset_group(&id, reset, admin, cx).await?,
-            Some(state) => {
-                let only = format!("Assignments can only be reset if the group '{id}' is inactive");
-                writeln!(cx.out, "\nError: {only}, but the current state is {state}.")?;
-                cx.warn(format!(
-                    "Group {id} has members; end them, or wait until their session is over."
-                ));
-                Vec::new()
-            }
+    for (group, outcome) in outcomes {
+        let in_use = in_use(outcome)?;
+        if let Some(found) = &in_use {
+            say_in_use(found, format, cx)?;
+        }
+        let moves = match in_use.is_none() || reset.explain {
+            true => moves(&group, reset, format, admin, cx).await?,
+            false => Vec::new(),
         };
-        plans.push((id, offsets));
+        plans.push(GroupPlan {
+            group,
+            moves,
+            in_use,
+        });
     }
-    let text = match reset.export {
-        true => render::export(&plans, reset.groups.is_one()),
-        false => render::table(&plans),
+    let explained = match reset.explain {
+        true => Some(explain::explain(&plans, admin).await?),
+        false => None,
     };
-    Ok(cx.out.write_all(text.as_bytes())?)
+    let undo = match reset.execute {
+        true => execute(&plans, reset, cluster.as_deref(), admin, cx).await?,
+        false => None,
+    };
+    if format == Format::Json {
+        let report = render::report(&plans, explained.as_ref(), reset.execute, undo.as_deref());
+        writeln!(cx.out, "{report:#}")?;
+        return reset.verdict(&plans);
+    }
+    let text = match &explained {
+        Some(explained) => render::explained(&plans, explained),
+        None if reset.export => {
+            render::export(&plans, reset.groups.is_one(), cx.stdout_is_terminal)
+        }
+        None => render::table(&plans),
+    };
+    cx.out.write_all(text.as_bytes())?;
+    reset.verdict(&plans)
 }
 
-/// The state of a group that cannot be reset. One that does not exist can: offsets make it.
-fn why_not(outcome: &Result<GroupDescription, ApiError>) -> Result<Option<&str>, Problem> {
+/// The cluster that is written to, and of which the undo file has to be.
+async fn cluster_id(reset: &Reset, admin: &Admin) -> Result<Option<String>, Ended> {
+    let undone = match &reset.target {
+        Target::Undo(file) => Some(file),
+        _ if reset.execute => None,
+        _ => return Ok(None),
+    };
+    let cluster = admin
+        .describe_cluster(false)
+        .await
+        .map_err(Wrapped::Twice.failed("describeCluster"))?;
+    match undone {
+        Some(file) if file.cluster.is_some() && file.cluster != cluster.id => {
+            let path = file.path.display();
+            Err(
+                Failure::new(format!("The file {path} is of another cluster"))
+                    .hint(format!(
+                        "It is of cluster {}, and this one is {}.",
+                        file.cluster.as_deref().unwrap_or_default(),
+                        cluster.id.as_deref().unwrap_or("without an id")
+                    ))
+                    .into(),
+            )
+        }
+        _ => Ok(cluster.id),
+    }
+}
+
+/// A group that cannot be reset. One that does not exist can: offsets make it.
+fn in_use(
+    outcome: Result<GroupDescription, ApiError>,
+) -> Result<Option<GroupDescription>, Problem> {
     match outcome {
         Ok(group) if matches!(&*group.state, "Empty" | "Dead") => Ok(None),
-        Ok(group) => Ok(Some(&group.state)),
+        Ok(group) => Ok(Some(group)),
         Err(error) if error.code == ErrorCode::GroupIdNotFound => Ok(None),
-        Err(error) => Err(Wrapped::Twice.refused()(error.clone())),
+        Err(error) => Err(Wrapped::Twice.refused()(error)),
     }
 }
 
-async fn reset_group(
+fn say_in_use(group: &GroupDescription, format: Format, cx: &mut Context) -> Result<(), Ended> {
+    let (id, state) = (visible(&group.id), visible(&group.state));
+    let only = format!("Assignments can only be reset if the group '{id}' is inactive");
+    tell(
+        format!("Error: {only}, but the current state is {state}."),
+        format,
+        cx,
+    )?;
+    cx.warn(format!(
+        "Group {id} has members; end them, or wait until their session is over."
+    ));
+    Ok(())
+}
+
+/// What the reference says on standard output, where only JSON may be if that is wanted.
+fn tell(sentence: String, format: Format, cx: &mut Context) -> Result<(), Ended> {
+    match format {
+        Format::Table => writeln!(cx.out, "\n{sentence}")?,
+        Format::Json => cx.warn(sentence),
+    }
+    Ok(())
+}
+
+async fn moves(
     group: &str,
     reset: &Reset,
+    format: Format,
     admin: &Admin,
     cx: &mut Context,
-) -> Result<NewOffsets, Ended> {
+) -> Result<Vec<Move>, Ended> {
     let mut scope = match &reset.scope {
         Scope::AllTopics => {
             let committed = describe::committed(group, admin).await?;
@@ -101,12 +230,41 @@ async fn reset_group(
     };
     check_found(partitions::find(&scope, admin).await?)?;
     order(&mut scope, |at| at);
-    let mut offsets = reset.target.offsets(group, scope, admin, cx).await?;
-    order(&mut offsets, |(at, _)| at);
-    if reset.execute && !offsets.is_empty() {
-        commit(group, &offsets, admin).await?;
+    let mut moves = reset.target.moves(group, scope, format, admin, cx).await?;
+    match reset.explain || format == Format::Json {
+        // Nobody expects the reference's order of what the reference does not show.
+        true => moves.sort_by(|a, b| a.at.cmp(&b.at)),
+        false => order(&mut moves, |step| &step.at),
     }
-    Ok(offsets)
+    let is_undo = matches!(reset.target, Target::Undo(_));
+    if reset.execute || reset.explain || is_undo || format == Format::Json {
+        let mut committed = describe::committed(group, admin).await?;
+        for step in &mut moves {
+            step.from = committed.remove(&step.at);
+        }
+    }
+    if let Target::Undo(file) = &reset.target {
+        warn_of_progress(group, &moves, file.steps(group), cx);
+    }
+    Ok(moves)
+}
+
+/// Whoever read on since the reset will read that again, or not at all.
+fn warn_of_progress(group: &str, moves: &[Move], steps: &[undo::Step], cx: &mut Context) {
+    let shown = |offset: Option<i64>| offset.map_or("none".to_owned(), |offset| offset.to_string());
+    for step in moves {
+        let after = steps.iter().find(|done| done.at == step.at);
+        let after = after.and_then(|done| done.after);
+        let now = step.from.as_ref().map(|committed| committed.offset);
+        if now != after {
+            cx.warn(format!(
+                "Group {group} has moved on since: its offset of {} was set to {} and is {} now.",
+                step.at,
+                shown(after),
+                shown(now)
+            ));
+        }
+    }
 }
 
 /// Partitions in the order in which the reference's maps have them.
@@ -171,15 +329,81 @@ fn check_found(found: partitions::Found) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn commit(group: &str, offsets: &NewOffsets, admin: &Admin) -> Result<(), Ended> {
-    let new: Vec<(TopicPartition, NewOffset)> = offsets
+/// Writes what can be written, and before it the file that takes it back.
+async fn execute(
+    plans: &[GroupPlan],
+    reset: &Reset,
+    cluster: Option<&str>,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<Option<PathBuf>, Ended> {
+    let plans: Vec<&GroupPlan> = plans
         .iter()
-        .map(|(at, offset)| (at.clone(), NewOffset::at(*offset)))
+        .filter(|plan| !plan.possible().is_empty())
         .collect();
-    let outcomes = admin
-        .alter_group_offsets(group, &new)
-        .await
-        .map_err(Wrapped::Not.failed("alterConsumerGroupOffsets(api=OFFSET_COMMIT)"))?;
+    if plans.is_empty() {
+        return Ok(None);
+    }
+    let undo = leave_undo_file(&plans, reset, cluster, cx)?;
+    for plan in plans {
+        commit(plan, admin).await?;
+    }
+    Ok(undo)
+}
+
+fn leave_undo_file(
+    plans: &[&GroupPlan],
+    reset: &Reset,
+    cluster: Option<&str>,
+    cx: &mut Context,
+) -> Result<Option<PathBuf>, Ended> {
+    let folder = reset.undo_dir.clone().or_else(undo::default_folder);
+    let Some(folder) = folder else {
+        cx.warn("No file for --undo is left: neither XDG_STATE_HOME nor HOME is set; --undo-dir DIR names a place.");
+        return Ok(None);
+    };
+    match undo::write(plans, cluster, &folder, Timestamp::now()) {
+        Ok(path) => {
+            let shown = path.display();
+            cx.warn(format!("--reset-offsets --undo {shown} takes this back."));
+            Ok(Some(path))
+        }
+        Err(error) => {
+            let failed = format!(
+                "No file for --undo can be left in {}: {error}",
+                folder.display()
+            );
+            if reset.undo_dir.is_some() {
+                let hint = "Nothing was changed. Name another --undo-dir.";
+                return Err(Failure::new(failed).hint(hint).into());
+            }
+            cx.warn(format!("{failed}. --undo-dir DIR names another place."));
+            Ok(None)
+        }
+    }
+}
+
+async fn commit(plan: &GroupPlan, admin: &Admin) -> Result<(), Ended> {
+    let (mut new, mut gone) = (Vec::new(), Vec::new());
+    for step in &plan.moves {
+        match &step.to {
+            Some(to) => new.push((step.at.clone(), to.clone())),
+            // What is not there needs no deletion, and its group may not be there either.
+            None if step.from.is_some() => gone.push(step.at.clone()),
+            None => {}
+        }
+    }
+    let mut outcomes = Vec::new();
+    if !new.is_empty() {
+        let call = "alterConsumerGroupOffsets(api=OFFSET_COMMIT)";
+        let altered = admin.alter_group_offsets(&plan.group, &new).await;
+        outcomes.extend(altered.map_err(Wrapped::Not.failed(call))?);
+    }
+    if !gone.is_empty() {
+        let call = "deleteConsumerGroupOffsets(api=OFFSET_DELETE)";
+        let deleted = admin.delete_group_offsets(&plan.group, &gone).await;
+        outcomes.extend(deleted.map_err(Wrapped::Not.failed(call))?);
+    }
     let mut failed = Vec::new();
     let mut first: Option<ApiError> = None;
     for (at, outcome) in outcomes {

@@ -1,15 +1,19 @@
 //! Where to move the offsets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use ottla_client::admin::{Admin, TopicPartition};
+use ottla_client::admin::{Admin, NewOffset, TopicPartition};
 
-use super::super::Args;
+use super::super::args::Args;
 use super::super::describe;
 use super::super::ended::{Ended, Problem};
-use super::{NewOffsets, file, log, time};
+use super::super::partitions;
+use super::super::plan::Format;
+use super::super::render::visible;
+use super::undo::UndoFile;
+use super::{Move, NewOffsets, file, log, tell, time, undo};
 use crate::context::Context;
 use crate::jopt;
 use crate::stop::{Failure, Stop};
@@ -24,6 +28,8 @@ pub(in super::super) enum Target {
     ShiftBy(i64),
     /// The first record from this time on, in milliseconds since 1970.
     Time(i64),
+    /// What it was before a reset.
+    Undo(UndoFile),
     File {
         path: PathBuf,
         /// The group whose rows may leave it out, because there is just this one.
@@ -34,6 +40,9 @@ pub(in super::super) enum Target {
 impl Target {
     /// Exactly one is given.
     pub(in super::super) fn of(args: &Args) -> Result<Self, Ended> {
+        if let Some(path) = jopt::one("undo", &args.undo)? {
+            return Ok(Self::Undo(UndoFile::read(Path::new(path))?));
+        }
         let shift_by = jopt::number("shift-by", &args.shift_by)?;
         // The reference takes the first of these where they are repeated.
         let first =
@@ -67,27 +76,29 @@ impl Target {
         })
     }
 
-    /// The new offsets of a group. All partitions exist and have a leader; a file names its own.
-    pub(super) async fn offsets(
+    /// What is to become of a group's offsets. All partitions exist and have a leader; a file names its own.
+    pub(super) async fn moves(
         &self,
         group: &str,
         partitions: Vec<TopicPartition>,
+        format: Format,
         admin: &Admin,
         cx: &mut Context,
-    ) -> Result<NewOffsets, Ended> {
-        match self {
-            Self::Earliest => log::earliest(&partitions, admin).await,
-            Self::Latest => log::latest(&partitions, admin).await,
-            Self::Time(time_ms) => log::at_time(*time_ms, &partitions, admin, cx).await,
+    ) -> Result<Vec<Move>, Ended> {
+        let offsets = match self {
+            Self::Undo(file) => return undone(file.steps(group), admin, cx).await,
+            Self::Earliest => log::earliest(&partitions, admin).await?,
+            Self::Latest => log::latest(&partitions, admin).await?,
+            Self::Time(time_ms) => log::at_time(*time_ms, &partitions, format, admin, cx).await?,
             Self::Offset(offset) => {
                 let asked = partitions.into_iter().map(|at| (at, *offset)).collect();
-                log::within(asked, admin, cx).await
+                log::within(asked, admin, cx).await?
             }
             Self::ShiftBy(count) => {
                 let asked = shifted(*count, group, partitions, admin).await?;
-                log::within(asked, admin, cx).await
+                log::within(asked, admin, cx).await?
             }
-            Self::Current => current(group, partitions, admin).await,
+            Self::Current => current(group, partitions, admin).await?,
             Self::File { path, only_group } => {
                 let rows = file::read(path, only_group.as_deref())?;
                 let asked: NewOffsets = rows
@@ -96,14 +107,47 @@ impl Target {
                     .map(|row| (row.at, row.offset))
                     .collect();
                 if asked.is_empty() {
-                    let none = format!("No reset plan for group {group} found");
-                    writeln!(cx.out, "\nError: {none}")?;
-                    return Ok(asked);
+                    let none = format!("Error: No reset plan for group {} found", visible(group));
+                    tell(none, format, cx)?;
+                    return Ok(Vec::new());
                 }
-                log::within(asked, admin, cx).await
+                log::within(asked, admin, cx).await?
             }
-        }
+        };
+        let to = |(at, offset)| Move {
+            at,
+            from: None,
+            to: Some(NewOffset::at(offset)),
+        };
+        Ok(offsets.into_iter().map(to).collect())
     }
+}
+
+/// Back to what was before, as near as the logs still have it.
+async fn undone(steps: &[undo::Step], admin: &Admin, cx: &mut Context) -> Result<Vec<Move>, Ended> {
+    let partitions: Vec<TopicPartition> = steps.iter().map(|step| step.at.clone()).collect();
+    super::check_found(partitions::find(&partitions, admin).await?)?;
+    let offset = |step: &undo::Step| Some((step.at.clone(), step.before.as_ref()?.offset));
+    let asked: NewOffsets = steps.iter().filter_map(offset).collect();
+    let mut nearest = log::within(asked, admin, cx).await?.into_iter();
+    let mut moves = Vec::with_capacity(steps.len());
+    for undo::Step { at, before, .. } in steps {
+        let to = match before {
+            None => None,
+            // The answers are in the order of the question.
+            Some(before) => nearest.next().map(|(_, offset)| NewOffset {
+                offset,
+                leader_epoch: before.leader_epoch.filter(|_| offset == before.offset),
+                metadata: before.metadata.clone(),
+            }),
+        };
+        moves.push(Move {
+            at: at.clone(),
+            from: None,
+            to,
+        });
+    }
+    Ok(moves)
 }
 
 async fn shifted(
@@ -147,6 +191,7 @@ impl From<time::NoTime> for Ended {
         Problem {
             sentence: error.sentence,
             failure: Failure::new(error.plainly).hint(error.hint),
+            code: None,
         }
         .into()
     }
