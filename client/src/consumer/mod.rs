@@ -22,6 +22,8 @@ use crate::{
 mod assignors;
 mod auto_commit;
 mod commit;
+#[cfg(test)]
+mod coordinated_tests;
 mod error;
 mod fetches;
 mod group;

@@ -69,7 +69,8 @@ impl std::fmt::Debug for Subscription {
 ///
 /// A partition is assigned, and then either revoked or lost, never both. In a group that rebalances eagerly every
 /// rebalance revokes everything that is assigned; in one that does so cooperatively (where all assignors are made for it, as
-/// `cooperative-sticky` is) it revokes only what goes to another member, and everybody goes on reading what stays.
+/// `cooperative-sticky` is) it revokes only what goes to another member, and everybody goes on reading what stays; so it is with
+/// `group.protocol=consumer`, one member after the other.
 pub trait RebalanceListener: Send {
     /// These partitions are now read by this consumer: from the offsets that are returned, the others from where the
     /// group has committed. Called after every rebalance, with what is new by it, which may be nothing.

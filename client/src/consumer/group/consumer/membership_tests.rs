@@ -364,6 +364,19 @@ fn topics_without_a_name_are_looked_up_and_hold_nobody_up() {
 }
 
 #[test]
+fn a_first_assignment_waits_for_the_first_name() {
+    let mut story = Story::new();
+    story.member.join(topics(&["b"]));
+    story.beats();
+    story.hears(assigning(1, &[(B, &[7])]));
+    assert_eq!(story.notices(), []);
+    assert!(matches!(story.step(), Step::LookUp(_)));
+    story.member.looked_up(story.now);
+    story.member.reconcile(all);
+    story.takes_over(&["b-7"]);
+}
+
+#[test]
 fn a_changed_subscription_is_said_at_once_and_alone() {
     let mut story = Story::stable();
     story.member.join(topics(&["a", "b"]));

@@ -87,10 +87,14 @@ impl Reconciliation {
             number: target.number,
             partitions,
         };
-        let current = self.current.as_ref();
-        if current.is_some_and(|current| current.partitions == round.partitions) {
-            self.current = Some(round);
-            return None;
+        match &self.current {
+            Some(current) if current.partitions == round.partitions => {
+                self.current = Some(round);
+                return None;
+            }
+            // A first assignment of nothing would be news, and wrong.
+            None if round.partitions.is_empty() && !target.partitions.is_empty() => return None,
+            _ => {}
         }
         let wanted = self.by_name(&round);
         self.under_way = Some(round);

@@ -1,0 +1,480 @@
+//! The consumer in a group whose coordinator assigns, against a coordinator that does as the test says.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use ottla_protocol::{
+    errors::ErrorCode,
+    messages::{
+        ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, FetchRequest,
+        FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, OffsetCommitRequest,
+        OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+        api::{
+            consumer_group_heartbeat::response::{Assignment, TopicPartitions},
+            find_coordinator::response::Coordinator,
+            offset_commit::response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+            offset_fetch::response::{
+                OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+            },
+        },
+    },
+};
+
+use crate::{
+    admin::NewOffset,
+    cluster::lock,
+    config::ClientKind,
+    conn::Endpoint,
+    testing::{Answer, Incoming, fake_broker, metadata_of, quick_cluster},
+};
+
+use super::*;
+
+/// What `metadata_of` gives all its topics.
+const TOPIC_ID: u128 = 99;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the coordinator is to do next.
+#[derive(Debug, Default)]
+struct Script {
+    epoch: i32,
+    /// Partitions of `t`, said in the next heartbeat's answer.
+    assignment: Option<Vec<i32>>,
+    refusals: VecDeque<ErrorCode>,
+    /// Commits and questions with an older epoch are refused.
+    stale_before: i32,
+    /// What a question by name does not find: the client has to ask by id.
+    is_hidden: bool,
+}
+
+struct Group {
+    script: Arc<Mutex<Script>>,
+    seen: Arc<Mutex<Vec<Incoming>>>,
+    cluster: Cluster,
+}
+
+impl Group {
+    async fn new() -> Self {
+        let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Script {
+            epoch: 1,
+            ..Script::default()
+        }));
+        let place: Arc<Mutex<Option<Endpoint>>> = Arc::default();
+        let (to_answer, at) = (script.clone(), place.clone());
+        let (endpoint, seen) = fake_broker(move |request| {
+            let endpoint = lock(&at).clone().unwrap();
+            answer(&mut lock(&to_answer), request, &endpoint)
+        })
+        .await;
+        *lock(&place) = Some(endpoint.clone());
+        let cluster = Cluster::connect(quick_cluster(vec![endpoint])).await;
+        Self {
+            script,
+            seen,
+            cluster: cluster.unwrap(),
+        }
+    }
+
+    fn consumer(&self) -> Consumer {
+        let given = [
+            ("group.id", "g"),
+            ("group.protocol", "consumer"),
+            ("auto.offset.reset", "earliest"),
+        ];
+        let settings = ClientKind::Consumer.settings(given).unwrap();
+        let settings = ConsumerSettings::from_config(&settings).unwrap();
+        Consumer::start(self.cluster.clone(), settings)
+    }
+
+    fn assigns(&self, epoch: i32, partitions: &[i32]) {
+        let mut script = lock(&self.script);
+        script.epoch = epoch;
+        script.assignment = Some(partitions.to_vec());
+    }
+
+    fn heartbeats(&self) -> Vec<ConsumerGroupHeartbeatRequest> {
+        let seen = lock(&self.seen);
+        let heartbeats = seen
+            .iter()
+            .filter(|r| r.is::<ConsumerGroupHeartbeatRequest>());
+        heartbeats.map(Incoming::body).collect()
+    }
+
+    /// The partitions that were acknowledged, one list for each time.
+    fn acknowledged(&self) -> Vec<Vec<i32>> {
+        let owned = self.heartbeats().into_iter().filter_map(|heartbeat| {
+            let topics = heartbeat.topic_partitions?;
+            Some(topics.into_iter().flat_map(|topic| topic.partitions))
+        });
+        owned.map(Iterator::collect).collect()
+    }
+
+    /// Epochs of the commits.
+    fn commits(&self) -> Vec<i32> {
+        let seen = lock(&self.seen);
+        let commits = seen.iter().filter(|r| r.is::<OffsetCommitRequest>());
+        commits
+            .map(|r| {
+                r.body::<OffsetCommitRequest>()
+                    .generation_id_or_member_epoch
+            })
+            .collect()
+    }
+}
+
+fn answer(script: &mut Script, request: &Incoming, endpoint: &Endpoint) -> Answer {
+    if request.is::<MetadataRequest>() {
+        let topics = request.body::<MetadataRequest>().topics.unwrap_or_default();
+        let is_asked_for = topics
+            .iter()
+            .any(|topic| topic.topic_id == TOPIC_ID.into() || !script.is_hidden);
+        let known: &[(&str, i32)] = if is_asked_for { &[("t", 4)] } else { &[] };
+        return request.answer(&metadata_of(endpoint, known));
+    }
+    if request.is::<FindCoordinatorRequest>() {
+        return request.answer(&FindCoordinatorResponse {
+            coordinators: vec![Coordinator {
+                key: "g".into(),
+                node_id: 1,
+                host: endpoint.host.as_str().into(),
+                port: i32::from(endpoint.port),
+                ..Default::default()
+            }],
+            ..Default::default()
+        });
+    }
+    if request.is::<ConsumerGroupHeartbeatRequest>() {
+        return request.answer(&heartbeat(script, &request.body()));
+    }
+    if request.is::<OffsetFetchRequest>() {
+        return request.answer(&offsets(script, request.body()));
+    }
+    if request.is::<OffsetCommitRequest>() {
+        return request.answer(&commit(script, request.body()));
+    }
+    assert!(request.is::<FetchRequest>(), "{request:?}");
+    Answer::Silence
+}
+
+fn heartbeat(
+    script: &mut Script,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> ConsumerGroupHeartbeatResponse {
+    if let Some(error) = script.refusals.pop_front() {
+        return ConsumerGroupHeartbeatResponse {
+            error_code: error.code(),
+            ..Default::default()
+        };
+    }
+    let assignment = script.assignment.take().map(|partitions| Assignment {
+        topic_partitions: vec![TopicPartitions {
+            topic_id: TOPIC_ID.into(),
+            partitions,
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    ConsumerGroupHeartbeatResponse {
+        member_id: Some(request.member_id.clone()),
+        member_epoch: script.epoch,
+        heartbeat_interval_ms: 20,
+        assignment,
+        ..Default::default()
+    }
+}
+
+fn offsets(script: &Script, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let groups = request.groups.into_iter().map(|group| {
+        let topics = group.topics.unwrap_or_default().into_iter();
+        let is_stale = group.member_epoch < script.stale_before;
+        OffsetFetchResponseGroup {
+            group_id: group.group_id,
+            error_code: match is_stale {
+                true => ErrorCode::StaleMemberEpoch.code(),
+                false => 0,
+            },
+            topics: topics
+                .map(|topic| OffsetFetchResponseTopics {
+                    name: topic.name,
+                    partitions: topic
+                        .partition_indexes
+                        .into_iter()
+                        .map(|partition_index| OffsetFetchResponsePartitions {
+                            partition_index,
+                            committed_offset: 7,
+                            ..Default::default()
+                        })
+                        .collect(),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }
+    });
+    OffsetFetchResponse {
+        groups: groups.collect(),
+        ..Default::default()
+    }
+}
+
+fn commit(script: &Script, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let is_stale = request.generation_id_or_member_epoch < script.stale_before;
+    let error_code = match is_stale {
+        true => ErrorCode::StaleMemberEpoch.code(),
+        false => 0,
+    };
+    let topics = request
+        .topics
+        .into_iter()
+        .map(|topic| OffsetCommitResponseTopic {
+            name: topic.name,
+            partitions: topic
+                .partitions
+                .into_iter()
+                .map(|partition| OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        });
+    OffsetCommitResponse {
+        topics: topics.collect(),
+        ..Default::default()
+    }
+}
+
+/// Polls until the condition holds.
+async fn until(consumer: &mut Consumer, mut holds: impl FnMut(&Consumer) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds(consumer) {
+        assert!(Instant::now() < deadline, "in vain: {consumer:?}");
+        let polled = consumer.poll(Duration::from_millis(5)).await;
+        assert!(polled.unwrap().is_empty());
+    }
+}
+
+fn reads(consumer: &Consumer, partitions: &[i32]) -> bool {
+    let wanted = partitions.iter().map(|p| TopicPartition::new("t", *p));
+    consumer.assignment().cloned().eq(wanted)
+        && consumer
+            .assignment()
+            .all(|at| consumer.position(at) == Ok(Some(7)))
+}
+
+/// Writes down what it hears.
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<Vec<String>>>);
+
+impl Listener {
+    fn hears(&self, what: &str, partitions: &[TopicPartition]) {
+        let numbers: Vec<String> = partitions
+            .iter()
+            .map(|at| at.partition.to_string())
+            .collect();
+        lock(&self.0).push(format!("{what} {}", numbers.join(",")));
+    }
+
+    fn heard(&self) -> Vec<String> {
+        lock(&self.0).clone()
+    }
+}
+
+impl RebalanceListener for Listener {
+    fn on_assigned(&mut self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, i64)> {
+        self.hears("assigned", partitions);
+        Vec::new()
+    }
+
+    fn on_revoked(&mut self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, i64)> {
+        self.hears("revoked", partitions);
+        Vec::new()
+    }
+
+    fn on_lost(&mut self, partitions: &[TopicPartition]) {
+        self.hears("lost", partitions);
+    }
+}
+
+/// A subscribed consumer with partitions 0 and 1 and their positions.
+async fn member(group: &Group) -> (Consumer, Listener) {
+    let mut consumer = group.consumer();
+    let listener = Listener::default();
+    consumer.set_rebalance_listener(Box::new(listener.clone()));
+    group.assigns(1, &[0, 1]);
+    consumer.subscribe(["t"]).await.unwrap();
+    until(&mut consumer, |consumer| reads(consumer, &[0, 1])).await;
+    (consumer, listener)
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_committed_before_that_is_acknowledged_and_the_rest_is_read_on() {
+    let group = Group::new().await;
+    let (mut consumer, listener) = member(&group).await;
+    group.assigns(2, &[1]);
+    until(&mut consumer, |_| {
+        group.acknowledged().ends_with(&[vec![1]])
+    })
+    .await;
+    assert!(reads(&consumer, &[1]), "{consumer:?}");
+    group.assigns(3, &[1, 2]);
+    until(&mut consumer, |consumer| reads(consumer, &[1, 2])).await;
+    until(&mut consumer, |_| group.acknowledged().len() == 4).await;
+    assert_eq!(
+        group.acknowledged(),
+        [vec![], vec![0, 1], vec![1], vec![1, 2]]
+    );
+    assert_eq!(
+        listener.heard(),
+        ["assigned 0,1", "revoked 0", "assigned ", "assigned 2"]
+    );
+    let seen = lock(&group.seen).clone();
+    let committed_at = seen.iter().position(|r| r.is::<OffsetCommitRequest>());
+    let acknowledged_at = seen.iter().rposition(|r| {
+        r.is::<ConsumerGroupHeartbeatRequest>()
+            && r.body::<ConsumerGroupHeartbeatRequest>()
+                .topic_partitions
+                .is_some_and(|topics| topics.len() == 1 && topics[0].partitions == [1])
+    });
+    assert!(committed_at.unwrap() < acknowledged_at.unwrap());
+}
+
+#[tokio::test]
+async fn closing_commits_and_says_farewell() {
+    let group = Group::new().await;
+    let (consumer, listener) = member(&group).await;
+    consumer.close(PATIENCE).await;
+    assert_eq!(group.commits(), [1]);
+    assert_eq!(group.heartbeats().last().unwrap().member_epoch, -1);
+    assert_eq!(listener.heard(), ["assigned 0,1", "revoked 0,1"]);
+}
+
+#[tokio::test]
+async fn a_commit_that_an_epoch_overtook_is_sent_again_with_the_new_one() {
+    let group = Group::new().await;
+    let (mut consumer, _) = member(&group).await;
+    lock(&group.script).stale_before = 2;
+    let committing = tokio::spawn(async move { consumer.commit_sync(None).await });
+    let deadline = Instant::now() + PATIENCE;
+    while group.commits().is_empty() {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    lock(&group.script).epoch = 2;
+    committing.await.unwrap().unwrap();
+    let commits = group.commits();
+    assert_eq!((commits.first(), commits.last()), (Some(&1), Some(&2)));
+}
+
+#[tokio::test]
+async fn a_commit_whose_epoch_stays_stale_fails_when_time_is_up() {
+    let group = Group::new().await;
+    let (mut consumer, _) = member(&group).await;
+    lock(&group.script).stale_before = 2;
+    let offsets = [(TopicPartition::new("t", 0), NewOffset::at(8))];
+    let outcome = consumer.commit_async(Some(&offsets)).await.unwrap();
+    let error = outcome.done().await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::StaleMemberEpoch));
+    assert!(matches!(error, ConsumerError::CommitFailed(_)), "{error}");
+}
+
+#[tokio::test]
+async fn committed_offsets_are_asked_for_in_the_members_epoch_and_again_where_it_was_stale() {
+    let group = Group::new().await;
+    lock(&group.script).stale_before = 2;
+    group.assigns(1, &[0]);
+    let mut consumer = group.consumer();
+    consumer.subscribe(["t"]).await.unwrap();
+    let is_asked = |group: &Group| {
+        let seen = lock(&group.seen);
+        seen.iter().any(|r| r.is::<OffsetFetchRequest>())
+    };
+    until(&mut consumer, |_| is_asked(&group)).await;
+    lock(&group.script).epoch = 2;
+    until(&mut consumer, |consumer| reads(consumer, &[0])).await;
+    let seen = lock(&group.seen).clone();
+    let mut asked = seen.iter().filter(|r| r.is::<OffsetFetchRequest>());
+    let first = asked.next().unwrap().body::<OffsetFetchRequest>();
+    assert_eq!(first.groups[0].member_epoch, 1);
+    assert_eq!(
+        first.groups[0].member_id.as_ref(),
+        Some(&group.heartbeats()[0].member_id)
+    );
+}
+
+#[tokio::test]
+async fn a_fenced_member_has_lost_its_partitions_and_joins_anew() {
+    let group = Group::new().await;
+    let (mut consumer, listener) = member(&group).await;
+    group.assigns(5, &[3]);
+    lock(&group.script)
+        .refusals
+        .push_back(ErrorCode::FencedMemberEpoch);
+    until(&mut consumer, |consumer| reads(consumer, &[3])).await;
+    assert_eq!(listener.heard(), ["assigned 0,1", "lost 0,1", "assigned 3"]);
+    assert_eq!(group.commits().len(), 0, "it may not commit any more");
+    let joins = group.heartbeats();
+    let joins = joins.iter().filter(|heartbeat| heartbeat.member_epoch == 0);
+    assert_eq!(joins.count(), 2);
+}
+
+#[tokio::test]
+async fn topics_that_only_the_coordinator_knows_to_fit_are_looked_up_by_their_ids() {
+    let group = Group::new().await;
+    lock(&group.script).is_hidden = true;
+    group.assigns(1, &[2]);
+    let mut consumer = group.consumer();
+    consumer.subscribe_regex("t.*").unwrap();
+    until(&mut consumer, |consumer| {
+        consumer.assignment().eq([&TopicPartition::new("t", 2)])
+    })
+    .await;
+    let first = &group.heartbeats()[0];
+    assert_eq!(first.subscribed_topic_regex.as_deref(), Some("t.*"));
+    assert_eq!(first.subscribed_topic_names, Some(vec![]));
+}
+
+#[tokio::test]
+async fn another_subscription_is_told_without_giving_anything_up() {
+    let group = Group::new().await;
+    let (mut consumer, listener) = member(&group).await;
+    consumer.subscribe(["t", "u"]).await.unwrap();
+    let told = |group: &Group| {
+        let heartbeats = group.heartbeats();
+        let names = heartbeats
+            .into_iter()
+            .filter_map(|h| h.subscribed_topic_names);
+        names.last().is_some_and(|names| names == ["t", "u"])
+    };
+    until(&mut consumer, |_| told(&group)).await;
+    assert!(reads(&consumer, &[0, 1]));
+    assert_eq!(listener.heard(), ["assigned 0,1"]);
+}
+
+#[tokio::test]
+async fn what_the_coordinator_refuses_for_good_every_poll_says() {
+    let group = Group::new().await;
+    let refusals = [ErrorCode::UnreleasedInstanceId, ErrorCode::InvalidRequest];
+    lock(&group.script).refusals.extend(refusals);
+    let mut consumer = group.consumer();
+    consumer.subscribe(["t"]).await.unwrap();
+    for _ in 0..2 {
+        let error = consumer.poll(PATIENCE).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::UnreleasedInstanceId));
+    }
+    assert_eq!(group.heartbeats().len(), 1);
+}
+
+#[tokio::test]
+async fn a_classic_group_evaluates_no_regular_expressions() {
+    let group = Group::new().await;
+    let settings = ClientKind::Consumer.settings([("group.id", "g")]).unwrap();
+    let settings = ConsumerSettings::from_config(&settings).unwrap();
+    let mut consumer = Consumer::start(group.cluster.clone(), settings);
+    let error = consumer.subscribe_regex("t.*").unwrap_err().to_string();
+    assert!(error.contains("group.protocol=consumer"), "{error}");
+}
