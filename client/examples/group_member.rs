@@ -54,15 +54,16 @@ async fn main() -> Result<(), Failure> {
             }
         };
         let generation = consumer.group_metadata().map(|member| member.generation_id);
-        if generation != known {
-            known = generation;
-            if let Some(generation) = generation {
-                let owned: Vec<String> = consumer
-                    .assignment()
-                    .map(|at| at.partition.to_string())
-                    .collect();
-                println!("own {generation} {}", owned.join(" "));
+        let owned: Vec<String> = consumer
+            .assignment()
+            .map(|at| at.partition.to_string())
+            .collect();
+        let owned = generation.map(|generation| format!("own {generation} {}", owned.join(" ")));
+        if owned != known {
+            if let Some(owned) = &owned {
+                println!("{owned}");
             }
+            known = owned;
         }
         let mut read: BTreeMap<i32, (i64, i64)> = BTreeMap::new();
         for record in records.iter() {

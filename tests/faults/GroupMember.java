@@ -27,7 +27,7 @@ public class GroupMember {
         try (var consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.subscribe(List.of(topic), new ConsumerRebalanceListener() {
                 public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-                    String owned = partitions.stream().map(TopicPartition::partition).sorted()
+                    String owned = consumer.assignment().stream().map(TopicPartition::partition).sorted()
                             .map(partition -> " " + partition).collect(Collectors.joining());
                     System.out.println("own " + consumer.groupMetadata().generationId() + owned);
                 }

@@ -47,7 +47,9 @@ def commit():
 
 
 def assigned(_, partitions):
-    print("own", generation(), *sorted(at.partition for at in partitions), flush=True)
+    # What stays, where not everything is given anew.
+    owned = {at.partition for at in consumer.assignment() + partitions}
+    print("own", generation(), *sorted(owned), flush=True)
 
 
 def revoked(_, partitions):
