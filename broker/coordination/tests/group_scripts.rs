@@ -1,4 +1,4 @@
-//! The rules of classic groups and offsets, a paragraph each, in `scripts/group_*.txt`.
+//! The rules of groups and offsets, a paragraph each, in `scripts/group_*.txt`.
 //!
 //! A paragraph starts on a fresh machine. Its `#` lines say the rule, its flush lines are commands, and the indented
 //! lines below a command are what came of it: records on the log and answers, in order. `UPDATE_SCRIPTS=1` writes
@@ -7,17 +7,17 @@
 mod command;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
+use ottla_coordination::group::{ClusterUpdate, Command, GroupMachine, GroupRecord, Settings};
 use ottla_coordination::{Host, Loading, Machine as _, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
 
-use crate::support::MemoryLog;
+use crate::support::{MemoryLog, topics as topics_of};
 use command::Words;
 
 const START: Millis = Millis(1_000_000);
@@ -93,6 +93,7 @@ struct Stage {
     /// What to call the answer to a token.
     asked: BTreeMap<ReplyToken, String>,
     records_shown: usize,
+    topics: BTreeMap<String, usize>,
 }
 
 impl Stage {
@@ -109,6 +110,7 @@ impl Stage {
             next_token: 0,
             asked: BTreeMap::new(),
             records_shown: 0,
+            topics: BTreeMap::new(),
         }
     }
 
@@ -121,6 +123,7 @@ impl Stage {
                 words.change(&mut self.settings);
                 return self.restart();
             }
+            "topics" => self.change_topics(words.topics()),
             "hold" => self.commits = false,
             "release" => self.commits = true,
             "refuse" => self.log.refuse_next = Some(words.error()),
@@ -161,11 +164,39 @@ impl Stage {
     fn restart(&mut self) -> Vec<String> {
         let host = load(&self.settings, self.now, &mut self.log);
         let old = std::mem::replace(&mut self.host, host);
+        self.tell_topics(BTreeSet::new(), true);
         let answers = old.unload(ErrorCode::NotCoordinator);
         answers
             .into_iter()
             .map(|(token, answer)| show::answer(&self.asked[&token], &answer))
             .collect()
+    }
+
+    fn change_topics(&mut self, topics: BTreeMap<String, usize>) {
+        let is_other = |name: &&String| self.topics.get(*name) != topics.get(*name);
+        let names = self.topics.keys().chain(topics.keys());
+        let changed: BTreeSet<String> = names.filter(is_other).cloned().collect();
+        let has_new = topics.keys().any(|name| !self.topics.contains_key(name));
+        self.topics = topics;
+        self.tell_topics(changed, has_new);
+    }
+
+    fn tell_topics(&mut self, changed: BTreeSet<String>, has_new_topics: bool) {
+        self.next_token += 1;
+        let list = self.topics.iter();
+        let topics = list.map(|(name, count)| (name.as_str(), command::topic_id(name), *count));
+        let update = ClusterUpdate {
+            topics: topics_of(topics),
+            changed: changed.into(),
+            has_new_topics,
+            settings: self.settings.consumer.clone(),
+        };
+        let token = ReplyToken(self.next_token);
+        let command = Command::ClusterChanged(update);
+        self.host.handle(self.now, token, command, &mut self.log);
+        self.host.committed(self.log.end());
+        let answers = self.host.take_answers();
+        assert!(answers.iter().any(|(answered, _)| *answered == token));
     }
 
     fn effects(&mut self) -> Vec<String> {

@@ -6,6 +6,7 @@
 )]
 
 mod assignors;
+mod consumer_random;
 mod controller;
 mod fetch_sessions;
 mod group_random;

@@ -55,7 +55,8 @@ impl Broker {
         }
         let image = Arc::new(image);
         self.image.store(image.clone());
-        self.groups.follow(&self.storage, &old, &image);
+        self.groups
+            .follow(&self.storage, &self.config.load(), &old, &image);
     }
 
     /// As the configuration in force wants the log cleaner to be.

@@ -132,6 +132,13 @@ fn refuse_what_is_not_built(values: &Values) -> Result<(), SettingsError> {
             "this version runs one node, which is broker and controller: use broker,controller",
         ));
     }
+    let unknown = |name: &&String| crate::exec::groups::assignor(name).is_none();
+    if let Some(name) = values.list("group.consumer.assignors").iter().find(unknown) {
+        return Err(refused(
+            "group.consumer.assignors",
+            format!("{name} is not here, only uniform and range"),
+        ));
+    }
     let own_id = values.number("node.id").to_string();
     let voters = values.list("controller.quorum.voters");
     if voters.len() > 1

@@ -140,6 +140,11 @@ impl TestServer {
         self.set_config_of(ConfigResourceType::Broker, "", key, value);
     }
 
+    /// Changes a key of a group.
+    pub(crate) fn set_group_config(&self, group_id: &str, key: &str, value: &str) {
+        self.set_config_of(ConfigResourceType::Group, group_id, key, value);
+    }
+
     fn set_config_of(&self, of: ConfigResourceType, name: &str, key: &str, value: &str) {
         let request = IncrementalAlterConfigsRequest {
             resources: vec![AlterConfigsResource {

@@ -4,6 +4,7 @@
 //! the command says which meaning is wanted.
 
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::consumer_group_describe::response::DescribedGroup as ConsumerDescribedGroup;
 use ottla_protocol::messages::delete_groups::response::DeletableGroupResult;
 use ottla_protocol::messages::describe_groups::response::DescribedGroup;
 use ottla_protocol::messages::leave_group::response::MemberResponse;
@@ -14,11 +15,14 @@ use ottla_protocol::messages::offset_commit::response::{
 use ottla_protocol::messages::offset_fetch::request::OffsetFetchRequestGroup;
 use ottla_protocol::messages::offset_fetch::response::OffsetFetchResponseGroup;
 use ottla_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest,
+    SyncGroupResponse,
 };
 use ottla_protocol::wire::{StrBytes, Uuid};
+
+use super::consumer::{ClusterUpdate, ConsumerHeartbeat};
 
 /// A request to the groups of one partition.
 #[derive(Clone, Debug)]
@@ -49,6 +53,12 @@ pub enum Command {
         group: OffsetFetchRequestGroup,
     },
     OffsetDelete(OffsetDeleteRequest),
+    ConsumerGroupHeartbeat(ConsumerHeartbeat),
+    ConsumerGroupDescribe {
+        group_ids: Vec<StrBytes>,
+    },
+    /// Topics or the settings of groups are others than before.
+    ClusterChanged(ClusterUpdate),
     /// These topics are no more: their offsets are dropped in all groups, those of a namesake with another id are not.
     TopicsDeleted {
         topics: Vec<(String, Uuid)>,
@@ -103,6 +113,9 @@ pub enum Response {
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponseGroup),
     OffsetDelete(OffsetDeleteResponse),
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
+    ConsumerGroupDescribe(Vec<ConsumerDescribedGroup>),
+    ClusterChanged,
     TopicsDeleted,
 }
 
@@ -158,6 +171,20 @@ pub fn offset_delete_error(error: ErrorCode) -> OffsetDeleteResponse {
 #[must_use]
 pub fn describe_groups_error(group_ids: &[StrBytes], error: ErrorCode) -> Vec<DescribedGroup> {
     let described = group_ids.iter().map(|group_id| DescribedGroup {
+        group_id: group_id.clone(),
+        error_code: error.code(),
+        ..Default::default()
+    });
+    described.collect()
+}
+
+/// ConsumerGroupDescribe of which every group fails with `error`.
+#[must_use]
+pub fn consumer_group_describe_error(
+    group_ids: &[StrBytes],
+    error: ErrorCode,
+) -> Vec<ConsumerDescribedGroup> {
+    let described = group_ids.iter().map(|group_id| ConsumerDescribedGroup {
         group_id: group_id.clone(),
         error_code: error.code(),
         ..Default::default()

@@ -38,6 +38,9 @@ impl GroupMachine {
         }
         let group_id = join.request.group_id.as_str();
         let is_new_group = !self.soft.groups.contains_key(group_id);
+        // An empty consumer group of the name ends with the record that begins the classic one.
+        let consumers = self.hard.consumer_group(group_id);
+        let mut give_way = consumers.map_or_else(Vec::new, |group| group.tombstones(group_id));
         if is_new_group {
             let group = ClassicGroup::new(group_id, now);
             self.soft.groups.insert(group_id.to_owned(), group);
@@ -45,7 +48,8 @@ impl GroupMachine {
         self.with_group(now, group_id, out, |group, cx| {
             group.join(cx, token, join);
             if is_new_group {
-                cx.out.append(vec![group.to_empty_record()]);
+                give_way.push(group.to_empty_record());
+                cx.out.append(give_way);
             }
         });
     }
@@ -59,6 +63,11 @@ impl GroupMachine {
             self.settings.session_timeout_min_ms..=self.settings.session_timeout_max_ms;
         if !session_timeouts.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::InvalidSessionTimeout);
+        }
+        if let Some(group) = self.hard.consumer_group(&request.group_id)
+            && !group.is_empty()
+        {
+            return Err(ErrorCode::InconsistentGroupProtocol);
         }
         // A member that knows its id knows the group; if the group is gone, so is the member.
         let is_known = self.soft.groups.contains_key(request.group_id.as_str());

@@ -20,6 +20,10 @@ impl GroupMachine {
         request: &LeaveGroupRequest,
         out: &mut Effects<Self>,
     ) {
+        if self.hard.consumer_group(&request.group_id).is_some() {
+            self.leave_consumer_group_by_list(now, token, request, out);
+            return;
+        }
         let refusal = if request.group_id.is_empty() {
             Some(ErrorCode::InvalidGroupId)
         } else if !self.soft.groups.contains_key(request.group_id.as_str()) {

@@ -1,4 +1,4 @@
-//! Classic groups and committed offsets: the machine behind one partition of `__consumer_offsets`.
+//! Groups and committed offsets: the machine behind one partition of `__consumer_offsets`.
 //!
 //! Owns: membership, rebalances, assignments as the leader sent them, committed offsets and their expiry.
 //! Always: a generation never falls; a group has at most one member per `group.instance.id`; within a generation a
@@ -6,11 +6,12 @@
 //! and its offsets. Everything else (parked joins, pending members, timers) is soft, and members rebuild it.
 //! Not here: API versions, access checks, which partition a group belongs to on the wire (see [`partition_for`]).
 //!
-//! Terms and error codes are the reference's. Consumer, share and streams groups are other files' business: a
-//! `Command` and a record type each, next to those of the classic groups.
+//! Terms and error codes are the reference's. The files here are the classic groups'; consumer groups have their own
+//! (`consumer`). Share and streams groups would be others' business: a `Command` and a record type each.
 
 pub mod assignors;
 mod commands;
+mod consumer;
 mod describe;
 mod heartbeat;
 mod join;
@@ -32,15 +33,20 @@ use crate::effects::{Effects, ReplyToken};
 use crate::machine::Machine;
 
 pub use commands::{
-    Command, JoinGroup, MemberIds, Response, UnknownGroup, delete_groups_error,
-    describe_groups_error, leave_group_error, offset_commit_error, offset_delete_error,
-    offset_fetch_error,
+    Command, JoinGroup, MemberIds, Response, UnknownGroup, consumer_group_describe_error,
+    delete_groups_error, describe_groups_error, leave_group_error, offset_commit_error,
+    offset_delete_error, offset_fetch_error,
+};
+pub use consumer::{
+    Change, ClusterUpdate, ConsumerGroup, ConsumerHeartbeat, ConsumerRecord, ConsumerSettings,
+    GroupOverrides, MigrationPolicy,
 };
 pub use records::{GroupRecord, RecordError};
 pub use settings::Settings;
 
 use soft::{ClassicGroup, Soft};
 use state::Hard;
+use topics::Topics;
 
 /// The groups of one partition of `__consumer_offsets`.
 #[derive(Debug)]
@@ -48,6 +54,8 @@ pub struct GroupMachine {
     settings: Settings,
     hard: Hard,
     soft: Soft,
+    /// What the cluster's topics are, as far as the machine has been told.
+    topics: Topics,
 }
 
 /// The machine's timers.
@@ -59,6 +67,12 @@ pub enum Timer {
     Join { group: String },
     /// The end of a rebalance's sync phase.
     Sync { group: String },
+    /// The session of a consumer group's member.
+    Session { group: String, member: String },
+    /// The end of the time that a consumer group's member has to give partitions up.
+    Revocation { group: String, member: String },
+    /// Finding out what a consumer group's regular expressions stand for; due at once.
+    ResolveRegexes { group: String },
     /// The next look for expired offsets and empty groups.
     ExpireOffsets,
 }
@@ -70,6 +84,7 @@ impl GroupMachine {
             settings,
             hard: Hard::default(),
             soft: Soft::default(),
+            topics: Topics::default(),
         }
     }
 
@@ -124,6 +139,13 @@ impl Machine for GroupMachine {
             } => self.offset_commit(now, token, &request, unknown_group, out),
             Command::OffsetFetch { group } => out.reply(token, self.offset_fetch(&group)),
             Command::OffsetDelete(request) => self.offset_delete(token, &request, out),
+            Command::ConsumerGroupHeartbeat(heartbeat) => {
+                self.consumer_heartbeat(now, token, &heartbeat, out);
+            }
+            Command::ConsumerGroupDescribe { group_ids } => {
+                out.reply(token, self.describe_consumer_groups(group_ids));
+            }
+            Command::ClusterChanged(update) => self.cluster_changed(token, update, out),
             Command::TopicsDeleted { topics } => self.topics_deleted(token, &topics, out),
         }
     }
@@ -141,6 +163,9 @@ impl Machine for GroupMachine {
             Timer::Sync { group } => {
                 self.with_group(now, &group, out, ClassicGroup::expire_pending_sync);
             }
+            Timer::Session { group, member } => self.session_over(now, &group, &member, out),
+            Timer::Revocation { group, member } => self.revocation_over(now, &group, &member, out),
+            Timer::ResolveRegexes { group } => self.resolve_regexes(now, &group, out),
             Timer::ExpireOffsets => self.expire_offsets(now, out),
         }
     }

@@ -26,7 +26,9 @@ use ottla_protocol::messages::{
 use ottla_protocol::types::Millis;
 use ottla_protocol::wire::Uuid;
 
-use super::commands::{Response, UnknownGroup, offset_commit_error, offset_delete_error};
+use super::commands::{
+    Response, UnknownGroup, offset_commit_error, offset_delete_error, offset_fetch_error,
+};
 use super::records::GroupRecord;
 use super::soft::{ClassicGroup, State};
 use super::state::{CommittedOffset, GroupOffsets};
@@ -96,6 +98,9 @@ impl GroupMachine {
         request: &OffsetCommitRequest,
         unknown_group: UnknownGroup,
     ) -> Result<(), ErrorCode> {
+        if let Some(group) = self.hard.consumer_group(&request.group_id) {
+            return group.check_commit(request, unknown_group, &self.topics);
+        }
         let generation = request.generation_id_or_member_epoch;
         let Some(group) = self.soft.groups.get(request.group_id.as_str()) else {
             // Without a generation it is somebody who only keeps offsets here: the group comes with the commit.
@@ -123,6 +128,11 @@ impl GroupMachine {
 
     pub(super) fn offset_fetch(&self, request: &OffsetFetchRequestGroup) -> Response {
         let group_id = request.group_id.as_str();
+        if let Some(group) = self.hard.consumer_group(group_id)
+            && let Err(error) = group.check_fetch(request)
+        {
+            return Response::OffsetFetch(offset_fetch_error(&request.group_id, error));
+        }
         let topics = match &request.topics {
             Some(topics) => topics
                 .iter()
@@ -168,19 +178,16 @@ impl GroupMachine {
         out: &mut Effects<Self>,
     ) {
         let group_id = request.group_id.as_str();
-        let group = match self.check_offset_delete(group_id) {
-            Ok(group) => group,
-            Err(error) => {
-                let response = offset_delete_error(error);
-                out.reply(token, Response::OffsetDelete(response));
-                return;
-            }
-        };
+        if let Err(error) = self.check_offset_delete(group_id) {
+            let response = offset_delete_error(error);
+            out.reply(token, Response::OffsetDelete(response));
+            return;
+        }
         let mut records = Vec::new();
         let topics = request
             .topics
             .iter()
-            .map(|topic| self.delete_topic_offsets(group, topic, &mut records));
+            .map(|topic| self.delete_topic_offsets(group_id, topic, &mut records));
         let response = OffsetDeleteResponse {
             topics: topics.collect(),
             ..Default::default()
@@ -188,9 +195,12 @@ impl GroupMachine {
         out.append_then(records, vec![(token, Response::OffsetDelete(response))]);
     }
 
-    fn check_offset_delete(&self, group_id: &str) -> Result<&ClassicGroup, ErrorCode> {
+    fn check_offset_delete(&self, group_id: &str) -> Result<(), ErrorCode> {
         if group_id.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
+        }
+        if self.hard.consumer_group(group_id).is_some() {
+            return Ok(());
         }
         let group = self
             .soft
@@ -201,24 +211,32 @@ impl GroupMachine {
         if group.state != State::Empty && !group.uses_consumer_protocol() {
             return Err(ErrorCode::NonEmptyGroup);
         }
-        Ok(group)
+        Ok(())
+    }
+
+    fn is_subscribed(&self, group_id: &str, topic: &str) -> bool {
+        if let Some(group) = self.hard.consumer_group(group_id) {
+            return group.is_subscribed_to(topic);
+        }
+        let group = self.soft.groups.get(group_id);
+        group.is_some_and(|group| group.is_subscribed_to(topic))
     }
 
     fn delete_topic_offsets(
         &self,
-        group: &ClassicGroup,
+        group_id: &str,
         topic: &OffsetDeleteRequestTopic,
         records: &mut Vec<GroupRecord>,
     ) -> OffsetDeleteResponseTopic {
-        let error = if group.is_subscribed_to(&topic.name) {
+        let error = if self.is_subscribed(group_id, &topic.name) {
             ErrorCode::GroupSubscribedToTopic
         } else {
             ErrorCode::None
         };
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;
-            if error.is_none() && self.hard.offset(&group.id, &topic.name, index).is_some() {
-                records.push(offset_tombstone(&group.id, &topic.name, index));
+            if error.is_none() && self.hard.offset(group_id, &topic.name, index).is_some() {
+                records.push(offset_tombstone(group_id, &topic.name, index));
             }
             OffsetDeleteResponsePartition {
                 partition_index: index,
@@ -272,52 +290,57 @@ impl GroupMachine {
 
     /// Drops expired offsets, and empty groups that have none left. A group goes in one batch.
     pub(super) fn expire_offsets(&self, now: Millis, out: &mut Effects<Self>) {
-        for group in self.soft.groups.values() {
-            let mut records = self.expired_offsets(now, group);
+        let classic = self.soft.groups.keys().map(String::as_str);
+        let consumer = self.hard.consumer_groups().map(|(group_id, _)| group_id);
+        for group_id in classic.chain(consumer) {
+            let mut records = self.expired_offsets(now, group_id);
             let all: usize = self
                 .hard
-                .offsets(&group.id)
+                .offsets(group_id)
                 .map_or(0, |topics| topics.values().map(BTreeMap::len).sum());
-            let is_idle = group.state == State::Empty && group.pending_join.is_empty();
-            if is_idle && records.len() == all {
-                records.push(group.to_tombstone());
+            let classic = self.soft.groups.get(group_id);
+            let is_awaited = classic.is_some_and(|group| !group.pending_join.is_empty());
+            if records.len() == all
+                && !is_awaited
+                && let Ok(tombstones) = self.tombstones(group_id)
+            {
+                records.extend(tombstones);
             }
             out.append(records);
         }
         self.arm_offset_expiry(now, out);
     }
 
-    fn expired_offsets(&self, now: Millis, group: &ClassicGroup) -> Vec<GroupRecord> {
+    fn expired_offsets(&self, now: Millis, group_id: &str) -> Vec<GroupRecord> {
         let mut records = Vec::new();
-        let Some(clock) = group.expiry_clock() else {
+        let clock = match self.soft.groups.get(group_id) {
+            Some(group) => group.expiry_clock(),
+            // A consumer group tells by its subscriptions what it may still want.
+            None => Some(ExpiryClock::SinceCommit),
+        };
+        let Some(clock) = clock else {
             return records;
         };
-        for (topic, partitions) in self.hard.offsets(&group.id).into_iter().flatten() {
-            if group.is_subscribed_to(topic) {
+        for (topic, partitions) in self.hard.offsets(group_id).into_iter().flatten() {
+            if self.is_subscribed(group_id, topic) {
                 continue;
             }
             for (index, committed) in partitions {
-                if self.is_expired(now, group, clock, committed) {
-                    records.push(offset_tombstone(&group.id, topic, *index));
+                if self.is_expired(now, clock, committed) {
+                    records.push(offset_tombstone(group_id, topic, *index));
                 }
             }
         }
         records
     }
 
-    fn is_expired(
-        &self,
-        now: Millis,
-        group: &ClassicGroup,
-        clock: ExpiryClock,
-        committed: &CommittedOffset,
-    ) -> bool {
+    fn is_expired(&self, now: Millis, clock: ExpiryClock, committed: &CommittedOffset) -> bool {
         if let Some(expire_time) = committed.expire_time {
             return now >= expire_time;
         }
         let since = match clock {
             ExpiryClock::SinceCommit => committed.commit_time,
-            ExpiryClock::SinceEmpty => group.state_since.unwrap_or(committed.commit_time),
+            ExpiryClock::SinceEmpty(since) => since.unwrap_or(committed.commit_time),
         };
         now.0.saturating_sub(since.0) >= self.settings.offsets_retention_ms
     }
@@ -327,7 +350,7 @@ impl GroupMachine {
 #[derive(Clone, Copy)]
 enum ExpiryClock {
     SinceCommit,
-    SinceEmpty,
+    SinceEmpty(Option<Millis>),
 }
 
 impl ClassicGroup {
@@ -335,7 +358,7 @@ impl ClassicGroup {
     fn expiry_clock(&self) -> Option<ExpiryClock> {
         match (&self.protocol_type, self.state) {
             (None, _) => Some(ExpiryClock::SinceCommit),
-            (Some(_), State::Empty) => Some(ExpiryClock::SinceEmpty),
+            (Some(_), State::Empty) => Some(ExpiryClock::SinceEmpty(self.state_since)),
             (Some(_), State::Stable) if self.subscribed_topics.is_some() => {
                 Some(ExpiryClock::SinceCommit)
             }

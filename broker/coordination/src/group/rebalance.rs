@@ -321,6 +321,7 @@ impl GroupMachine {
                 group.prepare_rebalance(&mut cx);
             }
         }
+        self.restore_consumers(now, out);
         self.arm_offset_expiry(now, out);
     }
 
@@ -334,6 +335,12 @@ impl GroupMachine {
         out: &mut Effects<Self>,
     ) {
         for record in records {
+            if self.hard.consumer_group(record.group_id()).is_none() {
+                self.soft.consumers.remove(record.group_id());
+            }
+            if let GroupRecord::Consumer(record) = record {
+                self.keep_members(now, record, out);
+            }
             let GroupRecord::GroupMetadata { key, .. } = record else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! The records of `__consumer_offsets` that classic groups and offsets need, and their bytes.
+//! The records of `__consumer_offsets`, and their bytes.
 //!
 //! A key starts with its type, a value with its version, two bytes each; a null value is a tombstone. The versions
 //! written are the reference's: 3 for groups, 4 for offsets, 1 for offsets with an expiry time of their own.
@@ -11,6 +11,8 @@ use ottla_protocol::messages::internal::{
 };
 use ottla_protocol::wire::{DecodeError, Reader};
 use thiserror::Error;
+
+use super::consumer::ConsumerRecord;
 
 const GROUP_METADATA_VERSION: i16 = 3;
 const OFFSET_COMMIT_VERSION: i16 = 4;
@@ -27,6 +29,7 @@ pub enum GroupRecord {
         key: OffsetCommitKey,
         value: Option<OffsetCommitValue>,
     },
+    Consumer(ConsumerRecord),
 }
 
 /// A record of `__consumer_offsets` that can't be read.
@@ -55,13 +58,15 @@ impl GroupRecord {
                     .as_ref()
                     .map(|value| versioned(value, offset_commit_version(value))),
             ),
+            Self::Consumer(record) => record.encode(),
         }
     }
 
     /// Reads a record; `None` where the type is one that this machine has no part in.
     pub fn decode(key: Option<Bytes>, value: Option<Bytes>) -> Result<Option<Self>, RecordError> {
         let mut key = Reader::new(key.ok_or(RecordError::NoKey)?);
-        match key.i16("type")? {
+        let key_type = key.i16("type")?;
+        match key_type {
             LegacyOffsetCommitKey::API_KEY => {
                 let key = LegacyOffsetCommitKey::decode(&mut key, 0)?;
                 let value = decode_value::<LegacyOffsetCommitValue>(value)?;
@@ -75,7 +80,17 @@ impl GroupRecord {
                 key: GroupMetadataKey::decode(&mut key, 0)?,
                 value: decode_value(value)?,
             })),
-            _ => Ok(None),
+            _ => Ok(ConsumerRecord::decode(key_type, &mut key, value)?.map(Self::Consumer)),
+        }
+    }
+
+    /// The group that it is about.
+    #[must_use]
+    pub fn group_id(&self) -> &str {
+        match self {
+            Self::GroupMetadata { key, .. } => &key.group,
+            Self::OffsetCommit { key, .. } => &key.group,
+            Self::Consumer(record) => &record.group_id,
         }
     }
 }
@@ -106,18 +121,18 @@ fn from_legacy(key: LegacyOffsetCommitKey, value: Option<LegacyOffsetCommitValue
     }
 }
 
-fn versioned<M: Message>(message: &M, version: i16) -> Bytes {
+pub(super) fn versioned<M: Message>(message: &M, version: i16) -> Bytes {
     with_number(version, &message.to_bytes(version))
 }
 
-fn with_number(number: i16, body: &[u8]) -> Bytes {
+pub(super) fn with_number(number: i16, body: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(2 + body.len());
     bytes.put_i16(number);
     bytes.put_slice(body);
     bytes.freeze()
 }
 
-fn decode_value<M: Message>(value: Option<Bytes>) -> Result<Option<M>, RecordError> {
+pub(super) fn decode_value<M: Message>(value: Option<Bytes>) -> Result<Option<M>, RecordError> {
     let Some(value) = value else {
         return Ok(None);
     };

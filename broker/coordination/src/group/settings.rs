@@ -1,5 +1,7 @@
 //! What the shell reads from the broker's configuration for the groups.
 
+use super::consumer::ConsumerSettings;
+
 /// Limits and delays of the group machine; each field names its broker key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -19,6 +21,7 @@ pub struct Settings {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`
     pub offsets_retention_check_interval_ms: i64,
+    pub consumer: ConsumerSettings,
 }
 
 impl Default for Settings {
@@ -32,6 +35,7 @@ impl Default for Settings {
             offset_metadata_bytes_max: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
+            consumer: ConsumerSettings::default(),
         }
     }
 }

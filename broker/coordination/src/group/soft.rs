@@ -13,6 +13,7 @@ use ottla_protocol::messages::{ConsumerProtocolSubscription, Message};
 use ottla_protocol::types::{Generation, Millis};
 use ottla_protocol::wire::Reader;
 
+use super::consumer::ConsumerSoft;
 use super::member::{Member, Protocol};
 use super::records::GroupRecord;
 use super::state::{Hard, StoredGroup};
@@ -24,6 +25,9 @@ const CONSUMER: &str = "consumer";
 #[derive(Debug, Default)]
 pub(super) struct Soft {
     pub(super) groups: BTreeMap<String, ClassicGroup>,
+    pub(super) consumers: BTreeMap<String, ConsumerSoft>,
+    /// How far the metadata had come when there were new topics; none before anything is known of topics.
+    pub(super) topics_version: Option<i64>,
     loaded: bool,
 }
 
@@ -94,10 +98,17 @@ impl Soft {
         if !self.loaded {
             return;
         }
-        let id = match record {
-            GroupRecord::GroupMetadata { key, .. } => key.group.as_str(),
-            GroupRecord::OffsetCommit { key, .. } => key.group.as_str(),
-        };
+        let id = record.group_id();
+        if hard.consumer_group(id).is_none() {
+            self.consumers.remove(id);
+        }
+        if let GroupRecord::Consumer(record) = record {
+            // The end of a consumer group may come with the begin of a classic one, which is here already.
+            if !record.is_tombstone() {
+                self.groups.remove(id);
+            }
+            return;
+        }
         match hard.group(id) {
             None => {
                 self.groups.remove(id);

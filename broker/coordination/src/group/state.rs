@@ -11,12 +11,14 @@ use ottla_protocol::messages::internal::{GroupMetadataValue, OffsetCommitKey, Of
 use ottla_protocol::types::{Generation, Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
+use super::consumer::{ConsumerGroup, ConsumerRecord};
 use super::records::GroupRecord;
 
-/// All groups of the partition, and their offsets.
+/// All groups of the partition, and their offsets. A group is of one kind at a time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hard {
     groups: BTreeMap<String, StoredGroup>,
+    consumers: BTreeMap<String, ConsumerGroup>,
     offsets: BTreeMap<String, GroupOffsets>,
 }
 
@@ -75,6 +77,18 @@ impl Hard {
         self.groups.iter().map(|(id, group)| (id.as_str(), group))
     }
 
+    #[must_use]
+    pub fn consumer_group(&self, group_id: &str) -> Option<&ConsumerGroup> {
+        self.consumers.get(group_id)
+    }
+
+    /// All consumer groups by id.
+    pub fn consumer_groups(&self) -> impl Iterator<Item = (&str, &ConsumerGroup)> {
+        self.consumers
+            .iter()
+            .map(|(id, group)| (id.as_str(), group))
+    }
+
     /// The group's offsets; none where it has not committed any.
     #[must_use]
     pub fn offsets(&self, group_id: &str) -> Option<&GroupOffsets> {
@@ -97,6 +111,7 @@ impl Hard {
         match record {
             GroupRecord::GroupMetadata { key, value } => match value {
                 Some(value) => {
+                    self.consumers.remove(key.group.as_str());
                     let group = StoredGroup::from_record(value);
                     self.groups.insert(key.group.to_string(), group);
                 }
@@ -108,11 +123,30 @@ impl Hard {
                 Some(value) => self.commit(offset, key, value),
                 None => self.forget(key),
             },
+            GroupRecord::Consumer(record) => self.apply_consumer(record),
+        }
+    }
+
+    fn apply_consumer(&mut self, record: &ConsumerRecord) {
+        let id = record.group_id.as_str();
+        if record.ends_group() {
+            self.consumers.remove(id);
+        } else if !record.is_tombstone() {
+            // An offset that was committed before made a simple group of it.
+            self.groups.remove(id);
+            self.consumers
+                .entry(id.to_owned())
+                .or_default()
+                .apply(&record.change);
+        } else if let Some(group) = self.consumers.get_mut(id) {
+            group.apply(&record.change);
         }
     }
 
     fn commit(&mut self, offset: Offset, key: &OffsetCommitKey, value: &OffsetCommitValue) {
-        self.groups.entry(key.group.to_string()).or_default();
+        if !self.consumers.contains_key(key.group.as_str()) {
+            self.groups.entry(key.group.to_string()).or_default();
+        }
         self.offsets
             .entry(key.group.to_string())
             .or_default()

@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ottla_coordination::group::{Command, JoinGroup, MemberIds, Settings, UnknownGroup};
+use ottla_coordination::group::{
+    Command, ConsumerHeartbeat, JoinGroup, MemberIds, Settings, UnknownGroup,
+};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::consumer_group_heartbeat::request::TopicPartitions;
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::leave_group::request::MemberIdentity;
 use ottla_protocol::messages::offset_commit::request::{
@@ -20,8 +23,9 @@ use ottla_protocol::messages::offset_fetch::request::{
 };
 use ottla_protocol::messages::sync_group::request::SyncGroupRequestAssignment;
 use ottla_protocol::messages::{
-    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, Message,
-    OffsetCommitRequest, OffsetDeleteRequest, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, ConsumerProtocolSubscription, HeartbeatRequest,
+    JoinGroupRequest, LeaveGroupRequest, Message, OffsetCommitRequest, OffsetDeleteRequest,
+    SyncGroupRequest,
 };
 use ottla_protocol::types::Millis;
 use ottla_protocol::wire::{StrBytes, Uuid};
@@ -87,6 +91,8 @@ impl<'a> Words<'a> {
                 "metadata" => settings.offset_metadata_bytes_max = value as usize,
                 "retention" => settings.offsets_retention_ms = value.into(),
                 "check" => settings.offsets_retention_check_interval_ms = value.into(),
+                "consumers" => settings.consumer.size_max = value as usize,
+                "interval" => settings.consumer.assignment_interval_ms = value,
                 _ => panic!("no setting {name}"),
             }
         }
@@ -123,6 +129,10 @@ impl<'a> Words<'a> {
                 group: self.fetch(),
             },
             "offset-delete" => Command::OffsetDelete(self.offset_delete()),
+            "beat" => Command::ConsumerGroupHeartbeat(self.beat()),
+            "describe-consumers" => Command::ConsumerGroupDescribe {
+                group_ids: vec![self.group()],
+            },
             "topics-deleted" => Command::TopicsDeleted {
                 topics: vec![(self.word(0).to_owned(), self.topic_id())],
             },
@@ -154,7 +164,8 @@ impl<'a> Words<'a> {
         let items = self
             .option(name)
             .into_iter()
-            .flat_map(|text| text.split(','));
+            .flat_map(|text| text.split(','))
+            .filter(|item| !item.is_empty());
         items.map(Into::into).collect()
     }
 
@@ -163,6 +174,52 @@ impl<'a> Words<'a> {
             UnknownGroup::Legacy
         } else {
             UnknownGroup::NotFound
+        }
+    }
+
+    /// The cluster's topics: names with partition counts.
+    pub(super) fn topics(&self) -> BTreeMap<String, usize> {
+        let topics = self.options.iter();
+        topics
+            .map(|(name, count)| ((*name).to_owned(), count.parse().expect("a number")))
+            .collect()
+    }
+
+    fn beat(&self) -> ConsumerHeartbeat {
+        let names = |name: &str| self.option(name).map(|_| self.list(name));
+        let owned = self.option("owned").map(|_| {
+            let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+            for (topic, index) in self.list("owned").iter().map(|word| partition(word)) {
+                topics.entry(topic).or_default().push(index);
+            }
+            let topics = topics
+                .into_iter()
+                .map(|(topic, partitions)| TopicPartitions {
+                    topic_id: topic_id(&topic),
+                    partitions,
+                    ..Default::default()
+                });
+            topics.collect()
+        });
+        let epoch = self.number("epoch", 0);
+        ConsumerHeartbeat {
+            request: ConsumerGroupHeartbeatRequest {
+                group_id: self.group(),
+                member_id: self.member(),
+                member_epoch: epoch,
+                instance_id: self.instance(),
+                rack_id: self.option("rack").map(Into::into),
+                rebalance_timeout_ms: self
+                    .number("rebalance", if epoch == 0 { 60_000 } else { -1 }),
+                subscribed_topic_names: names("topics"),
+                subscribed_topic_regex: self.option("regex").map(Into::into),
+                server_assignor: self.option("assignor").map(Into::into),
+                topic_partitions: owned.or((epoch == 0).then(Vec::new)),
+                ..Default::default()
+            },
+            client_id: "client".to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            candidate_member_id: self.option("as").map(str::to_owned),
         }
     }
 
@@ -298,6 +355,8 @@ impl<'a> Words<'a> {
         });
         OffsetFetchRequestGroup {
             group_id: self.group(),
+            member_id: self.option("member").map(Into::into),
+            member_epoch: self.number("gen", -1),
             topics,
             ..Default::default()
         }
@@ -321,6 +380,20 @@ impl<'a> Words<'a> {
             ..Default::default()
         }
     }
+}
+
+/// Every topic of a script has an id that tells its name.
+pub(super) fn topic_id(name: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    for (byte, letter) in bytes.iter_mut().zip(name.bytes()) {
+        *byte = letter;
+    }
+    Uuid(bytes)
+}
+
+pub(super) fn topic_name(id: Uuid) -> String {
+    let name = String::from_utf8_lossy(&id.0).into_owned();
+    name.trim_end_matches('\0').to_owned()
 }
 
 fn partition(word: &str) -> (String, i32) {

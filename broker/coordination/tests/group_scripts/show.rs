@@ -3,10 +3,21 @@
 use std::fmt::Write as _;
 
 use ottla_coordination::Answer;
-use ottla_coordination::group::{GroupRecord, Response};
+use ottla_coordination::group::{Change, ConsumerRecord, GroupRecord, Response};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
-use ottla_protocol::wire::Uuid;
+use ottla_protocol::messages::consumer_group_describe::response::{
+    Assignment as DescribedAssignment, DescribedGroup as ConsumerDescribedGroup,
+};
+use ottla_protocol::messages::internal::consumer_group_current_member_assignment_value::TopicPartitions as CurrentTopicPartitions;
+use ottla_protocol::messages::internal::{
+    ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue,
+};
+use ottla_protocol::messages::{
+    ConsumerGroupHeartbeatResponse, JoinGroupResponse, SyncGroupResponse,
+};
+use ottla_protocol::wire::{StrBytes, Uuid};
+
+use super::command::topic_name;
 
 pub(super) fn record(record: &GroupRecord) -> String {
     match record {
@@ -33,6 +44,7 @@ pub(super) fn record(record: &GroupRecord) -> String {
             }
             line
         }
+        GroupRecord::Consumer(record) => consumer_record(record),
         GroupRecord::OffsetCommit { key, value } => {
             let topic_id = value.as_ref().map_or(Uuid::ZERO, |value| value.topic_id);
             let place = format!(
@@ -61,6 +73,156 @@ fn numbered(topic_id: Uuid) -> String {
     format!("@{}", u128::from_be_bytes(topic_id.0))
 }
 
+fn consumer_record(record: &ConsumerRecord) -> String {
+    let group = &record.group_id;
+    let (what, value) = match &record.change {
+        Change::Group(value) => (
+            "epoch".to_owned(),
+            value.as_ref().map(|value| {
+                let hash = if value.metadata_hash == 0 {
+                    "no topics"
+                } else {
+                    "topics"
+                };
+                format!("{} {hash}", value.epoch)
+            }),
+        ),
+        Change::SubscriptionMetadata(value) => {
+            ("metadata".to_owned(), value.as_ref().map(|_| String::new()))
+        }
+        Change::Member(id, value) => (format!("member {id}"), value.as_ref().map(subscribed)),
+        Change::TargetEpoch(value) => (
+            "target epoch".to_owned(),
+            value
+                .as_ref()
+                .map(|value| value.assignment_epoch.to_string()),
+        ),
+        Change::Target(id, value) => (
+            format!("target {id}"),
+            value.as_ref().map(|value| {
+                let topics = value.topic_partitions.iter();
+                partitions(topics.map(|topic| (topic.topic_id, &topic.partitions)))
+            }),
+        ),
+        Change::Current(id, value) => (format!("current {id}"), value.as_ref().map(current)),
+        Change::Regex(regex, value) => (
+            format!("regex {regex}"),
+            value.as_ref().map(|value| joined(&value.topics)),
+        ),
+    };
+    let value = value.unwrap_or_else(|| "gone".to_owned());
+    format!("append consumers {group} {what}: {value}")
+}
+
+fn subscribed(value: &ConsumerGroupMemberMetadataValue) -> String {
+    let mut line = joined(&value.subscribed_topic_names);
+    let options = [
+        (
+            "regex",
+            value
+                .subscribed_topic_regex
+                .as_deref()
+                .filter(|text| !text.is_empty()),
+        ),
+        ("instance", value.instance_id.as_deref()),
+        ("rack", value.rack_id.as_deref()),
+        ("assignor", value.server_assignor.as_deref()),
+    ];
+    for (name, text) in options {
+        if let Some(text) = text {
+            let _ = write!(line, " {name}={text}");
+        }
+    }
+    line
+}
+
+fn current(value: &ConsumerGroupCurrentMemberAssignmentValue) -> String {
+    let state = match value.state {
+        0 => "stable",
+        1 => "unrevoked",
+        _ => "unreleased",
+    };
+    let owned = |topics: &[CurrentTopicPartitions]| {
+        let topics = topics.iter();
+        partitions(topics.map(|topic| (topic.topic_id, &topic.partitions)))
+    };
+    let mut line = format!(
+        "epoch={} previous={} {state} owns {}",
+        value.member_epoch,
+        value.previous_member_epoch,
+        owned(&value.assigned_partitions)
+    );
+    if !value.partitions_pending_revocation.is_empty() {
+        let _ = write!(
+            line,
+            " revokes {}",
+            owned(&value.partitions_pending_revocation)
+        );
+    }
+    line
+}
+
+fn beat(response: &ConsumerGroupHeartbeatResponse) -> String {
+    if response.error_code != 0 {
+        let message = response.error_message.as_deref().unwrap_or_default();
+        return format!("{} {message}", outcome(response.error_code));
+    }
+    let member = response.member_id.as_deref().unwrap_or_default();
+    let mut line = format!("{member} epoch={}", response.member_epoch);
+    if let Some(assignment) = &response.assignment {
+        let topics = assignment.topic_partitions.iter();
+        let topics = topics.map(|topic| (topic.topic_id, &topic.partitions));
+        let _ = write!(line, " assigned {}", partitions(topics));
+    }
+    line
+}
+
+fn consumers_described(group: &ConsumerDescribedGroup) -> String {
+    if group.error_code != 0 {
+        let message = group.error_message.as_deref().unwrap_or_default();
+        return format!("{} {message}", outcome(group.error_code));
+    }
+    let mut line = format!(
+        "{} {} epoch={} target epoch={}",
+        group.group_state, group.assignor_name, group.group_epoch, group.assignment_epoch
+    );
+    for member in &group.members {
+        let has = |assignment: &DescribedAssignment| {
+            let topics = assignment.topic_partitions.iter();
+            partitions(topics.map(|topic| (topic.topic_id, &topic.partitions)))
+        };
+        let _ = write!(
+            line,
+            " {}@{}[{} target {}]",
+            member.member_id,
+            member.member_epoch,
+            has(&member.assignment),
+            has(&member.target_assignment)
+        );
+    }
+    line
+}
+
+fn partitions<'a>(topics: impl Iterator<Item = (Uuid, &'a Vec<i32>)>) -> String {
+    let mut list = Vec::new();
+    for (id, indexes) in topics {
+        list.extend(
+            indexes
+                .iter()
+                .map(|index| format!("{}-{index}", topic_name(id))),
+        );
+    }
+    if list.is_empty() {
+        return "nothing".to_owned();
+    }
+    list.join(",")
+}
+
+fn joined(names: &[StrBytes]) -> String {
+    let names: Vec<&str> = names.iter().map(StrBytes::as_str).collect();
+    names.join(",")
+}
+
 pub(super) fn answer(asked: &str, answer: &Answer<Response>) -> String {
     match answer {
         Err(error) => format!("{asked}: {}", error.name()),
@@ -82,6 +244,13 @@ fn body(response: &Response) -> String {
             members.collect::<Vec<_>>().join(" ")
         }
         Response::DescribeGroups(groups) => groups.iter().map(described).collect(),
+        Response::ConsumerGroupHeartbeat(response) => beat(response),
+        Response::ConsumerGroupDescribe(groups) => groups
+            .iter()
+            .map(consumers_described)
+            .collect::<Vec<_>>()
+            .join(" "),
+        Response::ClusterChanged => "ok".to_owned(),
         Response::ListGroups(groups) => {
             let groups = groups.iter().map(|group| {
                 format!(
@@ -106,6 +275,7 @@ fn body(response: &Response) -> String {
             });
             partitions.collect::<Vec<_>>().join(" ")
         }
+        Response::OffsetFetch(response) if response.error_code != 0 => outcome(response.error_code),
         Response::OffsetFetch(response) => {
             let partitions = response.topics.iter().flat_map(|topic| {
                 topic.partitions.iter().map(|partition| {

@@ -4,8 +4,24 @@ use ottla_coordination::Answer as Decided;
 use ottla_coordination::group::Response;
 use ottla_protocol::errors::ErrorCode;
 
-use super::Answer;
+use super::{Answer, Context};
 use crate::exec::groups::Asked;
+
+/// Whether the cluster and this broker's configuration have the consumer protocol (KIP-848).
+pub(super) fn speaks_consumer_protocol(context: &Context<'_>) -> bool {
+    let level = context
+        .broker
+        .image
+        .load()
+        .features()
+        .get("group.version")
+        .copied();
+    let config = context.broker.config.load();
+    let protocols = config
+        .settings()
+        .list("group.coordinator.rebalance.protocols");
+    level >= Some(1) && protocols.iter().any(|protocol| protocol == "consumer")
+}
 
 /// Replies now if the machine has answered, else when it does.
 pub(super) fn reply<R: Send + 'static>(

@@ -10,6 +10,8 @@ mod alter_replica_log_dirs;
 mod api_versions;
 mod call;
 mod config_resource;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -210,6 +212,18 @@ pub(crate) static APIS: &[Api] = &[
         DescribeClusterRequest,
         InTurn,
         describe_cluster::handle
+    ),
+    api!(
+        ConsumerGroupHeartbeat,
+        ConsumerGroupHeartbeatRequest,
+        InTurn,
+        consumer_group_heartbeat::handle
+    ),
+    api!(
+        ConsumerGroupDescribe,
+        ConsumerGroupDescribeRequest,
+        InTurn,
+        consumer_group_describe::handle
     ),
     api!(
         ListConfigResources,

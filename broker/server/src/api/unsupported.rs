@@ -88,7 +88,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         UpdateFeatures => UpdateFeaturesResponse,
         UnregisterBroker => UnregisterBrokerResponse,
         ListTransactions => ListTransactionsResponse,
-        ConsumerGroupHeartbeat => ConsumerGroupHeartbeatResponse,
         GetTelemetrySubscriptions => GetTelemetrySubscriptionsResponse,
         PushTelemetry => PushTelemetryResponse,
         ListConfigResources => ListConfigResourcesResponse,
@@ -112,7 +111,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         AlterUserScramCredentials => AlterUserScramCredentialsRequest,
         DescribeProducers => DescribeProducersRequest,
         DescribeTransactions => DescribeTransactionsRequest,
-        ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
         ShareGroupDescribe => ShareGroupDescribeRequest,
         StreamsGroupDescribe => StreamsGroupDescribeRequest,
         }

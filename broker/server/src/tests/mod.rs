@@ -3,6 +3,7 @@
 mod abuse;
 mod compaction;
 mod configs;
+mod consumer_groups;
 mod disk_full;
 mod feature_levels;
 mod groups;

@@ -3,8 +3,7 @@
 use ottla_protocol::messages::{
     self, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AlterClientQuotasRequest,
     AlterClientQuotasResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
-    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
-    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, CreateAclsRequest,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, CreateAclsRequest,
     CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeProducersRequest,
     DescribeProducersResponse, DescribeTransactionsRequest, DescribeTransactionsResponse,
     ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
@@ -164,7 +163,6 @@ macro_rules! refusable {
 }
 
 use messages::alter_user_scram_credentials::response::AlterUserScramCredentialsResult;
-use messages::consumer_group_describe::response::DescribedGroup as ConsumerGroup;
 use messages::create_acls::response::AclCreationResult;
 use messages::delete_acls::response::DeleteAclsFilterResult;
 use messages::describe_transactions::response::TransactionState;
@@ -172,12 +170,6 @@ use messages::share_group_describe::response::DescribedGroup as ShareGroup;
 use messages::streams_group_describe::response::DescribedGroup as StreamsGroup;
 
 refusable! {
-    ConsumerGroupDescribeRequest => ConsumerGroupDescribeResponse { groups: ConsumerGroup }, |request| {
-        let refuse = |group_id: StrBytes| ConsumerGroup {
-            group_id, error_code: CODE, error_message: message(), ..Default::default()
-        };
-        request.group_ids.into_iter().map(refuse).collect()
-    };
     ShareGroupDescribeRequest => ShareGroupDescribeResponse { groups: ShareGroup }, |request| {
         let refuse = |group_id: StrBytes| ShareGroup {
             group_id, error_code: CODE, error_message: message(), ..Default::default()

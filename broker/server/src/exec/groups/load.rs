@@ -10,6 +10,7 @@ use ottla_protocol::types::Offset;
 use tracing::{error, info, warn};
 
 use super::alarm::Alarm;
+use super::cluster::Cluster;
 use super::decided::Decided;
 use super::shard::Shard;
 use crate::clock;
@@ -25,34 +26,39 @@ enum LoadError {
 }
 
 /// Puts all of them in service: at once those that were never written, the others when they are loaded.
-pub(super) fn load_all(shards: Vec<Arc<Shard>>, settings: &Settings, alarm: &Arc<Alarm>) {
+pub(super) fn load_all(
+    shards: Vec<Arc<Shard>>,
+    settings: &Settings,
+    alarm: &Arc<Alarm>,
+    cluster: &Arc<Cluster>,
+) {
     let (untouched, written): (Vec<_>, Vec<_>) = shards
         .into_iter()
         .partition(|shard| shard.partition().was_never_used());
     for shard in untouched {
         let loading = Loading::new(GroupMachine::new(settings.clone()));
         let host = loading.finish(clock::now(), Offset::ZERO, Offset::ZERO, &mut shard.log());
-        shard.serve(host, alarm);
+        shard.serve(host, alarm, cluster);
     }
     if written.is_empty() {
         return;
     }
-    let (settings, alarm) = (settings.clone(), alarm.clone());
+    let (settings, alarm, cluster) = (settings.clone(), alarm.clone(), cluster.clone());
     tokio::task::spawn_blocking(move || {
         let count = written.len();
         for shard in written {
-            load(&shard, &settings, &alarm);
+            load(&shard, &settings, &alarm, &cluster);
         }
         info!(partitions = count, "groups loaded");
     });
 }
 
-fn load(shard: &Arc<Shard>, settings: &Settings, alarm: &Arc<Alarm>) {
+fn load(shard: &Arc<Shard>, settings: &Settings, alarm: &Arc<Alarm>, cluster: &Cluster) {
     let mut loading = Loading::new(GroupMachine::new(settings.clone()));
     match replay(shard.partition(), &mut loading) {
         Ok((end, committed_end)) => {
             let host = loading.finish(clock::now(), end, committed_end, &mut shard.log());
-            shard.serve(host, alarm);
+            shard.serve(host, alarm, cluster);
         }
         Err(failure) => {
             let partition = shard.partition();

@@ -6,8 +6,10 @@
 //! Deliberately not here: what is decided, and creating the topic.
 
 mod alarm;
+mod cluster;
 mod decided;
 mod load;
+mod settings;
 mod shard;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,10 @@ use tokio::sync::oneshot;
 use super::Storage;
 use super::auto_create::OFFSETS_TOPIC;
 use alarm::Alarm;
+use cluster::Cluster;
 use shard::Shard;
+
+pub(crate) use settings::assignor;
 
 /// The answer to a command, or where it will come.
 pub(crate) enum Asked {
@@ -45,14 +50,16 @@ pub(crate) struct Groups {
     settings: Settings,
     shards: ArcSwap<Vec<Arc<Shard>>>,
     alarm: Arc<Alarm>,
+    cluster: Arc<Cluster>,
 }
 
 impl Groups {
     pub(crate) fn new(config: &BrokerConfig) -> Self {
         Self {
-            settings: settings(config),
+            settings: settings::settings(config),
             shards: ArcSwap::default(),
             alarm: Arc::default(),
+            cluster: Arc::new(Cluster::new(config)),
         }
     }
 
@@ -62,8 +69,20 @@ impl Groups {
         async move { alarm.watch().await }
     }
 
-    /// Takes over the partitions of a newly published image, and drops the offsets of topics that are gone.
-    pub(crate) fn follow(&self, storage: &Storage, old: &MetadataImage, new: &MetadataImage) {
+    /// Takes over the partitions of a newly published image, tells the machines what is new in it, and drops the
+    /// offsets of topics that are gone.
+    pub(crate) fn follow(
+        &self,
+        storage: &Storage,
+        config: &BrokerConfig,
+        old: &MetadataImage,
+        new: &MetadataImage,
+    ) {
+        if let Some(update) = self.cluster.renew(config, old, new) {
+            for shard in self.shards.load().iter() {
+                drop(shard.ask(&self.alarm, Command::ClusterChanged(update.clone())));
+            }
+        }
         if std::ptr::eq(old.topics(), new.topics()) {
             return;
         }
@@ -126,7 +145,11 @@ impl Groups {
             shard.give_up(ErrorCode::NotCoordinator);
         }
         self.shards.store(Arc::new(shards));
-        load::load_all(fresh, &self.settings, &self.alarm);
+        let settings = Settings {
+            consumer: self.cluster.current().settings.clone(),
+            ..self.settings.clone()
+        };
+        load::load_all(fresh, &settings, &self.alarm, &self.cluster);
     }
 
     /// Whether the partition that the group belongs to can be had, as far as is known.
@@ -198,22 +221,4 @@ fn shard_of(shards: &[Arc<Shard>], group_id: &str) -> Option<usize> {
     }
     let count = i32::try_from(shards.len()).unwrap_or(i32::MAX);
     usize::try_from(partition_for(group_id, count).0).ok()
-}
-
-fn settings(config: &BrokerConfig) -> Settings {
-    let values = config.settings();
-    let i32_of = |key: &str| i32::try_from(values.number(key)).unwrap_or(i32::MAX);
-    let usize_of = |key: &str| values.size(key).unwrap_or(0);
-    Settings {
-        session_timeout_min_ms: i32_of("group.min.session.timeout.ms"),
-        session_timeout_max_ms: i32_of("group.max.session.timeout.ms"),
-        group_size_max: usize_of("group.max.size"),
-        initial_rebalance_delay_ms: i32_of("group.initial.rebalance.delay.ms"),
-        offset_metadata_bytes_max: usize_of("offset.metadata.max.bytes"),
-        offsets_retention_ms: values
-            .number("offsets.retention.minutes")
-            .saturating_mul(60_000),
-        offsets_retention_check_interval_ms: values.number("offsets.retention.check.interval.ms"),
-        ..Settings::default()
-    }
 }

@@ -20,6 +20,7 @@ use tracing::error;
 
 use super::Asked;
 use super::alarm::Alarm;
+use super::cluster::Cluster;
 use crate::clock;
 use crate::exec::partition::{Acks, Append, Partition};
 use crate::exec::waits::AckWait;
@@ -80,8 +81,13 @@ impl Shard {
         ShardLog(&self.partition)
     }
 
-    /// Puts a loaded machine in service.
-    pub(super) fn serve(self: &Arc<Self>, host: Host<GroupMachine>, alarm: &Arc<Alarm>) {
+    /// Puts a loaded machine in service, with what is known of the cluster.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        host: Host<GroupMachine>,
+        alarm: &Arc<Alarm>,
+        cluster: &Cluster,
+    ) {
         let mut state = self.state.lock();
         if !matches!(*state, State::Loading) {
             return;
@@ -95,7 +101,11 @@ impl Shard {
             alarm_at: None,
             wall_ahead: wall_ahead(now),
         });
-        self.settle(&mut active, None, alarm, now);
+        let known = Command::ClusterChanged((*cluster.current()).clone());
+        active.last_token += 1;
+        let token = ReplyToken(active.last_token);
+        active.host.handle(now, token, known, &mut self.log());
+        self.settle(&mut active, Some(token), alarm, now);
         *state = State::Ready(active);
     }
 

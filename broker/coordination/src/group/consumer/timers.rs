@@ -1,0 +1,92 @@
+//! Sessions, and the time that a member has to give partitions up.
+
+use ottla_protocol::types::Millis;
+
+use super::group::ConsumerGroup;
+use super::heartbeat::revocation_timer;
+use super::member::{ConsumerMember, LEFT_FOR_NOW, MemberState};
+use super::records::{Change, ConsumerRecord};
+use crate::effects::Effects;
+use crate::group::GroupMachine;
+
+impl GroupMachine {
+    /// Nothing was heard of the member for a session's time.
+    pub(in crate::group) fn session_over(
+        &mut self,
+        now: Millis,
+        group_id: &str,
+        member_id: &str,
+        out: &mut Effects<Self>,
+    ) {
+        self.fence_if(now, group_id, member_id, out, |_| true);
+    }
+
+    /// The member was told to give partitions up, and has not.
+    pub(in crate::group) fn revocation_over(
+        &mut self,
+        now: Millis,
+        group_id: &str,
+        member_id: &str,
+        out: &mut Effects<Self>,
+    ) {
+        self.fence_if(now, group_id, member_id, out, |member| {
+            member.state == MemberState::UnrevokedPartitions && member.epoch != LEFT_FOR_NOW
+        });
+    }
+
+    fn fence_if(
+        &mut self,
+        now: Millis,
+        group_id: &str,
+        member_id: &str,
+        out: &mut Effects<Self>,
+        is_overdue: impl FnOnce(&ConsumerMember) -> bool,
+    ) {
+        let group: Option<&ConsumerGroup> = self.hard.consumer_group(group_id);
+        let member = group.and_then(|group| Some((group, group.members.get(member_id)?)));
+        if let Some((group, member)) = member.filter(|(_, member)| is_overdue(member)) {
+            let step = self.fence(group_id, group, &[member]);
+            self.take_step(now, step, Vec::new(), out);
+        }
+    }
+
+    /// Loading is over: members have one session's time to show up.
+    pub(in crate::group) fn restore_consumers(&self, now: Millis, out: &mut Effects<Self>) {
+        for (group_id, group) in self.hard.consumer_groups() {
+            for member in group.members.values() {
+                self.arm_timers(now, group_id, member, out);
+            }
+        }
+    }
+
+    /// The log refused to let members go. They are in still, so their time begins anew.
+    pub(in crate::group) fn keep_members(
+        &self,
+        now: Millis,
+        refused: &ConsumerRecord,
+        out: &mut Effects<Self>,
+    ) {
+        let group = self.hard.consumer_group(&refused.group_id);
+        if let (Some(group), Change::Member(id, None)) = (group, &refused.change)
+            && let Some(member) = group.members.get(id)
+        {
+            self.arm_timers(now, &refused.group_id, member, out);
+        }
+    }
+
+    fn arm_timers(
+        &self,
+        now: Millis,
+        group_id: &str,
+        member: &ConsumerMember,
+        out: &mut Effects<Self>,
+    ) {
+        let session = self.session_timer(now, group_id, member);
+        let revocation = revocation_timer(now, group_id, member);
+        for (timer, at) in [Some(session), revocation].into_iter().flatten() {
+            if let Some(at) = at {
+                out.arm(timer, at);
+            }
+        }
+    }
+}
