@@ -19,6 +19,7 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchBuilder, Records, batches_of, check_batch};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
+pub(crate) const LOG_DIR: &str = "/data";
 const FOLDER: &str = "/data/__consumer_offsets-0";
 const READ_BYTES: usize = 64 << 10;
 

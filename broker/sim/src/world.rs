@@ -5,16 +5,18 @@
 //! dies; once the faults stop, every member comes to own a part.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
 use ottla_coordination::group::{Response, Settings};
 use ottla_coordination::{Answer, ReplyToken};
+use ottla_log::disk::make_folder;
 use ottla_log::testing::{Crash, MemoryDisk, Random};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
 use crate::client::{Client, Next, commit};
-use crate::shard::Shard;
+use crate::shard::{LOG_DIR, Shard};
 
 const GROUPS: [&str; 2] = ["g", "h"];
 /// Commits without being a group of members.
@@ -57,6 +59,8 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let disk = MemoryDisk::new();
+        // As the server does before it opens any log.
+        make_folder(&disk, Path::new(LOG_DIR)).expect("an empty disk");
         let now = Millis(1_000);
         let epoch = LeaderEpoch(0);
         let shard = Shard::start(&disk, settings(), Offset::ZERO, epoch, now);
