@@ -12,6 +12,7 @@ pub mod options;
 pub mod progress;
 mod signals;
 pub mod stop;
+mod table;
 pub mod tool;
 pub mod tools;
 pub mod topic_filter;

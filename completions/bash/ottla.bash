@@ -37,6 +37,9 @@ _ottla() {
             ottla,get-offsets)
                 cmd="ottla__subcmd__get__subcmd__offsets"
                 ;;
+            ottla,groups)
+                cmd="ottla__subcmd__groups"
+                ;;
             ottla,help)
                 cmd="ottla__subcmd__help"
                 ;;
@@ -76,6 +79,9 @@ _ottla() {
             ottla__subcmd__help,get-offsets)
                 cmd="ottla__subcmd__help__subcmd__get__subcmd__offsets"
                 ;;
+            ottla__subcmd__help,groups)
+                cmd="ottla__subcmd__help__subcmd__groups"
+                ;;
             ottla__subcmd__help,help)
                 cmd="ottla__subcmd__help__subcmd__help"
                 ;;
@@ -113,7 +119,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -576,8 +582,38 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__groups)
+            opts="--bootstrap-server --command-config --list --group-type --protocol --consumer --share --streams --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__help)
-            opts="server dump-log log topics configs console-producer console-consumer consumer-groups get-offsets broker-api-versions install-links version help"
+            opts="server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets broker-api-versions install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -675,6 +711,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__get__subcmd__offsets)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__groups)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -8,6 +8,7 @@ pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
 pub mod get_offsets;
+pub mod groups;
 pub mod topics;
 
 pub const TOOLS: &[Tool] = &[
@@ -16,6 +17,7 @@ pub const TOOLS: &[Tool] = &[
     console_producer::TOOL,
     console_consumer::TOOL,
     consumer_groups::TOOL,
+    groups::TOOL,
     get_offsets::TOOL,
     broker_api_versions::TOOL,
 ];

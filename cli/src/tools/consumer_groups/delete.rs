@@ -14,6 +14,7 @@ use super::plan::{Format, Groups, TopicScope};
 use super::{partitions, render};
 use crate::context::Context;
 use crate::stop::Stop;
+use crate::table::visible;
 
 pub(super) async fn groups(
     groups: &Groups,
@@ -34,7 +35,7 @@ pub(super) async fn groups(
     let mut failed = Vec::new();
     for (id, outcome) in outcomes {
         match outcome {
-            Ok(()) => deleted.push(format!("'{}'", render::visible(&id))),
+            Ok(()) => deleted.push(format!("'{}'", visible(&id))),
             Err(error) => failed.push((id, error)),
         }
     }
@@ -46,11 +47,8 @@ pub(super) async fn groups(
     writeln!(cx.out, "\nError: Deletion of some consumer groups failed:")?;
     for (id, error) in &failed {
         let reason = ended::described(error);
-        let what = format!(
-            "* Group '{}' could not be deleted due to",
-            render::visible(id)
-        );
-        writeln!(cx.out, "{what}: {}", render::visible(&reason))?;
+        let what = format!("* Group '{}' could not be deleted due to", visible(id));
+        writeln!(cx.out, "{what}: {}", visible(&reason))?;
     }
     if !deleted.is_empty() {
         let what = "These consumer groups were deleted successfully";

@@ -20,6 +20,7 @@ use super::plan::{Description, Format, View};
 use super::record_times::RecordTimes;
 use super::render::{self, OffsetColumns, OffsetRow, Owner};
 use crate::context::Context;
+use crate::table::visible;
 
 /// A group as it was found, with the partitions that it reads or has read where these are wanted.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ pub(super) fn show(
 
 /// Says what is remarkable about the state of a group; false for a group that is not there.
 fn note_on_state(group: &GroupDescription, cx: &mut Context) -> Result<bool, Ended> {
-    let id = render::visible(&group.id);
+    let id = visible(&group.id);
     match &*group.state {
         "Dead" => {
             writeln!(cx.out, "\nError: Consumer group '{id}' does not exist.")?;

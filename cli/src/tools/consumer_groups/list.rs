@@ -12,6 +12,7 @@ use crate::connect;
 use crate::context::Context;
 use crate::java_order;
 use crate::stop::Failure;
+use crate::table::visible;
 
 /// What the reference says where no broker can be asked for its groups.
 pub(super) fn no_brokers(wrapped: Wrapped) -> String {
@@ -36,7 +37,7 @@ pub(super) async fn list(
         Ok(cx.out.write_all(render::list(&found, listing).as_bytes())?)
     } else {
         for group in find(&[], &[], Wrapped::Twice, admin).await? {
-            writeln!(cx.out, "{}", render::visible(&group.id))?;
+            writeln!(cx.out, "{}", visible(&group.id))?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ottla_client::admin::{GroupDescription, MemberDescription, MemberEpochs, TopicPartitions};
 
-use super::render::{MISSING, WIDTH, line, or_missing, partitions_of, width};
+use super::render::{MISSING, WIDTH, or_missing, partitions_of};
+use crate::table::{line, width};
 
 pub(super) fn table(group: &GroupDescription, verbose: bool) -> String {
     let rows: Vec<MemberRow> = group

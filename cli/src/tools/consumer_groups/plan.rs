@@ -9,6 +9,7 @@ use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
 use crate::jopt;
 use crate::stop::Stop;
+use crate::table::known_as;
 
 #[derive(Debug)]
 pub(super) enum Plan {
@@ -266,12 +267,6 @@ pub(super) const STATES: [&str; 7] = [
     "Assigning",
     "Reconciling",
 ];
-
-/// The one of `known` that is meant, in any case.
-pub(super) fn known_as<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let mut known = known.iter().copied();
-    known.find(|known| known.eq_ignore_ascii_case(name))
-}
 
 /// The members of `known` that a list names, in any case.
 fn chosen(

@@ -3,8 +3,6 @@
 //! Columns are padded and joined by a space; some tables pad the last column, too, and some begin each line with the
 //! end of the one before, which leaves an empty line at the top.
 
-use std::borrow::Cow;
-use std::fmt::Write;
 use std::time::Duration;
 
 use ottla_client::admin::{
@@ -16,6 +14,7 @@ use ottla_protocol::errors::ErrorCode;
 use super::durations;
 use super::ended;
 use super::plan::{self, Listing};
+use crate::table::{known_as, line, width};
 
 /// A partition that a group reads or has read.
 #[derive(Debug, Clone)]
@@ -88,35 +87,6 @@ pub(super) fn or_missing(value: Option<impl ToString>) -> String {
     value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
 }
 
-/// The width of a column that grows with its values.
-pub(super) fn width<'a>(least: usize, values: impl IntoIterator<Item = &'a str>) -> usize {
-    let widths = values.into_iter().map(|value| value.chars().count());
-    widths.max().unwrap_or(0).max(least)
-}
-
-/// A text that others chose, as one line that leaves the terminal alone.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    Cow::Owned(text.chars().map(escaped).collect())
-}
-
-/// A line of columns and their widths; nothing stands behind the last column, not even its padding where it has no
-/// width.
-pub(super) fn line<'a>(text: &mut String, columns: impl IntoIterator<Item = (&'a str, usize)>) {
-    for (index, (value, width)) in columns.into_iter().enumerate() {
-        let gap = if index == 0 { "" } else { " " };
-        let value = visible(value);
-        write!(text, "{gap}{value:width$}").expect("a string takes it");
-    }
-    text.push('\n');
-}
-
 pub(super) fn list(groups: &[GroupListing], listing: &Listing) -> String {
     let group_width = width(WIDTH, groups.iter().map(|group| &*group.id)) + 10;
     let mut text = String::new();
@@ -136,7 +106,7 @@ pub(super) fn list(groups: &[GroupListing], listing: &Listing) -> String {
 
 /// A type or state as the reference writes it.
 pub(super) fn shown_as(name: &Option<String>, known: &[&'static str]) -> &'static str {
-    let name = name.as_deref().and_then(|name| plan::known_as(name, known));
+    let name = name.as_deref().and_then(|name| known_as(name, known));
     name.unwrap_or("Unknown")
 }
 

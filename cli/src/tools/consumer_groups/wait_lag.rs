@@ -16,9 +16,10 @@ use super::durations;
 use super::ended::{Ended, Problem, Wrapped};
 use super::json;
 use super::plan::{Format, TopicScope, Wait};
-use super::render::{OffsetRow, visible};
+use super::render::OffsetRow;
 use crate::context::Context;
 use crate::stop::Stop;
+use crate::table::visible;
 
 /// The exit status when the time is up. 1 is a question that cannot be asked, 2 is the shell's.
 const LATE: u8 = 3;

@@ -17,10 +17,10 @@ use super::ended::{Ended, Problem, Wrapped};
 use super::list;
 use super::partitions;
 use super::plan::{Format, Groups, TopicScope};
-use super::render::visible;
 use crate::context::Context;
 use crate::java_order;
 use crate::stop::{Failure, Stop};
+use crate::table::visible;
 
 mod explain;
 mod file;

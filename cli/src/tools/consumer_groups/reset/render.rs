@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::super::json::{self as shared, VERSION};
 use super::super::members;
-use super::super::render::{WIDTH, line, or_missing, visible, width};
+use super::super::render::{WIDTH, or_missing};
 use super::explain::{Explained, Explanation, Retention, is_due};
 use super::{GroupPlan, Move};
 use crate::context::without_escapes;
+use crate::table::{line, visible, width};
 
 pub(super) fn table(plans: &[GroupPlan]) -> String {
     let mut text = "\n".to_owned();

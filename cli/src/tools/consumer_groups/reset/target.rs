@@ -11,12 +11,12 @@ use super::super::describe;
 use super::super::ended::{Ended, Problem};
 use super::super::partitions;
 use super::super::plan::Format;
-use super::super::render::visible;
 use super::undo::UndoFile;
 use super::{Move, NewOffsets, file, log, tell, time, undo};
 use crate::context::Context;
 use crate::jopt;
 use crate::stop::{Failure, Stop};
+use crate::table::visible;
 
 #[derive(Debug, PartialEq)]
 pub(in super::super) enum Target {

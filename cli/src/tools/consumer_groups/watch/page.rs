@@ -8,8 +8,9 @@ use super::super::describe::Seen;
 use super::super::durations;
 use super::super::json as shared;
 use super::super::rates::Rates;
-use super::super::render::{OffsetRow, line, or_missing, visible, width};
+use super::super::render::{OffsetRow, or_missing};
 use super::Moment;
+use crate::table::{line, visible, width};
 
 pub(super) fn page(moment: &Moment, every: Duration) -> Vec<String> {
     let mut lines = vec![format!(

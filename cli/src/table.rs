@@ -1,0 +1,39 @@
+//! Columns of text as the reference's tools lay them out: padded, and joined by a space.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The width of a column that grows with its values.
+pub(crate) fn width<'a>(least: usize, values: impl IntoIterator<Item = &'a str>) -> usize {
+    let widths = values.into_iter().map(|value| value.chars().count());
+    widths.max().unwrap_or(0).max(least)
+}
+
+/// A text that others chose, as one line that leaves the terminal alone.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(escaped).collect())
+}
+
+/// A line of columns and their widths; nothing stands behind the last column, not even its padding where it has no
+/// width.
+pub(crate) fn line<'a>(text: &mut String, columns: impl IntoIterator<Item = (&'a str, usize)>) {
+    for (index, (value, width)) in columns.into_iter().enumerate() {
+        let gap = if index == 0 { "" } else { " " };
+        let value = visible(value);
+        write!(text, "{gap}{value:width$}").expect("a string takes it");
+    }
+    text.push('\n');
+}
+
+/// The one of `known` that is meant, in any case.
+pub(crate) fn known_as<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let mut known = known.iter().copied();
+    known.find(|known| known.eq_ignore_ascii_case(name))
+}
