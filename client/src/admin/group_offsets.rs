@@ -57,12 +57,17 @@ const COMMIT_BY_NAME_MAX: i16 = 9;
 impl Admin {
     /// The committed offsets of a group: of these partitions, or of all that have one. A partition without a
     /// committed offset is not in the answer.
+    ///
+    /// With `require_stable` (KIP-447), an offset that an open transaction is about to commit is waited for, and not
+    /// told where that takes too long. Brokers before Kafka 2.5 tell what was committed before it.
     pub async fn group_offsets(
         &self,
         group: &str,
         partitions: Option<&[TopicPartition]>,
+        require_stable: bool,
     ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
-        let request = fetch_request(group, partitions)?;
+        let mut request = fetch_request(group, partitions)?;
+        request.require_stable = require_stable;
         // Version 2 is the first that can ask for all partitions.
         self.fetch_offsets(group, &request, 2).await
     }
@@ -77,6 +82,7 @@ impl Admin {
         member_epoch: i32,
     ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
         let mut request = fetch_request(group, Some(partitions))?;
+        request.require_stable = true;
         for group in &mut request.groups {
             group.member_id = Some(member_id.clone());
             group.member_epoch = member_epoch;
@@ -93,7 +99,15 @@ impl Admin {
         let call = self.call().versions(first_version..=FETCH_BY_NAME_MAX);
         let response = self
             .cluster
-            .call(&Target::Group(group.to_owned()), request, call, fetch_error)
+            .call(
+                &Target::Group(group.to_owned()),
+                request,
+                call,
+                |response| match is_unstable(response) {
+                    true => ErrorCode::UnstableOffsetCommit,
+                    false => fetch_error(response),
+                },
+            )
             .await?;
         committed(&response)
     }
@@ -252,6 +266,17 @@ fn fetch_error(response: &OffsetFetchResponse) -> ErrorCode {
         .first()
         .map_or(response.error_code, |group| group.error_code);
     ErrorCode::from_code(code)
+}
+
+/// Only who has asked for stable offsets is told so.
+fn is_unstable(response: &OffsetFetchResponse) -> bool {
+    let single = response.topics.iter().flat_map(|topic| &topic.partitions);
+    let listed = response.groups.iter().flat_map(|group| &group.topics);
+    let listed = listed.flat_map(|topic| &topic.partitions);
+    let codes = single.map(|partition| partition.error_code);
+    codes
+        .chain(listed.map(|partition| partition.error_code))
+        .any(|code| ErrorCode::from_code(code) == ErrorCode::UnstableOffsetCommit)
 }
 
 fn committed(

@@ -174,6 +174,24 @@ impl Fetches {
         wanted
     }
 
+    /// Requests that close all sessions.
+    pub(super) fn farewells(&self) -> Vec<Planned> {
+        let brokers = self.brokers.iter();
+        let farewell = brokers.filter_map(|(broker, state)| {
+            let mut request = FetchRequest {
+                replica_id: -1,
+                ..Default::default()
+            };
+            let version_max = state.session.close(&mut request)?;
+            Some(Planned {
+                broker: *broker,
+                request,
+                version_max,
+            })
+        });
+        farewell.collect()
+    }
+
     /// No answer came.
     pub(super) fn failed(&mut self, broker: BrokerId, now: Instant) {
         let state = self.brokers.entry(broker).or_default();

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::{sync::mpsc::UnboundedSender, task::JoinSet, time::timeout};
 
 use ottla_protocol::{
     errors::ErrorCode,
@@ -77,6 +77,19 @@ async fn fetch_from(cluster: &Cluster, planned: Planned) -> Result<FetchResponse
         .await?)
 }
 
+/// Time for a last word to get on its way; nothing depends on what is answered.
+const FAREWELL_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Lets brokers forget what they keep for this consumer.
+pub(super) async fn say_farewell(cluster: &Cluster, planned: Vec<Planned>) {
+    let mut under_way = JoinSet::new();
+    for planned in planned {
+        let cluster = cluster.clone();
+        under_way.spawn(async move { fetch_from(&cluster, planned).await.map(drop) });
+    }
+    let _ = timeout(FAREWELL_PATIENCE, under_way.join_all()).await;
+}
+
 pub(super) fn list(
     cluster: Cluster,
     events: Events,
@@ -123,7 +136,7 @@ pub(super) fn committed(
                     .group_offsets_of_member(&group, &asked, member.member_id, epoch)
                     .await
             }
-            None => admin.group_offsets(&group, Some(&asked)).await,
+            None => admin.group_offsets(&group, Some(&asked), true).await,
         };
         let _ = events.send(Event::Committed { asked, outcome });
     });

@@ -253,10 +253,12 @@ impl Consumer {
         })
     }
 
-    /// Ends: commits what is to be committed automatically, and leaves the group. The cluster stays open for its other
+    /// Ends: commits what is to be committed automatically, waits for other commits, leaves the group (not where
+    /// `group.instance.id` is set: then it is expected back), and closes its fetch sessions. The cluster stays open for its other
     /// users. A consumer that is dropped instead is missed by its group only after `session.timeout.ms`.
     pub async fn close(mut self, within: Duration) {
         self.leave_group(Deadline::after(within)).await;
+        lookup::say_farewell(&self.cluster, self.fetches.farewells()).await;
     }
 }
 

@@ -38,7 +38,11 @@ impl Consumer {
         let group = self.settings.group.as_ref();
         let group = group.ok_or(ConsumerError::NoGroup("reading committed offsets"))?;
         let admin = Admin::over(self.cluster.clone());
-        flat(admin.group_offsets(&group.id, Some(partitions)).await?)
+        flat(
+            admin
+                .group_offsets(&group.id, Some(partitions), true)
+                .await?,
+        )
     }
 
     /// First offsets.

@@ -27,6 +27,8 @@ pub(super) struct Asked {
 
 /// Epoch of a request that opens a session; later ones count from 1.
 const FIRST_EPOCH: i32 = 0;
+/// Epoch of a request that closes one.
+const FINAL_EPOCH: i32 = -1;
 /// First version whose topics are named by id.
 const FIRST_VERSION_BY_ID: i16 = 13;
 
@@ -73,10 +75,21 @@ impl Session {
             .map(|(at, asked)| (asked.topic_id.0, Arc::from(at.topic.as_str())))
             .collect();
         self.asked = wanted;
-        if by_id {
-            i16::MAX
-        } else {
-            FIRST_VERSION_BY_ID - 1
+        self.version_max()
+    }
+
+    /// Puts into the request what closes the session. Returns the newest version it can be sent in; none where no
+    /// session is open.
+    pub(super) fn close(&self, request: &mut FetchRequest) -> Option<i16> {
+        request.session_id = self.id;
+        request.session_epoch = FINAL_EPOCH;
+        (self.id != 0).then_some(self.version_max())
+    }
+
+    fn version_max(&self) -> i16 {
+        match self.by_id {
+            true => i16::MAX,
+            false => FIRST_VERSION_BY_ID - 1,
         }
     }
 
@@ -258,6 +271,18 @@ mod tests {
         let out_of_step = answer(0, ErrorCode::InvalidFetchSessionEpoch);
         assert!(session.answered(&out_of_step).is_err());
         assert_eq!(said(&mut session, &[(0, 1)]), (10, 0, vec![0], vec![]));
+    }
+
+    #[test]
+    fn an_open_session_is_closed_by_its_id_and_one_that_is_not_open_is_not() {
+        let mut session = Session::default();
+        let mut request = FetchRequest::default();
+        assert_eq!(session.close(&mut request), None);
+        said(&mut session, &[(0, 0)]);
+        session.answered(&answer(9, ErrorCode::None)).unwrap();
+        assert_eq!(session.close(&mut request), Some(i16::MAX));
+        assert_eq!((request.session_id, request.session_epoch), (9, -1));
+        assert!(request.topics.is_empty());
     }
 
     #[test]

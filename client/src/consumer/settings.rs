@@ -206,23 +206,20 @@ fn classic(settings: &Settings) -> Result<ClassicSettings, ConfigError> {
     })
 }
 
-/// The default names an assignor that is not built in; it is left out rather than refused, as any group that offers
-/// the default can agree on its first one.
+/// By the reference's classes, or by the names that members use among each other.
 fn assignors(settings: &Settings) -> Result<Vec<Arc<dyn PartitionAssignor>>, ConfigError> {
     let key = "partition.assignment.strategy";
     let mut assignors: Vec<Arc<dyn PartitionAssignor>> = Vec::new();
     for class in settings.list(key) {
-        match Assignor::of_class(class) {
-            Some(new) if assignors.iter().any(|known| known.name() == new.name()) => {}
-            Some(assignor) => assignors.push(Arc::new(assignor)),
-            None if settings.is_given(key) => {
-                return Err(invalid(
-                    key,
-                    class,
-                    &format!("built in are {}", Assignor::classes()),
-                ));
-            }
-            None => {}
+        let Some(assignor) = Assignor::of_class(class) else {
+            let reason = format!("built in are {}", Assignor::classes());
+            return Err(invalid(key, class, &reason));
+        };
+        if !assignors
+            .iter()
+            .any(|known| known.name() == assignor.name())
+        {
+            assignors.push(Arc::new(assignor));
         }
     }
     if assignors.is_empty() {
@@ -309,7 +306,23 @@ mod tests {
             panic!("{:?}", group.protocol);
         };
         let names: Vec<&str> = classic.assignors.iter().map(|known| known.name()).collect();
-        assert_eq!(names, ["range"]);
+        assert_eq!(names, ["range", "cooperative-sticky"]);
+        assert!(
+            !classic.is_cooperative(),
+            "the first of them wants everything let go"
+        );
+    }
+
+    #[test]
+    fn assignors_are_known_by_class_and_by_name() {
+        let key = "partition.assignment.strategy";
+        let cooperative = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+        for value in [cooperative, "cooperative-sticky"] {
+            let settings = read(&[("group.id", "g"), (key, value)]).unwrap();
+            let protocol = settings.group.unwrap().protocol;
+            let expected = RebalanceProtocol::Cooperative;
+            assert_eq!(protocol.rebalance_protocol(), expected);
+        }
     }
 
     #[test]

@@ -179,7 +179,7 @@ pub(super) async fn committed(
 ) -> Result<HashMap<TopicPartition, CommittedOffset>, Ended> {
     let wrapped = Wrapped::Twice;
     let outcomes = admin
-        .group_offsets(group, None)
+        .group_offsets(group, None, false)
         .await
         .map_err(wrapped.failed("listConsumerGroupOffsets(api=OFFSET_FETCH)"))?;
     let mut committed = HashMap::with_capacity(outcomes.len());

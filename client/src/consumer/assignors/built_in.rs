@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Assigned, Assignment, AssignorError, LastAssignment, Member, PartitionAssignor, Topics, range,
-    roundrobin,
+    roundrobin, sticky,
 };
 
 /// How partitions are shared out.
@@ -14,15 +14,26 @@ pub enum Assignor {
     Range,
     /// All partitions of all topics dealt out in turn.
     RoundRobin,
+    /// Evenly over all topics, each member keeping what it had as far as that is fair.
+    Sticky,
+    /// The same without anybody letting go what it keeps (KIP-429).
+    CooperativeSticky,
 }
 
 impl Assignor {
-    const ALL: [Self; 2] = [Self::Range, Self::RoundRobin];
+    const ALL: [Self; 4] = [
+        Self::Range,
+        Self::RoundRobin,
+        Self::Sticky,
+        Self::CooperativeSticky,
+    ];
 
     fn label(self) -> &'static str {
         match self {
             Self::Range => "range",
             Self::RoundRobin => "roundrobin",
+            Self::Sticky => "sticky",
+            Self::CooperativeSticky => "cooperative-sticky",
         }
     }
 
@@ -31,6 +42,10 @@ impl Assignor {
         match self {
             Self::Range => "org.apache.kafka.clients.consumer.RangeAssignor",
             Self::RoundRobin => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+            Self::Sticky => "org.apache.kafka.clients.consumer.StickyAssignor",
+            Self::CooperativeSticky => {
+                "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+            }
         }
     }
 
@@ -57,14 +72,26 @@ impl PartitionAssignor for Assignor {
         self.label()
     }
 
-    fn user_data(&self, _last: Option<&LastAssignment>) -> Option<Bytes> {
-        None
+    fn is_cooperative(&self) -> bool {
+        *self == Self::CooperativeSticky
+    }
+
+    fn user_data(&self, last: Option<&LastAssignment>) -> Option<Bytes> {
+        match self {
+            Self::Range | Self::RoundRobin => None,
+            Self::Sticky => sticky::sticky_user_data(last),
+            Self::CooperativeSticky => sticky::cooperative_user_data(last),
+        }
     }
 
     fn assign(&self, topics: &Topics, members: &[Member]) -> Result<Assignment, AssignorError> {
         let shares = match self {
             Self::Range => range::assign(topics, members),
             Self::RoundRobin => roundrobin::assign(topics, members),
+            Self::Sticky => sticky::assign(topics, &sticky::in_hash_order(members)),
+            Self::CooperativeSticky => {
+                sticky::assign_cooperatively(topics, &sticky::in_hash_order(members))
+            }
         };
         let assigned = |partitions| Assigned {
             partitions,

@@ -15,6 +15,7 @@ use crate::admin::TopicPartition;
 mod built_in;
 mod range;
 mod roundrobin;
+mod sticky;
 #[cfg(test)]
 mod vectors;
 
