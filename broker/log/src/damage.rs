@@ -13,11 +13,12 @@ use ottla_protocol::types::Offset;
 
 use crate::checkpoint::{self, CheckpointError};
 use crate::disk::{Context, Disk, DiskError, read_file_if_there, remove_if_there, replace_file};
-use crate::errors::Corruption;
+use crate::errors::{Corruption, Fault};
 use crate::index::Place;
 use crate::log::Log;
 use crate::names;
-use crate::scan::{FULL_WINDOW, HEADER_WINDOW, Window, header_at, valid_batch_at};
+use crate::placement::{Look, placed_at};
+use crate::scan::{FULL_WINDOW, HEADER_WINDOW, Window};
 use crate::segment::Segment;
 
 /// A line per damaged stretch; a disk that has more of them is beyond help.
@@ -171,22 +172,22 @@ fn still_damaged(
     let bounds = segment.bounds(offset_end);
     let path = place.path(names::LOG);
     let mut headers = Window::new(file.as_ref(), HEADER_WINDOW);
-    let (mut position, mut next) = (
-        segment.floor_position(place, damaged.first_offset, bounds, &mut headers)?,
-        segment.base,
-    );
+    let first = damaged.first_offset;
+    let (mut position, mut next) = segment.floor(place, first, bounds, &mut headers)?;
     while position < damaged.position {
         if let Some(known) = segment.corrupt_at(position) {
             (position, next) = (known.end(), known.next_offset);
             continue;
         }
-        match header_at(&mut headers, position, next, bounds).during("read", &path)? {
-            Ok(header) => {
-                position += header.size_in_bytes() as u64;
-                next = header.next_offset();
+        let file = file.as_ref();
+        let placed = placed_at(file, &mut headers, position, next, bounds, Look::Headers);
+        match placed.during("read", &path)? {
+            Ok(placed) => {
+                position += placed.header.size_in_bytes() as u64;
+                next = placed.header.next_offset();
             }
             // New damage on the way, which readers will meet; behind it the file has to be believed.
-            Err(_) => (position, next) = (damaged.position, damaged.first_offset),
+            Err(_) => (position, next) = (damaged.position, first),
         }
     }
     if position > damaged.position {
@@ -194,22 +195,27 @@ fn still_damaged(
     }
     let mut window = Window::new(file.as_ref(), FULL_WINDOW);
     while position < end {
-        match valid_batch_at(&mut window, position, next, bounds).during("read", &path)? {
-            Ok(header) => {
-                position += header.size_in_bytes() as u64;
-                next = header.next_offset();
+        let file = file.as_ref();
+        let placed = placed_at(file, &mut window, position, next, bounds, Look::Whole);
+        let reason = match placed.during("read", &path)? {
+            Ok(placed)
+                if !placed.is_moved() && placed.header.next_offset() <= damaged.next_offset =>
+            {
+                position += placed.header.size_in_bytes() as u64;
+                next = placed.header.next_offset();
+                continue;
             }
-            Err(reason) => {
-                return Ok(Some(Corruption {
-                    segment: segment.base,
-                    position,
-                    bytes: end - position,
-                    first_offset: next,
-                    next_offset: damaged.next_offset,
-                    reason,
-                }));
-            }
-        }
+            Ok(_) => Fault::BadOffset,
+            Err(reason) => reason,
+        };
+        return Ok(Some(Corruption {
+            segment: segment.base,
+            position,
+            bytes: end - position,
+            first_offset: next,
+            next_offset: damaged.next_offset,
+            reason,
+        }));
     }
     Ok(None)
 }

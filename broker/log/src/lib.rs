@@ -22,6 +22,7 @@ pub mod log;
 pub mod meta_properties;
 pub mod names;
 pub mod partition_metadata;
+mod placement;
 pub mod producer_snapshot;
 mod properties_text;
 mod read;

@@ -8,7 +8,8 @@ use crate::disk::{Context, DiskError};
 use crate::errors::{Corruption, ReadError};
 use crate::log::Log;
 use crate::names;
-use crate::scan::{HEADER_WINDOW, Window, find_valid_batch, header_at};
+use crate::placement::{Look, Step, step_at};
+use crate::scan::{HEADER_WINDOW, Window};
 use crate::segment::Located;
 
 impl Log {
@@ -197,21 +198,18 @@ impl Log {
                 (position, next) = (known.end(), known.next_offset);
                 continue;
             }
-            match header_at(&mut window, position, next, bounds).during("read", &path)? {
-                Ok(header) => {
+            let file = file.as_ref();
+            let step = step_at(file, &mut window, position, next, bounds, Look::Headers);
+            match step.during("read", &path)? {
+                Step::Batch { header, .. } => {
                     if !visit(Located { position, header }) {
                         return Ok(());
                     }
                     position += header.size_in_bytes() as u64;
                     next = header.next_offset();
                 }
-                Err(_) => {
-                    let after = find_valid_batch(file.as_ref(), position + 1, next, bounds);
-                    match after.during("read", &path)? {
-                        Some((at, _)) => position = at,
-                        None => return Ok(()),
-                    }
-                }
+                Step::Damage { end, next: to, .. } => (position, next) = (end, to),
+                Step::End(_) => return Ok(()),
             }
         }
         Ok(())

@@ -81,7 +81,8 @@ impl Log {
             false => Vec::new(),
         };
         let mut stale_epochs = log.read_epochs()?;
-        let clean = input.clean_shutdown && log.open_clean(&mut stale_epochs, &mut report)?;
+        let clean = input.clean_shutdown
+            && log.open_clean(input.recovery_point, &mut stale_epochs, &mut report)?;
         if !clean {
             log.recover(input.recovery_point, &mut stale_epochs, &mut report)?;
         }
@@ -117,21 +118,23 @@ impl Log {
     /// Finds the end as a clean stop left it; false when the folder doesn't look like one.
     fn open_clean(
         &mut self,
+        recovery_point: Offset,
         stale_epochs: &mut bool,
         report: &mut RecoveryReport,
     ) -> Result<bool, DiskError> {
         let i = self.segments.len() - 1;
+        let trust = Trust::Clean { recovery_point };
         if i > 0 && self.segments[i].size == 0 {
             // Begun where the one before it ends, unless it is of a roll that failed.
             let base = self.segments[i].base;
-            let before = self.rescan(i - 1, Offset(i64::MAX), Trust::Clean)?;
+            let before = self.rescan(i - 1, Offset(i64::MAX), trust)?;
             self.segments[i - 1].offsets = SparseIndex::sealed();
             self.segments[i - 1].times = SparseIndex::sealed();
             if before.fault.is_some() || before.next > base {
                 return Ok(false);
             }
         }
-        let scanned = self.rescan(i, Offset(i64::MAX), Trust::Clean)?;
+        let scanned = self.rescan(i, Offset(i64::MAX), trust)?;
         if scanned.fault.is_some() {
             return Ok(false);
         }

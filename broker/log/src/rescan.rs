@@ -4,25 +4,25 @@
 //! Always: an index is resumed only behind an entry whose batch is really there; everything behind is indexed again, as
 //! an append would have done it.
 
+use std::io;
 use std::path::PathBuf;
 
 use ottla_protocol::records::batch::BatchHeader;
 use ottla_protocol::types::Offset;
 
-use crate::disk::{Context, DiskError};
+use crate::disk::{Context, DiskError, DiskFile};
 use crate::errors::{Corruption, Fault};
 use crate::index::{Entry, OffsetEntry, Place, SparseIndex, TimeEntry, ordered_entries};
 use crate::names;
-use crate::scan::{
-    Bounds, FULL_WINDOW, HEADER_WINDOW, Window, find_valid_batch, header_at, valid_batch_at,
-};
+use crate::placement::{Look, Step, step_at};
+use crate::scan::{Bounds, FULL_WINDOW, HEADER_WINDOW, Window, header_at};
 use crate::segment::{Known, Largest, Segment};
 
 /// How far files are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The server stopped cleanly: only what is needed to go on is read, and the first surprise ends the scan.
-    Clean,
+    Clean { recovery_point: Offset },
     /// Batches below the recovery point and index entries that prove right.
     Flushed { recovery_point: Offset },
     /// Batches, but no index.
@@ -34,8 +34,20 @@ impl Trust {
     fn verify_from(self) -> Offset {
         match self {
             Self::Flushed { recovery_point } => recovery_point,
-            Self::Clean | Self::BatchesOnly => Offset(i64::MAX),
+            Self::Clean { .. } | Self::BatchesOnly => Offset(i64::MAX),
         }
+    }
+
+    /// What is known to have been flushed: the only witness of a batch behind a gap that nothing follows.
+    fn flushed_end(self) -> Offset {
+        match self {
+            Self::Flushed { recovery_point } | Self::Clean { recovery_point } => recovery_point,
+            Self::BatchesOnly => Offset(i64::MAX),
+        }
+    }
+
+    fn is_clean(self) -> bool {
+        matches!(self, Self::Clean { .. })
     }
 }
 
@@ -69,6 +81,7 @@ pub(crate) struct Rescan<'a> {
 /// Where a scan begins.
 struct Resume {
     position: u64,
+    next: Offset,
     largest: Option<Largest>,
     damaged: bool,
 }
@@ -85,11 +98,13 @@ impl Rescan<'_> {
         let resume = match self.trust {
             Trust::BatchesOnly => Resume {
                 position: 0,
+                next: segment.base,
                 largest: None,
                 damaged: true,
             },
             _ if segment.size == 0 => Resume {
                 position: 0,
+                next: segment.base,
                 largest: None,
                 damaged: false,
             },
@@ -100,7 +115,7 @@ impl Rescan<'_> {
         let largest = *segment.largest.get_mut();
         // A clean stop leaves the largest timestamp in the index. A younger tail means that part of it is lost.
         let lost = indexed_largest.is_some() && largest != Known::Known(indexed_largest);
-        if self.trust == Trust::Clean && lost && scanned.fault.is_none() {
+        if self.trust.is_clean() && lost && scanned.fault.is_none() {
             let again = Rescan {
                 trust: Trust::BatchesOnly,
                 place: self.place,
@@ -117,6 +132,7 @@ impl Rescan<'_> {
             segment.times = SparseIndex::resume(0, None);
             Resume {
                 position: 0,
+                next: segment.base,
                 largest: None,
                 damaged,
             }
@@ -127,8 +143,8 @@ impl Rescan<'_> {
         };
         let Some(entry) = offsets.last() else {
             // Complete for a segment that is short; one that is not has lost its entries.
-            let damaged = self.trust == Trust::Clean
-                && segment.size > 4 * u64::from(self.interval) + (64 << 10);
+            let damaged =
+                self.trust.is_clean() && segment.size > 4 * u64::from(self.interval) + (64 << 10);
             let first_above = self.entries::<OffsetEntry>(segment, |_| true)?;
             let none_at_all = first_above.is_none_or(|o| o.last().is_none());
             let no_times = !self.place_has(names::TIME_INDEX);
@@ -136,11 +152,11 @@ impl Rescan<'_> {
         };
         let file = segment.file(self.place)?;
         let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
-        if !segment.entry_is_right(self.place, entry, bounds, &mut window)? {
+        let Some(first) = segment.batch_of_entry(self.place, entry, bounds, &mut window)? else {
             return Ok(from_start(segment, true));
-        }
+        };
         // A clean stop has put the largest timestamp at the end, wherever its batch is.
-        let all = self.trust == Trust::Clean;
+        let all = self.trust.is_clean();
         let times = self.entries::<TimeEntry>(segment, |e| all || e.offset <= entry.offset)?;
         let Some((times, newest)) = times.and_then(|t| t.last().map(|newest| (t, newest))) else {
             return Ok(from_start(segment, true));
@@ -156,7 +172,7 @@ impl Rescan<'_> {
             offset: newest.offset,
         };
         let position = u64::from(entry.position);
-        if self.trust != Trust::Clean {
+        if !self.trust.is_clean() {
             // The time index may have lost entries that the offset index has.
             let mut at = named.position;
             while at < position {
@@ -175,6 +191,7 @@ impl Rescan<'_> {
         }
         Ok(Resume {
             position,
+            next: first.base_offset,
             largest: Some(largest),
             damaged: false,
         })
@@ -190,7 +207,7 @@ impl Rescan<'_> {
         segment: &Segment,
         holds: impl Fn(E) -> bool,
     ) -> Result<Option<SparseIndex<E>>, DiskError> {
-        let ordered = if self.trust == Trust::Clean {
+        let ordered = if self.trust.is_clean() {
             if !self.place_has(E::SUFFIX) {
                 return Ok(None);
             }
@@ -230,7 +247,7 @@ impl Rescan<'_> {
             .collect();
         let mut scanned = Scanned {
             position: resume.position,
-            next: segment.base,
+            next: resume.next,
             fault: None,
             batches: 0,
             verified_batches: 0,
@@ -259,82 +276,83 @@ impl Rescan<'_> {
                 scanned.batches += 1;
                 continue;
             }
-            let mut batch = if next >= self.trust.verify_from() {
-                valid_batch_at(&mut full, at, next, bounds).during("read", &path)?
-            } else {
-                header_at(&mut headers, at, next, bounds).during("read", &path)?
-            };
-            if let Ok(header) = batch
-                && header.base_offset >= self.trust.verify_from()
-            {
-                if next < self.trust.verify_from() {
-                    batch = valid_batch_at(&mut full, at, next, bounds).during("read", &path)?;
-                }
-                scanned.verified_batches += 1;
-                scanned.verified_bytes += header.size_in_bytes() as u64;
-            }
-            match batch {
-                Ok(header) => {
+            let step = self.step(file.as_ref(), &mut headers, &mut full, at, next, bounds);
+            match step.during("read", &path)? {
+                Step::Batch { header, .. } => {
+                    if header.base_offset >= verify_from {
+                        scanned.verified_batches += 1;
+                        scanned.verified_bytes += header.size_in_bytes() as u64;
+                    }
                     segment.index_batch(at, &header, &mut scanned.since_entry, self.interval);
                     on_batch(&header);
                     scanned.position += header.size_in_bytes() as u64;
                     scanned.next = header.next_offset();
                     scanned.batches += 1;
                 }
-                Err(fault) if self.trust == Trust::Clean => {
-                    scanned.fault = Some(fault);
+                Step::Damage { reason, .. } if self.trust.is_clean() => {
+                    scanned.fault = Some(reason);
                     return Ok(scanned);
                 }
-                Err(fault) => {
-                    let after = self.behind(segment, &mut full, at, next, bounds, fault)?;
-                    let Some((position, header)) = after else {
-                        // What was damage before is no torn tail now.
-                        if let Some(known) = known.iter().find(|c| c.position == at) {
-                            segment.note_corrupt(known.clone());
-                            continue;
-                        }
-                        scanned.fault = Some(fault);
-                        return Ok(scanned);
-                    };
-                    segment.note_corrupt(Corruption {
-                        segment: segment.base,
-                        position: at,
-                        bytes: position - at,
-                        first_offset: next,
-                        next_offset: header.base_offset,
-                        reason: fault,
-                    });
-                    scanned.since_entry += position - at;
-                    scanned.position = position;
-                    scanned.next = header.base_offset;
+                Step::Damage {
+                    end,
+                    next: to,
+                    reason,
+                } => {
+                    segment.note_met(at, next, end, to, reason);
+                    scanned.since_entry += end - at;
+                    (scanned.position, scanned.next) = (end, to);
+                }
+                Step::End(fault) => {
+                    // What was damage before is no torn tail now.
+                    if let Some(known) = known.iter().find(|c| c.position == at) {
+                        segment.note_corrupt(known.clone());
+                        continue;
+                    }
+                    scanned.fault = Some(fault);
+                    return Ok(scanned);
                 }
             }
         }
         Ok(scanned)
     }
 
-    /// The next valid batch behind a bad one: right after it, if only its content is damaged, else wherever one is.
-    fn behind(
+    /// What comes next: by its header alone below what is to be verified.
+    fn step(
         &self,
-        segment: &Segment,
-        window: &mut Window<'_>,
+        file: &dyn DiskFile,
+        headers: &mut Window<'_>,
+        full: &mut Window<'_>,
         position: u64,
         next: Offset,
         bounds: Bounds,
-        fault: Fault,
-    ) -> Result<Option<(u64, BatchHeader)>, DiskError> {
-        let path = self.place.path(names::LOG);
-        if fault == Fault::BadCrc {
-            let header = header_at(window, position, next, bounds).during("read", &path)?;
-            if let Ok(header) = header {
-                let behind = position + header.size_in_bytes() as u64;
-                let after = valid_batch_at(window, behind, next, bounds).during("read", &path)?;
-                if let Ok(after) = after {
-                    return Ok(Some((behind, after)));
-                }
-            }
-        }
-        let file = segment.file(self.place)?;
-        find_valid_batch(file.as_ref(), position + 1, next, bounds).during("read", &path)
+    ) -> io::Result<Step> {
+        let verify_from = self.trust.verify_from();
+        let by_header = match next < verify_from {
+            true => Some(step_at(
+                file,
+                headers,
+                position,
+                next,
+                bounds,
+                Look::Headers,
+            )?),
+            false => None,
+        };
+        let step = match by_header {
+            Some(Step::Batch { header, .. }) if header.base_offset >= verify_from => None,
+            step => step,
+        };
+        let step = match step {
+            Some(step) => step,
+            None => step_at(file, full, position, next, bounds, Look::Whole)?,
+        };
+        Ok(match step {
+            // A torn or rotten tail looks like this, and nothing that was written here leaves a gap.
+            Step::Batch {
+                header,
+                witnessed: false,
+            } if header.next_offset() > self.trust.flushed_end() => Step::End(Fault::BadOffset),
+            step => step,
+        })
     }
 }

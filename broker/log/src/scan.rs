@@ -94,6 +94,56 @@ pub(crate) struct Bounds {
     pub(crate) offset_end: Offset,
 }
 
+impl Bounds {
+    /// Whether a batch's offsets lie in the segment.
+    pub(crate) fn hold(&self, header: &BatchHeader) -> bool {
+        let delta = i64::from(header.last_offset_delta);
+        let last = header.base_offset.0.checked_add(delta);
+        delta >= 0
+            && header.base_offset >= self.base
+            && last.is_some_and(|last| {
+                last < self.offset_end.0 && last - self.base.0 <= i64::from(i32::MAX)
+            })
+    }
+
+    /// The offset that comes after the segment, if anything tells.
+    pub(crate) fn known_offset_end(&self) -> Option<Offset> {
+        (self.offset_end != Offset(i64::MAX)).then_some(self.offset_end)
+    }
+}
+
+/// The header at a position, whatever its offsets; the batch may be longer than the file.
+pub(crate) fn shape_at(
+    window: &mut Window<'_>,
+    position: u64,
+    end: u64,
+) -> io::Result<Result<BatchHeader, Fault>> {
+    if end.saturating_sub(position) < BATCH_OVERHEAD as u64 {
+        return Ok(Err(Fault::ShortHeader));
+    }
+    Ok(shape(window.bytes(position, BATCH_OVERHEAD)?))
+}
+
+fn shape(bytes: &[u8]) -> Result<BatchHeader, Fault> {
+    let Some(magic) = bytes.get(MAGIC_AT) else {
+        return Err(Fault::ShortHeader);
+    };
+    let length = bytes[8..LOG_OVERHEAD]
+        .first_chunk()
+        .map_or(0, |b| i32::from_be_bytes(*b));
+    if length < (BATCH_OVERHEAD - LOG_OVERHEAD) as i32 {
+        return Err(Fault::BadLength);
+    }
+    if *magic != MAGIC {
+        return Err(Fault::BadMagic);
+    }
+    let header = BatchHeader::read(bytes).map_err(|_| Fault::ShortHeader)?;
+    if header.last_offset_delta < 0 {
+        return Err(Fault::BadOffset);
+    }
+    Ok(header)
+}
+
 /// The header at a position, if it can be the batch that follows offset `next`.
 pub(crate) fn header_at(
     window: &mut Window<'_>,
@@ -115,25 +165,8 @@ pub(crate) fn check_header(
     left: u64,
     bounds: Bounds,
 ) -> Result<BatchHeader, Fault> {
-    let Some(magic) = bytes.get(MAGIC_AT) else {
-        return Err(Fault::ShortHeader);
-    };
-    let length = bytes[8..LOG_OVERHEAD]
-        .first_chunk()
-        .map_or(0, |b| i32::from_be_bytes(*b));
-    if length < (BATCH_OVERHEAD - LOG_OVERHEAD) as i32 {
-        return Err(Fault::BadLength);
-    }
-    if *magic != MAGIC {
-        return Err(Fault::BadMagic);
-    }
-    let header = BatchHeader::read(bytes).map_err(|_| Fault::ShortHeader)?;
-    let last = header.last_offset();
-    if header.base_offset < next
-        || header.last_offset_delta < 0
-        || last >= bounds.offset_end
-        || last.since(bounds.base) > i64::from(i32::MAX)
-    {
+    let header = shape(bytes)?;
+    if header.base_offset < next || !bounds.hold(&header) {
         return Err(Fault::BadOffset);
     }
     if header.size_in_bytes() as u64 > left {

@@ -14,7 +14,8 @@ use crate::disk::{Context, DiskError, OpenMode, SharedFile};
 use crate::errors::{Corruption, Fault, ReadError};
 use crate::index::{OffsetEntry, Place, SparseIndex, TimeEntry};
 use crate::names;
-use crate::scan::{Bounds, HEADER_WINDOW, Window, find_valid_batch, header_at};
+use crate::placement::{Look, Step, step_at};
+use crate::scan::{Bounds, HEADER_WINDOW, Window, header_at};
 
 /// The largest timestamp of a segment, and the last offset of the first batch that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,11 +152,16 @@ impl Segment {
         let file = self.file(place)?;
         let bounds = self.bounds(offset_end);
         let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
-        let mut next = self.base;
-        let mut position = match hint {
-            Some(position) => position,
-            None => self.floor_position(place, target, bounds, &mut window)?,
-        };
+        if let Some(position) = hint
+            && self.corrupt_at(position).is_none()
+            && let Ok(header) = header_at(&mut window, position, self.base, bounds)
+                .map_err(|e| place.read_failed(e))?
+            && header.base_offset <= target.max(self.base)
+            && header.last_offset() >= target
+        {
+            return Ok(Some(Located { position, header }));
+        }
+        let (mut position, mut next) = self.floor(place, target, bounds, &mut window)?;
         let start = position;
         let mut last_size = 0;
         while position < self.size {
@@ -167,44 +173,45 @@ impl Segment {
                 position = known.end();
                 continue;
             }
-            match header_at(&mut window, position, next, bounds)
+            let file = file.as_ref();
+            match step_at(file, &mut window, position, next, bounds, Look::Headers)
                 .map_err(|e| place.read_failed(e))?
             {
-                Ok(header) if header.last_offset() >= target => {
+                Step::Batch { header, .. } if header.last_offset() >= target => {
                     // Between two index entries lie at most an interval and one batch.
                     let sparse = 4 * (u64::from(interval) + last_size);
-                    if hint.is_none() && position - start > sparse.max(64 << 10) {
+                    if position - start > sparse.max(64 << 10) {
                         self.suspect_index();
                     }
                     return Ok(Some(Located { position, header }));
                 }
-                Ok(header) => {
+                Step::Batch { header, .. } => {
                     next = header.next_offset();
                     last_size = header.size_in_bytes() as u64;
                     position += last_size;
                 }
-                Err(fault) => self.note_corruption(&file, place, position, next, bounds, fault)?,
+                Step::Damage {
+                    end,
+                    next: to,
+                    reason,
+                } => self.note_met(position, next, end, to, reason),
+                Step::End(reason) => {
+                    self.note_met(position, next, bounds.end, bounds.offset_end, reason);
+                }
             }
         }
         Ok(None)
     }
 
     /// Remembers a stretch without a valid batch that a walk ran into.
-    fn note_corruption(
+    pub(crate) fn note_met(
         &self,
-        file: &SharedFile,
-        place: Place<'_>,
         position: u64,
         first_offset: Offset,
-        bounds: Bounds,
+        end: u64,
+        next_offset: Offset,
         reason: Fault,
-    ) -> Result<(), DiskError> {
-        let found = find_valid_batch(file.as_ref(), position + 1, first_offset, bounds)
-            .map_err(|e| place.read_failed(e))?;
-        let (end, next_offset) = match found {
-            Some((end, header)) => (end, header.base_offset),
-            None => (bounds.end, bounds.offset_end),
-        };
+    ) {
         self.note_corrupt(Corruption {
             segment: self.base,
             position,
@@ -213,42 +220,43 @@ impl Segment {
             next_offset,
             reason,
         });
-        Ok(())
     }
 
-    /// A position from where a walk meets the batch that holds `target`: by the index if its entry proves right, else
-    /// the beginning.
-    pub(crate) fn floor_position(
+    /// A position from where a walk meets the batch that holds `target`, and the offset to be expected there: by the index
+    /// if its entry proves right, else the beginning.
+    pub(crate) fn floor(
         &self,
         place: Place<'_>,
         target: Offset,
         bounds: Bounds,
         window: &mut Window<'_>,
-    ) -> Result<u64, DiskError> {
+    ) -> Result<(u64, Offset), DiskError> {
         let floor = self.offsets.floor(place, |e| e.offset <= target)?;
-        let Some(entry) = floor else { return Ok(0) };
-        if self.entry_is_right(place, entry, bounds, window)? {
-            return Ok(u64::from(entry.position));
+        let Some(entry) = floor else {
+            return Ok((0, self.base));
+        };
+        if let Some(header) = self.batch_of_entry(place, entry, bounds, window)? {
+            return Ok((u64::from(entry.position), header.base_offset));
         }
         self.suspect_index();
-        Ok(0)
+        Ok((0, self.base))
     }
 
-    /// Whether the batch that an index entry points at is there and ends with the entry's offset.
-    pub(crate) fn entry_is_right(
+    /// The batch that an index entry points at, if it is there and ends with the entry's offset.
+    pub(crate) fn batch_of_entry(
         &self,
         place: Place<'_>,
         entry: OffsetEntry,
         bounds: Bounds,
         window: &mut Window<'_>,
-    ) -> Result<bool, DiskError> {
+    ) -> Result<Option<BatchHeader>, DiskError> {
         let position = u64::from(entry.position);
         if position + BATCH_OVERHEAD as u64 > bounds.end {
-            return Ok(false);
+            return Ok(None);
         }
         let header =
             header_at(window, position, self.base, bounds).map_err(|e| place.read_failed(e))?;
-        Ok(header.is_ok_and(|h| h.last_offset() == entry.offset))
+        Ok(header.ok().filter(|h| h.last_offset() == entry.offset))
     }
 
     /// Whether the batch that a time index entry names is there and has its timestamp; its place.

@@ -91,13 +91,13 @@ impl Log {
             .floor(place, |entry| u64::from(entry.position) < slice_end)?;
         let mut window = Window::new(slice.file.as_ref(), HEADER_WINDOW);
         let bounds = segment.bounds(self.segment_end(i));
-        let (position, next) = match floor {
-            Some(entry)
-                if u64::from(entry.position) > slice.position
-                    && segment.entry_is_right(place, entry, bounds, &mut window)? =>
-            {
-                (u64::from(entry.position), segment.base)
-            }
+        let floor = floor.filter(|entry| u64::from(entry.position) > slice.position);
+        let first = match floor {
+            Some(entry) => segment.batch_of_entry(place, entry, bounds, &mut window)?,
+            None => None,
+        };
+        let (position, next) = match (floor, first) {
+            (Some(entry), Some(first)) => (u64::from(entry.position), first.base_offset),
             _ => (slice.position, slice.base_offset),
         };
         let mut end = None;

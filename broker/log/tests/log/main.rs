@@ -1,6 +1,7 @@
 //! The log as a whole: what it promises, on a disk that forgets, fills up and fails.
 
 mod append;
+mod base_offsets;
 mod beginning;
 mod cleaning;
 mod compaction;
