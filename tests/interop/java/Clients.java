@@ -1,5 +1,5 @@
 // Clients BOOTSTRAP: Kafka's own Java clients against a running broker. One line for each check, `ok NAME` or
-// `FAIL NAME: why`; exit status 1 if any failed. Run from its source, with Kafka's jars on the class path.
+// `FAIL NAME: why`; exit status 1 if any failed. Groups are in Groups.java.
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -18,46 +18,32 @@ import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.*;
 
-public class Clients {
-    interface Check { void run() throws Exception; }
-
-    static String bootstrap;
-    static Admin admin;
-    static int failures;
-
+public class Clients extends Checks {
     public static void main(String[] args) throws Exception {
-        bootstrap = args[0];
-        try (Admin shared = Admin.create(Map.of("bootstrap.servers", bootstrap, "default.api.timeout.ms", 20000,
-                "request.timeout.ms", 10000))) {
-            admin = shared;
-            check("cluster has one node and a controller", Clients::cluster);
-            check("topics are created, described, grown, listed and deleted", Clients::topicLife);
-            check("wrong topics are refused by name", Clients::wrongTopics);
-            check("topic configs are altered and described", Clients::topicConfigs);
-            check("broker configs are described", Clients::brokerConfigs);
-            for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) {
-                check("records come back as sent, " + codec, () -> roundTrip(codec));
-            }
-            for (String acks : List.of("0", "1", "all")) {
-                check("acks=" + acks + " without idempotence", () -> acks(acks));
-            }
-            check("an idempotent producer keeps order with five requests in flight", Clients::idempotent);
-            check("keys go where the default partitioner sends them", Clients::keys);
-            check("a record over max.message.bytes is refused and the next one is not", Clients::tooLarge);
-            check("offsets by position, time and greatest timestamp", Clients::offsets);
-            check("seek, pause and resume", Clients::seekAndPause);
-            check("records are deleted up to an offset", Clients::deleteRecords);
-            for (String assignor : List.of("RangeAssignor", "CooperativeStickyAssignor")) {
-                check("two members share a group and one takes over, " + assignor, () -> group(assignor));
-            }
-            check("a static member comes back without a rebalance", Clients::staticMember);
-            check("group offsets are committed, listed, altered and deleted", Clients::groupOffsets);
-            check("groups are listed, described and deleted", Clients::groupLife);
-            check("log directories are described", Clients::logDirs);
-            check("a partition moves to another log directory", Clients::moveBetweenLogDirs);
+        all(args[0], Clients::run);
+    }
+
+    static void run() {
+        check("cluster has one node and a controller", Clients::cluster);
+        check("topics are created, described, grown, listed and deleted", Clients::topicLife);
+        check("wrong topics are refused by name", Clients::wrongTopics);
+        check("topic configs are altered and described", Clients::topicConfigs);
+        check("broker configs are described", Clients::brokerConfigs);
+        for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) {
+            check("records come back as sent, " + codec, () -> roundTrip(codec));
         }
-        System.out.println(failures == 0 ? "all checks passed" : failures + " checks failed");
-        System.exit(failures == 0 ? 0 : 1);
+        for (String acks : List.of("0", "1", "all")) {
+            check("acks=" + acks + " without idempotence", () -> acks(acks));
+        }
+        check("an idempotent producer keeps order with five requests in flight", Clients::idempotent);
+        check("keys go where the default partitioner sends them", Clients::keys);
+        check("a record over max.message.bytes is refused and the next one is not", Clients::tooLarge);
+        check("offsets by position, time and greatest timestamp", Clients::offsets);
+        check("seek, pause and resume", Clients::seekAndPause);
+        check("records are deleted up to an offset", Clients::deleteRecords);
+        check("log directories are described", Clients::logDirs);
+        check("a partition moves to another log directory", Clients::moveBetweenLogDirs);
+        check("what the cluster does not have is told", Clients::unsupported);
     }
 
     // ------------------------------------------------------------------ cluster and topics
@@ -257,104 +243,7 @@ public class Clients {
         fails(org.apache.kafka.common.errors.OffsetOutOfRangeException.class, admin.deleteRecords(Map.of(partition, RecordsToDelete.beforeOffset(21))).all());
     }
 
-    // ------------------------------------------------------------------ groups
-
-    static void group(String assignor) throws Exception {
-        String topic = topic(4);
-        String group = fresh("group");
-        fill(topic, 4, 25);
-        Map<String, Object> config = Map.of("group.id", group, "enable.auto.commit", false,
-            "partition.assignment.strategy", "org.apache.kafka.clients.consumer." + assignor);
-        Set<String> seen = new HashSet<>();
-        try (Consumer<String, String> first = consumer(config)) {
-            first.subscribe(List.of(topic));
-            read(first, 100).forEach(r -> seen.add(r.partition() + ":" + r.offset()));
-            first.commitSync();
-            try (Consumer<String, String> second = consumer(config)) {
-                second.subscribe(List.of(topic));
-                until(() -> {
-                    first.poll(Duration.ofMillis(50));
-                    second.poll(Duration.ofMillis(50));
-                    return first.assignment().size() == 2 && second.assignment().size() == 2;
-                }, "two partitions each");
-                equal(2, admin.describeConsumerGroups(List.of(group)).all().get().get(group).members().size());
-            }
-            until(() -> {
-                first.poll(Duration.ofMillis(50));
-                return first.assignment().size() == 4;
-            }, "four partitions again");
-        }
-        equal(100, seen.size());
-        fill(topic, 4, 1);
-        try (Consumer<String, String> third = consumer(config)) {
-            third.subscribe(List.of(topic));
-            List<ConsumerRecord<String, String>> read = read(third, 4);
-            equal(List.of(25L), read.stream().map(ConsumerRecord::offset).distinct().toList());
-        }
-    }
-
-    static void staticMember() throws Exception {
-        String topic = topic(2);
-        Map<String, Object> config = Map.of("group.id", fresh("static"), "group.instance.id", "one");
-        String member;
-        try (Consumer<String, String> consumer = consumer(config)) {
-            consumer.subscribe(List.of(topic));
-            assigned(consumer, 2);
-            member = consumer.groupMetadata().memberId();
-            int generation = consumer.groupMetadata().generationId();
-            consumer.close(CloseOptions.timeout(Duration.ofSeconds(5)));
-            try (Consumer<String, String> again = consumer(config)) {
-                again.subscribe(List.of(topic));
-                assigned(again, 2);
-                equal(generation, again.groupMetadata().generationId());
-                isTrue(!member.equals(again.groupMetadata().memberId()), "the member id must be a new one");
-            }
-        }
-        admin.removeMembersFromConsumerGroup((String) config.get("group.id"),
-            new RemoveMembersFromConsumerGroupOptions(List.of(new MemberToRemove("one")))).all().get();
-    }
-
-    static void groupOffsets() throws Exception {
-        String topic = topic(2);
-        String group = fresh("offsets");
-        fill(topic, 2, 10);
-        TopicPartition zero = new TopicPartition(topic, 0), one = new TopicPartition(topic, 1);
-        try (Consumer<String, String> consumer = consumer(Map.of("group.id", group, "enable.auto.commit", false))) {
-            consumer.subscribe(List.of(topic));
-            read(consumer, 20);
-            consumer.commitSync(Map.of(zero, new OffsetAndMetadata(7, "seven"), one, new OffsetAndMetadata(3)));
-            equal(7L, consumer.committed(Set.of(zero)).get(zero).offset());
-            fails(GroupSubscribedToTopicException.class, admin.deleteConsumerGroupOffsets(group, Set.of(zero)).all());
-            fails(UnknownMemberIdException.class,
-                admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(1))).all());
-        }
-        var listed = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
-        equal("seven", listed.get(zero).metadata());
-        equal(3L, listed.get(one).offset());
-        admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(1))).all().get();
-        admin.deleteConsumerGroupOffsets(group, Set.of(one)).all().get();
-        listed = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
-        equal(1L, listed.get(zero).offset());
-        equal(null, listed.get(one));
-    }
-
-    static void groupLife() throws Exception {
-        String topic = topic(1);
-        String group = fresh("life");
-        try (Consumer<String, String> consumer = consumer(Map.of("group.id", group, "client.id", "the-client"))) {
-            consumer.subscribe(List.of(topic));
-            assigned(consumer, 1);
-            ConsumerGroupDescription described = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
-            equal(GroupState.STABLE, described.groupState());
-            equal("the-client", described.members().iterator().next().clientId());
-            equal(Set.of(new TopicPartition(topic, 0)), described.members().iterator().next().assignment().topicPartitions());
-            fails(GroupNotEmptyException.class, admin.deleteConsumerGroups(List.of(group)).all());
-        }
-        isTrue(admin.listGroups().all().get().stream().anyMatch(g -> g.groupId().equals(group)), "not listed");
-        until(() -> state(group) == GroupState.EMPTY, "an empty group");
-        admin.deleteConsumerGroups(List.of(group)).all().get();
-        fails(GroupIdNotFoundException.class, admin.deleteConsumerGroups(List.of(group)).all());
-    }
+    // ------------------------------------------------------------------ the rest
 
     static void logDirs() throws Exception {
         String topic = topic(1);
@@ -391,143 +280,23 @@ public class Clients {
         }
     }
 
-    // ------------------------------------------------------------------ helpers
-
-    static void check(String name, Check check) {
-        try {
-            check.run();
-            System.out.println("ok " + name);
-        } catch (Throwable e) {
-            failures++;
-            Throwable cause = e instanceof ExecutionException ? e.getCause() : e;
-            StackTraceElement at = Arrays.stream(e.getStackTrace()).filter(f -> f.getClassName().startsWith("Clients")
-                && !Set.of("equal", "isTrue", "fails", "until").contains(f.getMethodName())).findFirst().orElse(null);
-            System.out.println("FAIL " + name + ": " + cause + " at " + at);
+    /** Neither by the features nor by trying. Apache Kafka has these, so this check is of our broker alone. */
+    static void unsupported() throws Exception {
+        FeatureMetadata features = admin.describeFeatures().featureMetadata().get();
+        for (String name : List.of("share.version", "streams.version", "transaction.version")) {
+            isTrue(!features.supportedFeatures().containsKey(name), name + " is said to be supported");
+            isTrue(!features.finalizedFeatures().containsKey(name), name + " is finalized");
         }
-    }
-
-    static String fresh(String stem) { return stem + "-" + UUID.randomUUID().toString().substring(0, 8); }
-
-    static String topic(int partitions) throws Exception {
-        String name = fresh("topic");
-        admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1))).all().get();
-        return name;
-    }
-
-    static TopicDescription describe(String topic) throws Exception {
-        return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
-    }
-
-    /** 0 where the topic does not exist. */
-    static int partitions(String topic) {
-        try {
-            return describe(topic).partitions().size();
-        } catch (Exception e) {
-            return 0;
+        String group = fresh("share");
+        fails(UnsupportedVersionException.class, admin.describeShareGroups(List.of(group)).all());
+        fails(UnsupportedVersionException.class, admin.describeStreamsGroups(List.of(group)).all());
+        Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "group.id", group);
+        try (var consumer = new KafkaShareConsumer<>(config, new StringDeserializer(), new StringDeserializer())) {
+            consumer.subscribe(List.of(topic(1)));
+            throwing(UnsupportedVersionException.class, () -> until(() -> {
+                consumer.poll(Duration.ofMillis(100));
+                return false;
+            }, "a refusal"));
         }
-    }
-
-    static GroupState state(String group) {
-        try {
-            return admin.describeConsumerGroups(List.of(group)).all().get().get(group).groupState();
-        } catch (Exception e) {
-            return GroupState.UNKNOWN;
-        }
-    }
-
-    static void alter(ConfigResource resource, AlterConfigOp op) throws Exception {
-        admin.incrementalAlterConfigs(Map.of(resource, List.of(op))).all().get();
-    }
-
-    static Config config(ConfigResource resource) throws Exception {
-        return admin.describeConfigs(List.of(resource)).all().get().get(resource);
-    }
-
-    static ListOffsetsResult.ListOffsetsResultInfo listOffset(TopicPartition partition, OffsetSpec spec) throws Exception {
-        return admin.listOffsets(Map.of(partition, spec)).partitionResult(partition).get();
-    }
-
-    static long end(String topic) {
-        try {
-            return listOffset(new TopicPartition(topic, 0), OffsetSpec.latest()).offset();
-        } catch (Exception e) {
-            throw new RuntimeException(e);
-        }
-    }
-
-    static Producer<String, String> producer(Map<String, Object> more) {
-        Map<String, Object> config = new HashMap<>(Map.of("bootstrap.servers", bootstrap, "delivery.timeout.ms", 20000,
-            "request.timeout.ms", 10000, "linger.ms", 0));
-        config.putAll(more);
-        return new KafkaProducer<>(config, new StringSerializer(), new StringSerializer());
-    }
-
-    static Consumer<String, String> consumer(Map<String, Object> more) {
-        Map<String, Object> config = new HashMap<>(Map.of("bootstrap.servers", bootstrap, "auto.offset.reset", "earliest",
-            "group.protocol", "classic", "default.api.timeout.ms", 20000, "heartbeat.interval.ms", 200));
-        config.putAll(more);
-        return new KafkaConsumer<>(config, new StringDeserializer(), new StringDeserializer());
-    }
-
-    static void fill(String topic, int partitions, int each) {
-        try (Producer<String, String> producer = producer(Map.of("linger.ms", 5))) {
-            for (int i = 0; i < partitions * each; i++) {
-                producer.send(new ProducerRecord<>(topic, i % partitions, "k" + i, "v" + i));
-            }
-        }
-    }
-
-    static List<ConsumerRecord<String, String>> readAll(String topic, int partition) throws Exception {
-        TopicPartition only = new TopicPartition(topic, partition);
-        try (Consumer<String, String> consumer = consumer(Map.of())) {
-            consumer.assign(List.of(only));
-            long start = consumer.beginningOffsets(List.of(only)).get(only);
-            long end = consumer.endOffsets(List.of(only)).get(only);
-            consumer.seek(only, start);
-            return read(consumer, (int) (end - start));
-        }
-    }
-
-    static List<ConsumerRecord<String, String>> read(Consumer<String, String> consumer, int count) {
-        List<ConsumerRecord<String, String>> read = new ArrayList<>();
-        until(() -> {
-            consumer.poll(Duration.ofMillis(100)).forEach(read::add);
-            return read.size() >= count;
-        }, count + " records");
-        return read;
-    }
-
-    static void assigned(Consumer<String, String> consumer, int partitions) {
-        until(() -> {
-            consumer.poll(Duration.ofMillis(100));
-            return consumer.assignment().size() == partitions;
-        }, partitions + " partitions");
-    }
-
-    static void until(BooleanSupplier condition, String what) {
-        Instant deadline = Instant.now().plusSeconds(20);
-        while (!condition.getAsBoolean()) {
-            isTrue(Instant.now().isBefore(deadline), "timed out waiting for " + what);
-        }
-    }
-
-    static void equal(Object expected, Object actual) {
-        isTrue(Objects.equals(expected, actual), "expected " + expected + ", got " + actual);
-    }
-
-    static void isTrue(boolean holds, String otherwise) {
-        if (!holds) {
-            throw new AssertionError(otherwise);
-        }
-    }
-
-    static void fails(Class<? extends Exception> with, KafkaFuture<?> future) throws Exception {
-        try {
-            future.get();
-        } catch (ExecutionException e) {
-            equal(with, e.getCause().getClass());
-            return;
-        }
-        throw new AssertionError("expected " + with.getSimpleName());
     }
 }

@@ -75,7 +75,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "Kafka's Java clients against our broker",
         needs: &[Need::Kafka, Need::Jdk],
-        run: java::run_all,
+        run: java::on_ours,
     },
     Part {
         name: "move-in: Kafka's data directory to ours and back, twice",
