@@ -88,9 +88,9 @@ impl PartitionAssignor for Assignor {
         let shares = match self {
             Self::Range => range::assign(topics, members),
             Self::RoundRobin => roundrobin::assign(topics, members),
-            Self::Sticky => sticky::assign(topics, &sticky::in_hash_order(members)),
+            Self::Sticky => sticky::assign(topics, &sticky::in_leaders_order(members)),
             Self::CooperativeSticky => {
-                sticky::assign_cooperatively(topics, &sticky::in_hash_order(members))
+                sticky::assign_cooperatively(topics, &sticky::in_leaders_order(members))
             }
         };
         let assigned = |partitions| Assigned {

@@ -107,11 +107,13 @@ impl<'a> Layout<'a> {
         self.topics[topic].subscribers.binary_search(&m).is_ok()
     }
 
-    /// Whether every member subscribes to the same topics, be they there or not.
+    /// Whether every member subscribes to the same topics, be they there or not. As the reference has it, members that
+    /// subscribe to nothing pass for like the others where they come before all of them.
     pub(super) fn is_uniform(&self) -> bool {
-        let mut members = self.members.iter();
-        let first = members.next().map(|member| &member.topics);
-        members.all(|member| Some(&member.topics) == first)
+        let topics = self.given.iter().map(|m| &self.members[*m].topics);
+        let mut topics = topics.skip_while(|topics| topics.is_empty());
+        let first = topics.next();
+        topics.all(|topics| Some(topics) == first)
     }
 
     /// Back to names.

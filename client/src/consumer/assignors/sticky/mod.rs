@@ -4,8 +4,8 @@
 //! shares out: [`uniform`] where all subscribe to the same, [`general`] otherwise. Where racks are known, partitions go
 //! to members near a replica as far as that changes no member's share (KIP-881).
 //!
-//! Unlike the reference, a member that subscribes to nothing gets nothing also where it comes first, and none gets
-//! back a partition of a topic that it no longer subscribes to.
+//! Given the members in the same order, the answer is the reference's, its mistake included: members that subscribe to
+//! nothing and come before all others get partitions like them. A leader of ours meets such members last.
 
 use super::{ByMember, Member, Topics};
 
@@ -47,13 +47,16 @@ pub(super) fn assign_cooperatively(topics: &Topics, members: &[Member]) -> ByMem
     layout.named(shares)
 }
 
-/// The members in the order in which the reference's leader meets them.
-pub(super) fn in_hash_order(members: &[Member]) -> Vec<Member> {
+/// The members in the order in which the reference's leader meets them, but those that subscribe to nothing last: where
+/// they came first they would be given what they do not want, and the group would never settle.
+pub(super) fn in_leaders_order(members: &[Member]) -> Vec<Member> {
     let ids = members.iter().map(|member| member.id.as_str());
     let order = hash_order::hash_order(ids).into_iter();
-    order
+    let mut ordered: Vec<Member> = order
         .filter_map(|index| members.get(index).cloned())
-        .collect()
+        .collect();
+    ordered.sort_by_key(|member| member.topics.is_empty());
+    ordered
 }
 
 struct Outcome {

@@ -85,7 +85,7 @@ impl Group {
 
     /// One rebalance; what everybody has afterwards, and whether somebody had to let go.
     fn rebalance(&mut self, assign: fn(&Topics, &[Member]) -> ByMember) -> (ByMember, bool) {
-        let shares = assign(&self.topics, &self.members);
+        let shares = assign(&self.topics, &in_leaders_order(&self.members));
         self.generation += 1;
         let mut has_let_go = false;
         for member in &mut self.members {
