@@ -112,16 +112,29 @@ impl Group {
         owned.map(Iterator::collect).collect()
     }
 
-    /// Epochs of the commits.
-    fn commits(&self) -> Vec<i32> {
+    fn commits(&self) -> Vec<OffsetCommitRequest> {
         let seen = lock(&self.seen);
         let commits = seen.iter().filter(|r| r.is::<OffsetCommitRequest>());
+        commits.map(Incoming::body).collect()
+    }
+
+    /// Epochs of the commits.
+    fn epochs_of_commits(&self) -> Vec<i32> {
+        let commits = self.commits().into_iter();
         commits
-            .map(|r| {
-                r.body::<OffsetCommitRequest>()
-                    .generation_id_or_member_epoch
-            })
+            .map(|commit| commit.generation_id_or_member_epoch)
             .collect()
+    }
+
+    /// The partitions that were committed, one list for each commit.
+    fn committed(&self) -> Vec<Vec<i32>> {
+        let indexes = |commit: OffsetCommitRequest| {
+            let topics = commit.topics.into_iter();
+            let partitions = topics.flat_map(|topic| topic.partitions);
+            partitions.map(|partition| partition.partition_index)
+        };
+        let commits = self.commits().into_iter();
+        commits.map(|commit| indexes(commit).collect()).collect()
     }
 }
 
@@ -344,11 +357,23 @@ async fn what_is_given_up_is_committed_before_that_is_acknowledged_and_the_rest_
 }
 
 #[tokio::test]
+async fn before_it_takes_an_assignment_over_a_member_commits_all_that_it_has_read() {
+    let group = Group::new().await;
+    let (mut consumer, _) = member(&group).await;
+    group.assigns(2, &[0, 1, 2]);
+    until(&mut consumer, |consumer| reads(consumer, &[0, 1, 2])).await;
+    assert_eq!(group.committed(), [[0, 1]]);
+    group.assigns(3, &[2]);
+    until(&mut consumer, |consumer| reads(consumer, &[2])).await;
+    assert_eq!(group.committed(), [vec![0, 1], vec![0, 1, 2]]);
+}
+
+#[tokio::test]
 async fn closing_commits_and_says_farewell() {
     let group = Group::new().await;
     let (consumer, listener) = member(&group).await;
     consumer.close(PATIENCE).await;
-    assert_eq!(group.commits(), [1]);
+    assert_eq!(group.epochs_of_commits(), [1]);
     assert_eq!(group.heartbeats().last().unwrap().member_epoch, -1);
     assert_eq!(listener.heard(), ["assigned 0,1", "revoked 0,1"]);
 }
@@ -366,7 +391,7 @@ async fn a_commit_that_an_epoch_overtook_is_sent_again_with_the_new_one() {
     }
     lock(&group.script).epoch = 2;
     committing.await.unwrap().unwrap();
-    let commits = group.commits();
+    let commits = group.epochs_of_commits();
     assert_eq!((commits.first(), commits.last()), (Some(&1), Some(&2)));
 }
 

@@ -265,11 +265,11 @@ impl Consumer {
         let revoked: Vec<TopicPartition> =
             owned.filter(|at| !assigned.contains(at)).cloned().collect();
         let mut offsets = self.auto_committable();
-        offsets.retain(|(at, _)| !assigned.contains(at));
-        let commit = match revoked.is_empty() {
-            true => None,
-            false => self.revoke(&revoked, offsets),
-        };
+        if !is_coordinated {
+            // What stays was committed before the join.
+            offsets.retain(|(at, _)| !assigned.contains(at));
+        }
+        let commit = self.revoke(&revoked, offsets);
         let join_again = !is_coordinated && !revoked.is_empty();
         self.go_on_after(
             commit,
