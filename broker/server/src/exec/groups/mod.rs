@@ -11,6 +11,7 @@ mod decided;
 mod load;
 mod settings;
 mod shard;
+mod wall_time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use tracing::error;
 use super::Asked;
 use super::alarm::Alarm;
 use super::cluster::Cluster;
+use super::wall_time::WallTime;
 use crate::clock;
 use crate::exec::partition::{Acks, Append, Partition};
 use crate::exec::waits::AckWait;
@@ -45,23 +46,18 @@ struct Active {
     is_committing: bool,
     /// When the alarm is set to ring for this machine, by the monotonic clock; never later than its next timer.
     alarm_at: Option<Millis>,
-    /// How far the wall clock was ahead of the monotonic one when the machine was last told the time.
-    wall_ahead: Millis,
+    time: WallTime,
 }
 
 impl Active {
     /// The wall clock's time, of which the machine's timers have been told.
     fn now(&mut self) -> Millis {
-        let now = clock::now();
-        let ahead = wall_ahead(now);
-        self.host.clock_moved(Millis(ahead.0 - self.wall_ahead.0));
-        self.wall_ahead = ahead;
+        let (now, moved) = self.time.read(clock::now(), clock::monotonic());
+        if let Some(by) = moved {
+            self.host.clock_moved(by);
+        }
         now
     }
-}
-
-fn wall_ahead(now: Millis) -> Millis {
-    Millis(now.0 - clock::monotonic().0)
 }
 
 impl Shard {
@@ -93,13 +89,14 @@ impl Shard {
             return;
         }
         let now = clock::now();
+        let time = WallTime::new(now, clock::monotonic());
         let mut active = Box::new(Active {
             host,
             waiting: HashMap::new(),
             last_token: 0,
             is_committing: false,
             alarm_at: None,
-            wall_ahead: wall_ahead(now),
+            time,
         });
         let known = Command::ClusterChanged((*cluster.current()).clone());
         active.last_token += 1;
@@ -175,7 +172,7 @@ impl Shard {
             tokio::spawn(self.clone().commit(alarm.clone()));
         }
         if let Some(next) = active.host.next_deadline() {
-            let next = Millis(next.0.saturating_sub(active.wall_ahead.0));
+            let next = active.time.monotonic_at(next);
             if active.alarm_at.is_none_or(|at| next < at) {
                 active.alarm_at = Some(next);
                 alarm.set(self, next);
