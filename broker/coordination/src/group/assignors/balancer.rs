@@ -37,12 +37,6 @@ impl Balancer {
         }
     }
 
-    /// How much more the first has than the last.
-    pub(super) fn imbalance(&self, loads: &[usize]) -> i64 {
-        let last = self.members[self.members.len() - 1];
-        level(loads, last) - level(loads, self.members[0])
-    }
-
     /// Who gets the next partition.
     pub(super) fn next_least_loaded(&mut self, loads: &[usize]) -> usize {
         if self.least_next >= self.least_end {

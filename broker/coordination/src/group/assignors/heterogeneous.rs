@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ottla_protocol::wire::Uuid;
 
 use super::balancer::Balancer;
-use super::{Assignment, GroupSpec, Topics, index_of};
+use super::{Assignment, GroupSpec, Subscriptions, Topics, index_of};
 
 /// Where subscriptions overlap without being equal, each round about halves what is left to balance.
 const ROUNDS_MAX: usize = 16;
@@ -43,14 +43,17 @@ pub(super) fn assign(group: &GroupSpec<'_>, topics: &Topics) -> Vec<Assignment> 
 
 /// Topics with at least one subscriber: those with most partitions for each subscriber first.
 fn subscribed(group: &GroupSpec<'_>, topics: &Topics) -> Vec<Topic> {
-    let mut subscribers: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
-    for (index, member) in group.members.iter().enumerate() {
-        for id in &*member.topics {
-            subscribers.entry(*id).or_default().push(index);
+    let subscriptions = Subscriptions::of(group);
+    let mut subscribers: Vec<Vec<usize>> = vec![Vec::new(); subscriptions.topics.len()];
+    for member in 0..group.members.len() {
+        for topic in subscriptions.of_member(member) {
+            subscribers[*topic].push(member);
         }
     }
-    let mut topics: Vec<Topic> = subscribers
+    let mut topics: Vec<Topic> = subscriptions
+        .topics
         .into_iter()
+        .zip(subscribers)
         .map(|(id, subscribers)| Topic {
             id,
             subscribers,
@@ -67,12 +70,16 @@ fn take_over(group: &GroupSpec<'_>, topics: &mut [Topic], loads: &mut [usize]) {
         .iter()
         .map(|topic| (topic.id, topic.owners.len()))
         .collect();
-    let kept = super::still_valid(group, &counts);
-    for topic in topics {
-        for (member, assignment) in kept.iter().enumerate() {
-            for partition in assignment.get(&topic.id).into_iter().flatten() {
-                let partition = usize::try_from(*partition).expect("checked");
-                topic.owners[partition] = Some(member);
+    let (kept, _) = super::still_valid(group, &counts);
+    let mut owners: BTreeMap<Uuid, &mut Vec<Option<usize>>> = topics
+        .iter_mut()
+        .map(|topic| (topic.id, &mut topic.owners))
+        .collect();
+    for (member, assignment) in kept.iter().enumerate() {
+        for (id, partitions) in assignment {
+            let owners = owners.get_mut(id).expect("a subscribed topic");
+            for partition in partitions {
+                owners[usize::try_from(*partition).expect("checked")] = Some(member);
                 loads[member] += 1;
             }
         }
@@ -109,6 +116,9 @@ impl Topic {
     }
 
     fn assign_free(&mut self, loads: &mut [usize]) {
+        if self.owners.iter().all(Option::is_some) {
+            return;
+        }
         let mut balancer = Balancer::new(&self.subscribers, loads);
         for owner in self.owners.iter_mut().filter(|owner| owner.is_none()) {
             let member = balancer.next_least_loaded(loads);
@@ -119,10 +129,13 @@ impl Topic {
 
     /// Moves partitions from the most to the least loaded subscribers; whether any moved.
     fn balance(&mut self, loads: &mut [usize]) -> bool {
-        let mut balancer = Balancer::new(&self.subscribers, loads);
-        if balancer.imbalance(loads) <= 1 {
+        // Before they are sorted: mostly there is nothing to do.
+        let subscribed = self.subscribers.iter().map(|member| loads[*member]);
+        let least = subscribed.clone().min().unwrap_or(0);
+        if subscribed.max().unwrap_or(0) - least <= 1 {
             return false;
         }
+        let mut balancer = Balancer::new(&self.subscribers, loads);
         let mut owned: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (partition, owner) in self.owners.iter().enumerate() {
             owned

@@ -2,7 +2,7 @@
 //!
 //! Which partitions move is a matter of the order they are walked in; it is the reference's (`walk`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ottla_protocol::wire::Uuid;
 
@@ -18,8 +18,8 @@ pub(super) fn assign(group: &GroupSpec<'_>, topics: &Topics) -> Vec<Assignment> 
         .iter()
         .map(|id| (*id, topics.partition_count(*id)))
         .collect();
-    let mut assignments = super::still_valid(group, &counts);
-    let mut free = unassigned(&counts, &assignments);
+    let (mut assignments, taken) = super::still_valid(group, &counts);
+    let mut free = unassigned(&taken);
     let room = give_back(&mut assignments, counts.values().sum(), &mut free);
     let mut free = free.into_iter();
     for (assignment, room) in assignments.iter_mut().zip(room) {
@@ -31,21 +31,14 @@ pub(super) fn assign(group: &GroupSpec<'_>, topics: &Topics) -> Vec<Assignment> 
     assignments
 }
 
-fn unassigned(counts: &BTreeMap<Uuid, usize>, assignments: &[Assignment]) -> Vec<(Uuid, i32)> {
+fn unassigned(taken: &BTreeMap<Uuid, Vec<bool>>) -> Vec<(Uuid, i32)> {
     let mut free = Vec::new();
-    for topic in topics_in_order(counts.keys()) {
-        let count = counts[&topic];
-        let owned: BTreeSet<i32> = assignments
-            .iter()
-            .filter_map(|assignment| assignment.get(&topic))
-            .flatten()
-            .copied()
-            .collect();
-        let partitions = (0..count).map(index_of);
+    for topic in topics_in_order(taken.keys()) {
+        let partitions = taken[&topic].iter().enumerate();
         free.extend(
             partitions
-                .filter(|partition| !owned.contains(partition))
-                .map(|partition| (topic, partition)),
+                .filter(|(_, is_taken)| !**is_taken)
+                .map(|(place, _)| (topic, index_of(place))),
         );
     }
     free

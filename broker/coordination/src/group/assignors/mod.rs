@@ -88,8 +88,12 @@ impl Assignor {
     }
 }
 
-/// What members have of the topics they want, less what does not exist or another has too.
-fn still_valid(group: &GroupSpec<'_>, counts: &BTreeMap<Uuid, usize>) -> Vec<Assignment> {
+/// What members have of the topics they want, less what does not exist or another has too; and, for the partitions of
+/// each topic, whether somebody has them.
+fn still_valid(
+    group: &GroupSpec<'_>,
+    counts: &BTreeMap<Uuid, usize>,
+) -> (Vec<Assignment>, BTreeMap<Uuid, Vec<bool>>) {
     let mut taken: BTreeMap<Uuid, Vec<bool>> = counts
         .iter()
         .map(|(id, count)| (*id, vec![false; *count]))
@@ -117,7 +121,51 @@ fn still_valid(group: &GroupSpec<'_>, counts: &BTreeMap<Uuid, usize>) -> Vec<Ass
         }
         assignments.push(kept);
     }
-    assignments
+    (assignments, taken)
+}
+
+/// The subscribed topics by their place in the order of ids, so that members times topics are numbers to count through:
+/// a group of 1,000 members with 10,000 topics has ten million of them.
+struct Subscriptions {
+    topics: Vec<Uuid>,
+    /// The topics of each distinct subscription.
+    distinct: Vec<Vec<usize>>,
+    /// Which of these is the member's.
+    of_member: Vec<usize>,
+}
+
+impl Subscriptions {
+    fn of(group: &GroupSpec<'_>) -> Self {
+        let mut distinct: Vec<&Arc<BTreeSet<Uuid>>> = Vec::new();
+        let mut known: BTreeMap<*const BTreeSet<Uuid>, usize> = BTreeMap::new();
+        let mut of_member = Vec::with_capacity(group.members.len());
+        for member in &group.members {
+            let index = known.entry(Arc::as_ptr(&member.topics)).or_insert_with(|| {
+                distinct.push(&member.topics);
+                distinct.len() - 1
+            });
+            of_member.push(*index);
+        }
+        let all: BTreeSet<Uuid> = distinct
+            .iter()
+            .flat_map(|ids| ids.iter().copied())
+            .collect();
+        let topics: Vec<Uuid> = all.into_iter().collect();
+        let places = |ids: &Arc<BTreeSet<Uuid>>| {
+            let place = |id| topics.binary_search(id).expect("collected from these");
+            ids.iter().map(place).collect()
+        };
+        Self {
+            distinct: distinct.into_iter().map(places).collect(),
+            topics,
+            of_member,
+        }
+    }
+
+    /// The places of a member's topics.
+    fn of_member(&self, member: usize) -> &[usize] {
+        &self.distinct[self.of_member[member]]
+    }
 }
 
 /// A partition's index from its place in a list.

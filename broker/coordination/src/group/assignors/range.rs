@@ -3,11 +3,7 @@
 //! Always: topics with the same subscribers and as many partitions are split alike, so their partitions of the same
 //! number meet at one member. Static members come first, by their lasting names: a restart moves nothing.
 
-use std::collections::BTreeMap;
-
-use ottla_protocol::wire::Uuid;
-
-use super::{Assignment, GroupSpec, Topics, index_of};
+use super::{Assignment, GroupSpec, Subscriptions, Topics, index_of};
 
 /// How a topic is split, and how far that has come.
 struct Split {
@@ -29,6 +25,9 @@ impl Split {
 
     /// The next subscriber's run.
     fn take(&mut self) -> std::ops::Range<usize> {
+        if self.next == self.partition_count {
+            return self.next..self.next;
+        }
         let extra = usize::from(self.served < self.partition_count % self.subscriber_count);
         let start = self.next;
         self.served += 1;
@@ -38,22 +37,23 @@ impl Split {
 }
 
 pub(super) fn assign(group: &GroupSpec<'_>, topics: &Topics) -> Vec<Assignment> {
-    let mut splits: BTreeMap<Uuid, Split> = BTreeMap::new();
-    for id in group.members.iter().flat_map(|m| m.topics.iter()) {
-        let split = splits
-            .entry(*id)
-            .or_insert_with(|| Split::of(topics.partition_count(*id)));
-        split.subscriber_count += 1;
+    let subscriptions = Subscriptions::of(group);
+    let ids = &subscriptions.topics;
+    let mut splits: Vec<Split> = ids
+        .iter()
+        .map(|id| Split::of(topics.partition_count(*id)))
+        .collect();
+    for member in 0..group.members.len() {
+        for topic in subscriptions.of_member(member) {
+            splits[*topic].subscriber_count += 1;
+        }
     }
     let mut assignments = vec![Assignment::new(); group.members.len()];
     for member in in_order(group) {
-        for id in &*group.members[member].topics {
-            let Some(split) = splits.get_mut(id) else {
-                continue;
-            };
-            let run = split.take();
+        for topic in subscriptions.of_member(member) {
+            let run = splits[*topic].take();
             if !run.is_empty() {
-                assignments[member].insert(*id, run.map(index_of).collect());
+                assignments[member].insert(ids[*topic], run.map(index_of).collect());
             }
         }
     }
