@@ -2,6 +2,7 @@
 
 mod configs;
 mod directories;
+mod reassign;
 mod topics;
 
 use std::collections::BTreeMap;

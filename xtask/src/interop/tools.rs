@@ -93,6 +93,8 @@ const STORY: &[(Who, &str)] = &[
     (Kafkas, "consumer-groups --delete --group ours"),
     (Both, "consumer-groups --list"),
     (Both, "broker-api-versions"),
+    (Kafkas, "log-dirs --describe --topic-list plain"),
+    (Kafkas, "reassign-partitions --list"),
     (Kafkas, "topics --delete --topic lines"),
     (Ours, "topics --delete --topic plain"),
     (Both, "topics --list --exclude-internal"),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::BrokerRegistrationRequest;
+use ottla_protocol::messages::alter_partition_reassignments::request::ReassignableTopic;
+use ottla_protocol::messages::alter_partition_reassignments::response::ReassignableTopicResponse;
 use ottla_protocol::messages::create_partitions::request::CreatePartitionsTopic;
 use ottla_protocol::messages::create_partitions::response::CreatePartitionsTopicResult;
 use ottla_protocol::messages::create_topics::request::CreatableTopic;
@@ -68,6 +70,8 @@ pub enum Command {
         placement_start: u32,
         validate_only: bool,
     },
+    /// Other brokers for partitions, or an end to what was begun (AlterPartitionReassignments).
+    AlterReassignments { topics: Vec<ReassignableTopic> },
     /// IncrementalAlterConfigs: each resource changes what its changes name.
     IncrementalAlterConfigs {
         resources: Vec<AlterConfigsResource>,
@@ -175,6 +179,8 @@ pub enum Response {
     CreateTopics(Vec<CreatableTopicResult>),
     DeleteTopics(Vec<DeletableTopicResult>),
     CreatePartitions(Vec<CreatePartitionsTopicResult>),
+    /// In the order of the request.
+    AlterReassignments(Vec<ReassignableTopicResponse>),
     /// One verdict a resource, in the order of the request.
     AlterConfigs(Vec<Result<(), ApiError>>),
     /// The broker's epoch.

@@ -229,6 +229,26 @@ impl Controller {
         broker_ids: &[i32],
         replication_factor: Option<usize>,
     ) -> Result<PartitionImage, ApiError> {
+        self.check_assignment(broker_ids)?;
+        let refuse = |message: String| ApiError::new(ErrorCode::InvalidReplicaAssignment, message);
+        if let Some(factor) = replication_factor.filter(|factor| *factor != broker_ids.len()) {
+            return Err(refuse(format!(
+                "The manual partition assignment includes a partition with {} replica(s), but this is not \
+                 consistent with previous partitions, which have {factor} replica(s).",
+                broker_ids.len()
+            )));
+        }
+        let replicas = broker_ids.iter().copied().map(BrokerId).collect();
+        self.fresh_partition(replicas).ok_or_else(|| {
+            refuse(format!(
+                "All brokers specified in the manual partition assignment for partition {index} are fenced or \
+                 in controlled shutdown."
+            ))
+        })
+    }
+
+    /// Whether a client may name these brokers: some, known ones, each once.
+    pub(super) fn check_assignment(&self, broker_ids: &[i32]) -> Result<(), ApiError> {
         let refuse = |message: String| ApiError::new(ErrorCode::InvalidReplicaAssignment, message);
         if broker_ids.is_empty() {
             return Err(refuse(
@@ -251,20 +271,7 @@ impl Controller {
             }
             previous = Some(id);
         }
-        if let Some(factor) = replication_factor.filter(|factor| *factor != sorted.len()) {
-            return Err(refuse(format!(
-                "The manual partition assignment includes a partition with {} replica(s), but this is not \
-                 consistent with previous partitions, which have {factor} replica(s).",
-                sorted.len()
-            )));
-        }
-        let replicas = broker_ids.iter().copied().map(BrokerId).collect();
-        self.fresh_partition(replicas).ok_or_else(|| {
-            refuse(format!(
-                "All brokers specified in the manual partition assignment for partition {index} are fenced or \
-                 in controlled shutdown."
-            ))
-        })
+        Ok(())
     }
 
     /// A new partition on these brokers; `None` where none of them can lead.

@@ -15,6 +15,7 @@ mod directories;
 pub mod image;
 mod names;
 mod placement;
+mod reassign;
 mod rules;
 mod settings;
 
@@ -88,6 +89,9 @@ impl Controller {
                 placement_start,
                 validate_only,
             } => self.create_partitions(&topics, placement_start, validate_only),
+            Command::AlterReassignments { topics } => {
+                (Vec::new(), self.alter_reassignments(&topics))
+            }
             Command::IncrementalAlterConfigs {
                 resources,
                 validate_only,

@@ -6,6 +6,7 @@
 
 mod access;
 mod alter_configs;
+mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
 mod call;
@@ -33,6 +34,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -200,6 +202,18 @@ pub(crate) static APIS: &[Api] = &[
         IncrementalAlterConfigsRequest,
         InTurn,
         incremental_alter_configs::handle
+    ),
+    api!(
+        AlterPartitionReassignments,
+        AlterPartitionReassignmentsRequest,
+        InTurn,
+        alter_partition_reassignments::handle
+    ),
+    api!(
+        ListPartitionReassignments,
+        ListPartitionReassignmentsRequest,
+        InTurn,
+        list_partition_reassignments::handle
     ),
     api!(
         OffsetDelete,

@@ -4,13 +4,20 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::alter_partition_reassignments::request::{
+    ReassignablePartition, ReassignableTopic,
+};
 use ottla_protocol::messages::alter_replica_log_dirs::request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
 use ottla_protocol::messages::delete_records::request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
-use ottla_protocol::messages::{AlterReplicaLogDirsRequest, DeleteRecordsRequest};
+use ottla_protocol::messages::list_partition_reassignments::request::ListPartitionReassignmentsTopics;
+use ottla_protocol::messages::{
+    AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, DeleteRecordsRequest,
+    ListPartitionReassignmentsRequest,
+};
 
 use super::log_dirs::{Host, assigned, describe, produce_to};
 use super::produce_fetch::{fetch, latest, produce};
@@ -186,6 +193,53 @@ fn what_cannot_be_moved_is_told_apart() {
         assert_eq!(alter(&mut client, there, "t"), ErrorCode::KafkaStorageError);
     }
     assert_eq!(alter(&mut client, here, "t"), ErrorCode::None);
+}
+
+/// kafka-reassign-partitions asks what is under way, and sends the partition's own broker along with the directory.
+#[test]
+fn a_plan_for_the_brokers_that_have_the_partition_is_done_at_once() {
+    let host = Host::new();
+    let server = host.start(&["a", "b"]);
+    let mut client = server.connect();
+    create_one(&mut client, "t", 1);
+    let plan = |replicas: Option<Vec<i32>>| AlterPartitionReassignmentsRequest {
+        topics: vec![ReassignableTopic {
+            name: "t".into(),
+            partitions: vec![ReassignablePartition {
+                replicas,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut reassign = |replicas| {
+        let answer = client.call(&plan(replicas), 1);
+        assert_eq!(answer.error_code, 0);
+        ErrorCode::from_code(answer.responses[0].partitions[0].error_code)
+    };
+    let node = server.broker().settings.node_id.0;
+    assert_eq!(reassign(Some(vec![node])), ErrorCode::None);
+    assert_eq!(
+        reassign(Some(vec![node, node + 1])),
+        ErrorCode::InvalidReplicaAssignment
+    );
+    assert_eq!(reassign(None), ErrorCode::NoReassignmentInProgress);
+    for topics in [
+        None,
+        Some(vec![ListPartitionReassignmentsTopics {
+            name: "t".into(),
+            partition_indexes: vec![0],
+            ..Default::default()
+        }]),
+    ] {
+        let request = ListPartitionReassignmentsRequest {
+            topics,
+            ..Default::default()
+        };
+        let answer = client.call(&request, 0);
+        assert_eq!((answer.error_code, answer.topics.len()), (0, 0));
+    }
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use ottla_protocol::messages::{
     self, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AlterClientQuotasRequest,
-    AlterClientQuotasResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
-    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, CreateAclsRequest,
-    CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeProducersRequest,
-    DescribeProducersResponse, DescribeTransactionsRequest, DescribeTransactionsResponse,
-    ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
-    StreamsGroupDescribeResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
-    add_partitions_to_txn, alter_client_quotas, alter_replica_log_dirs, describe_producers,
+    AlterClientQuotasResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
+    CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse,
+    DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
+    DescribeTransactionsResponse, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
+    StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse, add_partitions_to_txn, alter_client_quotas, describe_producers,
     txn_offset_commit,
 };
 use ottla_protocol::wire::StrBytes;
@@ -95,32 +94,6 @@ impl Refusable for DescribeProducersRequest {
         });
         DescribeProducersResponse {
             topics: topics.collect(),
-            ..Default::default()
-        }
-    }
-}
-
-impl Refusable for AlterReplicaLogDirsRequest {
-    fn refusal(self) -> AlterReplicaLogDirsResponse {
-        use alter_replica_log_dirs::response::{
-            AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
-        };
-        let topics = self.dirs.into_iter().flat_map(|dir| dir.topics);
-        let results = topics.map(|topic| AlterReplicaLogDirTopicResult {
-            topic_name: topic.name,
-            partitions: topic
-                .partitions
-                .into_iter()
-                .map(|partition_index| AlterReplicaLogDirPartitionResult {
-                    partition_index,
-                    error_code: CODE,
-                    ..Default::default()
-                })
-                .collect(),
-            ..Default::default()
-        });
-        AlterReplicaLogDirsResponse {
-            results: results.collect(),
             ..Default::default()
         }
     }
