@@ -106,6 +106,10 @@ impl FlushState {
         self.names_made += 1;
     }
 
+    pub(crate) fn names_pending(&self) -> bool {
+        self.names_durable < self.names_made
+    }
+
     /// The log begins in this folder, or nobody has ever flushed it.
     pub(crate) fn owe_folder(&mut self) {
         self.folder_owed = true;
@@ -138,7 +142,7 @@ impl Log {
         if self.flush.epochs_dirty && !self.flush.folder_owed {
             self.write_epochs()?;
         }
-        let names_pending = self.flush.names_durable < self.flush.names_made;
+        let names_pending = self.flush.names_pending();
         if self.flush.end == self.end && !names_pending {
             return Ok(None);
         }

@@ -155,6 +155,10 @@ impl Log {
     }
 
     /// Takes segments out of the log; their files get the ending `.deleted`, durably. Afterwards there may be none.
+    ///
+    /// From the newest down when cutting the end, from the oldest up when cutting the start, and with a sync for each: a
+    /// file system may keep renames in any order, and what remains after a power cut is always one run, whatever becomes
+    /// of the checkpoints.
     pub(crate) fn take_segments(
         &mut self,
         range: impl std::ops::RangeBounds<usize>
@@ -170,16 +174,22 @@ impl Log {
             .map(|s| s.base)
             .collect();
         let last = bases.last().copied();
-        // From the newest down when cutting the end, from the oldest up when cutting the start: what remains after a
-        // crash in between is always one run.
         let newest_first = last == self.segments.last().map(|s| s.base);
         let order: Vec<Offset> = if newest_first {
             bases.iter().rev().copied().collect()
         } else {
             bases
         };
+        if !order.is_empty() && self.flush.names_pending() {
+            // A segment that was begun because all others go must not be missing when they have gone.
+            self.sync_folder()?;
+        }
+        let (log, beside) = SUFFIXES.split_at(1);
         for base in &order {
-            let files = self.mark_deleted(*base, &SUFFIXES)?;
+            let mut files = self.mark_deleted(*base, log)?;
+            self.sync_folder()?;
+            // Without their log these are left-overs to whoever opens the folder.
+            files.extend(self.mark_deleted(*base, beside)?);
             let i = self.segments.partition_point(|s| s.base < *base);
             deleted.push(DeletedSegment {
                 base_offset: *base,
@@ -193,9 +203,10 @@ impl Log {
         if deleted.is_empty() {
             return Ok(deleted);
         }
-        self.disk
-            .sync_dir(&self.dir)
-            .during("sync directory", &self.dir)?;
+        if newest_first {
+            // The next segment may begin at the same offset.
+            self.sync_folder()?;
+        }
         self.segments.drain(range);
         deleted.sort_by_key(|d| d.base_offset);
         Ok(deleted)

@@ -190,7 +190,7 @@ impl Log {
         Ok(())
     }
 
-    fn sync_folder(&self) -> Result<(), DiskError> {
+    pub(crate) fn sync_folder(&self) -> Result<(), DiskError> {
         self.disk
             .sync_dir(&self.dir)
             .during("sync directory", &self.dir)

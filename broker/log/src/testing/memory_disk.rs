@@ -131,6 +131,28 @@ impl MemoryDisk {
         }
     }
 
+    /// How many changes of names no sync has covered.
+    #[must_use]
+    pub fn unsynced_names(&self) -> usize {
+        self.state.lock().name_changes.len()
+    }
+
+    /// Cuts the power: of the changes of names that no sync has covered those survive that are chosen by their number, of
+    /// bytes nothing.
+    pub fn crash_keeping_names(&self, is_kept: impl Fn(usize) -> bool) {
+        let mut i = 0;
+        self.state.lock().name_changes.retain(|_| {
+            i += 1;
+            is_kept(i - 1)
+        });
+        let mut state = self.state.lock();
+        for change in std::mem::take(&mut state.name_changes) {
+            state.durable_names.apply(&change);
+        }
+        drop(state);
+        self.crash(Crash::LoseAll, &mut Random::new(0));
+    }
+
     /// Changes bytes behind everybody's back, as rot does. Tests only use it between a crash or close and an open.
     pub fn with_bytes(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         let mut state = self.state.lock();
@@ -432,6 +454,12 @@ impl Disk for MemoryDisk {
 
     fn info(&self, path: &Path) -> io::Result<FileInfo> {
         let state = self.state.lock();
+        if state.names.dirs.contains(path) {
+            return Ok(FileInfo {
+                len: 0,
+                modified: Millis(0),
+            });
+        }
         let id = state.lookup(path)?;
         Ok(FileInfo {
             len: state.files[id].now.len() as u64,

@@ -18,6 +18,7 @@ mod flushing;
 mod format_docs;
 mod fuzz;
 mod life;
+mod lost_names;
 mod many;
 mod preallocation;
 mod reading;
