@@ -57,6 +57,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Makes the directory and the missing ones above it; fine if it exists.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+    /// Of a file or a directory.
     fn info(&self, path: &Path) -> io::Result<FileInfo>;
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     fn space(&self, path: &Path) -> io::Result<Space>;
@@ -210,13 +211,23 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// Makes a folder whose name survives a power cut; one that is there already gets it again.
+/// Makes a folder whose name survives a power cut, and those of the missing ones above it; one that is there already gets
+/// it again.
 pub fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
-    disk.create_dir_all(dir).during("create directory", dir)?;
-    match folder_above(dir) {
-        Some(parent) => disk.sync_dir(parent).during("sync directory", parent),
-        None => Ok(()),
+    let is_missing =
+        |level: &&Path| matches!(disk.info(level), Err(e) if e.kind() == io::ErrorKind::NotFound);
+    let levels = dir
+        .ancestors()
+        .filter(|level| !level.as_os_str().is_empty());
+    let mut made: Vec<&Path> = levels.take_while(is_missing).collect();
+    if made.is_empty() {
+        made.push(dir);
     }
+    disk.create_dir_all(dir).during("create directory", dir)?;
+    for parent in made.into_iter().rev().filter_map(folder_above) {
+        disk.sync_dir(parent).during("sync directory", parent)?;
+    }
+    Ok(())
 }
 
 /// The directory that holds a folder's name.

@@ -1,7 +1,9 @@
 //! S-03: a log in a new folder. Nothing is synced before the first flush, and everything by it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use ottla_log::disk::{Disk as _, make_folder};
 use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
 use ottla_log::{
     AppendError, Log, LogConfig, OpenError, OpenInput, SharedDisk, Timestamps, partition_metadata,
@@ -172,4 +174,21 @@ fn an_epoch_file_whose_last_line_is_torn_is_not_believed() {
         .unwrap();
     let (log, _) = open(&disk, &LogConfig::default(), UNKNOWN);
     assert_eq!(log.epochs(), &epochs);
+}
+
+/// `log.dirs=/a/b/c` on a machine that has only `/a`, or nothing: what lies in a folder whose way there is lost is lost.
+#[test]
+fn a_folder_that_was_made_is_there_after_a_power_cut_with_all_that_were_missing_above_it() {
+    let folder = Path::new("/a/b/c");
+    for there in ["/", "/a", "/a/b", "/a/b/c"] {
+        let disk = MemoryDisk::new();
+        for level in Path::new(there).ancestors() {
+            disk.create_dir_all(Path::new(there)).unwrap();
+            disk.sync_dir(level).unwrap();
+        }
+        make_folder(&disk, folder).unwrap();
+        assert_eq!(disk.unsynced_names(), 0, "{there} was there");
+        disk.crash(Crash::LoseAll, &mut Random::new(0));
+        assert!(disk.list(folder).is_ok(), "{there} was there");
+    }
 }
