@@ -17,6 +17,10 @@ impl GroupMachine {
         request: &HeartbeatRequest,
         out: &mut Effects<Self>,
     ) {
+        if self.has_consumers(&request.group_id) {
+            self.heartbeat_in_consumer_group(now, token, request, out);
+            return;
+        }
         let verdict = self.check_heartbeat(request);
         if verdict.is_ok() {
             self.with_group(now, &request.group_id, out, |group, cx| {

@@ -37,6 +37,10 @@ impl GroupMachine {
             return;
         }
         let group_id = join.request.group_id.as_str();
+        if self.has_consumers(group_id) {
+            self.join_consumer_group(now, token, join, out);
+            return;
+        }
         let is_new_group = !self.soft.groups.contains_key(group_id);
         // An empty consumer group of the name ends with the record that begins the classic one.
         let consumers = self.hard.consumer_group(group_id);
@@ -64,13 +68,9 @@ impl GroupMachine {
         if !session_timeouts.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::InvalidSessionTimeout);
         }
-        if let Some(group) = self.hard.consumer_group(&request.group_id)
-            && !group.is_empty()
-        {
-            return Err(ErrorCode::InconsistentGroupProtocol);
-        }
         // A member that knows its id knows the group; if the group is gone, so is the member.
-        let is_known = self.soft.groups.contains_key(request.group_id.as_str());
+        let group_id = request.group_id.as_str();
+        let is_known = self.soft.groups.contains_key(group_id) || self.has_consumers(group_id);
         if !is_known && !request.member_id.is_empty() {
             return Err(ErrorCode::UnknownMemberId);
         }

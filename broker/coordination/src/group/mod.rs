@@ -13,6 +13,7 @@ pub mod assignors;
 mod commands;
 mod consumer;
 mod describe;
+mod embedded;
 mod heartbeat;
 mod join;
 mod leave;
@@ -71,6 +72,10 @@ pub enum Timer {
     Session { group: String, member: String },
     /// The end of the time that a consumer group's member has to give partitions up.
     Revocation { group: String, member: String },
+    /// The end of the time that a consumer group's member of the classic protocol has to join again.
+    Rejoin { group: String, member: String },
+    /// The end of the time that such a member has from joining to asking for its assignment.
+    MemberSync { group: String, member: String },
     /// Finding out what a consumer group's regular expressions stand for; due at once.
     ResolveRegexes { group: String },
     /// The next look for expired offsets and empty groups.
@@ -86,6 +91,12 @@ impl GroupMachine {
             soft: Soft::default(),
             topics: Topics::default(),
         }
+    }
+
+    /// Whether it is a consumer group with members, of either protocol.
+    fn has_consumers(&self, group_id: &str) -> bool {
+        let group = self.hard.consumer_group(group_id);
+        group.is_some_and(|group| !group.is_empty())
     }
 
     /// What replaying the log gives.
@@ -165,6 +176,9 @@ impl Machine for GroupMachine {
             }
             Timer::Session { group, member } => self.session_over(now, &group, &member, out),
             Timer::Revocation { group, member } => self.revocation_over(now, &group, &member, out),
+            Timer::Rejoin { group, member } | Timer::MemberSync { group, member } => {
+                self.rejoin_over(now, &group, &member, out);
+            }
             Timer::ResolveRegexes { group } => self.resolve_regexes(now, &group, out),
             Timer::ExpireOffsets => self.expire_offsets(now, out),
         }

@@ -341,7 +341,7 @@ impl GroupMachine {
             if let GroupRecord::Consumer(record) = record {
                 self.keep_members(now, record, out);
             }
-            let GroupRecord::GroupMetadata { key, .. } = record else {
+            let GroupRecord::GroupMetadata { key, value } = record else {
                 continue;
             };
             let group_id = key.group.as_str();
@@ -349,8 +349,11 @@ impl GroupMachine {
                 self.with_group(now, group_id, out, |group, cx| group.give_up(cx, error));
                 self.soft.groups.remove(group_id);
             } else {
+                let ends = value.is_none();
                 self.with_group(now, group_id, out, |group, cx| {
-                    if let Some((new_id, old_self)) = group.replaced.take() {
+                    if ends {
+                        group.carry_on(cx);
+                    } else if let Some((new_id, old_self)) = group.replaced.take() {
                         group.restore_static_member(cx, &new_id, old_self);
                     } else if group.state == State::Stable {
                         group.refuse_syncs(cx, error);
@@ -364,18 +367,38 @@ impl GroupMachine {
 
 impl ClassicGroup {
     /// Answers everyone who waits; the group is about to be dropped.
-    fn give_up(&mut self, cx: &mut Context<'_>, error: ErrorCode) {
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>, error: ErrorCode) {
         cx.out.disarm(self.join_timer());
         cx.out.disarm(self.sync_timer());
-        self.refuse_syncs(cx, error);
         for member in self.members.values_mut() {
             if let Some(token) = member.awaiting_join.take() {
                 let response = join_error(&member.id, error);
                 cx.out.reply(token, Response::JoinGroup(response));
             }
+            if let Some(token) = member.awaiting_sync.take() {
+                cx.out.reply(token, Response::SyncGroup(sync_error(error)));
+            }
         }
         for member_id in self.members.keys().chain(&self.pending_join) {
             cx.out.disarm(self.heartbeat_timer(member_id));
+        }
+    }
+}
+
+impl ClassicGroup {
+    /// The log refused to end the group, which had given up: its members have their time anew.
+    fn carry_on(&mut self, cx: &mut Context<'_>) {
+        for member_id in self.members.keys() {
+            self.renew_session(cx, member_id);
+        }
+        for member_id in &self.pending_join {
+            self.arm_heartbeat(cx, member_id, cx.settings.new_member_join_timeout_ms);
+        }
+        let timeout_ms = self.rebalance_timeout_ms();
+        match self.state {
+            State::PreparingRebalance => cx.arm(self.join_timer(), timeout_ms),
+            State::CompletingRebalance => cx.arm(self.sync_timer(), timeout_ms),
+            State::Empty | State::Stable => {}
         }
     }
 }

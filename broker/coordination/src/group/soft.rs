@@ -14,12 +14,10 @@ use ottla_protocol::types::{Generation, Millis};
 use ottla_protocol::wire::Reader;
 
 use super::consumer::ConsumerSoft;
+use super::embedded::CONSUMER;
 use super::member::{Member, Protocol};
 use super::records::GroupRecord;
 use super::state::{Hard, StoredGroup};
-
-/// The protocol type of consumers; only their metadata is looked into.
-const CONSUMER: &str = "consumer";
 
 /// All live groups.
 #[derive(Debug, Default)]
@@ -99,7 +97,9 @@ impl Soft {
             return;
         }
         let id = record.group_id();
-        if hard.consumer_group(id).is_none() {
+        // The end of a classic group may come with the begin of a consumer group, which is here already.
+        let ends_classic = matches!(record, GroupRecord::GroupMetadata { value: None, .. });
+        if hard.consumer_group(id).is_none() && !ends_classic {
             self.consumers.remove(id);
         }
         if let GroupRecord::Consumer(record) = record {

@@ -21,6 +21,10 @@ impl GroupMachine {
         request: &SyncGroupRequest,
         out: &mut Effects<Self>,
     ) {
+        if self.has_consumers(&request.group_id) {
+            self.sync_with_consumer_group(now, token, request, out);
+            return;
+        }
         let verdict = if request.group_id.is_empty() {
             Err(ErrorCode::InvalidGroupId)
         } else {

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use ottla_coordination::group::{
-    Command, ConsumerHeartbeat, JoinGroup, MemberIds, Settings, UnknownGroup,
+    Command, ConsumerHeartbeat, JoinGroup, MemberIds, MigrationPolicy, Settings, UnknownGroup,
 };
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::common::consumer_protocol_assignment::TopicPartition as AssignedTopic;
+use ottla_protocol::messages::common::consumer_protocol_subscription::TopicPartition as OwnedTopic;
 use ottla_protocol::messages::consumer_group_heartbeat::request::TopicPartitions;
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::leave_group::request::MemberIdentity;
@@ -23,9 +25,9 @@ use ottla_protocol::messages::offset_fetch::request::{
 };
 use ottla_protocol::messages::sync_group::request::SyncGroupRequestAssignment;
 use ottla_protocol::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerProtocolSubscription, HeartbeatRequest,
-    JoinGroupRequest, LeaveGroupRequest, Message, OffsetCommitRequest, OffsetDeleteRequest,
-    SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, ConsumerProtocolAssignment, ConsumerProtocolSubscription,
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, Message, OffsetCommitRequest,
+    OffsetDeleteRequest, SyncGroupRequest,
 };
 use ottla_protocol::types::Millis;
 use ottla_protocol::wire::{StrBytes, Uuid};
@@ -84,6 +86,10 @@ impl<'a> Words<'a> {
 
     pub(super) fn change(&self, settings: &mut Settings) {
         for (name, value) in &self.options {
+            if *name == "policy" {
+                settings.consumer.migration_policy = policy(value);
+                continue;
+            }
             let value: i32 = value.parse().expect("a number");
             match *name {
                 "size" => settings.group_size_max = value as usize,
@@ -188,11 +194,7 @@ impl<'a> Words<'a> {
     fn beat(&self) -> ConsumerHeartbeat {
         let names = |name: &str| self.option(name).map(|_| self.list(name));
         let owned = self.option("owned").map(|_| {
-            let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
-            for (topic, index) in self.list("owned").iter().map(|word| partition(word)) {
-                topics.entry(topic).or_default().push(index);
-            }
-            let topics = topics
+            let topics = by_topic(self.list("owned").iter().map(|word| partition(word)))
                 .into_iter()
                 .map(|(topic, partitions)| TopicPartitions {
                     topic_id: topic_id(&topic),
@@ -234,7 +236,7 @@ impl<'a> Words<'a> {
                 JoinGroupRequestProtocol {
                     name: name.into(),
                     metadata: if protocol_type == "consumer" {
-                        subscription(topics)
+                        subscription(topics, self.option("rack"), &self.list("owned"))
                     } else {
                         Bytes::copy_from_slice(topics.as_bytes())
                     },
@@ -273,7 +275,7 @@ impl<'a> Words<'a> {
             let (member, assignment) = part.split_once(':').expect("member:assignment");
             SyncGroupRequestAssignment {
                 member_id: member.into(),
-                assignment: Bytes::copy_from_slice(assignment.as_bytes()),
+                assignment: assigned(assignment),
                 ..Default::default()
             }
         });
@@ -401,14 +403,69 @@ fn partition(word: &str) -> (String, i32) {
     (topic.to_owned(), index.parse().expect("a partition"))
 }
 
-/// What a consumer says of itself: it wants these topics, joined by plus signs.
-fn subscription(topics: &str) -> Bytes {
-    let subscription = ConsumerProtocolSubscription {
-        topics: topics.split('+').map(Into::into).collect(),
+fn policy(name: &str) -> MigrationPolicy {
+    match name {
+        "disabled" => MigrationPolicy::Disabled,
+        "upgrade" => MigrationPolicy::Upgrade,
+        "downgrade" => MigrationPolicy::Downgrade,
+        "bidirectional" => MigrationPolicy::Bidirectional,
+        _ => panic!("no policy {name}"),
+    }
+}
+
+/// What a consumer says of itself: it wants these topics, joined by plus signs, and owns these partitions. `broken`
+/// makes no sense.
+fn subscription(topics: &str, rack: Option<&str>, owned: &[StrBytes]) -> Bytes {
+    if topics == "broken" {
+        return Bytes::from_static(&[0]);
+    }
+    let owned = by_topic(owned.iter().map(|word| partition(word)));
+    let owned = owned.into_iter().map(|(topic, partitions)| OwnedTopic {
+        topic: topic.as_str().into(),
+        partitions,
         ..Default::default()
+    });
+    versioned(&ConsumerProtocolSubscription {
+        topics: topics.split('+').map(Into::into).collect(),
+        owned_partitions: owned.collect(),
+        rack_id: rack.map(Into::into),
+        ..Default::default()
+    })
+}
+
+/// An assignment: `@` begins partitions, joined by plus signs, `!` such with data of the leader's own; all else is
+/// just bytes.
+fn assigned(text: &str) -> Bytes {
+    let (text, user_data) = match (text.strip_prefix('@'), text.strip_prefix('!')) {
+        (Some(text), _) => (text, None),
+        (_, Some(text)) => (text, Some(Bytes::from_static(b"own"))),
+        (None, None) => return Bytes::copy_from_slice(text.as_bytes()),
     };
-    let mut metadata = BytesMut::new();
-    metadata.put_i16(0);
-    metadata.put(subscription.to_bytes(0));
-    metadata.freeze()
+    let words = text.split('+').filter(|word| !word.is_empty());
+    let topics = by_topic(words.map(partition)).into_iter();
+    let topics = topics.map(|(topic, partitions)| AssignedTopic {
+        topic: topic.as_str().into(),
+        partitions,
+        ..Default::default()
+    });
+    versioned(&ConsumerProtocolAssignment {
+        assigned_partitions: topics.collect(),
+        user_data,
+        ..Default::default()
+    })
+}
+
+fn by_topic(partitions: impl Iterator<Item = (String, i32)>) -> BTreeMap<String, Vec<i32>> {
+    let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for (topic, index) in partitions {
+        topics.entry(topic).or_default().push(index);
+    }
+    topics
+}
+
+fn versioned<M: Message>(message: &M) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(M::MAX_VERSION);
+    bytes.put(message.to_bytes(M::MAX_VERSION));
+    bytes.freeze()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use ottla_coordination::Answer;
 use ottla_coordination::group::{Change, ConsumerRecord, GroupRecord, Response};
 use ottla_protocol::errors::ErrorCode;
@@ -13,9 +14,10 @@ use ottla_protocol::messages::internal::{
     ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue,
 };
 use ottla_protocol::messages::{
-    ConsumerGroupHeartbeatResponse, JoinGroupResponse, SyncGroupResponse,
+    ConsumerGroupHeartbeatResponse, ConsumerProtocolAssignment, JoinGroupResponse, Message as _,
+    SyncGroupResponse,
 };
-use ottla_protocol::wire::{StrBytes, Uuid};
+use ottla_protocol::wire::{Reader, StrBytes, Uuid};
 
 use super::command::topic_name;
 
@@ -133,6 +135,11 @@ fn subscribed(value: &ConsumerGroupMemberMetadataValue) -> String {
             let _ = write!(line, " {name}={text}");
         }
     }
+    if let Some(classic) = &value.classic_member_metadata {
+        let protocols = classic.supported_protocols.iter();
+        let names: Vec<&str> = protocols.map(|protocol| protocol.name.as_str()).collect();
+        let _ = write!(line, " classic={}", names.join(","));
+    }
     line
 }
 
@@ -193,8 +200,13 @@ fn consumers_described(group: &ConsumerDescribedGroup) -> String {
         };
         let _ = write!(
             line,
-            " {}@{}[{} target {}]",
+            " {}{}@{}[{} target {}]",
             member.member_id,
+            if member.member_type == 0 {
+                "/classic"
+            } else {
+                ""
+            },
             member.member_epoch,
             has(&member.assignment),
             has(&member.target_assignment)
@@ -364,6 +376,16 @@ fn outcome(code: i16) -> String {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Partitions where it is an assignment of consumers.
+fn text(bytes: &Bytes) -> String {
+    if bytes.first() == Some(&0) {
+        let mut reader = Reader::new(bytes.slice(2..));
+        let assignment = ConsumerProtocolAssignment::decode(&mut reader, 0).expect("an assignment");
+        let topics = assignment.assigned_partitions.iter().flat_map(|topic| {
+            let indexes = topic.partitions.iter();
+            indexes.map(|index| format!("{}-{index}", topic.topic))
+        });
+        return format!("@{}", topics.collect::<Vec<_>>().join("+"));
+    }
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -118,8 +118,14 @@ fn named(
 impl ConsumerGroup {
     /// What ends the group, in the reference's order.
     pub(in crate::group) fn tombstones(&self, group_id: &str) -> Vec<GroupRecord> {
+        let ids: Vec<&str> = self.members.keys().map(String::as_str).collect();
+        self.tombstones_of(group_id, &ids)
+    }
+
+    /// What ends the group where its members are these.
+    pub(super) fn tombstones_of(&self, group_id: &str, ids: &[&str]) -> Vec<GroupRecord> {
         let mut records = Records::new(group_id);
-        let ids = || self.members.keys().cloned();
+        let ids = || ids.iter().map(|id| (*id).to_owned());
         ids().for_each(|id| records.push(Change::Current(id, None)));
         ids().for_each(|id| records.push(Change::Target(id, None)));
         records.push(Change::TargetEpoch(None));

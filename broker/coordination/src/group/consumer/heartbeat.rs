@@ -8,33 +8,15 @@ use ottla_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeart
 use ottla_protocol::types::Millis;
 
 use super::group::ConsumerGroup;
-use super::member::{ConsumerMember, LEFT, LEFT_FOR_NOW, MemberState, Owned};
-use super::reconcile::Reconciliation;
+use super::member::{ConsumerMember, LEFT, LEFT_FOR_NOW, Owned};
 use super::records::Records;
-use super::regex::RegexChange;
-use super::target::{After, subscribed_ids};
+use super::step::{Step, classic_timers, revocation_timer};
+use super::target::After;
 use super::{ConsumerHeartbeat, Refusal, validate};
 use crate::effects::{Effects, ReplyToken};
+use crate::group::GroupMachine;
 use crate::group::commands::Response;
-use crate::group::records::GroupRecord;
 use crate::group::soft::State;
-use crate::group::{GroupMachine, Timer};
-
-/// The metadata of a group's topics is looked at when something says so, and every 24 days.
-const METADATA_REFRESH_INTERVAL: Millis = Millis(i32::MAX as i64);
-
-/// What a heartbeat, or its absence, brings about in one group.
-#[derive(Debug, Default)]
-pub(super) struct Step {
-    pub(super) group_id: String,
-    pub(super) records: Vec<GroupRecord>,
-    pub(super) response: ConsumerGroupHeartbeatResponse,
-    /// Timers to arm, or to forget.
-    pub(super) timers: Vec<(Timer, Option<Millis>)>,
-    /// The group's epoch with which its topics have been looked at.
-    pub(super) refreshed: Option<i32>,
-    pub(super) resolves_regexes: bool,
-}
 
 impl GroupMachine {
     pub(in crate::group) fn consumer_heartbeat(
@@ -46,7 +28,7 @@ impl GroupMachine {
     ) {
         let verdict = validate::request(heartbeat, &self.settings.consumer).and_then(|()| {
             match heartbeat.request.member_epoch {
-                LEFT | LEFT_FOR_NOW => self.leave_consumer_group(&heartbeat.request),
+                LEFT | LEFT_FOR_NOW => self.leave_consumer_group(now, &heartbeat.request),
                 _ => self.beat(now, heartbeat),
             }
         });
@@ -67,102 +49,58 @@ impl GroupMachine {
         }
     }
 
-    pub(super) fn take_step(
-        &mut self,
-        now: Millis,
-        step: Step,
-        replies: Vec<(ReplyToken, Response)>,
-        out: &mut Effects<Self>,
-    ) {
-        // Timers first: where the records are refused, they are armed anew.
-        for (timer, at) in step.timers {
-            match at {
-                Some(at) => out.arm(timer, at),
-                None => out.disarm(timer),
-            }
-        }
-        out.append_then(step.records, replies);
-        if step.refreshed.is_none() && !step.resolves_regexes {
-            return;
-        }
-        let soft = self
-            .soft
-            .consumers
-            .entry(step.group_id.clone())
-            .or_default();
-        if let Some(epoch) = step.refreshed {
-            soft.refresh_at = now.plus(METADATA_REFRESH_INTERVAL);
-            soft.refresh_epoch = epoch;
-        }
-        if step.resolves_regexes {
-            soft.is_resolving = true;
-            let group = step.group_id;
-            out.arm(Timer::ResolveRegexes { group }, now);
-        }
-    }
-
     fn beat(&self, now: Millis, heartbeat: &ConsumerHeartbeat) -> Result<Step, Refusal> {
         let request = &heartbeat.request;
         let group_id = request.group_id.as_str();
         let mut records = Records::new(group_id);
-        let group = self.group_to_beat_in(group_id, request.member_epoch == 0, &mut records)?;
+        let (group, upgrades) =
+            self.group_to_beat_in(group_id, request.member_epoch == 0, &mut records)?;
         validate::room(&group, &request.member_id, &self.settings.consumer)?;
         let member = member_that_beats(&group, heartbeat, &mut records)?;
         let mut updated = told_by(heartbeat, &member);
 
-        let names_changed = updated.topics != member.topics;
-        if updated != member {
-            records.subscription(&updated);
-        }
-        let regex = self.follow_regex(now, group_id, &group, &member, &updated, &mut records)?;
-        let bumps = names_changed || regex.change == RegexChange::UpdatedAndResolved;
         let after = After::new(&group, &member, &updated);
-        let is_due = self.is_refresh_due(now, group_id, &group);
-        let group_epoch = if bumps || is_due {
-            self.refresh_metadata(&after, bumps, &mut records)
-        } else {
-            group.epoch
-        };
-        let (target_epoch, target) = self.target(now, group_id, &after, group_epoch, &mut records);
+        let followed = self.follow(now, group_id, &after, &mut records)?;
+        let (target_epoch, target) =
+            self.target(now, group_id, &after, followed.group_epoch, &mut records);
+        let owned = request.topic_partitions.as_deref();
+        let closer = self.bring_closer(&after, &followed, target_epoch, &target, owned)?;
 
-        let mut timers = vec![self.session_timer(now, group_id, &updated)];
-        let subscription_changed = names_changed || regex.change != RegexChange::None;
-        if subscription_changed || !updated.is_reconciled_to(target_epoch) {
-            let reconciled = Reconciliation {
-                group: &group,
-                target_epoch,
-                target: &target,
-                subscribed: &subscribed_ids(&updated, &group, &self.topics),
-                has_subscription_changed: subscription_changed,
-                reported: request.topic_partitions.as_deref(),
-            }
-            .step(&updated)?;
-            if reconciled != updated {
-                records.current(&reconciled);
-                timers.extend(revocation_timer(now, group_id, &reconciled));
-                updated = reconciled;
-            }
+        let mut timers = Vec::new();
+        if upgrades {
+            let members = group.members.values();
+            timers.extend(members.map(|member| self.session_timer(now, group_id, member)));
         }
-        let refreshed = (bumps || is_due).then_some(group_epoch);
+        if member.classic.is_some() {
+            timers.extend(classic_timers(group_id, &updated.id).map(|timer| (timer, None)));
+        }
+        timers.push(self.session_timer(now, group_id, &updated));
+        if closer != updated {
+            records.current(&closer);
+            timers.extend(revocation_timer(now, group_id, &closer));
+            updated = closer;
+        }
         Ok(Step {
             group_id: group_id.to_owned(),
             records: records.take(),
             response: self.answer(request, &member, &updated),
             timers,
-            refreshed,
-            resolves_regexes: regex.must_resolve,
+            refreshed: followed.refreshed,
+            resolves_regexes: followed.resolves_regexes,
+            upgrades,
+            ..Default::default()
         })
     }
 
-    /// The group, a new one included where somebody joins. An empty classic group gives way.
+    /// The group, a new one included where somebody joins, and whether it comes from a classic one with its members.
     fn group_to_beat_in(
         &self,
         group_id: &str,
         joins: bool,
         records: &mut Records<'_>,
-    ) -> Result<Cow<'_, ConsumerGroup>, Refusal> {
+    ) -> Result<(Cow<'_, ConsumerGroup>, bool), Refusal> {
         if let Some(group) = self.hard.consumer_group(group_id) {
-            return Ok(Cow::Borrowed(group));
+            return Ok((Cow::Borrowed(group), false));
         }
         let not_found = |message| Err(Refusal::new(ErrorCode::GroupIdNotFound, message));
         match self.soft.groups.get(group_id) {
@@ -171,54 +109,12 @@ impl GroupMachine {
             Some(classic) if joins && classic.state == State::Empty => {
                 records.push_other(classic.to_tombstone());
             }
-            Some(_) if joins => {
-                return not_found(format!(
-                    "Cannot upgrade classic group {group_id} to consumer group because online upgrade is disabled."
-                ));
+            Some(classic) if joins => {
+                return Ok((Cow::Owned(self.upgraded(classic, records)?), true));
             }
             Some(_) => return not_found(format!("Group {group_id} is not a consumer group.")),
         }
-        Ok(Cow::Owned(ConsumerGroup::default()))
-    }
-
-    fn is_refresh_due(&self, now: Millis, group_id: &str, group: &ConsumerGroup) -> bool {
-        let soft = self
-            .soft
-            .consumers
-            .get(group_id)
-            .copied()
-            .unwrap_or_default();
-        now >= soft.refresh_at || group.epoch < soft.refresh_epoch
-    }
-
-    /// Looks at the topics anew; the group's epoch rises if something has changed.
-    fn refresh_metadata(&self, after: &After<'_>, bumps: bool, records: &mut Records<'_>) -> i32 {
-        let group = after.group;
-        let topics = after.topics();
-        let hash = self.topics.group_hash(topics.keys().map(String::as_str));
-        let mut epoch = group.epoch;
-        if bumps || hash != group.metadata_hash {
-            epoch = epoch.saturating_add(1);
-            records.group_epoch(epoch, hash);
-        }
-        if group.has_subscription_metadata {
-            records.push(super::Change::SubscriptionMetadata(None));
-        }
-        epoch
-    }
-
-    pub(super) fn session_timer(
-        &self,
-        now: Millis,
-        group_id: &str,
-        member: &ConsumerMember,
-    ) -> (Timer, Option<Millis>) {
-        let timeout_ms = self.settings.consumer.session_timeout_ms(group_id);
-        let timer = Timer::Session {
-            group: group_id.to_owned(),
-            member: member.id.clone(),
-        };
-        (timer, Some(now.plus(Millis(timeout_ms.into()))))
+        Ok((Cow::Owned(ConsumerGroup::default()), false))
     }
 
     /// The assignment is told where it has changed, or the member asks with all that it has.
@@ -256,23 +152,6 @@ fn assignment_of(owned: &Owned) -> Assignment {
         topic_partitions: topics.collect(),
         ..Default::default()
     }
-}
-
-pub(super) fn revocation_timer(
-    now: Millis,
-    group_id: &str,
-    member: &ConsumerMember,
-) -> Option<(Timer, Option<Millis>)> {
-    if member.classic.is_some() {
-        return None;
-    }
-    let is_revoking = member.state == MemberState::UnrevokedPartitions;
-    let at = is_revoking.then(|| now.plus(Millis(member.rebalance_timeout_ms.max(0).into())));
-    let timer = Timer::Revocation {
-        group: group_id.to_owned(),
-        member: member.id.clone(),
-    };
-    Some((timer, at))
 }
 
 /// The member as it was so far. Where it takes the place of a static member that has left, it is that one.
@@ -323,7 +202,7 @@ fn member_that_beats(
 }
 
 /// Passes the place of a static member on. The old one's timers find nobody when they fire.
-fn replace(
+pub(super) fn replace(
     group: &ConsumerGroup,
     holder: &ConsumerMember,
     member_id: &str,

@@ -12,17 +12,19 @@ use ottla_protocol::messages::{
 use ottla_protocol::types::Millis;
 
 use super::group::{ConsumerGroup, count_names, count_regex};
-use super::heartbeat::Step;
 use super::member::{ConsumerMember, LEFT_FOR_NOW, Owned};
+use super::migration::Downgrade;
 use super::records::Records;
+use super::step::{Step, timers_of};
 use super::{Refusal, validate};
 use crate::effects::{Effects, ReplyToken};
+use crate::group::GroupMachine;
 use crate::group::commands::Response;
-use crate::group::{GroupMachine, Timer};
 
 impl GroupMachine {
     pub(super) fn leave_consumer_group(
         &self,
+        now: Millis,
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<Step, Refusal> {
         let group_id = request.group_id.as_str();
@@ -38,7 +40,7 @@ impl GroupMachine {
         let mut step = if request.instance_id.is_some() && request.member_epoch == LEFT_FOR_NOW {
             leave_for_now(group_id, member)
         } else {
-            self.fence(group_id, group, &[member])
+            self.fence(now, group_id, group, &[member])
         };
         step.response = ConsumerGroupHeartbeatResponse {
             member_id: Some(request.member_id.detached()),
@@ -81,7 +83,7 @@ impl GroupMachine {
             ..Default::default()
         };
         let leaving: Vec<&ConsumerMember> = leaving.into_values().collect();
-        let step = self.fence(group_id, group, &leaving);
+        let step = self.fence(now, group_id, group, &leaving);
         let replies = vec![(token, Response::LeaveGroup(response))];
         self.take_step(now, step, replies, out);
     }
@@ -98,9 +100,11 @@ impl GroupMachine {
         })
     }
 
-    /// Takes members out; the group's epoch rises, so that the next heartbeat shares out what they had.
+    /// Takes members out; the group's epoch rises, so that the next heartbeat shares out what they had. Where only
+    /// members of the classic protocol stay, they are a classic group, which shares out by itself.
     pub(super) fn fence(
         &self,
+        now: Millis,
         group_id: &str,
         group: &ConsumerGroup,
         leaving: &[&ConsumerMember],
@@ -110,6 +114,12 @@ impl GroupMachine {
             ..Default::default()
         };
         if leaving.is_empty() {
+            return step;
+        }
+        if let Some(downgrade) = self.classic_without(now, group_id, group, leaving) {
+            step.records = group.tombstones(group_id);
+            step.records.push(downgrade.group.to_record());
+            step.downgrade = Some(downgrade);
             return step;
         }
         let mut records = Records::new(group_id);
@@ -135,16 +145,32 @@ impl GroupMachine {
         records.group_epoch(group.epoch.saturating_add(1), hash);
         step.records = records.take();
         for member in leaving {
-            let (group, member) = (group_id.to_owned(), member.id.clone());
-            let session = Timer::Session {
-                group: group.clone(),
-                member: member.clone(),
-            };
-            step.timers.push((session, None));
-            step.timers
-                .push((Timer::Revocation { group, member }, None));
+            let timers = timers_of(group_id, &member.id);
+            step.timers.extend(timers.map(|timer| (timer, None)));
         }
         step
+    }
+
+    fn classic_without(
+        &self,
+        now: Millis,
+        group_id: &str,
+        group: &ConsumerGroup,
+        leaving: &[&ConsumerMember],
+    ) -> Option<Downgrade> {
+        let stays =
+            |member: &&ConsumerMember| leaving.iter().all(|leaving| leaving.id != member.id);
+        let staying = || group.members.values().filter(stays);
+        if !self.may_downgrade(staying(), staying().count()) {
+            return None;
+        }
+        let target_of = |id: &str| group.targets.get(id).cloned().unwrap_or_default();
+        let members = staying().map(|member| (member, target_of(&member.id)));
+        Some(Downgrade {
+            group: self.downgraded(now, group_id, group, members)?,
+            rebalances: true,
+            former: group.members.keys().cloned().collect(),
+        })
     }
 }
 

@@ -2,12 +2,14 @@
 //! assignment step by step, with heartbeats.
 //!
 //! Owns: membership, the epochs of group, target assignment and members, reconciliation, regular expressions of
-//! subscriptions, static members.
+//! subscriptions, static members; members that speak the classic protocol, and how a group comes from one protocol to
+//! the other with members in it.
 //! Always: epochs only rise; a partition has at most one owner; what a member is told follows records that were written
-//! with it. Hard is what the reference keeps in `__consumer_offsets`, and that is all but two things: by when a group
-//! looks at its topics again, and whether its expressions are being resolved.
+//! with it. Hard is what the reference keeps in `__consumer_offsets`, and that is all but a few things: by when a
+//! group looks at its topics again, whether its expressions are being resolved, and the deadlines of members.
 //! Not here: how partitions are shared out (`assignors`), and what topics there are (`topics`).
 
+mod classic;
 mod commit;
 mod describe;
 mod group;
@@ -15,13 +17,17 @@ mod heartbeat;
 mod leave;
 mod member;
 mod metadata;
+mod migration;
 mod reconcile;
 mod records;
 mod regex;
 mod settings;
+mod step;
 mod target;
 mod timers;
 mod validate;
+
+use std::collections::BTreeSet;
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::ConsumerGroupHeartbeatRequest;
@@ -60,7 +66,7 @@ impl Refusal {
 }
 
 /// What is not worth a record: it comes anew when the group is loaded.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ConsumerSoft {
     /// When the metadata of the group's topics is looked at again.
     refresh_at: Millis,
@@ -68,4 +74,6 @@ pub(super) struct ConsumerSoft {
     refresh_epoch: i32,
     /// The group's expressions are about to be resolved.
     is_resolving: bool,
+    /// Members of the classic protocol that were told to join again and have a deadline for it.
+    rejoining: BTreeSet<String>,
 }

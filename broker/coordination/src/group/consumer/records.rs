@@ -192,6 +192,10 @@ impl<'a> Records<'a> {
         self.list.push(record);
     }
 
+    pub(super) fn extend(&mut self, records: Vec<GroupRecord>) {
+        self.list.extend(records);
+    }
+
     pub(super) fn push(&mut self, change: Change) {
         self.list.push(GroupRecord::Consumer(ConsumerRecord {
             group_id: self.group_id.to_owned(),

@@ -9,10 +9,9 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
 
 use super::Refusal;
-use super::group::{ConsumerGroup, ResolvedRegex, count_regex};
-use super::heartbeat::Step;
-use super::member::ConsumerMember;
+use super::group::{ResolvedRegex, count_regex};
 use super::records::Records;
+use super::step::Step;
 use super::target::After;
 use crate::effects::Effects;
 use crate::group::GroupMachine;
@@ -40,11 +39,10 @@ impl GroupMachine {
         &self,
         now: Millis,
         group_id: &str,
-        group: &ConsumerGroup,
-        old: &ConsumerMember,
-        new: &ConsumerMember,
+        after: &After<'_>,
         records: &mut Records<'_>,
     ) -> Result<RegexUpdate, Refusal> {
+        let (group, old, new) = (after.group, after.old, after.new);
         let mut is_unknown = false;
         let mut change = RegexChange::None;
         if old.regex != new.regex {
@@ -65,8 +63,7 @@ impl GroupMachine {
                 None => change = RegexChange::UpdatedAndResolved,
             }
         }
-        let must_resolve =
-            self.must_resolve(now, group_id, &After::new(group, old, new), is_unknown);
+        let must_resolve = self.must_resolve(now, group_id, after, is_unknown);
         Ok(RegexUpdate {
             change,
             must_resolve,

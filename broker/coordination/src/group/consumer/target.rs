@@ -17,8 +17,8 @@ use crate::group::topics::Topics;
 /// A group as it will be when one of its members has changed.
 pub(super) struct After<'a> {
     pub(super) group: &'a ConsumerGroup,
-    old: &'a ConsumerMember,
-    new: &'a ConsumerMember,
+    pub(super) old: &'a ConsumerMember,
+    pub(super) new: &'a ConsumerMember,
     /// Who held the member's instance id, if under another member id.
     replaced: Option<&'a str>,
 }
@@ -114,7 +114,7 @@ impl<'a> After<'a> {
     }
 
     /// The member's part of the assignment that stands.
-    fn standing_target(&self) -> Assignment {
+    pub(super) fn standing_target(&self) -> Assignment {
         let target = self
             .group
             .targets

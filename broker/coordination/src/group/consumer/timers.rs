@@ -3,9 +3,9 @@
 use ottla_protocol::types::Millis;
 
 use super::group::ConsumerGroup;
-use super::heartbeat::revocation_timer;
 use super::member::{ConsumerMember, LEFT_FOR_NOW, MemberState};
 use super::records::{Change, ConsumerRecord};
+use super::step::revocation_timer;
 use crate::effects::Effects;
 use crate::group::GroupMachine;
 
@@ -34,6 +34,22 @@ impl GroupMachine {
         });
     }
 
+    /// A member of the classic protocol was told to join again, or has joined and not synced, and has let its time pass.
+    pub(in crate::group) fn rejoin_over(
+        &mut self,
+        now: Millis,
+        group_id: &str,
+        member_id: &str,
+        out: &mut Effects<Self>,
+    ) {
+        if let Some(soft) = self.soft.consumers.get_mut(group_id) {
+            soft.rejoining.remove(member_id);
+        }
+        self.fence_if(now, group_id, member_id, out, |member| {
+            member.classic.is_some()
+        });
+    }
+
     fn fence_if(
         &mut self,
         now: Millis,
@@ -45,7 +61,7 @@ impl GroupMachine {
         let group: Option<&ConsumerGroup> = self.hard.consumer_group(group_id);
         let member = group.and_then(|group| Some((group, group.members.get(member_id)?)));
         if let Some((group, member)) = member.filter(|(_, member)| is_overdue(member)) {
-            let step = self.fence(group_id, group, &[member]);
+            let step = self.fence(now, group_id, group, &[member]);
             self.take_step(now, step, Vec::new(), out);
         }
     }
