@@ -12,6 +12,7 @@ mod fetch_sessions;
 mod group_random;
 mod group_scripts;
 mod hosting;
+mod migration_random;
 mod producer_states;
 mod support;
 mod txn_markers;

@@ -1,5 +1,5 @@
-//! S-25: one group, one topic, members of three makes that join, leave and are killed, while the broker is well, and while it
-//! is killed in the middle of rebalances. Every record is dealt with, within a generation no partition has two owners, and
+//! S-25: one group, one topic, members of three makes that join, leave and are killed, while the broker is well, while it is
+//! killed in the middle of rebalances, and while members of both protocols come and go, so that the group changes its own. Every record is dealt with, within a generation no partition has two owners, and
 //! committed offsets never go back. What the members tell is in `ownership`.
 
 use std::fs::File;
@@ -39,10 +39,14 @@ const BROKER: &[&str] = &[
     "offsets.topic.num.partitions=1",
     "group.min.session.timeout.ms=1000",
     "group.initial.rebalance.delay.ms=100",
+    "group.consumer.min.session.timeout.ms=1000",
+    "group.consumer.session.timeout.ms=2000",
+    "group.consumer.min.heartbeat.interval.ms=100",
+    "group.consumer.heartbeat.interval.ms=200",
 ];
+/// In the consumer protocol these are the broker's business.
+const CLASSIC: &[&str] = &["session.timeout.ms=2000", "heartbeat.interval.ms=200"];
 const MEMBER: &[&str] = &[
-    "session.timeout.ms=2000",
-    "heartbeat.interval.ms=200",
     "max.poll.interval.ms=10000",
     "retry.backoff.ms=50",
     "reconnect.backoff.ms=20",
@@ -52,24 +56,46 @@ const MEMBER: &[&str] = &[
 
 /// A round is a second.
 pub(super) fn come_and_go(stage: &mut Stage) -> Result<Report> {
-    share(stage, |_, _| Ok(false))
+    share(stage, &[Protocol::Classic], |_, _| Ok(false))
 }
 
 pub(super) fn survive_kills(stage: &mut Stage) -> Result<Report> {
-    share(stage, |broker, random| {
-        if !random.one_in(3) {
-            return Ok(false);
-        }
-        thread::sleep(random.up_to_ms(MIDDLE_MAX_MS));
-        broker.kill()?;
-        broker.start()?;
-        Ok(true)
-    })
+    share(stage, &[Protocol::Classic], kill_sometimes)
+}
+
+pub(super) fn change_protocols(stage: &mut Stage) -> Result<Report> {
+    share(stage, &Protocol::BOTH, |_, _| Ok(false))
+}
+
+pub(super) fn change_protocols_and_survive_kills(stage: &mut Stage) -> Result<Report> {
+    share(stage, &Protocol::BOTH, kill_sometimes)
+}
+
+fn kill_sometimes(broker: &mut Broker, random: &mut Random) -> Result<bool> {
+    if !random.one_in(3) {
+        return Ok(false);
+    }
+    thread::sleep(random.up_to_ms(MIDDLE_MAX_MS));
+    broker.kill()?;
+    broker.start()?;
+    Ok(true)
+}
+
+/// What a member speaks.
+#[derive(Clone, Copy)]
+enum Protocol {
+    Classic,
+    Consumer,
+}
+
+impl Protocol {
+    const BOTH: [Self; 2] = [Self::Classic, Self::Consumer];
 }
 
 /// `fault` comes right after a change, and tells whether it struck.
 fn share(
     stage: &mut Stage,
+    protocols: &'static [Protocol],
     mut fault: impl FnMut(&mut Broker, &mut Random) -> Result<bool>,
 ) -> Result<Report> {
     let mut broker = Broker::new(stage.path())?.with(BROKER);
@@ -83,15 +109,15 @@ fn share(
     };
     let mut producer = Producer::start(Make::Ours, "sender", &broker, load, stage.path())?;
     let mut group = Group::new(&broker, stage.path())?;
-    for make in MAKES {
-        group.start(make)?;
+    for (number, make) in MAKES.into_iter().enumerate() {
+        group.start(make, protocols[number % protocols.len()])?;
     }
     group.await_all_reading()?;
 
     let ends = Instant::now() + Duration::from_secs(stage.rounds as u64);
     let (mut changes, mut faults) = (0, 0);
     while Instant::now() < ends {
-        group.change(&mut stage.random)?;
+        group.change(&mut stage.random, protocols)?;
         changes += 1;
         faults += usize::from(fault(&mut broker, &mut stage.random)?);
         thread::sleep(stage.random.up_to_ms(CALM_MAX_MS));
@@ -171,13 +197,21 @@ impl Group {
         })
     }
 
-    fn start(&mut self, make: Make) -> Result<()> {
+    fn start(&mut self, make: Make, protocol: Protocol) -> Result<()> {
         self.started += 1;
         let name = format!("{make:?}-{}", self.started).to_lowercase();
         let (mut command, assignor) = self.command(make)?;
         command.args([&self.address, TOPIC, GROUP, &name]);
         command.args(MEMBER);
-        command.arg(format!("partition.assignment.strategy={assignor}"));
+        match protocol {
+            Protocol::Classic => {
+                command.args(CLASSIC);
+                command.arg(format!("partition.assignment.strategy={assignor}"));
+            }
+            Protocol::Consumer => {
+                command.arg("group.protocol=consumer");
+            }
+        }
         let errors = File::create(self.directory.join(format!("{name}.err")))?;
         command
             .stdin(Stdio::piped())
@@ -198,13 +232,14 @@ impl Group {
     }
 
     /// Somebody comes, goes or dies.
-    fn change(&mut self, random: &mut Random) -> Result<()> {
+    fn change(&mut self, random: &mut Random, protocols: &[Protocol]) -> Result<()> {
         self.look_for_the_dead()?;
         let count = self.members.len();
         let comes = count <= MEMBERS_MIN || (count < MEMBERS_MAX && random.one_in(2));
         if comes {
             let make = MAKES[random.below(MAKES.len() as u64) as usize];
-            return self.start(make);
+            let protocol = protocols[random.below(protocols.len() as u64) as usize];
+            return self.start(make, protocol);
         }
         let who = random.below(count as u64) as usize;
         let mut member = self.members.swap_remove(who);

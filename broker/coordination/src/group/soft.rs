@@ -102,11 +102,9 @@ impl Soft {
         if hard.consumer_group(id).is_none() && !ends_classic {
             self.consumers.remove(id);
         }
-        if let GroupRecord::Consumer(record) = record {
-            // The end of a consumer group may come with the begin of a classic one, which is here already.
-            if !record.is_tombstone() {
-                self.groups.remove(id);
-            }
+        if matches!(record, GroupRecord::Consumer(_)) {
+            // A consumer group follows the record that ends the classic one, or ends with the record that begins it; then
+            // the classic group is here already.
             return;
         }
         match hard.group(id) {

@@ -122,7 +122,7 @@ impl GroupMachine {
         after: &After<'_>,
         mut records: Records<'_>,
     ) -> Result<(Step, JoinGroupResponse), Refusal> {
-        let followed = self.follow(now, group_id, after, &mut records)?;
+        let followed = self.follow(now, group_id, after, false, &mut records)?;
         let ends = self.ends_with(after);
         let (target_epoch, target) = if ends {
             (after.group.assignment_epoch, after.standing_target())
@@ -148,7 +148,7 @@ impl GroupMachine {
             ..Default::default()
         };
         let downgrade = ends
-            .then(|| self.ended_by(now, group_id, after, &member, is_stale))
+            .then(|| self.ended_by(now, group_id, after, &member, target_epoch, is_stale))
             .flatten();
         if let Some(downgrade) = downgrade {
             let ids: Vec<&str> = downgrade.former.iter().map(String::as_str).collect();
@@ -192,7 +192,8 @@ impl GroupMachine {
         group_id: &str,
         after: &After<'_>,
         member: &ConsumerMember,
-        rebalances: bool,
+        target_epoch: i32,
+        is_stale: bool,
     ) -> Option<Downgrade> {
         let target_of = |id: &str| after.group.targets.get(id).cloned().unwrap_or_default();
         let holder = member.instance_id.as_deref();
@@ -202,9 +203,14 @@ impl GroupMachine {
             .members
             .values()
             .filter(|other| other.id != holder.id);
-        let members = others
+        let members: Vec<_> = others
             .map(|other| (other, target_of(&other.id)))
-            .chain([(member, target_of(&holder.id))]);
+            .chain([(member, target_of(&holder.id))])
+            .collect();
+        // What is on its way from one to another would be with both.
+        let is_settled = |member: &ConsumerMember| member.is_reconciled_to(target_epoch);
+        let rebalances = is_stale || !members.iter().all(|(member, _)| is_settled(member));
+        let members = members.into_iter();
         let group = self.downgraded(now, group_id, after.group, members)?;
         let former = after.group.members.keys().map(|id| {
             let is_replaced = *id == holder.id;

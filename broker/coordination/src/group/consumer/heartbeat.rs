@@ -60,7 +60,8 @@ impl GroupMachine {
         let mut updated = told_by(heartbeat, &member);
 
         let after = After::new(&group, &member, &updated);
-        let followed = self.follow(now, group_id, &after, &mut records)?;
+        let must_share_out = upgrades && self.leaves_some_out(&group);
+        let followed = self.follow(now, group_id, &after, must_share_out, &mut records)?;
         let (target_epoch, target) =
             self.target(now, group_id, &after, followed.group_epoch, &mut records);
         let owned = request.topic_partitions.as_deref();

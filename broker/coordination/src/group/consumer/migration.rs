@@ -69,6 +69,17 @@ impl GroupMachine {
         Ok(group)
     }
 
+    /// Whether partitions are with nobody, as in the middle of a rebalance. A static member that takes its own place
+    /// changes nothing else that would have them shared out.
+    pub(super) fn leaves_some_out(&self, group: &ConsumerGroup) -> bool {
+        let ids = group.topics.keys().filter_map(|name| self.topics.id(name));
+        let mut counts = ids.map(|id| (id, self.topics.partition_count(id)));
+        counts.any(|(id, count)| {
+            let targets = group.targets.values().filter_map(|target| target.get(&id));
+            targets.map(BTreeSet::len).sum::<usize>() < count
+        })
+    }
+
     fn check_upgrade(&self, classic: &ClassicGroup) -> Result<(), Refusal> {
         let settings = &self.settings.consumer;
         let why = if !settings.migration_policy.allows_upgrade() {

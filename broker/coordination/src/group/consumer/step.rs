@@ -103,12 +103,14 @@ impl GroupMachine {
         }
     }
 
-    /// The group takes note of what a member now says of itself; its epoch rises where that matters to others.
+    /// The group takes note of what a member now says of itself; its epoch rises where that matters to others, or all
+    /// must be shared out anyhow.
     pub(super) fn follow(
         &self,
         now: Millis,
         group_id: &str,
         after: &After<'_>,
+        must_share_out: bool,
         records: &mut Records<'_>,
     ) -> Result<Followed, Refusal> {
         let (group, old, new) = (after.group, after.old, after.new);
@@ -117,7 +119,8 @@ impl GroupMachine {
             records.subscription(new);
         }
         let regex = self.follow_regex(now, group_id, after, records)?;
-        let bumps = names_changed || regex.change == RegexChange::UpdatedAndResolved;
+        let bumps =
+            must_share_out || names_changed || regex.change == RegexChange::UpdatedAndResolved;
         let is_due = self.is_refresh_due(now, group_id, group);
         let group_epoch = if bumps || is_due {
             self.refresh_metadata(after, bumps, records)
