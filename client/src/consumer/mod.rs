@@ -61,6 +61,63 @@ use subscription::Subscription;
 pub use subscription::{RebalanceListener, TopicPattern};
 
 /// A consumer. One caller at a time: every method that could disturb another takes `&mut self`.
+///
+/// What has been read is committed by the consumer itself every `auto.commit.interval.ms`, before partitions go to another
+/// member, and on closing; or, with `enable.auto.commit=false`, by the application. When it does so decides what a crash means.
+///
+/// At least once: a record is dealt with, then committed. After a crash in between it comes again.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use ottla_client::{cluster::Cluster, config::{ClientKind, Patience}};
+/// # use ottla_client::consumer::{Consumer, ConsumerRecord, ConsumerSettings};
+/// # fn deal_with(_: ConsumerRecord) {}
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = [
+///     ("bootstrap.servers", "localhost:9092"),
+///     ("group.id", "invoices"),
+///     ("enable.auto.commit", "false"),
+/// ];
+/// let settings = ClientKind::Consumer.settings(keys)?;
+/// let cluster = ClientKind::Consumer.cluster_settings(&settings, Patience::Prompt)?;
+/// let cluster = Cluster::connect(cluster).await?;
+/// let mut consumer = Consumer::start(cluster, ConsumerSettings::from_config(&settings)?);
+/// consumer.subscribe(["orders"]).await?;
+/// loop {
+///     for record in consumer.poll(Duration::from_secs(1)).await? {
+///         deal_with(record);
+///     }
+///     match consumer.commit_sync(None).await {
+///         // Between two generations, or too late for the last one: what another member gets comes to it again.
+///         Err(error) if !error.may_pass() => eprintln!("{error}"),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
+///
+/// At most once: what was read is committed, and dealt with only where that has succeeded. After a crash in between it does
+/// not come again.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord};
+/// # fn deal_with(_: ConsumerRecord) {}
+/// # async fn example(mut consumer: Consumer) -> Result<(), ConsumerError> {
+/// loop {
+///     let records = consumer.poll(Duration::from_secs(1)).await?;
+///     match consumer.commit_sync(None).await {
+///         Ok(()) => records.into_iter().for_each(deal_with),
+///         // Not known to be committed, they might come again: whoever deals with them now may not be the only one.
+///         Err(error) => eprintln!("{} records passed over: {error}", records.len()),
+///     }
+/// }
+/// # }
+/// ```
+///
+/// Where a group reads on: [`position`](Consumer::position), [`committed`](Consumer::committed), [`lag`](Consumer::lag),
+/// [`offsets_for_times`](Consumer::offsets_for_times), [`seek`](Consumer::seek); without giving a partition up it can be left
+/// alone for a while with [`pause`](Consumer::pause).
 pub struct Consumer {
     cluster: Cluster,
     settings: ConsumerSettings,

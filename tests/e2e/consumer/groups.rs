@@ -113,6 +113,15 @@ fn a_topic_that_does_not_exist_yet_is_read_once_it_does() {
 
 #[test]
 fn who_does_not_poll_loses_its_partitions_and_can_come_back() {
+    loses_its_partitions_without_polls(("group.protocol", "classic"));
+}
+
+#[test]
+fn so_does_who_is_assigned_to_by_the_coordinator() {
+    loses_its_partitions_without_polls(COORDINATED);
+}
+
+fn loses_its_partitions_without_polls(protocol: (&'static str, &'static str)) {
     story(|broker| async move {
         let (topic, group) = (unique("idle"), unique("group"));
         broker.create(&topic, 1).await;
@@ -121,19 +130,17 @@ fn who_does_not_poll_loses_its_partitions_and_can_come_back() {
             ("group.id", &*group),
             ("max.poll.interval.ms", "300"),
             ("enable.auto.commit", "false"),
+            protocol,
         ];
         let mut idle = broker.consumer(&given).await;
         let diary = Diary::default();
         idle.set_rebalance_listener(Box::new(diary.clone()));
         idle.subscribe([&*topic]).await.unwrap();
         let mut read = Vec::new();
-        poll_until(&mut [&mut idle], &mut read, |all, _| {
-            assigned(all[0]) == [0]
-        })
-        .await;
+        poll_until(&mut [&mut idle], &mut read, |_, read| !read.is_empty()).await;
 
         // Its place is free once the coordinator has heard the farewell: another gets the partition.
-        let mut other = broker.consumer(&[("group.id", &*group)]).await;
+        let mut other = broker.consumer(&[("group.id", &*group), protocol]).await;
         other.subscribe([&*topic]).await.unwrap();
         poll_until(&mut [&mut other], &mut read, |all, _| {
             assigned(all[0]) == [0]
@@ -150,10 +157,10 @@ fn who_does_not_poll_loses_its_partitions_and_can_come_back() {
             diary.lines().len() > 2 && assigned(all[0]) == [0]
         })
         .await;
-        assert_eq!(
-            diary.lines()[..3],
-            ["assigned [0]", "lost [0]", "assigned [0]"]
-        );
+        // A coordinator that has just assigned takes its time before it does so again.
+        let mut lines = diary.lines();
+        lines.retain(|line| line != "assigned []");
+        assert_eq!(lines, ["assigned [0]", "lost [0]", "assigned [0]"]);
         idle.close(PATIENCE).await;
     });
 }

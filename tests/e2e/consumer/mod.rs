@@ -1,7 +1,7 @@
 //! The client library's consumer against a broker.
 //!
 //! The broker is ours, or the one whose address `OTTLA_E2E_BROKER` holds, so that the same stories can be told to the
-//! reference.
+//! reference, configured as `CONFIG` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -18,7 +18,9 @@ use ottla_config::resolve::Settings;
 use crate::server::Server;
 
 mod commits;
+mod coordinated;
 mod groups;
+mod interruptions;
 mod positions;
 mod rebalances;
 mod static_members;
@@ -26,9 +28,30 @@ mod static_members;
 const PATIENCE: Duration = Duration::from_secs(60);
 const A_WHILE: Duration = Duration::from_millis(50);
 
+/// Groups that do not wait for further members, and notice soon who is gone.
+const CONFIG: [&str; 6] = [
+    "group.initial.rebalance.delay.ms=0",
+    "group.min.session.timeout.ms=1000",
+    "group.consumer.min.session.timeout.ms=1000",
+    "group.consumer.session.timeout.ms=6000",
+    "group.consumer.min.heartbeat.interval.ms=100",
+    "group.consumer.heartbeat.interval.ms=100",
+];
+
+const COORDINATED: (&str, &str) = ("group.protocol", "consumer");
+
 struct Broker {
     address: String,
-    _ours: Option<Server>,
+    ours: Option<Server>,
+}
+
+fn is_foreign() -> bool {
+    std::env::var("OTTLA_E2E_BROKER").is_ok()
+}
+
+fn overrides() -> Vec<&'static str> {
+    let overrides = CONFIG.iter().map(|key| ["--override", key]);
+    overrides.flatten().collect()
 }
 
 impl Broker {
@@ -36,14 +59,13 @@ impl Broker {
         if let Ok(address) = std::env::var("OTTLA_E2E_BROKER") {
             return Broker {
                 address,
-                _ours: None,
+                ours: None,
             };
         }
-        // A new group needs not wait here for further members.
-        let server = Server::with(&["--override", "group.initial.rebalance.delay.ms=0"], &[]);
+        let server = Server::with(&overrides(), &[]);
         Broker {
             address: server.address().to_owned(),
-            _ours: Some(server),
+            ours: Some(server),
         }
     }
 
@@ -104,8 +126,10 @@ impl Broker {
         let mut all = vec![
             ("bootstrap.servers", &*self.address),
             ("auto.offset.reset", "earliest"),
-            ("heartbeat.interval.ms", "100"),
         ];
+        if !given.contains(&COORDINATED) {
+            all.push(("heartbeat.interval.ms", "100"));
+        }
         all.extend(given);
         ClientKind::Consumer.settings(all).unwrap()
     }

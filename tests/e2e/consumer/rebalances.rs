@@ -19,11 +19,20 @@ const COOPERATIVE: (&str, &str) = (
 
 #[test]
 fn a_cooperative_member_reads_on_and_lets_go_only_what_goes_to_another() {
+    reads_on_and_lets_go_what_goes_to_another(COOPERATIVE);
+}
+
+#[test]
+fn so_does_a_member_whose_coordinator_assigns() {
+    reads_on_and_lets_go_what_goes_to_another(COORDINATED);
+}
+
+fn reads_on_and_lets_go_what_goes_to_another(protocol: (&'static str, &'static str)) {
     story(|broker| async move {
         let (topic, group) = (unique("cooperative"), unique("group"));
         broker.create(&topic, 4).await;
         broker.produce(&topic, 4, 0..1000).await;
-        let given = [("group.id", &*group), COOPERATIVE];
+        let given = [("group.id", &*group), protocol];
         let mut read = Vec::new();
 
         let (mut first, diary) = (broker.consumer(&given).await, Diary::default());
@@ -68,6 +77,15 @@ fn a_cooperative_member_reads_on_and_lets_go_only_what_goes_to_another() {
 
 #[test]
 fn a_cooperative_member_lets_go_a_topic_that_it_no_longer_wants_and_keeps_the_other() {
+    lets_go_what_it_no_longer_wants(COOPERATIVE);
+}
+
+#[test]
+fn a_member_whose_coordinator_assigns_lets_go_what_it_no_longer_wants() {
+    lets_go_what_it_no_longer_wants(COORDINATED);
+}
+
+fn lets_go_what_it_no_longer_wants(protocol: (&'static str, &'static str)) {
     story(|broker| async move {
         let (wanted, unwanted, group) = (unique("wanted"), unique("unwanted"), unique("group"));
         for topic in [&wanted, &unwanted] {
@@ -75,7 +93,7 @@ fn a_cooperative_member_lets_go_a_topic_that_it_no_longer_wants_and_keeps_the_ot
             broker.produce(topic, 1, 0..10).await;
         }
         let (mut consumer, diary) = (
-            broker.consumer(&[("group.id", &*group), COOPERATIVE]).await,
+            broker.consumer(&[("group.id", &*group), protocol]).await,
             Topical::default(),
         );
         consumer.set_rebalance_listener(Box::new(diary.clone()));

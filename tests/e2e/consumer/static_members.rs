@@ -52,11 +52,24 @@ fn a_static_member_comes_back_to_its_partitions_and_fences_who_it_was() {
 
 #[test]
 fn a_static_member_that_comes_back_in_time_costs_the_others_no_rebalance() {
+    comes_back_in_time(("group.protocol", "classic"));
+}
+
+#[test]
+fn nor_does_it_where_the_coordinator_assigns() {
+    comes_back_in_time(COORDINATED);
+}
+
+fn comes_back_in_time(protocol: (&'static str, &'static str)) {
     story(|broker| async move {
         let (topic, group) = (unique("patient"), unique("group"));
         broker.create(&topic, 2).await;
         let consumer = async |instance| {
-            let given = [("group.id", &*group), ("group.instance.id", instance)];
+            let given = [
+                ("group.id", &*group),
+                ("group.instance.id", instance),
+                protocol,
+            ];
             let mut consumer = broker.consumer(&given).await;
             consumer.subscribe([&*topic]).await.unwrap();
             consumer
