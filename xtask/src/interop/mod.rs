@@ -48,7 +48,7 @@ struct Part {
 
 const PARTS: &[Part] = &[
     Part {
-        name: "librdkafka and kcat against our broker",
+        name: "librdkafka, aiokafka and kcat against our broker",
         needs: &[Need::Librdkafka],
         run: conformance::run,
     },
