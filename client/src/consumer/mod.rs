@@ -260,6 +260,7 @@ impl Consumer {
         self.set_paused(at, true)
     }
 
+    /// Hands its records out again, from where it was paused.
     pub fn resume(&mut self, at: &TopicPartition) -> Result<(), ConsumerError> {
         self.fetches.unpark(at);
         self.set_paused(at, false)

@@ -1,265 +1,24 @@
 //! The consumer in a group whose coordinator assigns, against a coordinator that does as the test says.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use ottla_protocol::{
     errors::ErrorCode,
-    messages::{
-        ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, FetchRequest,
-        FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, OffsetCommitRequest,
-        OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
-        api::{
-            consumer_group_heartbeat::response::{Assignment, TopicPartitions},
-            find_coordinator::response::Coordinator,
-            offset_commit::response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
-            offset_fetch::response::{
-                OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
-            },
-        },
-    },
+    messages::{ConsumerGroupHeartbeatRequest, OffsetCommitRequest, OffsetFetchRequest},
 };
 
-use crate::{
-    admin::NewOffset,
-    cluster::lock,
-    config::ClientKind,
-    conn::Endpoint,
-    testing::{Answer, Incoming, fake_broker, metadata_of, quick_cluster},
-};
+use crate::{admin::NewOffset, cluster::lock, config::ClientKind, testing::Incoming};
 
 use super::*;
 
-/// What `metadata_of` gives all its topics.
-const TOPIC_ID: u128 = 99;
+mod fake;
+
+use fake::Group;
+
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What the coordinator is to do next.
-#[derive(Debug, Default)]
-struct Script {
-    epoch: i32,
-    /// Partitions of `t`, said in the next heartbeat's answer.
-    assignment: Option<Vec<i32>>,
-    refusals: VecDeque<ErrorCode>,
-    /// Commits and questions with an older epoch are refused.
-    stale_before: i32,
-    /// What a question by name does not find: the client has to ask by id.
-    is_hidden: bool,
-}
-
-struct Group {
-    script: Arc<Mutex<Script>>,
-    seen: Arc<Mutex<Vec<Incoming>>>,
-    cluster: Cluster,
-}
-
-impl Group {
-    async fn new() -> Self {
-        let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Script {
-            epoch: 1,
-            ..Script::default()
-        }));
-        let place: Arc<Mutex<Option<Endpoint>>> = Arc::default();
-        let (to_answer, at) = (script.clone(), place.clone());
-        let (endpoint, seen) = fake_broker(move |request| {
-            let endpoint = lock(&at).clone().unwrap();
-            answer(&mut lock(&to_answer), request, &endpoint)
-        })
-        .await;
-        *lock(&place) = Some(endpoint.clone());
-        let cluster = Cluster::connect(quick_cluster(vec![endpoint])).await;
-        Self {
-            script,
-            seen,
-            cluster: cluster.unwrap(),
-        }
-    }
-
-    fn consumer(&self) -> Consumer {
-        let given = [
-            ("group.id", "g"),
-            ("group.protocol", "consumer"),
-            ("auto.offset.reset", "earliest"),
-        ];
-        let settings = ClientKind::Consumer.settings(given).unwrap();
-        let settings = ConsumerSettings::from_config(&settings).unwrap();
-        Consumer::start(self.cluster.clone(), settings)
-    }
-
-    fn assigns(&self, epoch: i32, partitions: &[i32]) {
-        let mut script = lock(&self.script);
-        script.epoch = epoch;
-        script.assignment = Some(partitions.to_vec());
-    }
-
-    fn heartbeats(&self) -> Vec<ConsumerGroupHeartbeatRequest> {
-        let seen = lock(&self.seen);
-        let heartbeats = seen
-            .iter()
-            .filter(|r| r.is::<ConsumerGroupHeartbeatRequest>());
-        heartbeats.map(Incoming::body).collect()
-    }
-
-    /// The partitions that were acknowledged, one list for each time.
-    fn acknowledged(&self) -> Vec<Vec<i32>> {
-        let owned = self.heartbeats().into_iter().filter_map(|heartbeat| {
-            let topics = heartbeat.topic_partitions?;
-            Some(topics.into_iter().flat_map(|topic| topic.partitions))
-        });
-        owned.map(Iterator::collect).collect()
-    }
-
-    fn commits(&self) -> Vec<OffsetCommitRequest> {
-        let seen = lock(&self.seen);
-        let commits = seen.iter().filter(|r| r.is::<OffsetCommitRequest>());
-        commits.map(Incoming::body).collect()
-    }
-
-    /// Epochs of the commits.
-    fn epochs_of_commits(&self) -> Vec<i32> {
-        let commits = self.commits().into_iter();
-        commits
-            .map(|commit| commit.generation_id_or_member_epoch)
-            .collect()
-    }
-
-    /// The partitions that were committed, one list for each commit.
-    fn committed(&self) -> Vec<Vec<i32>> {
-        let indexes = |commit: OffsetCommitRequest| {
-            let topics = commit.topics.into_iter();
-            let partitions = topics.flat_map(|topic| topic.partitions);
-            partitions.map(|partition| partition.partition_index)
-        };
-        let commits = self.commits().into_iter();
-        commits.map(|commit| indexes(commit).collect()).collect()
-    }
-}
-
-fn answer(script: &mut Script, request: &Incoming, endpoint: &Endpoint) -> Answer {
-    if request.is::<MetadataRequest>() {
-        let topics = request.body::<MetadataRequest>().topics.unwrap_or_default();
-        let is_asked_for = topics
-            .iter()
-            .any(|topic| topic.topic_id == TOPIC_ID.into() || !script.is_hidden);
-        let known: &[(&str, i32)] = if is_asked_for { &[("t", 4)] } else { &[] };
-        return request.answer(&metadata_of(endpoint, known));
-    }
-    if request.is::<FindCoordinatorRequest>() {
-        return request.answer(&FindCoordinatorResponse {
-            coordinators: vec![Coordinator {
-                key: "g".into(),
-                node_id: 1,
-                host: endpoint.host.as_str().into(),
-                port: i32::from(endpoint.port),
-                ..Default::default()
-            }],
-            ..Default::default()
-        });
-    }
-    if request.is::<ConsumerGroupHeartbeatRequest>() {
-        return request.answer(&heartbeat(script, &request.body()));
-    }
-    if request.is::<OffsetFetchRequest>() {
-        return request.answer(&offsets(script, request.body()));
-    }
-    if request.is::<OffsetCommitRequest>() {
-        return request.answer(&commit(script, request.body()));
-    }
-    assert!(request.is::<FetchRequest>(), "{request:?}");
-    Answer::Silence
-}
-
-fn heartbeat(
-    script: &mut Script,
-    request: &ConsumerGroupHeartbeatRequest,
-) -> ConsumerGroupHeartbeatResponse {
-    if let Some(error) = script.refusals.pop_front() {
-        return ConsumerGroupHeartbeatResponse {
-            error_code: error.code(),
-            ..Default::default()
-        };
-    }
-    let assignment = script.assignment.take().map(|partitions| Assignment {
-        topic_partitions: vec![TopicPartitions {
-            topic_id: TOPIC_ID.into(),
-            partitions,
-            ..Default::default()
-        }],
-        ..Default::default()
-    });
-    ConsumerGroupHeartbeatResponse {
-        member_id: Some(request.member_id.clone()),
-        member_epoch: script.epoch,
-        heartbeat_interval_ms: 20,
-        assignment,
-        ..Default::default()
-    }
-}
-
-fn offsets(script: &Script, request: OffsetFetchRequest) -> OffsetFetchResponse {
-    let groups = request.groups.into_iter().map(|group| {
-        let topics = group.topics.unwrap_or_default().into_iter();
-        let is_stale = group.member_epoch < script.stale_before;
-        OffsetFetchResponseGroup {
-            group_id: group.group_id,
-            error_code: match is_stale {
-                true => ErrorCode::StaleMemberEpoch.code(),
-                false => 0,
-            },
-            topics: topics
-                .map(|topic| OffsetFetchResponseTopics {
-                    name: topic.name,
-                    partitions: topic
-                        .partition_indexes
-                        .into_iter()
-                        .map(|partition_index| OffsetFetchResponsePartitions {
-                            partition_index,
-                            committed_offset: 7,
-                            ..Default::default()
-                        })
-                        .collect(),
-                    ..Default::default()
-                })
-                .collect(),
-            ..Default::default()
-        }
-    });
-    OffsetFetchResponse {
-        groups: groups.collect(),
-        ..Default::default()
-    }
-}
-
-fn commit(script: &Script, request: OffsetCommitRequest) -> OffsetCommitResponse {
-    let is_stale = request.generation_id_or_member_epoch < script.stale_before;
-    let error_code = match is_stale {
-        true => ErrorCode::StaleMemberEpoch.code(),
-        false => 0,
-    };
-    let topics = request
-        .topics
-        .into_iter()
-        .map(|topic| OffsetCommitResponseTopic {
-            name: topic.name,
-            partitions: topic
-                .partitions
-                .into_iter()
-                .map(|partition| OffsetCommitResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code,
-                    ..Default::default()
-                })
-                .collect(),
-            ..Default::default()
-        });
-    OffsetCommitResponse {
-        topics: topics.collect(),
-        ..Default::default()
-    }
-}
 
 /// Polls until the condition holds.
 async fn until(consumer: &mut Consumer, mut holds: impl FnMut(&Consumer) -> bool) {
@@ -366,6 +125,27 @@ async fn before_it_takes_an_assignment_over_a_member_commits_all_that_it_has_rea
     group.assigns(3, &[2]);
     until(&mut consumer, |consumer| reads(consumer, &[2])).await;
     assert_eq!(group.committed(), [vec![0, 1], vec![0, 1, 2]]);
+}
+
+#[tokio::test]
+async fn a_group_whose_coordinator_moves_goes_on_there() {
+    let group = Group::new().await;
+    let (mut consumer, listener) = member(&group).await;
+    lock(&group.script).has_moved = true;
+    consumer.commit_sync(None).await.unwrap();
+    let heartbeats = || -> Vec<ConsumerGroupHeartbeatRequest> {
+        let seen = lock(&group.seen_there);
+        let heartbeats = seen
+            .iter()
+            .filter(|r| r.is::<ConsumerGroupHeartbeatRequest>());
+        heartbeats.map(Incoming::body).collect()
+    };
+    until(&mut consumer, |_| heartbeats().len() >= 2).await;
+    assert!(heartbeats().iter().all(|said| said.member_epoch == 1));
+    let seen = lock(&group.seen_there).clone();
+    let commits = seen.iter().filter(|r| r.is::<OffsetCommitRequest>());
+    assert_eq!(commits.count(), 1);
+    assert_eq!(listener.heard(), ["assigned 0,1"], "and nothing else");
 }
 
 #[tokio::test]
