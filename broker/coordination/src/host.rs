@@ -45,6 +45,12 @@ impl<M: Machine> Loading<M> {
         self.machine.apply(offset, record);
     }
 
+    /// What has been loaded so far.
+    #[must_use]
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
     /// Everything is loaded: the log ends at `end` and is committed up to `committed_end`.
     pub fn finish(
         mut self,

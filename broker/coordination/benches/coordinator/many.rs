@@ -164,7 +164,10 @@ fn fetch_all(bench: &mut Bench, count: usize) {
             topics: None,
             ..Default::default()
         };
-        match bench.ask_now(Command::OffsetFetch { group }) {
+        match bench.ask_now(Command::OffsetFetch {
+            group,
+            require_stable: true,
+        }) {
             Response::OffsetFetch(response) => assert_eq!(response.topics.len(), 1),
             other => panic!("{other:?}"),
         }

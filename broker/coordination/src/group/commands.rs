@@ -51,6 +51,8 @@ pub enum Command {
     /// No topics: all of the group. Topics have their names, also where the request told ids.
     OffsetFetch {
         group: OffsetFetchRequestGroup,
+        /// An offset that an open transaction may replace is not told (KIP-447).
+        require_stable: bool,
     },
     OffsetDelete(OffsetDeleteRequest),
     ConsumerGroupHeartbeat(ConsumerHeartbeat),

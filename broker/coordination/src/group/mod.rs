@@ -19,6 +19,7 @@ mod join;
 mod leave;
 mod member;
 mod offsets;
+mod pending;
 mod rebalance;
 mod records;
 mod settings;
@@ -42,7 +43,7 @@ pub use consumer::{
     Change, ClusterUpdate, ConsumerGroup, ConsumerHeartbeat, ConsumerRecord, ConsumerSettings,
     GroupOverrides, MigrationPolicy,
 };
-pub use records::{GroupRecord, RecordError};
+pub use records::{GroupRecord, RecordError, TransactionRecord};
 pub use settings::Settings;
 
 use soft::{ClassicGroup, Soft};
@@ -148,7 +149,10 @@ impl Machine for GroupMachine {
                 request,
                 unknown_group,
             } => self.offset_commit(now, token, &request, unknown_group, out),
-            Command::OffsetFetch { group } => out.reply(token, self.offset_fetch(&group)),
+            Command::OffsetFetch {
+                group,
+                require_stable,
+            } => out.reply(token, self.offset_fetch(&group, require_stable)),
             Command::OffsetDelete(request) => self.offset_delete(token, &request, out),
             Command::ConsumerGroupHeartbeat(heartbeat) => {
                 self.consumer_heartbeat(now, token, &heartbeat, out);

@@ -126,14 +126,18 @@ impl GroupMachine {
             .is_some_and(|text| text.len() > limit && text.encode_utf16().count() > limit)
     }
 
-    pub(super) fn offset_fetch(&self, request: &OffsetFetchRequestGroup) -> Response {
+    pub(super) fn offset_fetch(
+        &self,
+        request: &OffsetFetchRequestGroup,
+        require_stable: bool,
+    ) -> Response {
         let group_id = request.group_id.as_str();
         if let Some(group) = self.hard.consumer_group(group_id)
             && let Err(error) = group.check_fetch(request)
         {
             return Response::OffsetFetch(offset_fetch_error(&request.group_id, error));
         }
-        let topics = match &request.topics {
+        let mut topics: Vec<OffsetFetchResponseTopics> = match &request.topics {
             Some(topics) => topics
                 .iter()
                 .map(|topic| self.fetch_topic(group_id, topic))
@@ -144,11 +148,32 @@ impl GroupMachine {
                 .map(all_topics)
                 .unwrap_or_default(),
         };
+        if require_stable {
+            self.withhold_pending(group_id, &mut topics);
+        }
         Response::OffsetFetch(OffsetFetchResponseGroup {
             group_id: request.group_id.clone(),
             topics,
             ..Default::default()
         })
+    }
+
+    /// Who wants stable offsets is to ask again where a transaction has sent one and is open.
+    fn withhold_pending(&self, group_id: &str, topics: &mut [OffsetFetchResponseTopics]) {
+        let pending = self.hard.pending();
+        if !pending.has_group(group_id) {
+            return;
+        }
+        for topic in topics {
+            for partition in &mut topic.partitions {
+                if pending.has(group_id, &topic.name, partition.partition_index) {
+                    *partition = OffsetFetchResponsePartitions {
+                        error_code: ErrorCode::UnstableOffsetCommit.code(),
+                        ..fetched(partition.partition_index, None)
+                    };
+                }
+            }
+        }
     }
 
     fn fetch_topic(
@@ -222,6 +247,12 @@ impl GroupMachine {
         group.is_some_and(|group| group.is_subscribed_to(topic))
     }
 
+    /// Committed, or sent by an open transaction.
+    fn has_offset(&self, group_id: &str, topic: &str, partition: i32) -> bool {
+        self.hard.offset(group_id, topic, partition).is_some()
+            || self.hard.pending().has(group_id, topic, partition)
+    }
+
     fn delete_topic_offsets(
         &self,
         group_id: &str,
@@ -235,7 +266,7 @@ impl GroupMachine {
         };
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;
-            if error.is_none() && self.hard.offset(group_id, &topic.name, index).is_some() {
+            if error.is_none() && self.has_offset(group_id, &topic.name, index) {
                 records.push(offset_tombstone(group_id, &topic.name, index));
             }
             OffsetDeleteResponsePartition {
@@ -269,6 +300,19 @@ impl GroupMachine {
                 records.extend(gone);
             }
         }
+        let names: BTreeMap<&str, Uuid> = topics
+            .iter()
+            .map(|(name, topic_id)| (name.as_str(), *topic_id))
+            .collect();
+        for group_id in self.hard.pending().groups() {
+            for (topic, index, mut sent) in self.hard.pending().of_group(group_id) {
+                if let Some(topic_id) = names.get(topic)
+                    && sent.any(|offset| is_same_topic(offset.topic_id, *topic_id))
+                {
+                    records.push(offset_tombstone(group_id, topic, index));
+                }
+            }
+        }
         out.append_then(records, vec![(token, Response::TopicsDeleted)]);
     }
 
@@ -278,6 +322,11 @@ impl GroupMachine {
         for (topic, partitions) in self.hard.offsets(group_id).into_iter().flatten() {
             for index in partitions.keys() {
                 records.push(offset_tombstone(group_id, topic, *index));
+            }
+        }
+        for (topic, index, _) in self.hard.pending().of_group(group_id) {
+            if self.hard.offset(group_id, topic, index).is_none() {
+                records.push(offset_tombstone(group_id, topic, index));
             }
         }
         records
@@ -299,7 +348,8 @@ impl GroupMachine {
                 .offsets(group_id)
                 .map_or(0, |topics| topics.values().map(BTreeMap::len).sum());
             let classic = self.soft.groups.get(group_id);
-            let is_awaited = classic.is_some_and(|group| !group.pending_join.is_empty());
+            let is_awaited = classic.is_some_and(|group| !group.pending_join.is_empty())
+                || self.hard.pending().has_group(group_id);
             if records.len() == all
                 && !is_awaited
                 && let Ok(tombstones) = self.tombstones(group_id)
@@ -326,7 +376,9 @@ impl GroupMachine {
                 continue;
             }
             for (index, committed) in partitions {
-                if self.is_expired(now, clock, committed) {
+                if self.is_expired(now, clock, committed)
+                    && !self.hard.pending().has(group_id, topic, *index)
+                {
                     records.push(offset_tombstone(group_id, topic, *index));
                 }
             }

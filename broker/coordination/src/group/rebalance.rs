@@ -335,8 +335,10 @@ impl GroupMachine {
         out: &mut Effects<Self>,
     ) {
         for record in records {
-            if self.hard.consumer_group(record.group_id()).is_none() {
-                self.soft.consumers.remove(record.group_id());
+            if let Some(group_id) = record.group_id()
+                && self.hard.consumer_group(group_id).is_none()
+            {
+                self.soft.consumers.remove(group_id);
             }
             if let GroupRecord::Consumer(record) = record {
                 self.keep_members(now, record, out);

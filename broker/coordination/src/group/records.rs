@@ -9,6 +9,7 @@ use ottla_protocol::messages::internal::{
     GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, LegacyOffsetCommitValue,
     OffsetCommitKey, OffsetCommitValue,
 };
+use ottla_protocol::types::ProducerId;
 use ottla_protocol::wire::{DecodeError, Reader};
 use thiserror::Error;
 
@@ -30,6 +31,24 @@ pub enum GroupRecord {
         value: Option<OffsetCommitValue>,
     },
     Consumer(ConsumerRecord),
+    Transaction(TransactionRecord),
+}
+
+/// What a producer's transaction did to offsets. Its bytes are an offset's, or a control record's; that they are a
+/// transaction's is told by the header of their batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TransactionRecord {
+    /// An offset that counts once the transaction is committed.
+    Offset {
+        producer_id: ProducerId,
+        key: OffsetCommitKey,
+        value: OffsetCommitValue,
+    },
+    /// The marker that ends the producer's transaction.
+    End {
+        producer_id: ProducerId,
+        is_committed: bool,
+    },
 }
 
 /// A record of `__consumer_offsets` that can't be read.
@@ -59,6 +78,24 @@ impl GroupRecord {
                     .map(|value| versioned(value, offset_commit_version(value))),
             ),
             Self::Consumer(record) => record.encode(),
+            // As an offset of its own it would count at once.
+            Self::Transaction(_) => unreachable!("nothing here writes transactions"),
+        }
+    }
+
+    /// The record as one of a transactional batch. Only offsets wait for the transaction's end.
+    #[must_use]
+    pub fn in_transaction(self, producer_id: ProducerId) -> Self {
+        match self {
+            Self::OffsetCommit {
+                key,
+                value: Some(value),
+            } => Self::Transaction(TransactionRecord::Offset {
+                producer_id,
+                key,
+                value,
+            }),
+            other => other,
         }
     }
 
@@ -84,13 +121,15 @@ impl GroupRecord {
         }
     }
 
-    /// The group that it is about.
+    /// The group that it is about; none where that is not one group.
     #[must_use]
-    pub fn group_id(&self) -> &str {
+    pub fn group_id(&self) -> Option<&str> {
         match self {
-            Self::GroupMetadata { key, .. } => &key.group,
-            Self::OffsetCommit { key, .. } => &key.group,
-            Self::Consumer(record) => &record.group_id,
+            Self::GroupMetadata { key, .. } => Some(&key.group),
+            Self::OffsetCommit { key, .. } => Some(&key.group),
+            Self::Consumer(record) => Some(&record.group_id),
+            Self::Transaction(TransactionRecord::Offset { key, .. }) => Some(&key.group),
+            Self::Transaction(TransactionRecord::End { .. }) => None,
         }
     }
 }

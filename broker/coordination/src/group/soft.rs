@@ -96,7 +96,9 @@ impl Soft {
         if !self.loaded {
             return;
         }
-        let id = record.group_id();
+        let Some(id) = record.group_id() else {
+            return;
+        };
         // The end of a classic group may come with the begin of a consumer group, which is here already.
         let ends_classic = matches!(record, GroupRecord::GroupMetadata { value: None, .. });
         if hard.consumer_group(id).is_none() && !ends_classic {

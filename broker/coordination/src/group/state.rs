@@ -12,7 +12,8 @@ use ottla_protocol::types::{Generation, Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
 use super::consumer::{ConsumerGroup, ConsumerRecord};
-use super::records::GroupRecord;
+use super::pending::PendingOffsets;
+use super::records::{GroupRecord, TransactionRecord};
 
 /// All groups of the partition, and their offsets. A group is of one kind at a time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,7 @@ pub struct Hard {
     groups: BTreeMap<String, StoredGroup>,
     consumers: BTreeMap<String, ConsumerGroup>,
     offsets: BTreeMap<String, GroupOffsets>,
+    pending: PendingOffsets,
 }
 
 /// Committed offsets of one group by topic and partition.
@@ -100,6 +102,12 @@ impl Hard {
         self.offsets.get(group_id)?.get(topic)?.get(&partition)
     }
 
+    /// Offsets that open transactions have sent.
+    #[must_use]
+    pub fn pending(&self) -> &PendingOffsets {
+        &self.pending
+    }
+
     /// Every committed offset with its group.
     pub fn all_offsets(&self) -> impl Iterator<Item = (&str, &GroupOffsets)> {
         self.offsets
@@ -124,6 +132,56 @@ impl Hard {
                 None => self.forget(key),
             },
             GroupRecord::Consumer(record) => self.apply_consumer(record),
+            GroupRecord::Transaction(record) => self.apply_transaction(offset, record),
+        }
+    }
+
+    fn apply_transaction(&mut self, offset: Offset, record: &TransactionRecord) {
+        match record {
+            TransactionRecord::Offset {
+                producer_id,
+                key,
+                value,
+            } => {
+                self.exist(&key.group);
+                let committed = CommittedOffset::from_record(offset, value);
+                self.pending.add(*producer_id, key, committed);
+            }
+            TransactionRecord::End {
+                producer_id,
+                is_committed,
+            } => {
+                for (group_id, topic, partition, sent) in self.pending.end(*producer_id) {
+                    if *is_committed {
+                        self.commit_unless_older(group_id, topic, partition, sent);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A younger commit may have come while the transaction was open.
+    fn commit_unless_older(
+        &mut self,
+        group_id: String,
+        topic: String,
+        partition: i32,
+        sent: CommittedOffset,
+    ) {
+        let topics = self.offsets.entry(group_id).or_default();
+        let partitions = topics.entry(topic).or_default();
+        let is_older = partitions
+            .get(&partition)
+            .is_some_and(|committed| committed.record_offset > sent.record_offset);
+        if !is_older {
+            partitions.insert(partition, sent);
+        }
+    }
+
+    /// Whoever has offsets is a group, if only a simple one.
+    fn exist(&mut self, group_id: &str) {
+        if !self.consumers.contains_key(group_id) {
+            self.groups.entry(group_id.to_owned()).or_default();
         }
     }
 
@@ -144,9 +202,7 @@ impl Hard {
     }
 
     fn commit(&mut self, offset: Offset, key: &OffsetCommitKey, value: &OffsetCommitValue) {
-        if !self.consumers.contains_key(key.group.as_str()) {
-            self.groups.entry(key.group.to_string()).or_default();
-        }
+        self.exist(&key.group);
         self.offsets
             .entry(key.group.to_string())
             .or_default()
@@ -156,6 +212,7 @@ impl Hard {
     }
 
     fn forget(&mut self, key: &OffsetCommitKey) {
+        self.pending.forget(&key.group, &key.topic, key.partition);
         let Some(topics) = self.offsets.get_mut(key.group.as_str()) else {
             return;
         };

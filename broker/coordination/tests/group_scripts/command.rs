@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use ottla_coordination::group::{
-    Command, ConsumerHeartbeat, JoinGroup, MemberIds, MigrationPolicy, Settings, UnknownGroup,
+    Command, ConsumerHeartbeat, GroupRecord, JoinGroup, MemberIds, MigrationPolicy, Settings,
+    TransactionRecord, UnknownGroup,
 };
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::common::consumer_protocol_assignment::TopicPartition as AssignedTopic;
 use ottla_protocol::messages::common::consumer_protocol_subscription::TopicPartition as OwnedTopic;
 use ottla_protocol::messages::consumer_group_heartbeat::request::TopicPartitions;
+use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::leave_group::request::MemberIdentity;
 use ottla_protocol::messages::offset_commit::request::{
@@ -29,7 +31,7 @@ use ottla_protocol::messages::{
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, Message, OffsetCommitRequest,
     OffsetDeleteRequest, SyncGroupRequest,
 };
-use ottla_protocol::types::Millis;
+use ottla_protocol::types::{Millis, ProducerId};
 use ottla_protocol::wire::{StrBytes, Uuid};
 
 pub(super) struct Words<'a> {
@@ -133,6 +135,7 @@ impl<'a> Words<'a> {
             },
             "fetch" => Command::OffsetFetch {
                 group: self.fetch(),
+                require_stable: self.has("stable"),
             },
             "offset-delete" => Command::OffsetDelete(self.offset_delete()),
             "beat" => Command::ConsumerGroupHeartbeat(self.beat()),
@@ -144,6 +147,38 @@ impl<'a> Words<'a> {
             },
             _ => return None,
         })
+    }
+
+    /// What transactions have left on the log: `sent GROUP t-0=5 producer=1`, `ended committed producer=1`.
+    pub(super) fn records(&self) -> Vec<GroupRecord> {
+        let producer_id = ProducerId(self.number("producer", 0).into());
+        if self.verb() == "ended" {
+            let end = TransactionRecord::End {
+                producer_id,
+                is_committed: self.has("committed"),
+            };
+            return vec![GroupRecord::Transaction(end)];
+        }
+        let commit = self.commit();
+        let records = commit.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|partition| {
+                GroupRecord::Transaction(TransactionRecord::Offset {
+                    producer_id,
+                    key: OffsetCommitKey {
+                        group: commit.group_id.clone(),
+                        topic: topic.name.clone(),
+                        partition: partition.partition_index,
+                        ..Default::default()
+                    },
+                    value: OffsetCommitValue {
+                        offset: partition.committed_offset,
+                        topic_id: topic.topic_id,
+                        ..Default::default()
+                    },
+                })
+            })
+        });
+        records.collect()
     }
 
     fn group(&self) -> StrBytes {
@@ -345,8 +380,9 @@ impl<'a> Words<'a> {
 
     fn fetch(&self) -> OffsetFetchRequestGroup {
         let topics = (!self.has("all")).then(|| {
-            let asked = self.words[2..].iter().map(|word| partition(word));
+            let asked = self.words[2..].iter().filter(|word| word.contains('-'));
             asked
+                .map(|word| partition(word))
                 .map(|(topic, index)| OffsetFetchRequestTopics {
                     name: topic.into(),
                     topic_id: self.topic_id(),

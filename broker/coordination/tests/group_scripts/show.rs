@@ -47,6 +47,7 @@ pub(super) fn record(record: &GroupRecord) -> String {
             line
         }
         GroupRecord::Consumer(record) => consumer_record(record),
+        GroupRecord::Transaction(_) => unreachable!("machines write none"),
         GroupRecord::OffsetCommit { key, value } => {
             let topic_id = value.as_ref().map_or(Uuid::ZERO, |value| value.topic_id);
             let place = format!(
@@ -293,7 +294,11 @@ fn body(response: &Response) -> String {
                 topic.partitions.iter().map(|partition| {
                     let metadata = partition.metadata.as_deref().unwrap_or_default();
                     let (index, offset) = (partition.partition_index, partition.committed_offset);
-                    format!("{}-{index}={offset}{metadata}", topic.name)
+                    let error = match partition.error_code {
+                        0 => String::new(),
+                        code => format!(" {}", outcome(code)),
+                    };
+                    format!("{}-{index}={offset}{metadata}{error}", topic.name)
                 })
             });
             partitions.collect::<Vec<_>>().join(" ")

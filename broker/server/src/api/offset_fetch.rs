@@ -37,6 +37,7 @@ pub(crate) fn handle(
     request: OffsetFetchRequest,
 ) -> Answer<OffsetFetchResponse> {
     let version = context.version;
+    let require_stable = request.require_stable;
     let image = context.broker.image.load();
     let asked = groups_of(version, request).into_iter().map(|mut group| {
         let unknown = match (&mut group.topics, version) {
@@ -51,10 +52,13 @@ pub(crate) fn handle(
         let group_id = group.group_id.clone();
         (
             wanted,
-            context
-                .broker
-                .groups
-                .ask(&group_id, Command::OffsetFetch { group }),
+            context.broker.groups.ask(
+                &group_id,
+                Command::OffsetFetch {
+                    group,
+                    require_stable,
+                },
+            ),
         )
     });
     let broker = context.broker.clone();

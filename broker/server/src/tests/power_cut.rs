@@ -123,6 +123,7 @@ impl Node {
     async fn committed(&self, group: &str) -> Option<i64> {
         loop {
             let command = group::Command::OffsetFetch {
+                require_stable: false,
                 group: OffsetFetchRequestGroup {
                     group_id: group.into(),
                     topics: None,

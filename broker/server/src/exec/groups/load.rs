@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ottla_coordination::Loading;
-use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
+use ottla_coordination::group::{GroupMachine, GroupRecord, Settings, TransactionRecord};
 use ottla_log::{MinimumRead, ReadRequest};
+use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::types::Offset;
+use ottla_protocol::records::{BatchHeader, RecordError, Records};
+use ottla_protocol::types::{Offset, PartitionIndex, ProducerId};
 use tracing::{error, info, warn};
 
 use super::alarm::Alarm;
 use super::cluster::Cluster;
-use super::decided::Decided;
 use super::shard::Shard;
 use crate::clock;
 use crate::exec::partition::Partition;
+use crate::exec::producers;
 use crate::exec::replay::{READ_BYTES, ReplayError, each_batch};
 
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +78,6 @@ fn replay(
 ) -> Result<(Offset, Offset), LoadError> {
     let bounds = partition.bounds(clock::now()).map_err(LoadError::Log)?;
     let mut next = bounds.log_start;
-    let mut decided = Decided::default();
     while next < bounds.log_end {
         let request = ReadRequest {
             from: next,
@@ -88,25 +90,184 @@ fn replay(
             break;
         };
         next = each_batch(&slice, next, |header, batch| {
-            decided.take(header, batch, next, &mut |record| {
-                match GroupRecord::decode(record.key, record.value) {
-                    Ok(Some(decoded)) => loading.load(record.offset, &decoded),
-                    // Of a kind that this broker has no part in.
-                    Ok(None) => {}
-                    // Some client wrote it: no reason to lose all other groups.
-                    Err(reason) => warn!(
-                        partition = %partition.index, offset = %record.offset,
-                        "record of the offsets topic passed over: {reason}"
-                    ),
-                }
-            })
+            load_batch(loading, partition.index, header, batch, next)
         })?;
     }
-    if decided.open_transactions() > 0 {
+    abort_open_transactions(loading, partition.index, bounds.log_end);
+    Ok((bounds.log_end, bounds.high_watermark))
+}
+
+/// Hands a batch's records from offset `from` on to the machine: those of a transaction, and its end, as such.
+fn load_batch(
+    loading: &mut Loading<GroupMachine>,
+    partition: PartitionIndex,
+    header: &BatchHeader,
+    batch: &Bytes,
+    from: Offset,
+) -> Result<(), RecordError> {
+    if header.is_control() {
+        if let Some(marker) = producers::marker(header, batch) {
+            let (producer_id, is_committed) = (marker.producer_id, marker.committed);
+            end(loading, header.base_offset, producer_id, is_committed);
+        }
+        return Ok(());
+    }
+    for record in Records::open(batch, InflateLimits::LENIENT)?.owned() {
+        let record = record?;
+        if record.offset < from {
+            continue;
+        }
+        match GroupRecord::decode(record.key, record.value) {
+            Ok(Some(decoded)) if header.is_transactional() => {
+                loading.load(record.offset, &decoded.in_transaction(header.producer_id));
+            }
+            Ok(Some(decoded)) => loading.load(record.offset, &decoded),
+            // Of a kind that this broker has no part in.
+            Ok(None) => {}
+            // Some client wrote it: no reason to lose all other groups.
+            Err(reason) => warn!(
+                %partition, offset = %record.offset,
+                "record of the offsets topic passed over: {reason}"
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn end(
+    loading: &mut Loading<GroupMachine>,
+    at: Offset,
+    producer_id: ProducerId,
+    is_committed: bool,
+) {
+    let end = TransactionRecord::End {
+        producer_id,
+        is_committed,
+    };
+    loading.load(at, &GroupRecord::Transaction(end));
+}
+
+/// Nobody here ends transactions: those that are open are of another broker's time, whose coordinator would have aborted
+/// them by now. Left open they would keep their groups' consumers waiting for ever.
+fn abort_open_transactions(
+    loading: &mut Loading<GroupMachine>,
+    partition: PartitionIndex,
+    log_end: Offset,
+) {
+    let open: Vec<ProducerId> = loading.machine().hard().pending().producers().collect();
+    if !open.is_empty() {
         warn!(
-            partition = %partition.index, transactions = decided.open_transactions(),
+            %partition, transactions = open.len(),
             "offsets that open transactions sent do not count"
         );
     }
-    Ok((bounds.log_end, bounds.high_watermark))
+    for producer_id in open {
+        end(loading, log_end, producer_id, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::compress::Compression;
+    use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
+    use ottla_protocol::records::control::{EndTxnMarker, Place};
+    use ottla_protocol::records::{BatchBuilder, batches_of};
+    use ottla_protocol::types::{LeaderEpoch, Millis, ProducerEpoch};
+
+    use super::*;
+
+    const NOBODY: i64 = -1;
+    const FIRST: PartitionIndex = PartitionIndex(0);
+
+    /// A commit of an offset of partition 0; without an offset a tombstone.
+    fn commit(at: i64, producer: i64, topic: &str, offset: Option<i64>) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(Compression::None).base_offset(Offset(at));
+        if producer != NOBODY {
+            builder = builder
+                .producer(ProducerId(producer), ProducerEpoch(0), 0)
+                .transactional(true);
+        }
+        let record = GroupRecord::OffsetCommit {
+            key: OffsetCommitKey {
+                group: "g".into(),
+                topic: topic.into(),
+                partition: 0,
+                ..Default::default()
+            },
+            value: offset.map(|offset| OffsetCommitValue {
+                offset,
+                ..Default::default()
+            }),
+        };
+        let (key, value) = record.encode();
+        builder
+            .append(Millis(1), Some(&key), value.as_deref(), &[])
+            .unwrap();
+        builder.build().unwrap()
+    }
+
+    fn marker(at: i64, producer: i64, committed: bool) -> Vec<u8> {
+        let place = Place {
+            base_offset: Offset(at),
+            leader_epoch: LeaderEpoch(0),
+            timestamp: Millis(1),
+        };
+        let marker = EndTxnMarker {
+            committed,
+            coordinator_epoch: 0,
+        };
+        marker
+            .batch(place, ProducerId(producer), ProducerEpoch(0))
+            .unwrap()
+    }
+
+    /// What is committed, by topic, after the log was loaded and nothing is pending any more.
+    fn loaded(batches: &[Vec<u8>]) -> Vec<(String, i64)> {
+        let log = Bytes::from(batches.concat());
+        let mut loading = Loading::new(GroupMachine::new(Settings::default()));
+        for batch in batches_of(&log) {
+            let (header, batch) = batch.unwrap();
+            load_batch(&mut loading, FIRST, &header, &batch, Offset(0)).unwrap();
+        }
+        abort_open_transactions(&mut loading, FIRST, Offset(99));
+        let hard = loading.machine().hard();
+        assert_eq!(hard.pending().producers().count(), 0);
+        let topics = hard.offsets("g").into_iter().flatten();
+        topics
+            .map(|(topic, partitions)| (topic.clone(), partitions[&0].offset))
+            .collect()
+    }
+
+    fn offsets(list: &[(&str, i64)]) -> Vec<(String, i64)> {
+        list.iter()
+            .map(|(topic, offset)| ((*topic).to_owned(), *offset))
+            .collect()
+    }
+
+    #[test]
+    fn offsets_of_a_transaction_count_from_its_commit_on() {
+        let log = [
+            commit(0, 7, "a", Some(70)),
+            commit(1, NOBODY, "b", Some(1)),
+            commit(2, 8, "a", Some(80)),
+            commit(3, 9, "a", Some(90)),
+            marker(4, 8, false),
+            marker(5, 7, true),
+        ];
+        let committed = offsets(&[("a", 70), ("b", 1)]);
+        assert_eq!(loaded(&log), committed, "8 was aborted and 9 is open");
+    }
+
+    #[test]
+    fn a_younger_offset_or_its_deletion_stays() {
+        let log = [
+            commit(0, 7, "a", Some(1)),
+            commit(1, 7, "b", Some(2)),
+            commit(2, 7, "c", Some(3)),
+            commit(3, NOBODY, "a", Some(10)),
+            commit(4, NOBODY, "c", None),
+            marker(5, 7, true),
+        ];
+        assert_eq!(loaded(&log), offsets(&[("a", 10), ("b", 2)]));
+    }
 }

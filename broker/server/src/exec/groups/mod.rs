@@ -7,7 +7,6 @@
 
 mod alarm;
 mod cluster;
-mod decided;
 mod load;
 mod settings;
 mod shard;
