@@ -121,20 +121,41 @@ impl Log {
             Err(CheckpointError::Malformed { .. }) => Vec::new(),
         };
         for damaged in &remembered {
-            let segment = self
-                .segments
-                .binary_search_by_key(&damaged.segment, |s| s.base);
-            let Ok(i) = segment else { continue };
-            let offset_end = self
-                .segments
-                .get(i + 1)
-                .map_or(Offset(i64::MAX), |next| next.base);
-            let place = self.place(damaged.segment);
-            if let Some(found) = still_damaged(&self.segments[i], place, *damaged, offset_end)? {
-                self.segments[i].note_corrupt(found);
-            }
+            self.note_if_damaged(*damaged)?;
         }
         Ok(remembered)
+    }
+
+    /// Remembers what somebody met who read whole batches, as far as it still is so: readers of these offsets get an error
+    /// from now on, over restarts too. False: it is not so any more, or known.
+    pub fn remember_damage(&mut self, found: &Corruption) -> Result<bool, DiskError> {
+        let is_news = self.note_if_damaged(found.into())?;
+        if is_news {
+            let known: Vec<Damaged> = self.damage().iter().map(Damaged::from).collect();
+            write(self.disk.as_ref(), &self.dir, &known)?;
+        }
+        Ok(is_news)
+    }
+
+    fn note_if_damaged(&self, damaged: Damaged) -> Result<bool, DiskError> {
+        let segment = self
+            .segments
+            .binary_search_by_key(&damaged.segment, |s| s.base);
+        let Ok(i) = segment else { return Ok(false) };
+        if self.segments[i].corrupt_at(damaged.position).is_some() {
+            return Ok(false);
+        }
+        let offset_end = self
+            .segments
+            .get(i + 1)
+            .map_or(Offset(i64::MAX), |next| next.base);
+        let place = self.place(damaged.segment);
+        let found = still_damaged(&self.segments[i], place, damaged, offset_end)?;
+        let is_damaged = found.is_some();
+        if let Some(found) = found {
+            self.segments[i].note_corrupt(found);
+        }
+        Ok(is_damaged)
     }
 
     /// Every damaged stretch that is known, in the order of the log.

@@ -1,11 +1,11 @@
-//! Cleaning what is damaged, what is unusual, and what somebody else has left half done.
+//! S-13: cleaning what is damaged, what is unusual, and what somebody else has left half done.
 
 use std::sync::Arc;
 
 use ottla_log::compaction::{CleaningError, CompactionConfig};
 use ottla_log::disk::{OpenMode, read_file, write_full};
 use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
-use ottla_log::{Log, LogConfig, SharedDisk};
+use ottla_log::{Log, LogConfig, ReadError, SharedDisk};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::types::{Millis, Offset};
 
@@ -71,6 +71,39 @@ fn a_flipped_bit_anywhere_in_the_dirty_part_is_never_wrong_data() {
     }
     assert_eq!(unnoticed, 8 * 4, "the leader epochs of eight batches");
     assert!(errors > 600, "{errors}");
+}
+
+/// A clean start scans nothing and a reader computes no checksum, but a pass reads all: what it finds is not handed out.
+#[test]
+fn what_a_pass_has_met_is_an_error_to_readers_from_then_on() {
+    let (memory, mut log) = dirty_log();
+    let path = segment_path(0, "log");
+    memory.with_bytes(&path, |bytes| bytes[70] ^= 1).unwrap();
+    let first = everything(&log, 0);
+    assert!(log.read(first).unwrap().is_some(), "nobody has looked");
+    let Err(CleaningError::Corrupt(found)) = try_clean(&mut log, None, 0) else {
+        panic!("the checksum is wrong");
+    };
+    assert_eq!(found.first_offset, Offset(0));
+    assert!(log.remember_damage(&found).unwrap());
+    assert!(!log.remember_damage(&found).unwrap(), "known");
+    let is_refused = |log: &Log| matches!(log.read(first), Err(ReadError::Corrupt(_)));
+    assert!(is_refused(&log));
+    let (next, end) = (found.next_offset, log.end());
+    assert!(log.read(everything(&log, next.0)).unwrap().is_some());
+    log.close().unwrap();
+
+    let disk: SharedDisk = memory.clone();
+    let (log, report) = open(&disk, &small(), clean(end));
+    assert_eq!(report.corrupt, std::slice::from_ref(&found));
+    assert!(is_refused(&log));
+    drop(log);
+
+    // Mended since the pass has met it.
+    memory.with_bytes(&path, |bytes| bytes[70] ^= 1).unwrap();
+    let (mut log, _) = open(&disk, &small(), clean(end));
+    assert!(!log.remember_damage(&found).unwrap());
+    assert!(!is_refused(&log));
 }
 
 fn segment_bases(disk: &SharedDisk) -> Vec<Offset> {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ottla_log::{Fault, RecoveryReport};
+use ottla_log::{Corruption, Fault, RecoveryReport};
 use ottla_protocol::errors::ErrorCode;
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
@@ -57,6 +57,14 @@ impl Tally {
 }
 
 /// One line for each thing that an operator would want to know.
+/// A stretch of a log that cannot be read, whoever has found it.
+pub(super) fn tell_damage(topic: &str, partition: i32, damage: &Corruption) {
+    error!(
+        topic,
+        partition, "{damage}; readers of these offsets get CORRUPT_MESSAGE"
+    );
+}
+
 pub(super) fn tell(topic: &str, partition: i32, report: &RecoveryReport) {
     if let Some(cut) = &report.truncated {
         if cut.reason == Fault::Unwritten {
@@ -70,10 +78,7 @@ pub(super) fn tell(topic: &str, partition: i32, report: &RecoveryReport) {
         }
     }
     for damage in &report.corrupt {
-        error!(
-            topic,
-            partition, "{damage}; readers of these offsets get CORRUPT_MESSAGE"
-        );
+        tell_damage(topic, partition, damage);
     }
     if let Some(lost) = &report.lost {
         error!(

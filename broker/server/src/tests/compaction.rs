@@ -312,6 +312,9 @@ fn a_log_that_cannot_be_cleaned_is_left_alone_and_others_are_not() {
     let batch = keyed(clock::now().0, &[("k", Some("v"))]);
     assert_eq!(produce(&mut client, "rotten", 1, batch).base_offset, 30);
     assert_eq!(read_all(&mut client, "rotten", 13).len(), 18);
+    // What the cleaner has met is handed out to nobody.
+    let rotten = fetch(&mut client, "rotten", 12);
+    assert_eq!(rotten.error_code, ErrorCode::CorruptMessage.code());
     // A topic of that name made anew has nothing to do with it.
     server.delete_topic("rotten");
     server.add_topic_with("rotten", 1, &COMPACTED);

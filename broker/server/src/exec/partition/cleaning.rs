@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ottla_coordination::txn::ProducerStates;
+use ottla_log::Corruption;
 use ottla_log::compaction::{
     Cleanable, CleanedSegment, CleaningError, CleaningJob, CleaningStats, CompactionConfig,
     LastOfProducer, OffsetMap, Pace,
@@ -19,6 +20,7 @@ use super::replica::Replica;
 use super::{Bounds, Partition, State};
 use crate::clock;
 use crate::data_dirs::random_id;
+use crate::exec::recovery::tell_damage;
 
 /// Keeps cleaning, retention and whoever takes the partition's folder away apart.
 #[derive(Default)]
@@ -153,6 +155,32 @@ impl Partition {
         pace: &mut dyn Pace,
     ) -> Result<Cleaned, CleaningError> {
         let _busy = self.cleaning.busy.lock();
+        let cleaned = self.clean_through(cleanable, means, pace);
+        if let Err(CleaningError::Corrupt(found)) = &cleaned {
+            self.remember_damage(found);
+        }
+        cleaned
+    }
+
+    /// A batch that the pass has met rotten is not handed out any more.
+    fn remember_damage(self: &Arc<Self>, found: &Corruption) {
+        let Ok(mut replica) = self.open(clock::now()) else {
+            return;
+        };
+        let dir = self.dir();
+        match dir.with_room(|| replica.log.remember_damage(found)) {
+            Ok(true) => tell_damage(&self.topic.name, self.index.0, found),
+            Ok(false) => {}
+            Err(error) => self.storage.dirs.disk_trouble(&dir, &error),
+        }
+    }
+
+    fn clean_through(
+        self: &Arc<Self>,
+        cleanable: &Cleanable,
+        means: CleaningMeans,
+        pace: &mut dyn Pace,
+    ) -> Result<Cleaned, CleaningError> {
         let job = self.start_cleaning(cleanable, means.io_buffer_bytes)?;
         let mut map = map_for(cleanable, means);
         let mut pass = job.index(&mut map, pace)?;
