@@ -177,6 +177,39 @@ async fn a_flush_that_ends_after_its_directory_failed_acknowledges_nothing() {
     assert_eq!(produced, Err(ErrorCode::KafkaStorageError));
 }
 
+/// S-18: what recovery has to scan has a bound, however much faster than the disk producers are. With `memory` it is the
+/// kernel's.
+#[tokio::test]
+async fn s18_a_producer_that_is_far_ahead_of_the_disk_waits_for_it() {
+    let value = "x".repeat(900_000);
+    for (durability, waits) in [("disk", true), ("memory", false)] {
+        let bench = Bench::with_segments(durability, 1 << 30);
+        let sync = bench.disk.hold_once(Call::SyncData);
+        let (mut appended, mut wait) = (0, None);
+        while wait.is_none() && appended < 80 << 20 {
+            let mut bytes = BytesMut::from(&batch(&[&value])[..]);
+            appended += bytes.len();
+            let how = Append {
+                acks: Acks::Leader,
+                log_append_time: false,
+                producer: None,
+            };
+            let placed = bench
+                .partition
+                .append(&mut bytes, how, &mut wait, clock::now());
+            placed.unwrap();
+        }
+        assert_eq!(wait.is_some(), waits, "{durability}: {appended} bytes");
+        assert!(appended >= 64 << 20, "{durability}: {appended} bytes");
+        sync.wait();
+        if let Some(wait) = wait {
+            assert!(appended < 66 << 20, "{appended} bytes");
+            wait.release();
+            assert!(wait.settled().await);
+        }
+    }
+}
+
 /// S-28: with the clock set back, the background flush of what nobody waits for would have come a day later.
 #[tokio::test]
 async fn a_clock_that_is_set_back_does_not_put_off_the_background_flush() {

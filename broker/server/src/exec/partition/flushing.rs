@@ -25,6 +25,9 @@ const IDLE_MS: i64 = 5000;
 const UNFLUSHED_MAX: u64 = 16 << 20;
 const UNCHECKPOINTED_MAX: u64 = 16 << 20;
 
+/// How far `disk` lets the page cache run ahead of the disk: who produces beyond it waits for a flush, whatever the acks.
+const AHEAD_MAX: u64 = 64 << 20;
+
 impl Partition {
     /// Sees to the flush that an append needs, now or in the keeper's next round.
     pub(super) fn after_append(
@@ -36,7 +39,9 @@ impl Partition {
         now: Millis,
     ) {
         let by_messages = replica.log.is_flush_due();
-        let by_acks = acks == Acks::All && durability == Durability::Disk;
+        let unflushed = replica.appended_bytes - replica.flushed_bytes;
+        let by_acks =
+            durability == Durability::Disk && (acks == Acks::All || unflushed >= AHEAD_MAX);
         if (by_messages || by_acks) && replica.log.flushed_end() < replica.log.end() {
             if acks != Acks::None {
                 replica.wait_for_flush(wait.get_or_insert_with(AckWait::new));
@@ -44,7 +49,7 @@ impl Partition {
             self.demand_flush(replica);
         } else {
             let is_awaited = durability == Durability::Disk && !replica.fetches.is_empty();
-            let is_much = replica.appended_bytes - replica.flushed_bytes >= UNFLUSHED_MAX;
+            let is_much = unflushed >= UNFLUSHED_MAX;
             if is_awaited || (is_much && replica.flush == Flush::Idle) {
                 self.demand_flush(replica);
             }
