@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ottla_protocol::messages::{ApiVersionsRequest, MetadataRequest};
 
-use super::support::{Answer, MIB, answer, assert_well, bytes_of, resident_bytes};
+use super::support::{Answer, MIB, answer, assert_calm, assert_well, bytes_of, resident_bytes};
 use crate::requests::{FETCH, PRODUCE, create_topic, fetch, produce};
 use crate::server::Server;
 use crate::wait;
@@ -44,7 +44,9 @@ fn p04_a_request_that_never_becomes_whole_is_dropped_as_idle() {
     for stream in &mut slow {
         assert!(is_closed(stream));
     }
-    assert_well(&server);
+    // On a busy machine half a second may pass between a connection and its request: who is late is idle, too.
+    wait::until("somebody else to be answered", || served(&server).is_ok());
+    assert_calm(&server);
 }
 
 #[test]

@@ -113,6 +113,11 @@ pub(super) fn assert_well(server: &Server) {
     let mut other = Wire::connect(server.address()).unwrap();
     let metadata = other.call(&MetadataRequest::default(), 9).unwrap();
     assert_eq!(metadata.brokers.len(), 1);
+    assert_calm(server);
+}
+
+/// The broker has neither panicked nor filled its log.
+pub(super) fn assert_calm(server: &Server) {
     let log = server.log();
     assert!(!log.contains("panicked"), "{log}");
     assert!(
