@@ -7,6 +7,7 @@
 mod compaction;
 mod conformance;
 mod disk;
+mod group_tools;
 mod java;
 mod move_in;
 pub(crate) mod peer;
@@ -61,6 +62,16 @@ const PARTS: &[Part] = &[
         name: "Kafka's tools and ours against Kafka's broker",
         needs: &[Need::Kafka],
         run: tools::on_kafka,
+    },
+    Part {
+        name: "groups: Kafka's tools and ours against our broker",
+        needs: &[Need::Kafka],
+        run: group_tools::on_ours,
+    },
+    Part {
+        name: "groups: Kafka's tools and ours against Kafka's broker",
+        needs: &[Need::Kafka],
+        run: group_tools::on_kafka,
     },
     Part {
         name: "dump-log of Kafka's tools and ours on the files of both brokers",

@@ -121,26 +121,34 @@ fn tell(bootstrap: &str) -> Result<()> {
             Kafkas => kafkas_output(line, bootstrap).map(drop),
             Both => agree(line, bootstrap),
         };
-        if let Err(error) = outcome {
-            let text = format!("{line}: {error:#}");
-            eprintln!("{text}");
-            differences.push(text);
-        }
+        report(line, outcome, &mut differences);
     }
+    verdict(STORY.len(), &differences)
+}
+
+/// Notes the step, where it has failed.
+pub(super) fn report(line: &str, outcome: Result<()>, differences: &mut Vec<String>) {
+    if let Err(error) = outcome {
+        let text = format!("{line}: {error:#}");
+        eprintln!("{text}");
+        differences.push(text);
+    }
+}
+
+pub(super) fn verdict(steps: usize, differences: &[String]) -> Result<()> {
     ensure!(
         differences.is_empty(),
-        "{} of {} steps differ:\n{}",
+        "{} of {steps} steps differ:\n{}",
         differences.len(),
-        STORY.len(),
         differences.join("\n")
     );
-    eprintln!("{} steps", STORY.len());
+    eprintln!("{steps} steps");
     Ok(())
 }
 
 /// Both tools, until they say the same. Steps of this kind only read. Kafka answers a change before its brokers know of
 /// it, and our tool may ask in between.
-fn agree(line: &str, bootstrap: &str) -> Result<()> {
+pub(super) fn agree(line: &str, bootstrap: &str) -> Result<()> {
     let deadline = Instant::now() + SETTLES_WITHIN;
     loop {
         let ours = our_output(line, bootstrap)?;
@@ -159,8 +167,11 @@ fn same(ours: &str, kafkas: &str) -> Result<()> {
     Ok(())
 }
 
-fn our_output(line: &str, bootstrap: &str) -> Result<String> {
-    output(&mut Command::new(ottla()), line.split(' '), bootstrap)
+pub(super) fn our_output(line: &str, bootstrap: &str) -> Result<String> {
+    let mut command = Command::new(ottla());
+    // What resets leave for their undoing is nobody's here.
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join("ottla-interop"));
+    output(&mut command, line.split(' '), bootstrap)
 }
 
 fn kafkas_output(line: &str, bootstrap: &str) -> Result<String> {
