@@ -11,6 +11,7 @@ use crate::wait;
 mod ephemeral;
 mod explain;
 mod foreign;
+mod from_file;
 mod json;
 mod time_lag;
 mod undo;

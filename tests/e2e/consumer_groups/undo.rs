@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Member, broker, groups, offset, produce, read, stderr, stdout};
-use crate::server::Server;
+use crate::server::{Server, ottla};
 
 /// The only file in a folder.
 fn only_file(folder: &Path) -> String {
@@ -238,4 +238,34 @@ fn without_a_place_for_the_file_that_was_named_nothing_is_changed() {
         stderr(&output)
     );
     assert_eq!(offset(&server, "g"), 7);
+}
+
+#[test]
+fn where_nobody_names_a_place_the_newest_files_are_kept_and_those_of_others() {
+    const KEPT: usize = 1000;
+    let server = broker();
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("ottla/undo");
+    fs::create_dir_all(&folder).unwrap();
+    let name = |number: usize| format!("20200101T000000.{number:03}Z-g.json");
+    let others = ["notes.json", "20190101T000000.000Z-g.txt"].map(str::to_owned);
+    for name in (0..KEPT).map(name).chain(others.clone()) {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let output = ottla()
+        .args(
+            "consumer-groups --reset-offsets --group g --topic orders --to-earliest --execute"
+                .split(' '),
+        )
+        .args(["--bootstrap-server", server.address()])
+        .env("XDG_STATE_HOME", state.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!folder.join(name(0)).exists());
+    for kept in [name(1), name(KEPT - 1)].iter().chain(&others) {
+        assert!(folder.join(kept).exists(), "{kept}");
+    }
+    // With the one that was left just now.
+    assert_eq!(folder.read_dir().unwrap().count(), KEPT + others.len());
 }

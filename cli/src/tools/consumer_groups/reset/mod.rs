@@ -6,10 +6,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
-
+use ottla_client::ApiError;
 use ottla_client::admin::{Admin, CommittedOffset, GroupDescription, NewOffset, TopicPartition};
-use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
 
 use super::describe;
@@ -22,6 +20,7 @@ use crate::java_order;
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
 
+mod execute;
 mod explain;
 mod file;
 mod log;
@@ -130,7 +129,7 @@ pub(super) async fn reset(
         false => None,
     };
     let undo = match reset.execute {
-        true => execute(&plans, reset, cluster.as_deref(), admin, cx).await?,
+        true => execute::execute(&plans, reset, cluster.as_deref(), admin, cx).await?,
         false => None,
     };
     if format == Format::Json {
@@ -327,98 +326,4 @@ fn check_found(found: partitions::Found) -> Result<(), Problem> {
         .into());
     }
     Ok(())
-}
-
-/// Writes what can be written, and before it the file that takes it back.
-async fn execute(
-    plans: &[GroupPlan],
-    reset: &Reset,
-    cluster: Option<&str>,
-    admin: &Admin,
-    cx: &mut Context,
-) -> Result<Option<PathBuf>, Ended> {
-    let plans: Vec<&GroupPlan> = plans
-        .iter()
-        .filter(|plan| !plan.possible().is_empty())
-        .collect();
-    if plans.is_empty() {
-        return Ok(None);
-    }
-    let undo = leave_undo_file(&plans, reset, cluster, cx)?;
-    for plan in plans {
-        commit(plan, admin).await?;
-    }
-    Ok(undo)
-}
-
-fn leave_undo_file(
-    plans: &[&GroupPlan],
-    reset: &Reset,
-    cluster: Option<&str>,
-    cx: &mut Context,
-) -> Result<Option<PathBuf>, Ended> {
-    let folder = reset.undo_dir.clone().or_else(undo::default_folder);
-    let Some(folder) = folder else {
-        cx.warn("No file for --undo is left: neither XDG_STATE_HOME nor HOME is set; --undo-dir DIR names a place.");
-        return Ok(None);
-    };
-    match undo::write(plans, cluster, &folder, Timestamp::now()) {
-        Ok(path) => {
-            let shown = path.display();
-            cx.warn(format!("--reset-offsets --undo {shown} takes this back."));
-            Ok(Some(path))
-        }
-        Err(error) => {
-            let failed = format!(
-                "No file for --undo can be left in {}: {error}",
-                folder.display()
-            );
-            if reset.undo_dir.is_some() {
-                let hint = "Nothing was changed. Name another --undo-dir.";
-                return Err(Failure::new(failed).hint(hint).into());
-            }
-            cx.warn(format!("{failed}. --undo-dir DIR names another place."));
-            Ok(None)
-        }
-    }
-}
-
-async fn commit(plan: &GroupPlan, admin: &Admin) -> Result<(), Ended> {
-    let (mut new, mut gone) = (Vec::new(), Vec::new());
-    for step in &plan.moves {
-        match &step.to {
-            Some(to) => new.push((step.at.clone(), to.clone())),
-            // What is not there needs no deletion, and its group may not be there either.
-            None if step.from.is_some() => gone.push(step.at.clone()),
-            None => {}
-        }
-    }
-    let mut outcomes = Vec::new();
-    if !new.is_empty() {
-        let call = "alterConsumerGroupOffsets(api=OFFSET_COMMIT)";
-        let altered = admin.alter_group_offsets(&plan.group, &new).await;
-        outcomes.extend(altered.map_err(Wrapped::Not.failed(call))?);
-    }
-    if !gone.is_empty() {
-        let call = "deleteConsumerGroupOffsets(api=OFFSET_DELETE)";
-        let deleted = admin.delete_group_offsets(&plan.group, &gone).await;
-        outcomes.extend(deleted.map_err(Wrapped::Not.failed(call))?);
-    }
-    let mut failed = Vec::new();
-    let mut first: Option<ApiError> = None;
-    for (at, outcome) in outcomes {
-        if let Err(error) = outcome {
-            failed.push(at.to_string());
-            first.get_or_insert(error);
-        }
-    }
-    match first {
-        None => Ok(()),
-        Some(error) => Err(Failure::new(format!(
-            "Failed altering group offsets for the following partitions: [{}]",
-            failed.join(", ")
-        ))
-        .hint(ClientError::Api(error).to_string())
-        .into()),
-    }
 }

@@ -8,7 +8,7 @@ use ottla_client::admin::{Admin, NewOffset, TopicPartition};
 
 use super::super::args::Args;
 use super::super::describe;
-use super::super::ended::{Ended, Problem};
+use super::super::ended::{self, Ended, Problem, Wrapped};
 use super::super::partitions;
 use super::super::plan::Format;
 use super::undo::UndoFile;
@@ -111,6 +111,7 @@ impl Target {
                     tell(none, format, cx)?;
                     return Ok(Vec::new());
                 }
+                check_rows(&asked, admin).await?;
                 log::within(asked, admin, cx).await?
             }
         };
@@ -121,6 +122,30 @@ impl Target {
         };
         Ok(offsets.into_iter().map(to).collect())
     }
+}
+
+/// What a file asks for has to be offsets of partitions that exist.
+async fn check_rows(asked: &NewOffsets, admin: &Admin) -> Result<(), Ended> {
+    if let Some((at, offset)) = asked.iter().find(|(_, offset)| *offset < 0) {
+        let wrong = format!("Invalid negative offset: {offset} for partition {at}");
+        return Err(Stop::Usage(wrong).into());
+    }
+    let partitions: Vec<TopicPartition> = asked.iter().map(|(at, _)| at.clone()).collect();
+    let found = partitions::find(&partitions, admin).await?;
+    let Some((topic, error)) = &found.unknown else {
+        return Ok(super::check_found(found)?);
+    };
+    let mut of_topic = found.missing.iter().filter(|at| at.topic == *topic);
+    let at = of_topic.next().map(ToString::to_string).unwrap_or_default();
+    let text = format!(
+        "Failed to fetch metadata for partition {at} because metadata for topic `{topic}` could not be found"
+    );
+    Err(Problem {
+        sentence: Wrapped::Twice.sentence(&ended::class(error.code), &text),
+        failure: Failure::new(text).hint("kafka-topics --list shows the topics there are."),
+        code: Some(error.code),
+    }
+    .into())
 }
 
 /// Back to what was before, as near as the logs still have it.

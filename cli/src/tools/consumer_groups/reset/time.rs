@@ -68,8 +68,11 @@ fn instant(found: &Captures<'_>) -> Option<i64> {
         small(6)?,
         number(7)? * 1_000_000,
     );
-    let minutes = number(10).unwrap_or(0);
-    let ahead = number(9).unwrap_or(0) * 3600 + minutes * 60;
+    let (hours, minutes) = (number(9).unwrap_or(0), number(10).unwrap_or(0));
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let ahead = hours * 3600 + minutes * 60;
     let sign = match found.get(8).map(|sign| sign.as_str()) {
         Some("-") => -1,
         _ => 1,
@@ -147,7 +150,8 @@ mod tests {
             "2023-02-29T00:00:00.000",
             "2020-13-01T00:00:00.000",
             "2020-01-01T24:00:00.000",
-            "2020-01-01T00:00:00.000+99:00",
+            "2020-01-01T00:00:00.000+24:00",
+            "2020-01-01T00:00:00.000+01:60",
             "2020-01-01T00:00:00.000 today",
         ] {
             assert!(said(text).contains("Unparseable date"), "{text}");

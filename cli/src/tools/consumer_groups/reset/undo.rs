@@ -8,9 +8,11 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use ottla_client::admin::{CommittedOffset, NewOffset, TopicPartition};
+use regex::Regex;
 use serde_json::{Value, json};
 
 use super::GroupPlan;
@@ -18,6 +20,9 @@ use super::file::BYTES_MAX;
 use crate::stop::{Failure, Stop};
 
 const VERSION: u64 = 1;
+
+/// How many files are kept where nobody says where they go: years of careful work, or a night's script over all groups.
+const FILES_MAX: usize = 1000;
 
 /// What tells the file from others.
 const KIND: &str = "offsets before a reset";
@@ -230,6 +235,27 @@ fn create(folder: &Path, stem: &str) -> io::Result<(PathBuf, File)> {
         }
     }
 }
+
+/// Removes the oldest files beyond [`FILES_MAX`] from the place that nobody named. Files of other names stay, and so does what
+/// cannot be removed: the next reset tries again.
+pub(super) fn forget_oldest(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut ours: Vec<String> = names.filter(|name| NAME.is_match(name)).collect();
+    // By time, as that is what they begin with.
+    ours.sort_unstable();
+    let many = ours.len().saturating_sub(FILES_MAX);
+    for name in ours.iter().take(many) {
+        fs::remove_file(folder.join(name)).ok();
+    }
+}
+
+/// A name that [`write`] gives.
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^\d{8}T\d{6}\.\d{3}Z-.+\.json$").expect("a pattern that stands here")
+});
 
 /// Where files go if nobody says: the place for what programs keep and people may look at (XDG).
 pub(super) fn default_folder() -> Option<PathBuf> {
