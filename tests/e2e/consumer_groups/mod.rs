@@ -13,6 +13,7 @@ mod explain;
 mod foreign;
 mod from_file;
 mod json;
+mod refused;
 mod time_lag;
 mod undo;
 mod wait_lag;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
-use super::{Member, broker, produce, read};
+use super::{Member, broker, groups, produce, read};
 use crate::server::{Server, ottla, signal, terminate};
 
 fn watch(server: &Server, more: &[&str], stdout: Stdio) -> Child {
@@ -151,4 +151,31 @@ fn a_broker_that_goes_away_meanwhile_is_waited_for() {
     assert!(complaint.ends_with("; trying again."), "{complaint}");
     signal(&child, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_group_that_is_deleted_meanwhile_is_said_once_and_watched_again_when_it_is_back() {
+    let server = broker();
+    produce(&server, 10);
+    read(&server, "g", 4);
+    let mut child = watch(&server, &[], Stdio::piped());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines.next().expect("a head").unwrap();
+    lines.next().expect("a line").unwrap();
+
+    groups(&server, "--delete --group g");
+    let complaint = said.next().expect("a complaint").unwrap();
+    assert_eq!(complaint, "Group g not found; trying again.");
+    read(&server, "g", 7);
+    let is_back = |line: &str| line.split_whitespace().nth(4) == Some("7");
+    assert!(lines.any(|line| is_back(&line.unwrap())));
+
+    // Its offsets go with the topic, and then there is nothing to show.
+    server.tool("topics --delete --topic orders");
+    let nothing = said.next().expect("a word about it").unwrap();
+    assert_eq!(nothing, "Group g reads nothing and has committed nothing.");
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(said.next().is_none(), "each was said once");
 }

@@ -28,6 +28,18 @@ pub(super) struct Problem {
     pub(super) code: Option<ErrorCode>,
 }
 
+impl Problem {
+    /// Why it is, in a sentence without its end: what a broker has said, or why none has said anything.
+    pub(super) fn cause(&self) -> &str {
+        let Failure { message, hints, .. } = &self.failure;
+        let cause = match self.code {
+            Some(_) => message,
+            None => hints.first().unwrap_or(message),
+        };
+        cause.trim_end_matches('.')
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrapped {
     Not,

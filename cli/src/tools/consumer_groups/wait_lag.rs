@@ -50,7 +50,9 @@ pub(super) async fn wait(
                 seen = found;
                 missing
             }
-            Err(Ended::Problem(problem)) if may_pass(&problem) => Some(visible_problem(&problem)),
+            Err(Ended::Problem(problem)) if may_pass(&problem) => {
+                Some(format!("{}.", visible(problem.cause())))
+            }
             Err(ended) => return Err(ended),
         };
         if missing.is_none() || left().is_zero() {
@@ -85,10 +87,6 @@ fn may_pass(problem: &Problem) -> bool {
     problem
         .code
         .is_none_or(|code| code == ErrorCode::GroupIdNotFound || code.is_retriable())
-}
-
-fn visible_problem(problem: &Problem) -> String {
-    visible(&problem.failure.message).into_owned()
 }
 
 /// The groups, and what is still to be waited for.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ottla_client::admin::Admin;
 
 use super::describe::{self, Seen};
-use super::ended::{Ended, Problem};
+use super::ended::Ended;
 use super::plan::{Description, Format};
 use super::rates::{History, Rates};
 use super::record_times::RecordTimes;
@@ -90,7 +90,8 @@ impl Watching<'_> {
             match self.look().await {
                 Ok(moment) => screen.show(&moment, cx)?,
                 Err(Ended::Problem(problem)) if !is_first => {
-                    screen.complain(&sentence(&problem), cx)?;
+                    let sentence = format!("{}; trying again.", problem.cause());
+                    screen.complain(&sentence, cx)?;
                 }
                 Err(ended) => return Err(ended),
             }
@@ -121,11 +122,4 @@ impl Watching<'_> {
             rates,
         })
     }
-}
-
-/// The cause stands in the hints, where there is one.
-fn sentence(problem: &Problem) -> String {
-    let failure = &problem.failure;
-    let cause = failure.hints.first().unwrap_or(&failure.message);
-    format!("{cause}; trying again.")
 }

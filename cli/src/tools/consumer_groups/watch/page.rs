@@ -40,6 +40,24 @@ pub(super) fn lines(moment: &Moment, with_head: bool) -> String {
     text
 }
 
+/// What is said where there is no line to show.
+pub(super) fn nothing(moment: &Moment) -> Option<String> {
+    if !moment.seen.iter().all(|seen| seen.rows.is_empty()) {
+        return None;
+    }
+    Some(match moment.seen.as_slice() {
+        [] => "There is no group.".to_owned(),
+        [Seen { group, .. }] => format!(
+            "Group {} reads nothing and has committed nothing.",
+            visible(&group.id)
+        ),
+        seen => format!(
+            "The {} groups read nothing and have committed nothing.",
+            seen.len()
+        ),
+    })
+}
+
 fn rows(seen: &Seen, rates: &[Option<Rates>], moment: &Moment) -> Vec<[String; COLUMNS]> {
     let beside = seen.rows.iter().zip(rates);
     beside

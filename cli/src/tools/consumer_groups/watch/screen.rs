@@ -13,6 +13,8 @@ use super::super::plan::Format;
 pub(super) struct Screen {
     every: Duration,
     kind: Kind,
+    /// What was complained of last, and nothing has been seen since.
+    complaint: Option<String>,
 }
 
 enum Kind {
@@ -44,10 +46,19 @@ impl Screen {
             },
             Format::Table => Kind::Lines { has_head: false },
         };
-        Self { every, kind }
+        Self {
+            every,
+            kind,
+            complaint: None,
+        }
     }
 
     pub(super) fn show(&mut self, moment: &Moment, cx: &mut Context) -> io::Result<()> {
+        match (&self.kind, page::nothing(moment)) {
+            // Without a line nobody could tell it from a watch that hangs.
+            (Kind::Lines { .. }, Some(nothing)) => self.complain(&nothing, cx)?,
+            _ => self.complaint = None,
+        }
         match &mut self.kind {
             Kind::Page { lines, .. } => {
                 *lines = page::page(moment, self.every);
@@ -78,8 +89,12 @@ impl Screen {
                 lines.push(format!("{MARK}{}", without_escapes(sentence)));
                 self.draw(cx)
             }
+            // Once, however long it lasts: whoever keeps the lines keeps these, too.
             Kind::Lines { .. } | Kind::Json => {
-                cx.warn(sentence);
+                if self.complaint.as_deref() != Some(sentence) {
+                    cx.warn(sentence);
+                    self.complaint = Some(sentence.to_owned());
+                }
                 Ok(())
             }
         }
