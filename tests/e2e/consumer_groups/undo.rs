@@ -269,3 +269,31 @@ fn where_nobody_names_a_place_the_newest_files_are_kept_and_those_of_others() {
     // With the one that was left just now.
     assert_eq!(folder.read_dir().unwrap().count(), KEPT + others.len());
 }
+
+#[test]
+fn a_topic_that_is_gone_keeps_no_other_from_going_back() {
+    let server = broker();
+    server.tool("topics --create --topic passing --partitions 1");
+    produce(&server, 10);
+    read(&server, "g", 7);
+    let folder = tempfile::tempdir().unwrap();
+    reset(
+        &server,
+        folder.path(),
+        "--group g --topic orders --topic passing --to-earliest",
+    );
+    server.tool("topics --delete --topic passing");
+
+    let undo = format!(
+        "--reset-offsets --undo {} --execute",
+        only_file(folder.path())
+    );
+    let output = groups(&server, &undo);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("passing-0 is left out: it does not exist any more."),
+        "{said}"
+    );
+    assert_eq!(offset(&server, "g"), 7);
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use ottla_client::admin::{Admin, NewOffset, TopicPartition};
+use ottla_protocol::errors::ErrorCode;
 
 use super::super::args::Args;
 use super::super::describe;
@@ -148,15 +149,28 @@ async fn check_rows(asked: &NewOffsets, admin: &Admin) -> Result<(), Ended> {
     .into())
 }
 
-/// Back to what was before, as near as the logs still have it.
+/// Back to what was before, as near as the logs still have it. A partition that is gone has taken its offset with it, and keeps
+/// none of the others from going back.
 async fn undone(steps: &[undo::Step], admin: &Admin, cx: &mut Context) -> Result<Vec<Move>, Ended> {
     let partitions: Vec<TopicPartition> = steps.iter().map(|step| step.at.clone()).collect();
-    super::check_found(partitions::find(&partitions, admin).await?)?;
+    let mut found = partitions::find(&partitions, admin).await?;
+    found
+        .unknown
+        .take_if(|(_, error)| error.code == ErrorCode::UnknownTopicOrPartition);
+    let gone = match found.unknown {
+        None => std::mem::take(&mut found.missing),
+        Some(_) => Vec::new(),
+    };
+    super::check_found(found)?;
+    for at in &gone {
+        cx.warn(format!("{at} is left out: it does not exist any more."));
+    }
+    let steps = || steps.iter().filter(|step| !gone.contains(&step.at));
     let offset = |step: &undo::Step| Some((step.at.clone(), step.before.as_ref()?.offset));
-    let asked: NewOffsets = steps.iter().filter_map(offset).collect();
+    let asked: NewOffsets = steps().filter_map(offset).collect();
     let mut nearest = log::within(asked, admin, cx).await?.into_iter();
-    let mut moves = Vec::with_capacity(steps.len());
-    for undo::Step { at, before, .. } in steps {
+    let mut moves = Vec::new();
+    for undo::Step { at, before, .. } in steps() {
         let to = match before {
             None => None,
             // The answers are in the order of the question.
