@@ -184,26 +184,12 @@ fn check_together(settings: &Settings) -> Result<(), ConfigError> {
             "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.".to_owned(),
         ));
     }
-    for (min, max) in [
-        (
-            "group.min.session.timeout.ms",
-            "group.max.session.timeout.ms",
-        ),
-        (
-            "group.consumer.min.session.timeout.ms",
-            "group.consumer.max.session.timeout.ms",
-        ),
-        (
-            "group.consumer.min.heartbeat.interval.ms",
-            "group.consumer.max.heartbeat.interval.ms",
-        ),
-    ] {
-        if settings.number(min) > settings.number(max) {
-            return Err(ConfigError::Conflict(format!(
-                "{max} must be greater than or equal to {min}"
-            )));
-        }
-    }
+    not_less(
+        settings,
+        "group.max.session.timeout.ms",
+        "group.min.session.timeout.ms",
+    )?;
+    check_consumer_groups(settings)?;
     let window = settings.number("queued.max.request.bytes");
     let request = settings.number("socket.request.max.bytes");
     if window > 0 && window < request {
@@ -218,4 +204,53 @@ fn check_together(settings: &Settings) -> Result<(), ConfigError> {
             key: "node.id".to_owned(),
         }),
     }
+}
+
+/// The defaults of consumer groups are within the bounds that each group has, and a session outlasts a heartbeat.
+fn check_consumer_groups(settings: &Settings) -> Result<(), ConfigError> {
+    let heartbeat = "group.consumer.heartbeat.interval.ms";
+    let session = "group.consumer.session.timeout.ms";
+    within_bounds(
+        settings,
+        heartbeat,
+        "group.consumer.min.heartbeat.interval.ms",
+        "group.consumer.max.heartbeat.interval.ms",
+    )?;
+    within_bounds(
+        settings,
+        session,
+        "group.consumer.min.session.timeout.ms",
+        "group.consumer.max.session.timeout.ms",
+    )?;
+    if settings.number(heartbeat) >= settings.number(session) {
+        return Err(ConfigError::Conflict(format!(
+            "{heartbeat} must be less than {session}"
+        )));
+    }
+    within_bounds(
+        settings,
+        "group.consumer.assignment.interval.ms",
+        "group.consumer.min.assignment.interval.ms",
+        "group.consumer.max.assignment.interval.ms",
+    )
+}
+
+fn within_bounds(settings: &Settings, key: &str, min: &str, max: &str) -> Result<(), ConfigError> {
+    not_less(settings, max, min)?;
+    not_less(settings, key, min)?;
+    if settings.number(key) > settings.number(max) {
+        return Err(ConfigError::Conflict(format!(
+            "{key} must be less than or equal to {max}"
+        )));
+    }
+    Ok(())
+}
+
+fn not_less(settings: &Settings, key: &str, than: &str) -> Result<(), ConfigError> {
+    if settings.number(key) < settings.number(than) {
+        return Err(ConfigError::Conflict(format!(
+            "{key} must be greater than or equal to {than}"
+        )));
+    }
+    Ok(())
 }

@@ -474,6 +474,38 @@ fn a_topics_texts_are_refused_with_the_references_words() {
 }
 
 #[test]
+fn the_defaults_of_consumer_groups_are_within_the_bounds() {
+    for (given, message) in [
+        (
+            &[("group.consumer.session.timeout.ms", "5000")][..],
+            "group.consumer.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms",
+        ),
+        (
+            &[("group.consumer.heartbeat.interval.ms", "16000")],
+            "group.consumer.heartbeat.interval.ms must be less than or equal to group.consumer.max.heartbeat.interval.ms",
+        ),
+        (
+            &[("group.consumer.max.session.timeout.ms", "1000")],
+            "group.consumer.max.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms",
+        ),
+        (
+            &[
+                ("group.consumer.min.session.timeout.ms", "1000"),
+                ("group.consumer.session.timeout.ms", "5000"),
+            ],
+            "group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms",
+        ),
+        (
+            &[("group.consumer.assignment.interval.ms", "20000")],
+            "group.consumer.assignment.interval.ms must be less than or equal to group.consumer.max.assignment.interval.ms",
+        ),
+    ] {
+        let refused = BrokerConfig::load(texts(given)).unwrap_err();
+        assert_eq!(refused.to_string(), message);
+    }
+}
+
+#[test]
 fn a_groups_texts_stay_within_the_brokers_bounds() {
     let config = broker(&[]);
     for (given, message) in [

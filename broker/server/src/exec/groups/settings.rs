@@ -30,7 +30,7 @@ pub(super) fn consumer_settings(config: &BrokerConfig, image: &MetadataImage) ->
     let configured = values.list("group.consumer.assignors").iter();
     let overrides_of = |name: &str| {
         let own = image.configs().of(ConfigResourceType::Group, name);
-        (name.to_owned(), overrides(own))
+        (name.to_owned(), overrides(values, own))
     };
     let groups = image.configs().names(ConfigResourceType::Group);
     ConsumerSettings {
@@ -63,12 +63,18 @@ fn migration_policy(text: &str) -> MigrationPolicy {
     }
 }
 
-fn overrides(own: &BTreeMap<String, String>) -> GroupOverrides {
-    let number = |key: &str| own.get(key)?.trim().parse().ok();
+/// What was within the broker's bounds when it was set need not be any more: the bound holds then.
+fn overrides(values: &Values, own: &BTreeMap<String, String>) -> GroupOverrides {
+    let number = |rest: &str| {
+        let number: i32 = own.get(&format!("consumer.{rest}"))?.trim().parse().ok()?;
+        let min = i32_of(values, &format!("group.consumer.min.{rest}"));
+        let max = i32_of(values, &format!("group.consumer.max.{rest}"));
+        Some(number.min(max).max(min))
+    };
     GroupOverrides {
-        session_timeout_ms: number("consumer.session.timeout.ms"),
-        heartbeat_interval_ms: number("consumer.heartbeat.interval.ms"),
-        assignment_interval_ms: number("consumer.assignment.interval.ms"),
+        session_timeout_ms: number("session.timeout.ms"),
+        heartbeat_interval_ms: number("heartbeat.interval.ms"),
+        assignment_interval_ms: number("assignment.interval.ms"),
     }
 }
 
@@ -78,4 +84,32 @@ fn i32_of(values: &Values, key: &str) -> i32 {
 
 fn usize_of(values: &Values, key: &str) -> usize {
     values.size(key).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(key, text): &(&str, &str)| ((*key).to_owned(), (*text).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn what_a_group_says_is_brought_within_the_brokers_bounds() {
+        let broker = texts(&[
+            ("group.consumer.max.session.timeout.ms", "50000"),
+            ("group.consumer.min.heartbeat.interval.ms", "5000"),
+        ]);
+        let config = BrokerConfig::load(broker).expect("a configuration");
+        let own = texts(&[
+            ("consumer.session.timeout.ms", "55000"),
+            ("consumer.heartbeat.interval.ms", "4000"),
+            ("consumer.assignment.interval.ms", "2000"),
+        ]);
+        let overrides = overrides(config.settings(), &own);
+        assert_eq!(overrides.session_timeout_ms, Some(50_000));
+        assert_eq!(overrides.heartbeat_interval_ms, Some(5_000));
+        assert_eq!(overrides.assignment_interval_ms, Some(2_000));
+    }
 }
