@@ -12,6 +12,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.*;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.*;
 
 public class Migration {
@@ -23,21 +24,29 @@ public class Migration {
 
     public static void main(String[] args) throws Exception {
         bootstrap = args[0];
-        int failures = 0;
+        // They mostly wait, so they run side by side.
+        ExecutorService pool = Executors.newFixedThreadPool(4);
+        List<Future<Boolean>> outcomes = new ArrayList<>();
         for (String assignor : List.of("RangeAssignor", "CooperativeStickyAssignor")) {
             for (boolean isStatic : new boolean[] {false, true}) {
-                String name = "to the consumer protocol and back, " + assignor + (isStatic ? ", static members" : "");
-                try (Rolling rolling = new Rolling(assignor, isStatic)) {
-                    rolling.run();
-                    System.out.println("ok " + name);
-                } catch (Throwable e) {
-                    failures++;
-                    System.out.println("FAIL " + name + ": " + e);
-                    e.printStackTrace();
-                }
+                outcomes.add(pool.submit(() -> thereAndBack(assignor, isStatic)));
             }
         }
-        System.exit(failures == 0 ? 0 : 1);
+        boolean isWell = true;
+        for (Future<Boolean> outcome : outcomes) isWell &= outcome.get();
+        System.exit(isWell ? 0 : 1);
+    }
+
+    static boolean thereAndBack(String assignor, boolean isStatic) {
+        String name = "to the consumer protocol and back, " + assignor + (isStatic ? ", static members" : "");
+        try (Rolling rolling = new Rolling(assignor, isStatic)) {
+            rolling.run();
+            System.out.println("ok " + name);
+            return true;
+        } catch (Throwable e) {
+            System.out.println("FAIL " + name + ": " + e);
+            return false;
+        }
     }
 
     /** One group on its way. What its members do is told here, in the order in which it happens. */
@@ -61,6 +70,9 @@ public class Migration {
             this.assignor = assignor;
             this.isStatic = isStatic;
             admin.createTopics(List.of(new NewTopic(topic, PARTITIONS, (short) 1))).all().get();
+            var config = new ConfigResource(ConfigResource.Type.GROUP, group);
+            var often = new AlterConfigOp(new ConfigEntry("consumer.heartbeat.interval.ms", "1000"), AlterConfigOp.OpType.SET);
+            admin.incrementalAlterConfigs(Map.of(config, List.of(often))).all().get();
         }
 
         void run() throws Exception {

@@ -10,7 +10,7 @@ use super::process::Broker;
 use crate::shell::{root, run};
 
 /// They mostly wait, so they run side by side.
-const CHECKS: [&str; 3] = ["Clients", "ClassicGroups", "ConsumerGroups"];
+const CHECKS: [&str; 4] = ["Clients", "ClassicGroups", "ConsumerGroups", "Migration"];
 
 pub(super) fn on_ours() -> Result<()> {
     let broker = Broker::ours_in(&["data", "more"])?;

@@ -65,16 +65,26 @@ fn migration_policy(text: &str) -> MigrationPolicy {
 
 /// What was within the broker's bounds when it was set need not be any more: the bound holds then.
 fn overrides(values: &Values, own: &BTreeMap<String, String>) -> GroupOverrides {
-    let number = |rest: &str| {
-        let number: i32 = own.get(&format!("consumer.{rest}"))?.trim().parse().ok()?;
-        let min = i32_of(values, &format!("group.consumer.min.{rest}"));
-        let max = i32_of(values, &format!("group.consumer.max.{rest}"));
-        Some(number.min(max).max(min))
+    let number = |key: &str, min: &str, max: &str| {
+        let number: i32 = own.get(key)?.trim().parse().ok()?;
+        Some(number.min(i32_of(values, max)).max(i32_of(values, min)))
     };
     GroupOverrides {
-        session_timeout_ms: number("session.timeout.ms"),
-        heartbeat_interval_ms: number("heartbeat.interval.ms"),
-        assignment_interval_ms: number("assignment.interval.ms"),
+        session_timeout_ms: number(
+            "consumer.session.timeout.ms",
+            "group.consumer.min.session.timeout.ms",
+            "group.consumer.max.session.timeout.ms",
+        ),
+        heartbeat_interval_ms: number(
+            "consumer.heartbeat.interval.ms",
+            "group.consumer.min.heartbeat.interval.ms",
+            "group.consumer.max.heartbeat.interval.ms",
+        ),
+        assignment_interval_ms: number(
+            "consumer.assignment.interval.ms",
+            "group.consumer.min.assignment.interval.ms",
+            "group.consumer.max.assignment.interval.ms",
+        ),
     }
 }
 
