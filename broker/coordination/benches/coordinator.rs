@@ -19,7 +19,7 @@ mod consumer;
 #[path = "coordinator/many.rs"]
 mod many;
 #[path = "../tests/support.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::disallowed_methods)]
 mod support;
 
 use std::process::Command;

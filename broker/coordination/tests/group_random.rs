@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ottla_coordination::group::{
     Command, GroupMachine, GroupRecord, JoinGroup, MemberIds, Response, Settings, UnknownGroup,
 };
-use ottla_coordination::{Answer, Host, Loading, Machine as _, ReplyToken};
+use ottla_coordination::{Answer, Host, Loading, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::leave_group::request::MemberIdentity;
@@ -25,7 +25,7 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::types::{Millis, Offset};
 
-use crate::support::{MemoryLog, Numbers};
+use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, seeds_wanted};
 
 const GROUPS: [&str; 2] = ["g", "h"];
 const STEPS: usize = 400;
@@ -34,7 +34,7 @@ const STEPS: usize = 400;
 fn random_runs_keep_the_groups_promises() {
     let seeds = match std::env::var("OTTLA_SEED") {
         Ok(seed) => vec![seed.parse().expect("a number")],
-        Err(_) => (0..150).collect(),
+        Err(_) => (0..seeds_wanted(150)).collect(),
     };
     let runs = seeds.len();
     let mut parts_given = 0;
@@ -526,11 +526,9 @@ impl World {
     }
 
     fn check_replay(&self) {
-        let mut replayed = GroupMachine::new(self.settings.clone());
-        for (offset, record) in (0..).zip(&self.log.records) {
-            replayed.apply(Offset(offset), record);
-        }
-        assert_eq!(replayed.hard(), self.host.machine().hard());
+        let hard = self.host.machine().hard();
+        check_replay(&self.settings, &self.log.records, hard);
+        check_compacted(&self.settings, &self.log.records, hard);
     }
 
     fn finish(mut self) {

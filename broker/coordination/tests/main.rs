@@ -13,6 +13,7 @@ mod group_random;
 mod group_scripts;
 mod hosting;
 mod migration_random;
+mod offsets_random;
 mod producer_states;
 mod support;
 mod txn_markers;

@@ -1,8 +1,13 @@
 //! A log in memory for the hosts under test, and a generator of numbers from a seed.
 
-use ottla_coordination::Log;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use ottla_coordination::controller::MetadataImage;
+use ottla_coordination::group::state::{Hard, StoredGroup};
 use ottla_coordination::group::topics::Topics;
+use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
+use ottla_coordination::{Log, Machine as _};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
 use ottla_protocol::types::{Millis, Offset};
@@ -91,4 +96,60 @@ pub(crate) fn topics<'a>(list: impl IntoIterator<Item = (&'a str, Uuid, usize)>)
         }
     }
     Topics::new(image)
+}
+
+/// How many seeds a random run takes: `OTTLA_SEEDS=5000` for a long one.
+pub(crate) fn seeds_wanted(usually: u64) -> u64 {
+    let wanted = std::env::var("OTTLA_SEEDS");
+    wanted.map_or(usually, |wanted| wanted.parse().expect("a number"))
+}
+
+/// Replaying the log must give the hard state.
+pub(crate) fn check_replay(settings: &Settings, log: &[GroupRecord], hard: &Hard) {
+    let records = (0..).map(Offset).zip(log.iter().cloned());
+    assert_eq!(replayed(settings, records).hard(), hard);
+}
+
+/// And so must what compaction leaves of it: the last record of each key, and of tombstones nothing. A group that only
+/// had offsets is no more when it has none left, where it would have lived on until the next look for such groups.
+pub(crate) fn check_compacted(settings: &Settings, log: &[GroupRecord], hard: &Hard) {
+    let mut last: BTreeMap<Bytes, (Offset, GroupRecord)> = BTreeMap::new();
+    for (offset, record) in (0..).map(Offset).zip(log) {
+        let (key, value) = record.encode();
+        match value {
+            Some(_) => last.insert(key, (offset, record.clone())),
+            None => last.remove(&key),
+        };
+    }
+    let left: BTreeMap<Offset, GroupRecord> = last.into_values().collect();
+    let machine = replayed(settings, left);
+    let groups = |hard: &Hard| -> Vec<(String, StoredGroup)> {
+        let is_there = |(id, group): &(&str, &StoredGroup)| {
+            **group != StoredGroup::default() || hard.offsets(id).is_some()
+        };
+        let there = hard.groups().filter(is_there);
+        there
+            .map(|(id, group)| (id.to_owned(), group.clone()))
+            .collect()
+    };
+    assert_eq!(groups(machine.hard()), groups(hard), "after compaction");
+    assert!(
+        machine.hard().consumer_groups().eq(hard.consumer_groups()),
+        "after compaction"
+    );
+    assert!(
+        machine.hard().all_offsets().eq(hard.all_offsets()),
+        "after compaction"
+    );
+}
+
+fn replayed(
+    settings: &Settings,
+    records: impl IntoIterator<Item = (Offset, GroupRecord)>,
+) -> GroupMachine {
+    let mut machine = GroupMachine::new(settings.clone());
+    for (offset, record) in records {
+        machine.apply(offset, &record);
+    }
+    machine
 }

@@ -9,6 +9,7 @@
 //! replication.
 
 mod client;
+mod consumer;
 mod schedule;
 mod shard;
 mod world;

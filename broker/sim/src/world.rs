@@ -1,8 +1,9 @@
 //! The world of one offsets partition: clients, a broker, its disk, and what was promised to whom.
 //!
 //! Promised: a commit that was acknowledged is there after any power cut; an assignment that was told is the one on the
-//! log, and no other member ever has the same part in the same generation; every request is answered once or its broker
-//! dies; once the faults stop, every member comes to own a part.
+//! log, and no other member ever has the same part in the same generation; an epoch that was told is known, and members
+//! of the consumer protocol that are in work on different partitions; every request is answered once or its broker
+//! dies; once the faults stop, every member comes to own a part, and every partition has its consumer.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,8 @@ use ottla_log::testing::{Crash, MemoryDisk, Random};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
-use crate::client::{Client, Next, commit};
+use crate::client::{Client, Next, SESSION_MS, commit};
+use crate::consumer::{self, Consumer};
 use crate::shard::{LOG_DIR, Shard};
 
 const GROUPS: [&str; 2] = ["g", "h"];
@@ -29,10 +31,14 @@ pub struct Tally {
     pub parts_told: usize,
     pub commits_acknowledged: usize,
     pub appends_refused: usize,
+    /// Assignments told to members of the consumer protocol.
+    pub assignments_told: usize,
 }
 
 enum Asked {
     Member(usize),
+    Consumer(usize),
+    Cluster,
     Commit { group: &'static str, offset: i64 },
 }
 
@@ -44,6 +50,7 @@ pub(crate) struct World {
     epoch: LeaderEpoch,
     recovery_point: Offset,
     clients: Vec<Client>,
+    consumers: Vec<Consumer>,
     asked: BTreeMap<ReplyToken, Asked>,
     next_token: u64,
     next_offset: i64,
@@ -71,7 +78,8 @@ impl World {
                 clients.push(Client::new(group, instance));
             }
         }
-        Self {
+        let consumers = 0..1 + random.below(3);
+        let mut world = Self {
             random,
             now,
             disk,
@@ -79,6 +87,9 @@ impl World {
             epoch,
             recovery_point: Offset::ZERO,
             clients,
+            consumers: consumers
+                .map(|number| Consumer::new(format!("k{number}")))
+                .collect(),
             asked: BTreeMap::new(),
             next_token: 0,
             next_offset: 0,
@@ -86,15 +97,26 @@ impl World {
             owners: BTreeMap::new(),
             told: BTreeMap::new(),
             tally: Tally::default(),
-        }
+        };
+        world.tell_cluster();
+        world
+    }
+
+    /// As each broker does before it serves groups.
+    fn tell_cluster(&mut self) {
+        let token = self.token(Asked::Cluster);
+        self.shard
+            .ask(self.now, token, consumer::cluster(settings().consumer));
     }
 
     pub(crate) fn step(&mut self) {
         match self.random.below(100) {
-            0..45 => self.a_member_goes_on(),
+            0..30 => self.a_member_goes_on(),
+            30..45 => self.a_consumer_goes_on(),
             45..60 => self.somebody_commits(),
             60..70 => self.time_passes(),
             70..94 => self.flush(),
+            94 if self.random.one_in(2) => self.a_consumer_restarts(),
             94 => self.a_client_restarts(),
             95 => self.disk.set_capacity(Some(self.random.below(40_000))),
             96..98 => self.disk.set_capacity(None),
@@ -110,6 +132,9 @@ impl World {
             for number in 0..self.clients.len() {
                 self.go_on(number);
             }
+            for number in 0..self.consumers.len() {
+                self.beat(number);
+            }
             self.now = self.now.plus(Millis(100));
             self.shard.advance(self.now);
             self.flush();
@@ -118,6 +143,7 @@ impl World {
         for client in &self.clients {
             assert_eq!(client.next, Next::Heartbeat, "{client:?} owns nothing");
         }
+        consumer::check_at_rest(&self.consumers);
         self.shard.check_replay(settings(), self.now);
         self.crash();
         self.tally
@@ -145,9 +171,46 @@ impl World {
         self.shard.ask(self.now, token, command);
     }
 
+    fn a_consumer_goes_on(&mut self) {
+        let number = self.a_consumer();
+        self.beat(number);
+    }
+
+    fn a_consumer(&mut self) -> usize {
+        let number = self.random.below(self.consumers.len() as u64);
+        usize::try_from(number).expect("few consumers")
+    }
+
+    fn beat(&mut self, number: usize) {
+        if self.consumers[number].is_waiting {
+            return;
+        }
+        let token = self.token(Asked::Consumer(number));
+        let command = self.consumers[number].heartbeat();
+        self.consumers[number].is_waiting = true;
+        self.shard.ask(self.now, token, command);
+    }
+
+    /// The process is new, and so is its member id. The old member's time runs out.
+    fn a_consumer_restarts(&mut self) {
+        let number = self.a_consumer();
+        self.asked
+            .retain(|_, asked| !matches!(asked, Asked::Consumer(waiting) if *waiting == number));
+        self.next_token += 1;
+        self.consumers[number] = Consumer::new(format!("k{number}-{}", self.next_token));
+    }
+
     fn somebody_commits(&mut self) {
         self.next_offset += 1;
         let offset = self.next_offset;
+        if self.random.one_in(4) {
+            let number = self.a_consumer();
+            let command = self.consumers[number].commit(offset);
+            let group = consumer::GROUP;
+            let token = self.token(Asked::Commit { group, offset });
+            self.shard.ask(self.now, token, command);
+            return;
+        }
         let number = self.random.below(self.clients.len() as u64 + 1);
         let client = usize::try_from(number)
             .ok()
@@ -219,11 +282,18 @@ impl World {
                 client.failed(ErrorCode::NotCoordinator);
             }
         }
+        for consumer in &mut self.consumers {
+            if std::mem::take(&mut consumer.is_waiting) {
+                consumer.failed();
+            }
+        }
+        self.tell_cluster();
         self.check_promises();
     }
 
     fn check_promises(&self) {
         let hard = self.shard.machine().hard();
+        consumer::check(hard.consumer_group(consumer::GROUP), &self.consumers);
         for (group, acknowledged) in &self.acknowledged {
             let offset = hard
                 .offset(group, "t", 0)
@@ -250,8 +320,27 @@ impl World {
             // A client that restarted meanwhile does not listen any more.
             match self.asked.remove(&token) {
                 Some(Asked::Member(number)) => self.member_hears(number, answer),
+                Some(Asked::Consumer(number)) => self.consumer_hears(number, answer),
                 Some(Asked::Commit { group, offset }) => self.commit_hears(group, offset, &answer),
-                None => {}
+                Some(Asked::Cluster) | None => {}
+            }
+        }
+        let hard = self.shard.machine().hard();
+        consumer::check(hard.consumer_group(consumer::GROUP), &self.consumers);
+    }
+
+    fn consumer_hears(&mut self, number: usize, answer: Answer<Response>) {
+        let consumer = &mut self.consumers[number];
+        consumer.is_waiting = false;
+        match answer {
+            Ok(Response::ConsumerGroupHeartbeat(response)) => {
+                self.tally.assignments_told += usize::from(response.assignment.is_some());
+                consumer.heard(&response);
+            }
+            Ok(other) => panic!("another answer: {other:?}"),
+            Err(_) => {
+                self.tally.appends_refused += 1;
+                consumer.failed();
             }
         }
     }
@@ -309,8 +398,10 @@ impl World {
 }
 
 fn settings() -> Settings {
-    Settings {
+    let mut settings = Settings {
         initial_rebalance_delay_ms: 200,
         ..Settings::default()
-    }
+    };
+    settings.consumer.session_timeout_ms = SESSION_MS;
+    settings
 }
