@@ -38,11 +38,19 @@ async fn main() -> Result<(), Failure> {
     }
     let settings = ClientKind::Consumer.settings(given)?;
     let cluster = ClientKind::Consumer.cluster_settings(&settings, Patience::Prompt)?;
-    let cluster = Cluster::connect(cluster).await?;
+    let stopped = input::told_to_stop();
+    let cluster = loop {
+        match Cluster::connect(cluster.clone()).await {
+            Ok(cluster) => break cluster,
+            // The broker may be away when a member comes.
+            Err(error) if !stopped.load(SeqCst) => eprintln!("{error}"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     let mut consumer = Consumer::start(cluster, ConsumerSettings::from_config(&settings)?);
     consumer.subscribe([topic]).await?;
 
-    let stopped = input::told_to_stop();
     let mut known = None;
     while !stopped.load(SeqCst) {
         let records = match consumer.poll(Duration::from_millis(100)).await {
