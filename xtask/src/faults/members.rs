@@ -1,6 +1,7 @@
 //! S-25: one group, one topic, members of three makes that join, leave and are killed, while the broker is well, while it is
-//! killed in the middle of rebalances, and while members of both protocols come and go, so that the group changes its own. Every record is dealt with, within a generation no partition has two owners, and
-//! committed offsets never go back. What the members tell is in `ownership`.
+//! killed in the middle of rebalances; in either protocol, and while members of both come and go, so that the group changes
+//! its own. Every record is dealt with, within a generation (a member epoch, in the consumer protocol) no partition has two
+//! owners, and committed offsets never go back. What the members tell is in `ownership`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -61,6 +62,14 @@ pub(super) fn come_and_go(stage: &mut Stage) -> Result<Report> {
 
 pub(super) fn survive_kills(stage: &mut Stage) -> Result<Report> {
     share(stage, &[Protocol::Classic], kill_sometimes)
+}
+
+pub(super) fn come_and_go_by_consumer_protocol(stage: &mut Stage) -> Result<Report> {
+    share(stage, &[Protocol::Consumer], |_, _| Ok(false))
+}
+
+pub(super) fn survive_kills_by_consumer_protocol(stage: &mut Stage) -> Result<Report> {
+    share(stage, &[Protocol::Consumer], kill_sometimes)
 }
 
 pub(super) fn change_protocols(stage: &mut Stage) -> Result<Report> {
