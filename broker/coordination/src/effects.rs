@@ -11,16 +11,20 @@ pub struct ReplyToken(pub u64);
 /// One wish of a machine.
 #[derive(Debug)]
 pub enum Effect<M: Machine> {
-    /// Appends the records as one batch, applies them, and answers the tokens once the last of them is committed.
+    /// Appends the records as one batch, applies them, and answers the tokens and sends the shell out once the last of
+    /// them is committed. Where the log refuses them, the tokens get its error and nobody is sent out.
     Append {
         records: Vec<M::Record>,
         replies: Vec<(ReplyToken, M::Response)>,
+        errands: Vec<M::Errand>,
     },
     /// Answers a token as soon as everything the machine has applied so far is committed.
     Reply {
         token: ReplyToken,
         response: M::Response,
     },
+    /// Sends the shell out as soon as everything the machine has applied so far is committed.
+    Send { errand: M::Errand },
     /// Calls `on_timer` at or after `at`. One timer per name: the last `Arm` counts.
     Arm { timer: M::Timer, at: Millis },
     /// Forgets the timer, armed or not.
@@ -51,13 +55,34 @@ impl<M: Machine> Effects<M> {
         records: Vec<M::Record>,
         replies: Vec<(ReplyToken, M::Response)>,
     ) {
+        self.append_then_send(records, replies, Vec::new());
+    }
+
+    /// Appends records, then answers and sends the shell out for what they have decided, once they are committed.
+    pub fn append_then_send(
+        &mut self,
+        records: Vec<M::Record>,
+        replies: Vec<(ReplyToken, M::Response)>,
+        errands: Vec<M::Errand>,
+    ) {
         if records.is_empty() {
             for (token, response) in replies {
                 self.reply(token, response);
             }
+            for errand in errands {
+                self.send(errand);
+            }
             return;
         }
-        self.list.push(Effect::Append { records, replies });
+        self.list.push(Effect::Append {
+            records,
+            replies,
+            errands,
+        });
+    }
+
+    pub fn send(&mut self, errand: M::Errand) {
+        self.list.push(Effect::Send { errand });
     }
 
     pub fn reply(&mut self, token: ReplyToken, response: M::Response) {

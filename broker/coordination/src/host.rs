@@ -1,12 +1,12 @@
 //! Hosts one machine on one partition's log. Pure as the machine is: the shell's two hosts (server and simulator)
 //! only differ in their [`Log`].
 //!
-//! Owns: applying records as they are appended, parking answers until what they tell is committed, the timers, and
-//! that every token is answered exactly once.
-//! Always: committed_end ≤ end; parked answers are ordered by the end they wait for; a token is outstanding from
-//! `handle` until its answer leaves through `take_answers`.
+//! Owns: applying records as they are appended, parking answers and errands until what they tell is committed, the
+//! timers, and that every token is answered exactly once.
+//! Always: committed_end ≤ end; what is parked is ordered by the end it waits for; a token is outstanding from
+//! `handle` until its answer leaves through `take_answers`; no errand leaves for a decision that a crash could take back.
 //! Not here: encoding, flushing, leadership, wakers. The shell calls `committed` after the write or after the
-//! `fdatasync`, as its durability demands, and collects the answers after every call.
+//! `fdatasync`, as its durability demands, and collects the answers and the errands after every call.
 //!
 //! Reads wait instead of versioned state: an answer that may show uncommitted records is parked behind the last of
 //! them, so no state is ever shown that a crash could take back.
@@ -69,6 +69,7 @@ impl<M: Machine> Loading<M> {
             outstanding: BTreeSet::new(),
             timers: Timers::default(),
             answers: Vec::new(),
+            errands: Vec::new(),
         };
         host.carry_out(now, now, out, log);
         host
@@ -81,17 +82,24 @@ pub struct Host<M: Machine> {
     machine: M,
     end: Offset,
     committed_end: Offset,
-    parked: VecDeque<Parked<M::Response>>,
+    parked: VecDeque<Parked<M>>,
     outstanding: BTreeSet<ReplyToken>,
     timers: Timers<M::Timer>,
     answers: Vec<(ReplyToken, Answer<M::Response>)>,
+    errands: Vec<M::Errand>,
 }
 
 #[derive(Debug)]
-struct Parked<T> {
+struct Parked<M: Machine> {
     until: Offset,
-    token: ReplyToken,
-    response: T,
+    wish: Wish<M>,
+}
+
+/// What waits until records are committed.
+#[derive(Debug)]
+enum Wish<M: Machine> {
+    Reply(ReplyToken, M::Response),
+    Send(M::Errand),
 }
 
 impl<M: Machine> Host<M> {
@@ -139,7 +147,7 @@ impl<M: Machine> Host<M> {
             .parked
             .pop_front_if(|first| first.until <= self.committed_end)
         {
-            self.answer(parked.token, Ok(parked.response));
+            self.grant(parked.wish);
         }
     }
 
@@ -147,6 +155,12 @@ impl<M: Machine> Host<M> {
     #[must_use]
     pub fn take_answers(&mut self) -> Vec<(ReplyToken, Answer<M::Response>)> {
         std::mem::take(&mut self.answers)
+    }
+
+    /// What the shell is sent out for, in the order in which it was decided.
+    #[must_use]
+    pub fn take_errands(&mut self) -> Vec<M::Errand> {
+        std::mem::take(&mut self.errands)
     }
 
     /// Leadership or the log is lost: every waiting token gets `error`, and the machine is gone. Load anew.
@@ -189,8 +203,20 @@ impl<M: Machine> Host<M> {
         let mut effects = VecDeque::from(out.take());
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Append { records, replies } => match log.append(now, &records) {
-                    Ok(base) => self.appended(base, &records, replies),
+                Effect::Append {
+                    records,
+                    replies,
+                    errands,
+                } => match log.append(now, &records) {
+                    Ok(base) => {
+                        self.appended(base, &records);
+                        for (token, response) in replies {
+                            self.when_committed(Wish::Reply(token, response));
+                        }
+                        for errand in errands {
+                            self.when_committed(Wish::Send(errand));
+                        }
+                    }
                     Err(error) => {
                         for (token, _) in replies {
                             self.answer(token, Err(M::client_error(error)));
@@ -204,19 +230,17 @@ impl<M: Machine> Host<M> {
                         }
                     }
                 },
-                Effect::Reply { token, response } => self.reply(token, response),
+                Effect::Reply { token, response } => {
+                    self.when_committed(Wish::Reply(token, response));
+                }
+                Effect::Send { errand } => self.when_committed(Wish::Send(errand)),
                 Effect::Arm { timer, at } => self.timers.arm(timer, at.max(arm_from)),
                 Effect::Disarm { timer } => self.timers.disarm(&timer),
             }
         }
     }
 
-    fn appended(
-        &mut self,
-        base: Offset,
-        records: &[M::Record],
-        replies: Vec<(ReplyToken, M::Response)>,
-    ) {
+    fn appended(&mut self, base: Offset, records: &[M::Record]) {
         assert!(
             base >= self.end,
             "the log went back from {} to {base}",
@@ -228,21 +252,24 @@ impl<M: Machine> Host<M> {
             offset = offset.next();
         }
         self.end = offset;
-        for (token, response) in replies {
-            self.reply(token, response);
-        }
     }
 
-    fn reply(&mut self, token: ReplyToken, response: M::Response) {
+    fn when_committed(&mut self, wish: Wish<M>) {
         if self.is_committed() {
-            self.answer(token, Ok(response));
+            self.grant(wish);
             return;
         }
         self.parked.push_back(Parked {
             until: self.end,
-            token,
-            response,
+            wish,
         });
+    }
+
+    fn grant(&mut self, wish: Wish<M>) {
+        match wish {
+            Wish::Reply(token, response) => self.answer(token, Ok(response)),
+            Wish::Send(errand) => self.errands.push(errand),
+        }
     }
 
     fn answer(&mut self, token: ReplyToken, answer: Answer<M::Response>) {

@@ -21,6 +21,8 @@ pub trait Machine: Sized {
     type Response: Debug;
     /// Names one of the machine's timers. Arming a name again moves it.
     type Timer: Clone + Debug + Ord;
+    /// What the shell is sent out for; what came of it, it tells with a command. `Infallible` where there is nothing.
+    type Errand: Debug;
 
     /// Decides. Answers `token` now, with the records it appends, or parks it in soft state; exactly once in all.
     fn handle(
@@ -53,5 +55,21 @@ pub trait Machine: Sized {
     /// What a client is told when the log answers `error`.
     fn client_error(error: ErrorCode) -> ErrorCode {
         error
+    }
+}
+
+/// What a client of a coordinator is told when the log of the coordinator's partition answers `error`.
+#[must_use]
+pub fn coordinator_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::NotEnoughReplicas
+        | ErrorCode::NotEnoughReplicasAfterAppend
+        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge
+        | ErrorCode::RecordListTooLarge
+        | ErrorCode::InvalidFetchSize => ErrorCode::UnknownServerError,
+        other => other,
     }
 }

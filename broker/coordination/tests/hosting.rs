@@ -17,6 +17,8 @@ struct Adder {
 #[derive(Debug)]
 enum Command {
     Add(Vec<u64>),
+    /// Adds a number and sends the shell out with the sum.
+    Send(u64),
     Read,
     Park(u32, Millis),
     Disarm(u32),
@@ -27,12 +29,17 @@ impl Machine for Adder {
     type Record = u64;
     type Response = u64;
     type Timer = u32;
+    type Errand = u64;
 
     fn handle(&mut self, _: Millis, token: ReplyToken, command: Command, out: &mut Effects<Self>) {
         match command {
             Command::Add(numbers) => {
                 let sum = self.sum + numbers.iter().sum::<u64>();
                 out.append_then(numbers, vec![(token, sum)]);
+            }
+            Command::Send(number) => {
+                let sum = self.sum + number;
+                out.append_then_send(vec![number], vec![(token, sum)], vec![sum]);
             }
             Command::Read => out.reply(token, self.sum),
             Command::Park(timer, at) => {
@@ -111,6 +118,19 @@ fn a_write_is_answered_when_its_last_record_is_committed() {
     assert_eq!(stage.answers(), []);
     stage.host.committed(Offset(2));
     assert_eq!(stage.answers(), [(1, Ok(11))]);
+}
+
+#[test]
+fn the_shell_is_sent_out_for_what_is_committed_and_for_nothing_else() {
+    let mut stage = Stage::new();
+    stage.ask(1, Command::Send(5));
+    assert!(stage.host.take_errands().is_empty());
+    stage.host.committed(Offset(1));
+    assert_eq!(stage.host.take_errands(), [5]);
+    stage.log.refuse_next = Some(ErrorCode::NotEnoughReplicas);
+    stage.ask(2, Command::Send(6));
+    stage.host.committed(Offset(1));
+    assert!(stage.host.take_errands().is_empty(), "nothing was decided");
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod reassign;
 mod rules;
 mod settings;
 
+use std::convert::Infallible;
+
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::MetadataRecord;
 use ottla_protocol::types::{Millis, Offset};
@@ -129,6 +131,7 @@ impl Machine for Controller {
     type Record = MetadataRecord;
     type Response = Response;
     type Timer = Timer;
+    type Errand = Infallible;
 
     fn handle(&mut self, _: Millis, token: ReplyToken, command: Command, out: &mut Effects<Self>) {
         let (records, response) = self.decide(command);

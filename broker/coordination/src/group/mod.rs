@@ -28,11 +28,13 @@ pub mod state;
 mod sync;
 pub mod topics;
 
+use std::convert::Infallible;
+
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 
 use crate::effects::{Effects, ReplyToken};
-use crate::machine::Machine;
+use crate::machine::{Machine, coordinator_error};
 
 pub use commands::{
     Command, JoinGroup, MemberIds, Response, UnknownGroup, consumer_group_describe_error,
@@ -44,6 +46,7 @@ pub use consumer::{
     GroupOverrides, MigrationPolicy,
 };
 pub use records::{GroupRecord, RecordError, TransactionRecord};
+pub(crate) use records::{versioned, with_number};
 pub use settings::Settings;
 
 use soft::{ClassicGroup, Soft};
@@ -123,6 +126,7 @@ impl Machine for GroupMachine {
     type Record = GroupRecord;
     type Response = Response;
     type Timer = Timer;
+    type Errand = Infallible;
 
     fn handle(
         &mut self,
@@ -208,18 +212,6 @@ impl Machine for GroupMachine {
     }
 
     fn client_error(error: ErrorCode) -> ErrorCode {
-        match error {
-            ErrorCode::UnknownTopicOrPartition
-            | ErrorCode::NotEnoughReplicas
-            | ErrorCode::NotEnoughReplicasAfterAppend
-            | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
-            ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => {
-                ErrorCode::NotCoordinator
-            }
-            ErrorCode::MessageTooLarge
-            | ErrorCode::RecordListTooLarge
-            | ErrorCode::InvalidFetchSize => ErrorCode::UnknownServerError,
-            other => other,
-        }
+        coordinator_error(error)
     }
 }

@@ -160,11 +160,11 @@ fn from_legacy(key: LegacyOffsetCommitKey, value: Option<LegacyOffsetCommitValue
     }
 }
 
-pub(super) fn versioned<M: Message>(message: &M, version: i16) -> Bytes {
+pub(crate) fn versioned<M: Message>(message: &M, version: i16) -> Bytes {
     with_number(version, &message.to_bytes(version))
 }
 
-pub(super) fn with_number(number: i16, body: &[u8]) -> Bytes {
+pub(crate) fn with_number(number: i16, body: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(2 + body.len());
     bytes.put_i16(number);
     bytes.put_slice(body);
