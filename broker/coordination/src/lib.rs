@@ -1,8 +1,9 @@
 //! Every decision of the broker, without IO.
 //!
-//! Owns: groups and offsets, the metadata of the cluster, producer state, fetch sessions, the high watermark. Each
-//! decision is a function of what came in before: no clock, file, socket, thread, randomness or unordered iteration
-//! (`clippy.toml` next to this crate refuses them). Time, ids and random numbers come in with the command.
+//! Owns: groups and offsets, transactions, the metadata of the cluster, producer state, fetch sessions, the high
+//! watermark. Each decision is a function of what came in before: no clock, file, socket, thread, randomness or
+//! unordered iteration (`clippy.toml` next to this crate refuses them). Time, ids and random numbers come in with the
+//! command.
 //! Always: hard state changes in `apply` only, so replaying a machine's records gives its hard state.
 //! Not here: bytes on the wire and on disk, configuration keys, and carrying anything out.
 

@@ -1,85 +1,34 @@
 //! The rules of groups and offsets, a paragraph each, in `scripts/group_*.txt`.
 //!
-//! A paragraph starts on a fresh machine. Its `#` lines say the rule, its flush lines are commands, and the indented
-//! lines below a command are what came of it: records on the log and answers, in order. `UPDATE_SCRIPTS=1` writes
-//! them anew; the diff is the review. After each paragraph a replay of the log must give the live hard state.
+//! A paragraph starts on a fresh machine; what comes of a command are records on the log and answers, in order. After
+//! each paragraph a replay of the log must give the live hard state.
 
 mod command;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use ottla_coordination::group::{ClusterUpdate, Command, GroupMachine, GroupRecord, Settings};
-use ottla_coordination::{Host, Loading, Machine as _, ReplyToken};
+use ottla_coordination::{Host, Machine as _, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
 
-use crate::support::{MemoryLog, topics as topics_of};
+use crate::scripts;
+use crate::support::{MemoryLog, load, topics as topics_of};
 use command::Words;
 
 const START: Millis = Millis(1_000_000);
 
 #[test]
 fn every_group_script_runs_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-    let mut scripts: Vec<PathBuf> = fs::read_dir(&folder)
-        .expect("the scripts' folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    scripts.sort();
-    assert!(!scripts.is_empty());
-    for path in scripts {
-        let script = fs::read_to_string(&path).expect("a script");
-        let played: Vec<String> = script.split("\n\n").map(play).collect();
-        let played = format!("{}\n", played.join("\n\n").trim_end());
-        if std::env::var_os("UPDATE_SCRIPTS").is_some() {
-            fs::write(&path, played).expect("to write the script");
-        } else {
-            assert!(
-                played == script,
-                "{} came out differently:\n{}",
-                path.display(),
-                first_difference(&script, &played)
-            );
-        }
-    }
+    scripts::check("tests/scripts", play);
 }
 
-fn first_difference(expected: &str, actual: &str) -> String {
-    let pairs = expected.lines().zip(actual.lines()).enumerate();
-    for (number, (expected, actual)) in pairs {
-        if expected != actual {
-            return format!(
-                "line {}\n  script: {expected}\n  run:    {actual}",
-                number + 1
-            );
-        }
-    }
-    "one is longer than the other".to_owned()
-}
-
-/// Runs one paragraph and writes it down with what came of it.
 fn play(paragraph: &str) -> String {
     let mut stage = Stage::new();
-    let mut out = String::new();
-    for line in paragraph.lines() {
-        if line.starts_with(' ') {
-            continue;
-        }
-        let _ = writeln!(out, "{line}");
-        if line.starts_with('#') {
-            continue;
-        }
-        for effect in stage.run(line) {
-            let _ = writeln!(out, "  {}", effect.trim_end());
-        }
-    }
+    let played = scripts::play(paragraph, |line| stage.run(line));
     stage.check_replay();
-    out.trim_end().to_owned()
+    played
 }
 
 struct Stage {
@@ -100,7 +49,7 @@ impl Stage {
     fn new() -> Self {
         let settings = Settings::default();
         let mut log = MemoryLog::default();
-        let host = load(&settings, START, &mut log);
+        let host = load(GroupMachine::new(settings.clone()), START, &mut log);
         Self {
             now: START,
             settings,
@@ -167,7 +116,11 @@ impl Stage {
 
     /// Soft state is gone; what was waiting is told so.
     fn restart(&mut self) -> Vec<String> {
-        let host = load(&self.settings, self.now, &mut self.log);
+        let host = load(
+            GroupMachine::new(self.settings.clone()),
+            self.now,
+            &mut self.log,
+        );
         let old = std::mem::replace(&mut self.host, host);
         self.tell_topics(BTreeSet::new(), true);
         let answers = old.unload(ErrorCode::NotCoordinator);
@@ -242,13 +195,4 @@ fn through_bytes(record: &GroupRecord) -> GroupRecord {
         .expect("a record of a known type");
     assert_eq!(&read, record);
     read
-}
-
-fn load(settings: &Settings, now: Millis, log: &mut MemoryLog<GroupRecord>) -> Host<GroupMachine> {
-    let mut loading = Loading::new(GroupMachine::new(settings.clone()));
-    for (offset, record) in (0..).zip(&log.records) {
-        loading.load(ottla_protocol::types::Offset(offset), record);
-    }
-    let end = log.end();
-    loading.finish(now, end, end, log)
 }

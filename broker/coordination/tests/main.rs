@@ -15,5 +15,8 @@ mod hosting;
 mod migration_random;
 mod offsets_random;
 mod producer_states;
+mod scripts;
 mod support;
 mod txn_markers;
+mod txn_random;
+mod txn_scripts;

@@ -7,7 +7,7 @@ use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::group::state::{Hard, StoredGroup};
 use ottla_coordination::group::topics::Topics;
 use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
-use ottla_coordination::{Log, Machine as _};
+use ottla_coordination::{Host, Loading, Log, Machine};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
 use ottla_protocol::types::{Millis, Offset};
@@ -44,6 +44,16 @@ impl<R: Clone> Log<R> for MemoryLog<R> {
         self.records.extend_from_slice(records);
         Ok(base)
     }
+}
+
+/// Replays a log, all of it committed, and puts the machine in service.
+pub(crate) fn load<M: Machine>(machine: M, now: Millis, log: &mut MemoryLog<M::Record>) -> Host<M> {
+    let mut loading = Loading::new(machine);
+    for (offset, record) in (0..).zip(&log.records) {
+        loading.load(Offset(offset), record);
+    }
+    let end = log.end();
+    loading.finish(now, end, end, log)
 }
 
 /// SplitMix64: the same numbers for the same seed, everywhere.

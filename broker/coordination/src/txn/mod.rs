@@ -1,5 +1,7 @@
-//! Idempotent and transactional producers: what a partition remembers of them, and where their ids come from.
+//! Idempotent and transactional producers: what a partition remembers of them, where their ids come from, and the
+//! coordinator that decides how their transactions end.
 
+pub mod coordinator;
 pub mod producer_ids;
 pub mod producer_state;
 

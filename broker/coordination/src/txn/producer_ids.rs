@@ -23,6 +23,12 @@ impl ProducerIds {
         Some(id)
     }
 
+    /// How many there are before the caller has to ask.
+    #[must_use]
+    pub fn left(&self) -> i32 {
+        self.current.as_ref().map_or(0, |block| block.length)
+    }
+
     /// A block that the controller has committed. What is left of the one before it is not used any more.
     pub fn refill(&mut self, block: ProducerIdBlock) {
         self.current = Some(block);
@@ -42,6 +48,7 @@ mod tests {
             length: 2,
         });
         assert_eq!(ids.next_id(), Some(ProducerId(2000)));
+        assert_eq!(ids.left(), 1);
         assert_eq!(ids.next_id(), Some(ProducerId(2001)));
         assert_eq!(ids.next_id(), None);
     }

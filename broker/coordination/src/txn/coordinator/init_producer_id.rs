@@ -1,0 +1,147 @@
+//! InitProducerId: a producer takes its transactional id over, and whoever had it before is fenced.
+
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::InitProducerIdResponse;
+use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
+
+use super::TxnMachine;
+use super::commands::{InitProducerId, TxnResponse};
+use super::state::{NO_EPOCH, Outcome, Step, Transaction, TransactionState, is_exhausted};
+use crate::effects::{Effects, ReplyToken};
+
+enum Decision {
+    Give(Step),
+    /// A transaction is open: it is aborted first, and the client comes again.
+    Abort(Step),
+}
+
+impl TxnMachine {
+    pub(super) fn init_producer_id(
+        &mut self,
+        now: Millis,
+        token: ReplyToken,
+        request: &InitProducerId,
+        out: &mut Effects<Self>,
+    ) {
+        let id = &request.transactional_id;
+        match self.decide_init(now, request, out) {
+            Err(error) => out.reply(token, refused(error)),
+            Ok(Decision::Give(step)) => {
+                let response = given(&step.after);
+                let record = self.propose(id, step);
+                out.append_then(vec![record], vec![(token, response)]);
+            }
+            Ok(Decision::Abort(step)) => {
+                let response = refused(ErrorCode::ConcurrentTransactions);
+                self.append_prepared(now, id, step, vec![(token, response)], out);
+            }
+        }
+    }
+
+    fn decide_init(
+        &mut self,
+        now: Millis,
+        request: &InitProducerId,
+        out: &mut Effects<Self>,
+    ) -> Result<Decision, ErrorCode> {
+        let id = request.transactional_id.as_str();
+        let timeout_ms = self.validate_init(request)?;
+        let Some(transaction) = self.hard.get(id).cloned() else {
+            let producer_id = self.take_producer_id(out)?;
+            let step = Transaction::created(producer_id, timeout_ms, now);
+            return Ok(Decision::Give(step));
+        };
+        if !request
+            .expected
+            .is_none_or(|expected| may_go_on(&transaction, expected))
+        {
+            return Err(ErrorCode::ProducerFenced);
+        }
+        match transaction.state {
+            TransactionState::PrepareAbort | TransactionState::PrepareCommit => {
+                Err(ErrorCode::ConcurrentTransactions)
+            }
+            TransactionState::Ongoing => Ok(Decision::Abort(self.fence(now, id, out)?)),
+            TransactionState::Empty
+            | TransactionState::CompleteAbort
+            | TransactionState::CompleteCommit => {
+                let expected = request.expected.map(|(_, epoch)| epoch);
+                let current = transaction.producer_epoch;
+                if transaction.is_epoch_exhausted()
+                    && expected.is_none_or(|expected| expected == current)
+                {
+                    let producer_id = self.take_producer_id(out)?;
+                    let last_epoch = expected.unwrap_or(NO_EPOCH);
+                    let step = transaction.rotate(producer_id, timeout_ms, last_epoch, now);
+                    return Ok(Decision::Give(step));
+                }
+                let last_epoch = self.soft.last_epoch(id);
+                let step = transaction.increment_epoch(last_epoch, timeout_ms, expected, now)?;
+                Ok(Decision::Give(step))
+            }
+        }
+    }
+
+    /// Returns the timeout in milliseconds.
+    fn validate_init(&self, request: &InitProducerId) -> Result<i32, ErrorCode> {
+        if request.transactional_id.is_empty() {
+            return Err(ErrorCode::InvalidRequest);
+        }
+        if request.enable_two_phase_commit && !self.settings.two_phase_commit_enabled {
+            return Err(ErrorCode::TransactionalIdAuthorizationFailed);
+        }
+        if request.keep_prepared {
+            return Err(ErrorCode::UnsupportedVersion);
+        }
+        if request.enable_two_phase_commit {
+            return Ok(i32::MAX);
+        }
+        if (1..=self.settings.timeout_max_ms).contains(&request.timeout_ms) {
+            Ok(request.timeout_ms)
+        } else {
+            Err(ErrorCode::InvalidTransactionTimeout)
+        }
+    }
+
+    /// The step that aborts an ongoing transaction over its producer's head.
+    pub(super) fn fence(
+        &mut self,
+        now: Millis,
+        id: &str,
+        out: &mut Effects<Self>,
+    ) -> Result<Step, ErrorCode> {
+        let transaction = self.hard.get(id).expect("an ongoing transaction").clone();
+        let version = self.settings.transaction_version;
+        if !version.supports_epoch_bump() {
+            return Ok(transaction.fence(now));
+        }
+        let next_producer_id = self.next_producer_id(&transaction, out)?;
+        let last_epoch = self.soft.last_epoch(id);
+        Ok(transaction.prepare(last_epoch, Outcome::Abort, version, next_producer_id, now))
+    }
+}
+
+/// Whether a producer that tells what it had may go on. That of the previous id may if its epochs were used up: it has
+/// missed the answer that told the new one.
+fn may_go_on(transaction: &Transaction, expected: (ProducerId, ProducerEpoch)) -> bool {
+    let (producer_id, epoch) = expected;
+    producer_id == transaction.producer_id
+        || (producer_id == transaction.previous_producer_id && is_exhausted(epoch))
+}
+
+fn given(transaction: &Transaction) -> TxnResponse {
+    TxnResponse::InitProducerId(InitProducerIdResponse {
+        producer_id: transaction.producer_id.0,
+        producer_epoch: transaction.producer_epoch.0,
+        ..Default::default()
+    })
+}
+
+fn refused(error: ErrorCode) -> TxnResponse {
+    TxnResponse::InitProducerId(InitProducerIdResponse {
+        error_code: error.code(),
+        producer_id: ProducerId::NONE.0,
+        producer_epoch: NO_EPOCH.0,
+        ..Default::default()
+    })
+}
