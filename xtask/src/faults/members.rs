@@ -250,7 +250,9 @@ impl Group {
             let protocol = protocols[random.below(protocols.len() as u64) as usize];
             return self.start(make, protocol);
         }
-        let who = random.below(count as u64) as usize;
+        // A group that was empty when its protocol changed counts from 0 again: the first member stays.
+        let stays = usize::from(protocols.len() > 1);
+        let who = stays + random.below((count - stays) as u64) as usize;
         let mut member = self.members.swap_remove(who);
         match random.one_in(2) {
             true => member.child.kill()?,
