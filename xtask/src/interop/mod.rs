@@ -16,6 +16,7 @@ mod tools;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -131,12 +132,14 @@ pub(crate) fn run_all(missing: Missing, only: Option<&str>) -> Result<()> {
     }
     for part in chosen() {
         eprintln!("== interop: {}", part.name);
+        let started = Instant::now();
         if let Some(need) = part.needs.iter().find(|need| lacking.contains(need)) {
             eprintln!("!!!! SKIPPED, NOT TESTED: {} (needs {need:?})", part.name);
         } else if let Err(error) = (part.run)() {
             eprintln!("{}: {error:#}", part.name);
             failures.push(format!("{}: {error:#}", part.name));
         }
+        eprintln!("   took {} s", started.elapsed().as_secs());
     }
     if failures.is_empty() {
         return Ok(());
