@@ -1,5 +1,6 @@
 //! Transactions of one partition: what their markers end, and where readers of committed records stop.
 
+use ottla_coordination::txn::coordinator::TransactionVersion;
 use ottla_coordination::txn::{CompletedTxn, ProducerBatch, ProducerStates, TxnMarker, Verdict};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
@@ -123,4 +124,56 @@ fn a_snapshot_keeps_open_transactions_and_producers_that_left_only_a_marker() {
     assert_eq!(restored.check(&record(A, 4, 0)), Ok(Verdict::Append));
     let ended = restored.apply_marker(&marker(B, 2, false), Offset(12));
     assert_eq!(ended, Some(completed(B, false, (11, 12), 13)));
+}
+
+#[test]
+fn a_marker_of_a_later_epoch_or_of_nobody_known_is_welcome() {
+    let mut states = ProducerStates::default();
+    for version in [TransactionVersion(0), TransactionVersion(2)] {
+        assert_eq!(states.check_marker(&marker(A, 0, true), version), Ok(()));
+    }
+    states.apply(&record(A, 0, 0), Offset(10));
+    for version in [TransactionVersion(0), TransactionVersion(2)] {
+        assert_eq!(states.check_marker(&marker(A, 1, true), version), Ok(()));
+    }
+}
+
+/// KIP-890: every transaction has its own epoch, so the marker of one before can't end this one.
+#[test]
+fn a_late_marker_does_not_end_the_next_transaction() {
+    let late = Err(ErrorCode::InvalidProducerEpoch);
+    let mut states = ProducerStates::default();
+    states.apply(&record(A, 4, 0), Offset(10));
+    let (old, new) = (TransactionVersion(0), TransactionVersion(2));
+    assert_eq!(states.check_marker(&marker(A, 3, true), old), late);
+    assert_eq!(states.check_marker(&marker(A, 3, true), new), late);
+    assert_eq!(states.check_marker(&marker(A, 4, true), old), Ok(()));
+    assert_eq!(states.check_marker(&marker(A, 4, true), new), late);
+}
+
+#[test]
+fn a_marker_may_come_again_when_its_transaction_has_ended() {
+    let mut states = ProducerStates::default();
+    states.apply(&record(A, 4, 0), Offset(10));
+    states.apply_marker(&marker(A, 5, true), Offset(11));
+    let version = TransactionVersion(2);
+    assert_eq!(states.check_marker(&marker(A, 5, true), version), Ok(()));
+    // The highest epoch can't rise, and what is open in it has to end.
+    states.apply(&record(B, i16::MAX, 0), Offset(12));
+    let last = marker(B, i16::MAX, false);
+    assert_eq!(states.check_marker(&last, version), Ok(()));
+}
+
+#[test]
+fn a_marker_of_a_coordinator_that_was_succeeded_is_refused() {
+    let fenced = Err(ErrorCode::TransactionCoordinatorFenced);
+    let mut states = ProducerStates::default();
+    states.apply(&record(A, 0, 0), Offset(10));
+    states.apply_marker(&marker(A, 0, true), Offset(11));
+    let of_predecessor = TxnMarker {
+        coordinator_epoch: 2,
+        ..marker(A, 1, true)
+    };
+    let version = TransactionVersion(2);
+    assert_eq!(states.check_marker(&of_predecessor, version), fenced);
 }

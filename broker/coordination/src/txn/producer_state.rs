@@ -3,8 +3,8 @@
 //! Owns: epoch and sequence checks, the last five batches of each producer for telling duplicates, where transactions
 //! begin and what their markers end, the first unstable offset, expiry.
 //! Always: the remembered batches of a producer are of its current epoch, in order and without gaps; a sequence
-//! number follows 2^31-1 with 0; `check` changes nothing, `apply` and `apply_marker` believe what is on the log.
-//! Not here: whether a coordinator may write a marker, verification of transactions, the bytes of the snapshot and the
+//! number follows 2^31-1 with 0; `check` and `check_marker` change nothing, `apply` and `apply_marker` believe what is on the log.
+//! Not here: whether a coordinator may decide, verification of transactions, the bytes of the snapshot and the
 //! transaction index.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +13,8 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
 use ottla_protocol::records::batch::sequence_after;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
+
+use super::coordinator::TransactionVersion;
 
 /// As many as a producer may have in flight without losing its order.
 const BATCHES_REMEMBERED: usize = 5;
@@ -162,6 +164,31 @@ impl ProducerStates {
             self.open_transactions
                 .insert((base_offset, batch.producer_id));
         }
+    }
+
+    /// Decides about a marker that a coordinator wants written. With KIP-890 it begins a new epoch, so that one which
+    /// comes late can't end the next transaction; one that comes again, when its own has ended, may (KIP-1228).
+    pub fn check_marker(
+        &self,
+        marker: &TxnMarker,
+        version: TransactionVersion,
+    ) -> Result<(), ErrorCode> {
+        let Some(producer) = self.producers.get(&marker.producer_id) else {
+            return Ok(());
+        };
+        let is_same = marker.producer_epoch == producer.epoch;
+        let is_late = if version.supports_epoch_bump() && is_same {
+            producer.transaction_start.is_some() && marker.producer_epoch.0 != i16::MAX
+        } else {
+            marker.producer_epoch < producer.epoch
+        };
+        if is_late {
+            return Err(ErrorCode::InvalidProducerEpoch);
+        }
+        if marker.coordinator_epoch < producer.coordinator_epoch {
+            return Err(ErrorCode::TransactionCoordinatorFenced);
+        }
+        Ok(())
     }
 
     /// Remembers a marker that is on the log at `offset`, and tells which transaction it ended. A marker of a producer
