@@ -106,6 +106,12 @@ impl TxnMachine {
         match (transaction.state, outcome, asked) {
             (TransactionState::CompleteCommit, Outcome::Commit, Asked::Again)
             | (TransactionState::CompleteAbort, Outcome::Abort, Asked::Again) => Ok(known),
+            (TransactionState::Ongoing, Outcome::Commit, _)
+                if transaction.producer_epoch.0 == i16::MAX =>
+            {
+                // No client is ever given this epoch; the reference fails at raising it.
+                Err(ErrorCode::UnknownServerError)
+            }
             (TransactionState::Ongoing, _, _)
             | (TransactionState::Empty, Outcome::Abort, _)
             | (
