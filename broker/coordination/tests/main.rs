@@ -11,6 +11,7 @@ mod controller;
 mod fetch_sessions;
 mod group_random;
 mod group_scripts;
+mod holes;
 mod hosting;
 mod migration_random;
 mod offsets_random;

@@ -4,7 +4,7 @@ use ottla_protocol::types::Millis;
 
 use super::group::ConsumerGroup;
 use super::member::{ConsumerMember, LEFT_FOR_NOW, MemberState};
-use super::records::{Change, ConsumerRecord};
+use super::records::{Change, ConsumerRecord, Records};
 use super::step::revocation_timer;
 use crate::effects::Effects;
 use crate::group::GroupMachine;
@@ -69,6 +69,11 @@ impl GroupMachine {
     /// Loading is over: members have one session's time to show up.
     pub(in crate::group) fn restore_consumers(&self, now: Millis, out: &mut Effects<Self>) {
         for (group_id, group) in self.hard.consumer_groups() {
+            if let Some(epoch) = group.epoch_after_a_hole() {
+                let mut records = Records::new(group_id);
+                records.group_epoch(epoch, group.metadata_hash);
+                out.append(records.take());
+            }
             for member in group.members.values() {
                 self.arm_timers(now, group_id, member, out);
             }
