@@ -396,6 +396,8 @@ impl World {
     /// Everybody does what is asked, until nothing changes: then each partition that anybody wants has one owner.
     fn come_to_rest(&mut self) {
         self.clients.retain(|client| !client.is_away);
+        // Else a session's end may be refused, and begin anew.
+        self.log.refuse_next = None;
         for _ in 0..40 {
             self.now = self.now.plus(Millis(2_000));
             self.host.advance(self.now, &mut self.log);
