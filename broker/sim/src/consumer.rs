@@ -134,18 +134,14 @@ pub(crate) fn cluster(settings: ConsumerSettings) -> Command {
 }
 
 /// The epochs that the group knows are no older than those that its members were told, and members that are in work on
-/// different partitions.
+/// different partitions. What is stored may have two owners for a while: of two batches that nobody was told of, a power cut
+/// can take the one that gave a partition up and leave the one that took it.
 pub(crate) fn check(group: Option<&ConsumerGroup>, consumers: &[Consumer]) {
     let told = consumers.iter().map(|consumer| consumer.epoch).max();
     let Some(group) = group else {
         // The last of them may have been put out.
         return;
     };
-    let mut owners: BTreeMap<i32, &str> = BTreeMap::new();
-    for (_, partition, member) in group.owners() {
-        let other = owners.insert(partition, member);
-        assert_eq!(other, None, "{partition} is {member}'s, too");
-    }
     let (epoch, _, members) = group.epochs();
     assert!(
         told.is_none_or(|told| told <= epoch),
