@@ -119,12 +119,15 @@ impl ConsumerGroup {
     }
 
     /// The epoch in which the group makes a fresh start, where its log has lost a batch that others followed, as a power
-    /// cut can bring about: then somebody is ahead of the group, and its next epochs would be taken for known ones.
+    /// cut can bring about: then somebody is ahead of the group, and its next epochs would be taken for known ones, or a partition has two owners.
     pub(super) fn epoch_after_a_hole(&self) -> Option<i32> {
         let ahead = self.members.values().map(|member| member.epoch).max();
         let ahead = ahead.unwrap_or(0).max(self.assignment_epoch);
         let is_behind = self.assignment_epoch > self.epoch || ahead > self.assignment_epoch;
-        is_behind.then(|| ahead.max(self.epoch).saturating_add(1))
+        let mut owned = BTreeSet::new();
+        let mut owners = self.owners();
+        let is_shared = owners.any(|(topic_id, partition, _)| !owned.insert((topic_id, partition)));
+        (is_behind || is_shared).then(|| ahead.max(self.epoch).saturating_add(1))
     }
 
     pub(in crate::group) fn is_subscribed_to(&self, topic: &str) -> bool {
