@@ -115,6 +115,10 @@ fn a_repaired_directory_is_sound_serves_the_rest_and_keeps_aside_what_was_taken_
         plan.contains("checked-0/00000000000000000000.log: move the "),
         "{plan}"
     );
+    assert!(
+        plan.contains("checked-0/*: make what is missing of "),
+        "{plan}"
+    );
     assert_eq!(
         std::fs::read(&segment).expect("a segment"),
         bytes,

@@ -138,7 +138,7 @@ impl fmt::Display for Step {
             }
             Self::SetAside { file, why } => write!(f, "{file}: move aside ({why})"),
             Self::Rebuild => {
-                f.write_str("make what is missing of indexes, leader epochs, transaction indexes and snapshots anew")
+                f.write_str("*: make what is missing of indexes, leader epochs, transaction indexes and snapshots anew")
             }
         }
     }
