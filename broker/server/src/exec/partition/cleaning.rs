@@ -134,14 +134,15 @@ impl Partition {
             }
             dir.note_cleaned(&self.topic.name, self.index, cleanable.first_dirty);
         }
-        drop(replica);
         if cleanable.is_due(config) {
             return Ok(Some(cleanable));
         }
         if was_closed {
-            // What is closed gets nothing appended, but it may age.
+            // What is closed gets nothing appended, but it may age. While the log is held: a change of the settings
+            // that comes now asks for another look.
             let ages = config.min_lag_ms > Millis(0) || config.max_lag_ms < Millis(i64::MAX);
             self.next_cleaning.set(ages.then_some(now));
+            drop(replica);
             self.close_if_unused();
         }
         Ok(None)

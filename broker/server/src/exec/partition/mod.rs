@@ -443,11 +443,13 @@ impl Partition {
 
     /// Applies new settings to an open log.
     pub(crate) fn settings_changed(&self) {
-        self.next_look.reset();
-        self.next_cleaning.reset();
-        if let State::Open(replica) = &mut *self.state.lock() {
+        let mut state = self.state.lock();
+        if let State::Open(replica) = &mut *state {
             replica.log.set_config(self.settings().log.clone());
         }
+        // Under the lock, so that a look that began with the old settings ends before.
+        self.next_look.reset();
+        self.next_cleaning.reset();
     }
 
     /// Forgets producers that have been silent for long.

@@ -65,6 +65,10 @@ impl Partition {
             deleted = deleted.and_then(|deleted| kept.map(|()| deleted));
         }
         let due = replica.log.retention_due();
+        if let Ok(due) = due {
+            // While the log is held: a change of the settings that comes now asks for another look.
+            self.next_look.set(due);
+        }
         if deleted.as_ref().is_ok_and(|segments| !segments.is_empty()) {
             replica.draw_roll_jitter();
             self.note(&replica);
@@ -83,9 +87,8 @@ impl Partition {
             }
             Err(error) => return self.storage.dirs.disk_trouble(&self.dir(), &error),
         }
-        match due {
-            Ok(due) => self.next_look.set(due),
-            Err(error) => return self.storage.dirs.disk_trouble(&self.dir(), &error),
+        if let Err(error) = due {
+            return self.storage.dirs.disk_trouble(&self.dir(), &error);
         }
         if was_closed {
             self.close_if_unused();
