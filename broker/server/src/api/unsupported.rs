@@ -109,6 +109,7 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         DescribeTransactions => DescribeTransactionsRequest,
         ShareGroupDescribe => ShareGroupDescribeRequest,
         StreamsGroupDescribe => StreamsGroupDescribeRequest,
+        DescribeShareGroupOffsets => DescribeShareGroupOffsetsRequest,
         }
     }
 }

@@ -16,6 +16,7 @@ mod power_cut;
 mod produce_fetch;
 mod recovery;
 mod retention;
+mod share_and_streams;
 mod storage;
 mod topic_rules;
 mod topics;

@@ -4,11 +4,11 @@ use ottla_protocol::messages::{
     self, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AlterClientQuotasRequest,
     AlterClientQuotasResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
     CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse,
-    DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
-    DescribeTransactionsResponse, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
-    StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse, add_partitions_to_txn, alter_client_quotas, describe_producers,
-    txn_offset_commit,
+    DescribeProducersRequest, DescribeProducersResponse, DescribeShareGroupOffsetsRequest,
+    DescribeShareGroupOffsetsResponse, DescribeTransactionsRequest, DescribeTransactionsResponse,
+    ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
+    StreamsGroupDescribeResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    add_partitions_to_txn, alter_client_quotas, describe_producers, txn_offset_commit,
 };
 use ottla_protocol::wire::StrBytes;
 
@@ -138,6 +138,8 @@ macro_rules! refusable {
 use messages::alter_user_scram_credentials::response::AlterUserScramCredentialsResult;
 use messages::create_acls::response::AclCreationResult;
 use messages::delete_acls::response::DeleteAclsFilterResult;
+use messages::describe_share_group_offsets::request::DescribeShareGroupOffsetsRequestGroup;
+use messages::describe_share_group_offsets::response::DescribeShareGroupOffsetsResponseGroup;
 use messages::describe_transactions::response::TransactionState;
 use messages::share_group_describe::response::DescribedGroup as ShareGroup;
 use messages::streams_group_describe::response::DescribedGroup as StreamsGroup;
@@ -154,6 +156,12 @@ refusable! {
             group_id, error_code: CODE, error_message: message(), ..Default::default()
         };
         request.group_ids.into_iter().map(refuse).collect()
+    };
+    DescribeShareGroupOffsetsRequest => DescribeShareGroupOffsetsResponse { groups: DescribeShareGroupOffsetsResponseGroup }, |request| {
+        let refuse = |group: DescribeShareGroupOffsetsRequestGroup| DescribeShareGroupOffsetsResponseGroup {
+            group_id: group.group_id, error_code: CODE, error_message: message(), ..Default::default()
+        };
+        request.groups.into_iter().map(refuse).collect()
     };
     DescribeTransactionsRequest => DescribeTransactionsResponse { transaction_states: TransactionState }, |request| {
         let refuse = |transactional_id: StrBytes| TransactionState {
