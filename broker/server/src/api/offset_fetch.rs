@@ -66,7 +66,8 @@ pub(crate) fn handle(
         let image = broker.image.load();
         let groups = answers.into_iter().map(|(wanted, answer)| match answer {
             Ok(Response::OffsetFetch(mut group)) => {
-                if version >= TOPIC_IDS_FROM {
+                // An error of the group is all that is told of it.
+                if version >= TOPIC_IDS_FROM && group.error_code == 0 {
                     identify_topics(&image, &mut group.topics);
                     group.topics.extend(wanted.unknown);
                 }

@@ -7,9 +7,12 @@ use ottla_protocol::messages::create_partitions::request::CreatePartitionsTopic;
 use ottla_protocol::messages::offset_commit::request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use ottla_protocol::messages::offset_fetch::request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use ottla_protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
-    CreatePartitionsRequest, OffsetCommitRequest,
+    CreatePartitionsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use ottla_protocol::wire::Uuid;
 
@@ -188,6 +191,37 @@ fn old_versions_of_offset_commit_know_no_member_epochs() {
     assert_eq!(commit(8, 2), ErrorCode::UnsupportedVersion);
     assert_eq!(commit(9, 2), ErrorCode::None);
     assert_eq!(commit(9, 3), ErrorCode::StaleMemberEpoch);
+}
+
+#[test]
+fn a_member_of_another_epoch_is_told_no_offsets_and_of_no_topics() {
+    let server = TestServer::start(&[]);
+    server.add_topic("t", 1);
+    let mut client = member(&server);
+    join(&mut client, "m1");
+    let mut fetch = |member_epoch: i32| {
+        let request = OffsetFetchRequest {
+            groups: vec![OffsetFetchRequestGroup {
+                group_id: "g".into(),
+                member_id: Some("m1".into()),
+                member_epoch,
+                topics: Some(vec![OffsetFetchRequestTopics {
+                    topic_id: Uuid([7; 16]),
+                    partition_indexes: vec![0],
+                    ..Default::default()
+                }]),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let group = client.call(&request, 10).groups.remove(0);
+        (ErrorCode::from_code(group.error_code), group.topics)
+    };
+    assert_eq!(fetch(9), (ErrorCode::StaleMemberEpoch, Vec::new()));
+    let (none, topics) = fetch(2);
+    assert_eq!(none, ErrorCode::None);
+    let unknown = ErrorCode::UnknownTopicId.code();
+    assert_eq!(topics[0].partitions[0].error_code, unknown);
 }
 
 #[test]
