@@ -180,11 +180,10 @@ impl Rescan<'_> {
                 let Ok(header) = header.during("read", &self.place.path(names::LOG))? else {
                     break;
                 };
-                if header.max_timestamp > largest.timestamp {
-                    largest = Largest {
-                        timestamp: header.max_timestamp,
-                        offset: header.last_offset(),
-                    };
+                if let Some(of) = Largest::of(&header)
+                    && of.timestamp > largest.timestamp
+                {
+                    largest = of;
                 }
                 at += header.size_in_bytes() as u64;
             }

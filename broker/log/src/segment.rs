@@ -24,6 +24,18 @@ pub(crate) struct Largest {
     pub(crate) offset: Offset,
 }
 
+impl Largest {
+    /// The batch's part in it. None without records: the cleaner empties batches whose producers it must remember, and
+    /// `kafka-dump-log` takes an entry for a timestamp that no record has for a fault.
+    pub(crate) fn of(header: &BatchHeader) -> Option<Self> {
+        let has_one = header.record_count > 0 && header.max_timestamp.0 >= 0;
+        has_one.then(|| Self {
+            timestamp: header.max_timestamp,
+            offset: header.last_offset(),
+        })
+    }
+}
+
 /// What is known of the largest timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known<T> {
@@ -287,16 +299,13 @@ impl Segment {
     ) {
         let last_offset = header.last_offset();
         let largest = self.largest.get_mut();
-        if header.max_timestamp.0 >= 0
+        if let Some(of) = Largest::of(header)
             && match largest {
-                Known::Known(Some(l)) => header.max_timestamp > l.timestamp,
+                Known::Known(Some(l)) => of.timestamp > l.timestamp,
                 _ => true,
             }
         {
-            *largest = Known::Known(Some(Largest {
-                timestamp: header.max_timestamp,
-                offset: last_offset,
-            }));
+            *largest = Known::Known(Some(of));
         }
         // Beyond 4 GiB the format has no position; such a segment rolls before it gets there.
         if *since_entry > u64::from(interval)

@@ -171,20 +171,19 @@ impl Check<OffsetEntry> {
 }
 
 impl Check<TimeEntry> {
-    /// `largest` counts the batch already.
+    /// `largest` counts the batch already; an entry has either.
     pub(super) fn on_batch(
         &mut self,
         header: &BatchHeader,
-        largest: Option<Largest>,
+        largest: [Option<Largest>; 2],
     ) -> Result<(), DiskError> {
         while let Some(entry) = self.current {
             if entry.offset > header.last_offset() {
                 return Ok(());
             }
-            let largest = largest.map(|l| (l.timestamp, l.offset));
-            if entry.offset != header.last_offset()
-                || largest != Some((entry.timestamp, entry.offset))
-            {
+            let named = Some((entry.timestamp, entry.offset));
+            let right = largest.map(|of| of.map(|l| (l.timestamp, l.offset)));
+            if entry.offset != header.last_offset() || !right.contains(&named) {
                 self.refuse("names no batch that has its timestamp");
                 return Ok(());
             }

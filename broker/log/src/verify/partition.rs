@@ -159,7 +159,9 @@ struct Beside {
     aborted: Vec<AbortedTxn>,
     /// By the markers.
     markers: Vec<Aborted>,
+    /// As the reference counts, which takes batches without records in.
     largest: Option<Largest>,
+    largest_of_records: Option<Largest>,
 }
 
 impl<'a> Pass<'a> {
@@ -224,6 +226,7 @@ impl<'a> Pass<'a> {
             aborted: self.aborted(place)?,
             markers: Vec::new(),
             largest: None,
+            largest_of_records: None,
         };
         let segment = Segment {
             path: &path,
@@ -408,8 +411,16 @@ impl<'a> Pass<'a> {
                 offset: header.last_offset(),
             });
         }
+        if let Some(of) = Largest::of(header)
+            && beside
+                .largest_of_records
+                .is_none_or(|l| of.timestamp > l.timestamp)
+        {
+            beside.largest_of_records = Some(of);
+        }
         beside.offsets.on_batch(position, header)?;
-        beside.times.on_batch(header, beside.largest)?;
+        let largest = [beside.largest, beside.largest_of_records];
+        beside.times.on_batch(header, largest)?;
         self.snapshots_before(header.base_offset)?;
         if header.is_control() && header.has_producer_id() || self.deep {
             self.look_inside(stretch, header, file, segment, beside)?;
@@ -487,7 +498,7 @@ impl<'a> Pass<'a> {
     fn settle(&mut self, mut beside: Beside, base: Offset, is_sealed: bool) {
         beside.offsets.at_end();
         let is_complete = is_sealed || self.expected.is_clean;
-        beside.times.at_end(beside.largest, is_complete);
+        beside.times.at_end(beside.largest_of_records, is_complete);
         let problems = [
             (
                 Kind::OffsetIndex,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use ottla_log::Log;
 use ottla_log::compaction::{CleaningError, LastOfProducer};
+use ottla_log::disk::read_file_if_there;
 use ottla_log::txn_index::{self, AbortedTxn};
+use ottla_log::verify::Kind;
 use ottla_protocol::compress::Compression;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
@@ -121,17 +123,7 @@ fn the_last_batch_of_a_known_producer_stays_if_only_as_an_empty_one() {
         produced(9, 0, false, 30, &[("a", Some("3")), ("b", Some("3"))]),
     );
     roll(&mut log);
-    log.flush_now().unwrap();
-    let cleanable = log
-        .cleanable(None, log.end(), &KEEP_LONG, Millis(100))
-        .unwrap();
-    let known = LastOfProducer {
-        last_data_offset: Some(Offset(3)),
-        epoch: ProducerEpoch(0),
-    };
-    let known = BTreeMap::from([(ProducerId(8), known)]);
-    let mut map = new_map();
-    clean_with(&mut log, &cleanable, &mut map, &known, 100, &mut |_| true).unwrap();
+    clean_but_remember_producer_8(&mut log);
     let headers: Vec<_> = batches_in(&log).into_iter().map(|(h, _)| h).collect();
     assert_eq!(headers.len(), 2, "producer 7 is forgotten");
     let empty = headers[0];
@@ -143,6 +135,41 @@ fn the_last_batch_of_a_known_producer_stays_if_only_as_an_empty_one() {
     assert_eq!((empty.base_sequence, empty.last_sequence()), (0, 1));
     assert_eq!(empty.max_timestamp, Millis(21));
     assert_eq!(contents(&log), [put(4, "a", "3"), put(5, "b", "3")]);
+}
+
+fn clean_but_remember_producer_8(log: &mut Log) {
+    log.flush_now().unwrap();
+    let cleanable = log
+        .cleanable(None, log.end(), &KEEP_LONG, Millis(100))
+        .unwrap();
+    let known = LastOfProducer {
+        last_data_offset: Some(Offset(3)),
+        epoch: ProducerEpoch(0),
+    };
+    let known = BTreeMap::from([(ProducerId(8), known)]);
+    let mut map = new_map();
+    clean_with(log, &cleanable, &mut map, &known, 100, &mut |_| true).unwrap();
+}
+
+/// `kafka-dump-log` looks for a record with the timestamp, and finds "a timestamp mismatch" without.
+#[test]
+fn the_time_index_names_no_batch_that_was_emptied() {
+    let (disk, mut log) = new_log(small());
+    let values = [("a", Some("1")), ("b", Some("1"))];
+    append(&mut log, produced(7, 0, false, 10, &values));
+    append(&mut log, produced(8, 0, false, 90, &values));
+    append(&mut log, produced(9, 0, false, 30, &values));
+    roll(&mut log);
+    clean_but_remember_producer_8(&mut log);
+    let empty = batches_in(&log)[0].0;
+    assert_eq!((empty.record_count, empty.max_timestamp), (0, Millis(91)));
+    let path = segment_path(0, ottla_log::names::TIME_INDEX);
+    let entries = read_file_if_there(&*disk, &path, 1 << 20).unwrap();
+    let (timestamp, offset) = (31_i64.to_be_bytes(), 5_i32.to_be_bytes());
+    assert_eq!(entries, Some([&timestamp[..], &offset[..]].concat()));
+    log.close().unwrap();
+    let found = crate::verifying::check(&*disk, true);
+    assert!(found.iter().all(|f| f.kind != Kind::TimeIndex), "{found:?}");
 }
 
 /// A log whose first transaction commits and whose second aborts, with a line of the transaction index.
