@@ -10,14 +10,16 @@ use std::io::Write as _;
 use ottla_coordination::group::{
     ClusterUpdate, Command, ConsumerHeartbeat, GroupMachine, GroupRecord, Response, Settings,
 };
-use ottla_coordination::{Host, Loading, ReplyToken};
+use ottla_coordination::{Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::consumer_group_heartbeat::request::TopicPartitions;
 use ottla_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use ottla_protocol::types::{Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
-use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, seeds_wanted, topics};
+use crate::support::{
+    MemoryLog, Numbers, check_compacted, check_replay, load, seeds_wanted, topics,
+};
 
 const GROUP: &str = "g";
 const STEPS: usize = 300;
@@ -100,8 +102,7 @@ impl World {
         settings.consumer.size_max = 3 + numbers.below(4);
         let mut log = MemoryLog::default();
         let now = Millis(1_000);
-        let loading = Loading::new(GroupMachine::new(settings.clone()));
-        let host = loading.finish(now, Offset(0), Offset(0), &mut log);
+        let host = load(GroupMachine::new(settings.clone()), now, &mut log);
         let mut world = Self {
             numbers,
             now,
@@ -293,15 +294,12 @@ impl World {
     /// What was not committed is gone, and so is all soft state. Members hear nothing of it.
     fn crash(&mut self) {
         self.check_replay();
-        let committed = usize::try_from(self.committed_end.0).expect("fits");
-        self.log.records.truncate(committed);
-        self.log.refuse_next = None;
-        let mut loading = Loading::new(GroupMachine::new(self.settings.clone()));
-        for (offset, record) in (0..).zip(&self.log.records) {
-            loading.load(Offset(offset), record);
-        }
-        let end = self.log.end();
-        let host = loading.finish(self.now, end, end, &mut self.log);
+        self.log.lose_uncommitted(self.committed_end);
+        let host = load(
+            GroupMachine::new(self.settings.clone()),
+            self.now,
+            &mut self.log,
+        );
         drop(std::mem::replace(&mut self.host, host).unload(ErrorCode::NotCoordinator));
         self.asked.clear();
         // Epochs that were never told may come again.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ottla_coordination::group::{
     Command, GroupMachine, GroupRecord, JoinGroup, MemberIds, Response, Settings, UnknownGroup,
 };
-use ottla_coordination::{Answer, Host, Loading, ReplyToken};
+use ottla_coordination::{Answer, Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::leave_group::request::MemberIdentity;
@@ -25,7 +25,7 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::types::{Millis, Offset};
 
-use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, seeds_wanted};
+use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, load, seeds_wanted};
 
 const GROUPS: [&str; 2] = ["g", "h"];
 const STEPS: usize = 400;
@@ -147,8 +147,7 @@ impl World {
         };
         let mut log = MemoryLog::default();
         let now = Millis(1_000);
-        let loading = Loading::new(GroupMachine::new(settings.clone()));
-        let host = loading.finish(now, Offset(0), Offset(0), &mut log);
+        let host = load(GroupMachine::new(settings.clone()), now, &mut log);
         Self {
             numbers,
             now,
@@ -377,15 +376,12 @@ impl World {
     /// What was not committed is gone, and so is all soft state.
     fn crash(&mut self) {
         self.check_replay();
-        let committed = usize::try_from(self.committed_end.0).expect("fits");
-        self.log.records.truncate(committed);
-        self.log.refuse_next = None;
-        let mut loading = Loading::new(GroupMachine::new(self.settings.clone()));
-        for (offset, record) in (0..).zip(&self.log.records) {
-            loading.load(Offset(offset), record);
-        }
-        let end = self.log.end();
-        let host = loading.finish(self.now, end, end, &mut self.log);
+        self.log.lose_uncommitted(self.committed_end);
+        let host = load(
+            GroupMachine::new(self.settings.clone()),
+            self.now,
+            &mut self.log,
+        );
         let old = std::mem::replace(&mut self.host, host);
         for (token, answer) in old.unload(ErrorCode::NotCoordinator) {
             assert!(self.asked.remove(&token).is_some());

@@ -13,7 +13,7 @@ use ottla_coordination::group::{
     ClusterUpdate, Command, ConsumerHeartbeat, GroupMachine, GroupRecord, JoinGroup, MemberIds,
     Response, Settings,
 };
-use ottla_coordination::{Host, Loading, Machine as _, ReplyToken};
+use ottla_coordination::{Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::common::consumer_protocol_assignment::TopicPartition as AssignedTopic;
 use ottla_protocol::messages::common::consumer_protocol_subscription::TopicPartition as OwnedTopic;
@@ -29,7 +29,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::types::{Millis, Offset};
 use ottla_protocol::wire::{Reader, Uuid};
 
-use crate::support::{MemoryLog, Numbers, topics};
+use crate::support::{MemoryLog, Numbers, check_replay, load, topics};
 
 const GROUP: &str = "g";
 const TOPIC: &str = "t";
@@ -135,8 +135,7 @@ impl World {
         settings.consumer.session_timeout_ms = 6_000;
         let mut log = MemoryLog::default();
         let now = Millis(1_000);
-        let loading = Loading::new(GroupMachine::new(settings.clone()));
-        let host = loading.finish(now, Offset(0), Offset(0), &mut log);
+        let host = load(GroupMachine::new(settings.clone()), now, &mut log);
         let mut world = Self {
             is_cooperative: numbers.one_in(2),
             numbers,
@@ -431,15 +430,12 @@ impl World {
     /// What was not committed is gone, and so is all soft state. Members that wait for an answer ask again.
     fn crash(&mut self) {
         self.check_replay();
-        let committed = usize::try_from(self.committed_end.0).expect("fits");
-        self.log.records.truncate(committed);
-        self.log.refuse_next = None;
-        let mut loading = Loading::new(GroupMachine::new(self.settings.clone()));
-        for (offset, record) in (0..).zip(&self.log.records) {
-            loading.load(Offset(offset), record);
-        }
-        let end = self.log.end();
-        let host = loading.finish(self.now, end, end, &mut self.log);
+        self.log.lose_uncommitted(self.committed_end);
+        let host = load(
+            GroupMachine::new(self.settings.clone()),
+            self.now,
+            &mut self.log,
+        );
         let old = std::mem::replace(&mut self.host, host);
         for (token, _) in old.unload(ErrorCode::NotCoordinator) {
             assert!(self.asked.remove(&token).is_some());
@@ -602,11 +598,8 @@ impl World {
     }
 
     fn check_replay(&self) {
-        let mut replayed = GroupMachine::new(self.settings.clone());
-        for (offset, record) in (0..).zip(&self.log.records) {
-            replayed.apply(Offset(offset), record);
-        }
-        assert_eq!(replayed.hard(), self.host.machine().hard());
+        let hard = self.host.machine().hard();
+        check_replay(&self.settings, &self.log.records, hard);
     }
 
     /// Everybody does what is asked, until nothing changes: then each partition has one owner.

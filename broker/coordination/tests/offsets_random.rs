@@ -12,7 +12,7 @@ use ottla_coordination::group::{
     Command, ConsumerHeartbeat, GroupMachine, GroupRecord, JoinGroup, MemberIds, Response,
     Settings, TransactionRecord, UnknownGroup,
 };
-use ottla_coordination::{Answer, Host, Loading, ReplyToken};
+use ottla_coordination::{Answer, Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
@@ -31,7 +31,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::types::{Millis, Offset, ProducerId};
 use ottla_protocol::wire::Uuid;
 
-use crate::support::{MemoryLog, Numbers, check_compacted, check_replay};
+use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, load};
 
 const GROUPS: [&str; 4] = ["a", "b", "c", "d"];
 const TOPICS: [&str; 2] = ["t", "u"];
@@ -133,8 +133,7 @@ impl World {
         let has_transactions = numbers.one_in(3);
         let now = Millis(1_000_000_000);
         let mut log = MemoryLog::default();
-        let loading = Loading::new(GroupMachine::new(settings.clone()));
-        let host = loading.finish(now, Offset(0), Offset(0), &mut log);
+        let host = load(GroupMachine::new(settings.clone()), now, &mut log);
         Self {
             numbers,
             now,
@@ -419,23 +418,13 @@ impl World {
                 self.host.machine().hard(),
             );
         }
-        let committed = usize::try_from(self.committed_end.0).expect("fits");
-        self.log.records.truncate(committed);
-        self.log.refuse_next = None;
+        self.log.lose_uncommitted(self.committed_end);
         if self.has_transactions {
             self.write_transactions();
         }
-        let mut loading = Loading::new(GroupMachine::new(self.settings.clone()));
-        for (offset, record) in (0..).zip(&self.log.records) {
-            loading.load(Offset(offset), record);
-        }
         self.committed_end = self.log.end();
-        let host = loading.finish(
-            self.now,
-            self.committed_end,
-            self.committed_end,
-            &mut self.log,
-        );
+        let machine = GroupMachine::new(self.settings.clone());
+        let host = load(machine, self.now, &mut self.log);
         let old = std::mem::replace(&mut self.host, host);
         for (token, _) in old.unload(ErrorCode::NotCoordinator) {
             assert!(self.asked.remove(&token).is_some());

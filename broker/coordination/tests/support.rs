@@ -33,6 +33,13 @@ impl<R> MemoryLog<R> {
     pub(crate) fn end(&self) -> Offset {
         Offset(i64::try_from(self.records.len()).expect("a short log"))
     }
+
+    /// What a power cut leaves: what is committed.
+    pub(crate) fn lose_uncommitted(&mut self, committed_end: Offset) {
+        let committed = usize::try_from(committed_end.0).expect("fits");
+        self.records.truncate(committed);
+        self.refuse_next = None;
+    }
 }
 
 impl<R: Clone> Log<R> for MemoryLog<R> {

@@ -338,10 +338,8 @@ impl World {
     /// What was not committed is gone, and so is all soft state. The shell may still be out for the old coordinator.
     fn crash(&mut self) {
         self.check_replay();
-        let committed = usize::try_from(self.committed_end.0).expect("fits");
-        self.log.records.truncate(committed);
-        self.checked = self.checked.min(committed);
-        self.log.refuse_next = None;
+        self.log.lose_uncommitted(self.committed_end);
+        self.checked = self.checked.min(self.log.records.len());
         self.marked.clear();
         self.errands
             .retain(|errand| *errand != TxnErrand::ProducerIds);
