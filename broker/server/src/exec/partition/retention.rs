@@ -65,9 +65,9 @@ impl Partition {
             deleted = deleted.and_then(|deleted| kept.map(|()| deleted));
         }
         let due = replica.log.retention_due();
-        if let Ok(due) = due {
+        if let (Ok(due), true) = (&due, deleted.is_ok()) {
             // While the log is held: a change of the settings that comes now asks for another look.
-            self.next_look.set(due);
+            self.next_look.set(*due);
         }
         if deleted.as_ref().is_ok_and(|segments| !segments.is_empty()) {
             replica.draw_roll_jitter();
