@@ -2,9 +2,11 @@
 //! coordinator that decides how their transactions end.
 
 pub mod coordinator;
+mod end_transaction;
 pub mod producer_ids;
 pub mod producer_state;
 
+pub use end_transaction::EndTransaction;
 pub use producer_ids::ProducerIds;
 pub use producer_state::{
     CompletedTxn, Duplicate, ProducerBatch, ProducerStates, TxnMarker, Verdict,
