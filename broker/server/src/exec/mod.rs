@@ -30,6 +30,7 @@ pub(crate) mod recovery;
 pub(crate) mod registration;
 mod replay;
 mod reserve;
+pub(crate) mod shard;
 pub(crate) mod topic;
 mod txn_indexes;
 pub(crate) mod waits;

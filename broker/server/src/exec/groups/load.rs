@@ -1,137 +1,38 @@
-//! Loading machines by replay, in the background.
-
-use std::sync::Arc;
+//! What loading a partition of `__consumer_offsets` tells its machine.
 
 use bytes::Bytes;
 use ottla_coordination::Loading;
-use ottla_coordination::group::{GroupMachine, GroupRecord, Settings, TransactionRecord};
-use ottla_log::{MinimumRead, ReadRequest};
-use ottla_protocol::compress::InflateLimits;
-use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::records::{BatchHeader, RecordError, Records};
+use ottla_coordination::group::{GroupMachine, GroupRecord, TransactionRecord};
+use ottla_protocol::records::{BatchHeader, OwnedRecord};
 use ottla_protocol::types::{Offset, PartitionIndex, ProducerId};
-use tracing::{error, info, warn};
+use tracing::warn;
 
-use super::alarm::Alarm;
-use super::cluster::Cluster;
-use super::shard::Shard;
-use crate::clock;
-use crate::exec::partition::Partition;
 use crate::exec::producers;
-use crate::exec::replay::{READ_BYTES, ReplayError, each_batch};
 
-#[derive(Debug, thiserror::Error)]
-enum LoadError {
-    #[error("the log cannot be read: {}", .0.text())]
-    Log(ErrorCode),
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-}
-
-/// Puts all of them in service: at once those that were never written, the others when they are loaded.
-pub(super) fn load_all(
-    shards: Vec<Arc<Shard>>,
-    settings: &Settings,
-    alarm: &Arc<Alarm>,
-    cluster: &Arc<Cluster>,
-) {
-    let (untouched, written): (Vec<_>, Vec<_>) = shards
-        .into_iter()
-        .partition(|shard| shard.partition().was_never_used());
-    for shard in untouched {
-        let loading = Loading::new(GroupMachine::new(settings.clone()));
-        let host = loading.finish(clock::now(), Offset::ZERO, Offset::ZERO, &mut shard.log());
-        shard.serve(host, alarm, cluster);
-    }
-    if written.is_empty() {
-        return;
-    }
-    let (settings, alarm, cluster) = (settings.clone(), alarm.clone(), cluster.clone());
-    tokio::task::spawn_blocking(move || {
-        let count = written.len();
-        for shard in written {
-            load(&shard, &settings, &alarm, &cluster);
-        }
-        info!(partitions = count, "groups loaded");
-    });
-}
-
-fn load(shard: &Arc<Shard>, settings: &Settings, alarm: &Arc<Alarm>, cluster: &Cluster) {
-    let mut loading = Loading::new(GroupMachine::new(settings.clone()));
-    match replay(shard.partition(), &mut loading) {
-        Ok((end, committed_end)) => {
-            let host = loading.finish(clock::now(), end, committed_end, &mut shard.log());
-            shard.serve(host, alarm, cluster);
-        }
-        Err(failure) => {
-            let partition = shard.partition();
-            error!(partition = %partition.index, "groups and offsets cannot be loaded: {failure}");
-            shard.give_up(ErrorCode::NotCoordinator);
-        }
-    }
-}
-
-/// Hands every record that counts to the machine; where the log ends, and up to where it is committed.
-fn replay(
-    partition: &Arc<Partition>,
+/// A record, that of a transaction as such.
+pub(super) fn record(
     loading: &mut Loading<GroupMachine>,
-) -> Result<(Offset, Offset), LoadError> {
-    let bounds = partition.bounds(clock::now()).map_err(LoadError::Log)?;
-    let mut next = bounds.log_start;
-    while next < bounds.log_end {
-        let request = ReadRequest {
-            from: next,
-            max_bytes: READ_BYTES,
-            upper_end: bounds.log_end,
-            minimum: MinimumRead::OneBatch,
-        };
-        let read = partition.with_log(clock::now(), |log, _| log.read(request));
-        let Some(slice) = read.map_err(LoadError::Log)? else {
-            break;
-        };
-        next = each_batch(&slice, next, |header, batch| {
-            load_batch(loading, partition.index, header, batch, next)
-        })?;
-    }
-    abort_open_transactions(loading, partition.index, bounds.log_end);
-    Ok((bounds.log_end, bounds.high_watermark))
-}
-
-/// Hands a batch's records from offset `from` on to the machine: those of a transaction, and its end, as such.
-fn load_batch(
-    loading: &mut Loading<GroupMachine>,
-    partition: PartitionIndex,
     header: &BatchHeader,
-    batch: &Bytes,
-    from: Offset,
-) -> Result<(), RecordError> {
-    if header.is_control() {
-        if let Some(marker) = producers::marker(header, batch) {
-            let (producer_id, is_committed) = (marker.producer_id, marker.committed);
-            end(loading, header.base_offset, producer_id, is_committed);
+    record: OwnedRecord,
+) -> Result<(), String> {
+    let decoded = GroupRecord::decode(record.key, record.value);
+    match decoded.map_err(|error| error.to_string())? {
+        Some(decoded) if header.is_transactional() => {
+            loading.load(record.offset, &decoded.in_transaction(header.producer_id));
         }
-        return Ok(());
-    }
-    for record in Records::open(batch, InflateLimits::LENIENT)?.owned() {
-        let record = record?;
-        if record.offset < from {
-            continue;
-        }
-        match GroupRecord::decode(record.key, record.value) {
-            Ok(Some(decoded)) if header.is_transactional() => {
-                loading.load(record.offset, &decoded.in_transaction(header.producer_id));
-            }
-            Ok(Some(decoded)) => loading.load(record.offset, &decoded),
-            // Of a kind that this broker has no part in.
-            Ok(None) => {}
-            // Some client wrote it: no reason to lose all other groups.
-            Err(reason) => warn!(
-                %partition, offset = %record.offset,
-                "record of the offsets topic passed over: {reason}"
-            ),
-        }
+        Some(decoded) => loading.load(record.offset, &decoded),
+        // Of a kind that this broker has no part in.
+        None => {}
     }
     Ok(())
+}
+
+/// The end of a transaction.
+pub(super) fn control(loading: &mut Loading<GroupMachine>, header: &BatchHeader, batch: &Bytes) {
+    if let Some(marker) = producers::marker(header, batch) {
+        let (producer_id, is_committed) = (marker.producer_id, marker.committed);
+        end(loading, header.base_offset, producer_id, is_committed);
+    }
 }
 
 fn end(
@@ -149,7 +50,7 @@ fn end(
 
 /// Nobody here ends transactions: those that are open are of another broker's time, whose coordinator would have aborted
 /// them by now. Left open they would keep their groups' consumers waiting for ever.
-fn abort_open_transactions(
+pub(super) fn abort_open_transactions(
     loading: &mut Loading<GroupMachine>,
     partition: PartitionIndex,
     log_end: Offset,
@@ -168,13 +69,16 @@ fn abort_open_transactions(
 
 #[cfg(test)]
 mod tests {
+    use ottla_coordination::group::Settings;
     use ottla_protocol::compress::Compression;
     use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
     use ottla_protocol::records::control::{EndTxnMarker, Place};
     use ottla_protocol::records::{BatchBuilder, batches_of};
     use ottla_protocol::types::{LeaderEpoch, Millis, ProducerEpoch};
 
+    use super::super::GroupCoordinator;
     use super::*;
+    use crate::exec::shard::load_batch;
 
     const NOBODY: i64 = -1;
     const FIRST: PartitionIndex = PartitionIndex(0);
@@ -227,7 +131,7 @@ mod tests {
         let mut loading = Loading::new(GroupMachine::new(Settings::default()));
         for batch in batches_of(&log) {
             let (header, batch) = batch.unwrap();
-            load_batch(&mut loading, FIRST, &header, &batch, Offset(0)).unwrap();
+            load_batch::<GroupCoordinator>(&mut loading, &header, &batch, Offset(0)).unwrap();
         }
         abort_open_transactions(&mut loading, FIRST, Offset(99));
         let hard = loading.machine().hard();

@@ -5,68 +5,92 @@
 //! and one that was never written needs none. One task sleeps until the next timer of any of them.
 //! Deliberately not here: what is decided, and creating the topic.
 
-mod alarm;
 mod cluster;
 mod load;
 mod settings;
-mod shard;
-mod wall_time;
 
-use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use bytes::Bytes;
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::Answer;
+use ottla_coordination::Loading;
 use ottla_coordination::controller::MetadataImage;
-use ottla_coordination::group::{Command, Response, Settings, partition_for};
+use ottla_coordination::group::{Command, GroupMachine, GroupRecord, Response, Settings};
 use ottla_protocol::errors::ErrorCode;
-use tokio::sync::oneshot;
+use ottla_protocol::records::{BatchHeader, OwnedRecord};
+use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 
 use super::Storage;
 use super::auto_create::OFFSETS_TOPIC;
-use alarm::Alarm;
+use super::partition::Partition;
+use super::shard::{self, Coordinator, Shard, Shards, append_plain};
 use cluster::Cluster;
-use shard::Shard;
 
 pub(crate) use settings::assignor;
 
-/// The answer to a command, or where it will come.
-pub(crate) enum Asked {
-    Now(Answer<Response>),
-    Later(oneshot::Receiver<Answer<Response>>),
-}
+/// What a group's machine answers, or where the answer will come.
+pub(crate) type Asked = shard::Asked<Response>;
 
-impl Asked {
-    pub(crate) async fn answer(self) -> Answer<Response> {
-        match self {
-            Self::Now(answer) => answer,
-            Self::Later(receiver) => receiver.await.unwrap_or(Err(ErrorCode::NotCoordinator)),
-        }
-    }
-}
+pub(crate) type Groups = Shards<GroupCoordinator>;
 
-pub(crate) struct Groups {
+pub(crate) struct GroupCoordinator {
     settings: Settings,
-    shards: ArcSwap<Vec<Arc<Shard>>>,
-    alarm: Arc<Alarm>,
-    cluster: Arc<Cluster>,
+    cluster: Cluster,
+}
+
+impl Coordinator for GroupCoordinator {
+    type Machine = GroupMachine;
+
+    const TOPIC: &'static str = OFFSETS_TOPIC;
+
+    fn machine(&self, _: &Partition) -> GroupMachine {
+        GroupMachine::new(Settings {
+            consumer: self.cluster.current().settings.clone(),
+            ..self.settings.clone()
+        })
+    }
+
+    fn load_record(
+        loading: &mut Loading<GroupMachine>,
+        header: &BatchHeader,
+        record: OwnedRecord,
+    ) -> Result<(), String> {
+        load::record(loading, header, record)
+    }
+
+    fn load_control(loading: &mut Loading<GroupMachine>, header: &BatchHeader, batch: &Bytes) {
+        load::control(loading, header, batch);
+    }
+
+    fn load_end(loading: &mut Loading<GroupMachine>, partition: PartitionIndex, end: Offset) {
+        load::abort_open_transactions(loading, partition, end);
+    }
+
+    /// What is known of the cluster.
+    fn first_command(&self) -> Option<Command> {
+        Some(Command::ClusterChanged((*self.cluster.current()).clone()))
+    }
+
+    fn append(
+        partition: &Arc<Partition>,
+        now: Millis,
+        records: &[GroupRecord],
+    ) -> Result<Offset, ErrorCode> {
+        append_plain(partition, now, records.iter().map(GroupRecord::encode))
+    }
+
+    fn run_errand(&self, _: &Arc<Shard<Self>>, errand: Infallible) {
+        match errand {}
+    }
 }
 
 impl Groups {
     pub(crate) fn new(config: &BrokerConfig) -> Self {
-        Self {
+        Self::of(GroupCoordinator {
             settings: settings::settings(config),
-            shards: ArcSwap::default(),
-            alarm: Arc::default(),
-            cluster: Arc::new(Cluster::new(config)),
-        }
-    }
-
-    /// Fires the timers until the server stops.
-    pub(crate) fn watch_timers(&self) -> impl Future<Output = ()> + Send + 'static {
-        let alarm = self.alarm.clone();
-        async move { alarm.watch().await }
+            cluster: Cluster::new(config),
+        })
     }
 
     /// Takes over the partitions of a newly published image, tells the machines what is new in it, and drops the
@@ -78,10 +102,8 @@ impl Groups {
         old: &MetadataImage,
         new: &MetadataImage,
     ) {
-        if let Some(update) = self.cluster.renew(config, old, new) {
-            for shard in self.shards.load().iter() {
-                drop(shard.ask(&self.alarm, Command::ClusterChanged(update.clone())));
-            }
+        if let Some(update) = self.coordinator().cluster.renew(config, old, new) {
+            self.tell_all(|| Command::ClusterChanged(update.clone()));
         }
         if std::ptr::eq(old.topics(), new.topics()) {
             return;
@@ -97,128 +119,9 @@ impl Groups {
         if topics.is_empty() {
             return;
         }
-        for shard in self.shards.load().iter() {
-            // Nobody waits for it; what cannot be dropped now goes when it expires.
-            drop(shard.ask(
-                &self.alarm,
-                Command::TopicsDeleted {
-                    topics: topics.clone(),
-                },
-            ));
-        }
+        // What cannot be dropped now goes when it expires.
+        self.tell_all(|| Command::TopicsDeleted {
+            topics: topics.clone(),
+        });
     }
-
-    fn take_over(&self, storage: &Storage) {
-        let topic = storage.topics.by_name(OFFSETS_TOPIC);
-        let partitions = topic.map(|topic| topic.all()).unwrap_or_default();
-        let current = self.shards.load_full();
-        let is_held = |held: &Arc<Shard>, index: usize| {
-            partitions
-                .get(index)
-                .is_some_and(|partition| Arc::ptr_eq(held.partition(), partition))
-        };
-        let kept = current
-            .iter()
-            .enumerate()
-            .filter(|(index, shard)| is_held(shard, *index))
-            .count();
-        if kept == partitions.len() && kept == current.len() {
-            return;
-        }
-        let mut shards = Vec::with_capacity(partitions.len());
-        let mut fresh = Vec::new();
-        for (index, partition) in partitions.iter().enumerate() {
-            match current.get(index).filter(|held| is_held(held, index)) {
-                Some(held) => shards.push(held.clone()),
-                None => {
-                    let shard = Arc::new(Shard::new(partition.clone()));
-                    fresh.push(shard.clone());
-                    shards.push(shard);
-                }
-            }
-        }
-        let lost = current
-            .iter()
-            .enumerate()
-            .filter(|(index, shard)| !is_held(shard, *index));
-        for (_, shard) in lost {
-            shard.give_up(ErrorCode::NotCoordinator);
-        }
-        self.shards.store(Arc::new(shards));
-        let settings = Settings {
-            consumer: self.cluster.current().settings.clone(),
-            ..self.settings.clone()
-        };
-        load::load_all(fresh, &settings, &self.alarm, &self.cluster);
-    }
-
-    /// Whether the partition that the group belongs to can be had, as far as is known.
-    pub(crate) fn has_coordinator(&self, group_id: &str) -> bool {
-        let shards = self.shards.load();
-        shard_of(&shards, group_id).is_none_or(|i| !shards[i].partition().dir().is_offline())
-    }
-
-    /// Takes the machines out of service whose partitions are in a failed directory.
-    pub(crate) fn leave_failed_directories(&self) {
-        for shard in self.shards.load().iter() {
-            if shard.partition().dir().is_offline() {
-                shard.give_up(ErrorCode::NotCoordinator);
-            }
-        }
-    }
-
-    /// Hands a command to the machine of the group.
-    pub(crate) fn ask(&self, group_id: &str, command: Command) -> Asked {
-        let shards = self.shards.load();
-        match shard_of(&shards, group_id) {
-            Some(index) => shards[index].ask(&self.alarm, command),
-            None => Asked::Now(Err(ErrorCode::NotCoordinator)),
-        }
-    }
-
-    /// Asks every machine that has to do with one of the groups, with the places of its groups in the list.
-    pub(crate) fn ask_each<T: AsRef<str> + Clone>(
-        &self,
-        group_ids: &[T],
-        command: impl Fn(Vec<T>) -> Command,
-    ) -> Vec<(Vec<T>, Asked)> {
-        let shards = self.shards.load();
-        let mut by_shard: BTreeMap<Option<usize>, Vec<T>> = BTreeMap::new();
-        for group_id in group_ids {
-            let shard = shard_of(&shards, group_id.as_ref());
-            by_shard.entry(shard).or_default().push(group_id.clone());
-        }
-        let ask = |(shard, ids): (Option<usize>, Vec<T>)| {
-            let asked = match shard {
-                Some(index) => shards[index].ask(&self.alarm, command(ids.clone())),
-                None => Asked::Now(Err(ErrorCode::NotCoordinator)),
-            };
-            (ids, asked)
-        };
-        by_shard.into_iter().map(ask).collect()
-    }
-
-    /// Asks all machines.
-    pub(crate) fn ask_all(&self, command: impl Fn() -> Command) -> Vec<Asked> {
-        let shards = self.shards.load();
-        shards
-            .iter()
-            .map(|shard| shard.ask(&self.alarm, command()))
-            .collect()
-    }
-
-    /// Ends the service: nothing is written any more, and whoever waits is told to look for another coordinator.
-    pub(crate) fn close(&self) {
-        for shard in self.shards.load().iter() {
-            shard.give_up(ErrorCode::NotCoordinator);
-        }
-    }
-}
-
-fn shard_of(shards: &[Arc<Shard>], group_id: &str) -> Option<usize> {
-    if shards.is_empty() {
-        return None;
-    }
-    let count = i32::try_from(shards.len()).unwrap_or(i32::MAX);
-    usize::try_from(partition_for(group_id, count).0).ok()
 }

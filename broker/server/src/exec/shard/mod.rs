@@ -1,46 +1,60 @@
-//! One partition of `__consumer_offsets` and the machine on it.
+//! One partition of an internal topic and the machine on it.
 //!
 //! Always: whoever asked gets one answer; a machine writes only while its state is `Ready`, so nothing is appended
 //! after `give_up`. Where records have to be on disk first, one task at a time waits for that, for everybody.
 //! The machine knows the wall clock only; when that is moved, its timers are moved along, so that nobody's session ends
 //! early or lives for ever.
 
+mod alarm;
+mod append;
+mod coordinator;
+mod load;
+mod shards;
+mod wall_time;
+
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use ottla_coordination::group::{Command, GroupMachine, GroupRecord, Response};
-use ottla_coordination::{Answer, Host, Log, ReplyToken};
-use ottla_protocol::compress::Compression;
+use ottla_coordination::{Answer, Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::records::BatchBuilder;
-use ottla_protocol::types::{Millis, Offset};
+use ottla_protocol::types::Millis;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tracing::error;
 
-use super::Asked;
-use super::alarm::Alarm;
-use super::cluster::Cluster;
-use super::wall_time::WallTime;
+use super::partition::Partition;
+use super::waits::AckWait;
 use crate::clock;
-use crate::exec::partition::{Acks, Append, Partition};
-use crate::exec::waits::AckWait;
+use alarm::Alarm;
+use append::ShardLog;
+use coordinator::{CommandOf, ResponseOf};
+use wall_time::WallTime;
 
-pub(super) struct Shard {
+pub(crate) use append::append_plain;
+pub(crate) use coordinator::{Asked, Coordinator};
+#[cfg(test)]
+pub(crate) use load::load_batch;
+pub(crate) use shards::Shards;
+
+type Waiting<R> = HashMap<ReplyToken, oneshot::Sender<Answer<R>>>;
+
+pub(crate) struct Shard<C: Coordinator> {
     partition: Arc<Partition>,
-    state: Mutex<State>,
+    coordinator: Arc<C>,
+    alarm: Arc<Alarm<C>>,
+    state: Mutex<State<C>>,
 }
 
-enum State {
+enum State<C: Coordinator> {
     Loading,
-    Ready(Box<Active>),
+    Ready(Box<Active<C>>),
     /// Cannot be served any more; everybody gets this error.
     Gone(ErrorCode),
 }
 
-struct Active {
-    host: Host<GroupMachine>,
-    waiting: HashMap<ReplyToken, oneshot::Sender<Answer<Response>>>,
+struct Active<C: Coordinator> {
+    host: Host<C::Machine>,
+    waiting: Waiting<ResponseOf<C>>,
     last_token: u64,
     /// A task waits for the disk and will say what is committed.
     is_committing: bool,
@@ -49,7 +63,7 @@ struct Active {
     time: WallTime,
 }
 
-impl Active {
+impl<C: Coordinator> Active<C> {
     /// The wall clock's time, of which the machine's timers have been told.
     fn now(&mut self) -> Millis {
         let (now, moved) = self.time.read(clock::now(), clock::monotonic());
@@ -60,30 +74,32 @@ impl Active {
     }
 }
 
-impl Shard {
-    pub(super) fn new(partition: Arc<Partition>) -> Self {
+impl<C: Coordinator> Shard<C> {
+    fn new(partition: Arc<Partition>, coordinator: Arc<C>, alarm: Arc<Alarm<C>>) -> Self {
         Self {
             partition,
+            coordinator,
+            alarm,
             state: Mutex::new(State::Loading),
         }
     }
 
-    pub(super) fn partition(&self) -> &Arc<Partition> {
+    pub(crate) fn partition(&self) -> &Arc<Partition> {
         &self.partition
     }
 
-    /// Where the machine's records go.
-    pub(super) fn log(&self) -> ShardLog<'_> {
-        ShardLog(&self.partition)
+    /// A machine for it, to be loaded.
+    fn machine(&self) -> C::Machine {
+        self.coordinator.machine(&self.partition)
     }
 
-    /// Puts a loaded machine in service, with what is known of the cluster.
-    pub(super) fn serve(
-        self: &Arc<Self>,
-        host: Host<GroupMachine>,
-        alarm: &Arc<Alarm>,
-        cluster: &Cluster,
-    ) {
+    /// Where the machine's records go.
+    fn log(&self) -> ShardLog<'_, C> {
+        ShardLog(&self.partition, PhantomData)
+    }
+
+    /// Puts a loaded machine in service.
+    fn serve(self: &Arc<Self>, host: Host<C::Machine>) {
         let mut state = self.state.lock();
         if !matches!(*state, State::Loading) {
             return;
@@ -98,16 +114,19 @@ impl Shard {
             alarm_at: None,
             time,
         });
-        let known = Command::ClusterChanged((*cluster.current()).clone());
-        active.last_token += 1;
-        let token = ReplyToken(active.last_token);
-        active.host.handle(now, token, known, &mut self.log());
-        self.settle(&mut active, Some(token), alarm, now);
+        let mut own = None;
+        if let Some(first) = self.coordinator.first_command() {
+            active.last_token += 1;
+            let token = ReplyToken(active.last_token);
+            active.host.handle(now, token, first, &mut self.log());
+            own = Some(token);
+        }
+        self.settle(&mut active, own, now);
         *state = State::Ready(active);
     }
 
     /// Takes the machine out of service for good.
-    pub(super) fn give_up(&self, error: ErrorCode) {
+    pub(crate) fn give_up(&self, error: ErrorCode) {
         let state = std::mem::replace(&mut *self.state.lock(), State::Gone(error));
         if let State::Ready(active) = state {
             let Active { host, waiting, .. } = *active;
@@ -115,7 +134,7 @@ impl Shard {
         }
     }
 
-    pub(super) fn ask(self: &Arc<Self>, alarm: &Arc<Alarm>, command: Command) -> Asked {
+    pub(crate) fn ask(self: &Arc<Self>, command: CommandOf<C>) -> Asked<ResponseOf<C>> {
         let mut state = self.state.lock();
         let active = match &mut *state {
             State::Ready(active) => active,
@@ -126,7 +145,7 @@ impl Shard {
         active.last_token += 1;
         let token = ReplyToken(active.last_token);
         active.host.handle(now, token, command, &mut self.log());
-        if let Some(answer) = self.settle(active, Some(token), alarm, now) {
+        if let Some(answer) = self.settle(active, Some(token), now) {
             return Asked::Now(answer);
         }
         let (sender, receiver) = oneshot::channel();
@@ -135,24 +154,23 @@ impl Shard {
     }
 
     /// Fires the timers that are due.
-    pub(super) fn ring(self: &Arc<Self>, alarm: &Arc<Alarm>) {
+    fn ring(self: &Arc<Self>) {
         if let State::Ready(active) = &mut *self.state.lock() {
             let now = active.now();
             active.alarm_at = None;
             active.host.advance(now, &mut self.log());
-            self.settle(active, None, alarm, now);
+            self.settle(active, None, now);
         }
     }
 
-    /// After every step of the machine: tells it what is committed, sends out the answers (that to `own` is returned),
-    /// and sees to what comes next.
+    /// After every step of the machine: tells it what is committed, sends out the answers (that to `own` is returned)
+    /// and the errands, and sees to what comes next.
     fn settle(
         self: &Arc<Self>,
-        active: &mut Active,
+        active: &mut Active<C>,
         own: Option<ReplyToken>,
-        alarm: &Arc<Alarm>,
         now: Millis,
-    ) -> Option<Answer<Response>> {
+    ) -> Option<Answer<ResponseOf<C>>> {
         if !active.host.is_committed()
             && let Ok(bounds) = self.partition.bounds(now)
         {
@@ -167,22 +185,25 @@ impl Shard {
                 drop(sender.send(answer));
             }
         }
+        for errand in active.host.take_errands() {
+            self.coordinator.run_errand(self, errand);
+        }
         if !active.host.is_committed() && !active.is_committing {
             active.is_committing = true;
-            tokio::spawn(self.clone().commit(alarm.clone()));
+            tokio::spawn(self.clone().commit());
         }
         if let Some(next) = active.host.next_deadline() {
             let next = active.time.monotonic_at(next);
             if active.alarm_at.is_none_or(|at| next < at) {
                 active.alarm_at = Some(next);
-                alarm.set(self, next);
+                self.alarm.set(self, next);
             }
         }
         answer_to_own
     }
 
     /// Waits for the disk until everything that was appended is on it.
-    async fn commit(self: Arc<Self>, alarm: Arc<Alarm>) {
+    async fn commit(self: Arc<Self>) {
         loop {
             let wait = AckWait::new();
             let asked = self.partition.make_visible(&wait, clock::now());
@@ -197,7 +218,7 @@ impl Shard {
                 return;
             };
             let now = active.now();
-            self.settle(active, None, &alarm, now);
+            self.settle(active, None, now);
             if active.host.is_committed() {
                 active.is_committing = false;
                 return;
@@ -206,48 +227,10 @@ impl Shard {
     }
 }
 
-fn deliver(
-    mut waiting: HashMap<ReplyToken, oneshot::Sender<Answer<Response>>>,
-    answers: Vec<(ReplyToken, Answer<Response>)>,
-) {
+fn deliver<R>(mut waiting: Waiting<R>, answers: Vec<(ReplyToken, Answer<R>)>) {
     for (token, answer) in answers {
         if let Some(sender) = waiting.remove(&token) {
             drop(sender.send(answer));
         }
     }
-}
-
-/// Encodes a machine's records as one batch and appends it to the partition.
-pub(super) struct ShardLog<'a>(&'a Arc<Partition>);
-
-impl Log<GroupRecord> for ShardLog<'_> {
-    fn append(&mut self, now: Millis, records: &[GroupRecord]) -> Result<Offset, ErrorCode> {
-        let mut builder = BatchBuilder::new(Compression::None);
-        for record in records {
-            let (key, value) = record.encode();
-            builder
-                .append(now, Some(&key), value.as_deref(), &[])
-                .map_err(|failure| refused(&failure))?;
-        }
-        let mut batch = builder.build().map_err(|failure| refused(&failure))?;
-        let settings = self.0.settings();
-        if batch.len() > settings.message_bytes_max {
-            return Err(ErrorCode::MessageTooLarge);
-        }
-        if settings.insync_replicas_min > 1 {
-            return Err(ErrorCode::NotEnoughReplicas);
-        }
-        let how = Append {
-            acks: Acks::Leader,
-            log_append_time: false,
-            producer: None,
-        };
-        let placed = self.0.append(&mut batch, how, &mut None, now)?;
-        Ok(placed.base_offset)
-    }
-}
-
-fn refused(failure: &dyn std::fmt::Display) -> ErrorCode {
-    error!("records of groups cannot be written as one batch: {failure}");
-    ErrorCode::MessageTooLarge
 }

@@ -12,24 +12,32 @@ use ottla_protocol::types::Millis;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::shard::Shard;
+use super::{Coordinator, Shard};
 use crate::clock;
 
-#[derive(Default)]
-struct Due {
+struct Due<C: Coordinator> {
     /// By time, and by order of asking among equals.
-    by_time: BTreeMap<(Millis, u64), Weak<Shard>>,
+    by_time: BTreeMap<(Millis, u64), Weak<Shard<C>>>,
     last: u64,
 }
 
-#[derive(Default)]
-pub(super) struct Alarm {
-    due: Mutex<Due>,
+pub(super) struct Alarm<C: Coordinator> {
+    due: Mutex<Due<C>>,
     changed: Notify,
 }
 
-impl Alarm {
-    pub(super) fn set(&self, shard: &Arc<Shard>, at: Millis) {
+impl<C: Coordinator> Alarm<C> {
+    pub(super) fn new() -> Self {
+        Self {
+            due: Mutex::new(Due {
+                by_time: BTreeMap::new(),
+                last: 0,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn set(&self, shard: &Arc<Shard<C>>, at: Millis) {
         let mut due = self.due.lock();
         due.last += 1;
         let key = (at, due.last);
@@ -62,7 +70,7 @@ impl Alarm {
     }
 
     /// Wakes every machine whose time has come; when the next one is due.
-    fn ring_due(self: &Arc<Self>, now: Millis) -> Option<Millis> {
+    fn ring_due(&self, now: Millis) -> Option<Millis> {
         loop {
             let mut due = self.due.lock();
             let entry = due.by_time.first_entry()?;
@@ -73,7 +81,7 @@ impl Alarm {
             let shard = entry.remove();
             drop(due);
             if let Some(shard) = shard.upgrade() {
-                shard.ring(self);
+                shard.ring();
             }
         }
     }
