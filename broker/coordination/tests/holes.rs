@@ -1,14 +1,17 @@
 //! Logs of which a power cut has taken a batch and left a later one.
 
-use ottla_coordination::Loading;
-use ottla_coordination::group::{Change, ConsumerRecord, GroupMachine, GroupRecord, Settings};
+use ottla_coordination::group::{
+    Change, ConsumerGroup, ConsumerRecord, GroupMachine, GroupRecord, Settings,
+};
+use ottla_protocol::messages::internal::consumer_group_current_member_assignment_value::TopicPartitions;
 use ottla_protocol::messages::internal::{
     ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMetadataValue,
     ConsumerGroupTargetAssignmentMetadataValue,
 };
 use ottla_protocol::types::{Millis, Offset};
+use ottla_protocol::wire::Uuid;
 
-use crate::support::MemoryLog;
+use crate::support::{MemoryLog, check_replay, load};
 
 fn group(epoch: i32) -> Change {
     Change::Group(Some(ConsumerGroupMetadataValue {
@@ -32,23 +35,56 @@ fn member(member_epoch: i32) -> Change {
     Change::Current("m".to_owned(), Some(value))
 }
 
-/// The group's epoch once it is in service.
-fn loaded(changes: Vec<Change>) -> i32 {
-    let mut loading = Loading::new(GroupMachine::new(Settings::default()));
+/// A member that owns partitions of the one topic, and some that it has been told to give up.
+fn owner(id: &str, member_epoch: i32, owned: &[i32], pending_revocation: &[i32]) -> Change {
+    let partitions = |partitions: &[i32]| {
+        vec![TopicPartitions {
+            topic_id: Uuid([7; 16]),
+            partitions: partitions.to_vec(),
+            ..Default::default()
+        }]
+    };
+    let value = ConsumerGroupCurrentMemberAssignmentValue {
+        member_epoch,
+        state: i8::from(!pending_revocation.is_empty()),
+        assigned_partitions: partitions(owned),
+        partitions_pending_revocation: partitions(pending_revocation),
+        ..Default::default()
+    };
+    Change::Current(id.to_owned(), Some(value))
+}
+
+/// The group once it is in service.
+fn in_service(changes: Vec<Change>) -> ConsumerGroup {
     let mut log = MemoryLog::default();
-    for change in changes {
-        let record = GroupRecord::Consumer(ConsumerRecord {
+    log.records.extend(changes.into_iter().map(|change| {
+        GroupRecord::Consumer(ConsumerRecord {
             group_id: "g".to_owned(),
             change,
-        });
-        loading.load(log.end(), &record);
-        log.records.push(record);
-    }
+        })
+    }));
     let end = log.end();
-    let host = loading.finish(Millis(0), end, end, &mut log);
+    let settings = Settings::default();
+    let host = load(GroupMachine::new(settings.clone()), Millis(0), &mut log);
     assert!(host.end() >= end && end > Offset(0));
     let hard = host.machine().hard();
-    hard.consumer_group("g").expect("loaded").epochs().0
+    check_replay(&settings, &log.records, hard);
+    hard.consumer_group("g").expect("loaded").clone()
+}
+
+/// The group's epoch then.
+fn loaded(changes: Vec<Change>) -> i32 {
+    in_service(changes).epochs().0
+}
+
+/// The group's epoch then, its members, and who owns which partition.
+fn mended(changes: Vec<Change>) -> (i32, Vec<String>, Vec<(i32, String)>) {
+    let group = in_service(changes);
+    let (epoch, _, members) = group.epochs();
+    let members = members.map(|(id, _)| id.to_owned()).collect();
+    let owners = group.owners();
+    let owners = owners.map(|(_, partition, id)| (partition, id.to_owned()));
+    (epoch, members, owners.collect())
 }
 
 #[test]
@@ -63,4 +99,47 @@ fn a_group_whose_log_is_whole_stays_in_its_epoch() {
     assert_eq!(loaded(vec![group(7), target(7), member(7)]), 7);
     assert_eq!(loaded(vec![group(7), target(6), member(5)]), 7);
     assert_eq!(loaded(vec![group(7), target(7), member(-2)]), 7);
+}
+
+/// The batch that took the release is lost, the one that gave the partition to the next is not.
+#[test]
+fn members_that_share_a_partition_for_a_lost_release_join_anew() {
+    let (epoch, members, owners) = mended(vec![
+        group(7),
+        target(7),
+        owner("a", 6, &[0], &[1]),
+        owner("b", 7, &[1, 2], &[]),
+        owner("c", 7, &[3], &[]),
+    ]);
+    assert_eq!(epoch, 8);
+    assert_eq!(members, ["c"]);
+    assert_eq!(owners, [(3, "c".to_owned())]);
+}
+
+/// The batch that put the owner out is lost, and with it the epoch that it began.
+#[test]
+fn members_that_share_a_partition_for_a_lost_removal_join_anew() {
+    let (epoch, members, owners) = mended(vec![
+        group(6),
+        owner("a", 6, &[0, 1], &[]),
+        target(7),
+        owner("b", 7, &[1], &[]),
+        owner("c", 6, &[2], &[]),
+    ]);
+    assert_eq!(epoch, 8, "later than anything that is on the log");
+    assert_eq!(members, ["c"]);
+    assert_eq!(owners, [(2, "c".to_owned())]);
+}
+
+#[test]
+fn members_that_share_nothing_keep_what_they_own() {
+    let (epoch, members, owners) = mended(vec![
+        group(7),
+        target(7),
+        owner("a", 6, &[0], &[1]),
+        owner("b", 7, &[2], &[]),
+    ]);
+    assert_eq!(epoch, 7);
+    assert_eq!(members, ["a", "b"]);
+    assert_eq!(owners.len(), 3);
 }

@@ -99,7 +99,8 @@ impl GroupMachine {
         unknown_group: UnknownGroup,
     ) -> Result<(), ErrorCode> {
         if let Some(group) = self.hard.consumer_group(&request.group_id) {
-            return group.check_commit(request, unknown_group, &self.topics);
+            let is_refused = |partition: &_| self.is_metadata_too_large(partition);
+            return group.check_commit(request, unknown_group, &self.topics, is_refused);
         }
         let generation = request.generation_id_or_member_epoch;
         let Some(group) = self.soft.groups.get(request.group_id.as_str()) else {

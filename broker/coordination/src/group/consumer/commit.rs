@@ -2,6 +2,7 @@
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::OffsetCommitRequest;
+use ottla_protocol::messages::offset_commit::request::OffsetCommitRequestPartition;
 use ottla_protocol::messages::offset_fetch::request::OffsetFetchRequestGroup;
 
 use super::group::ConsumerGroup;
@@ -11,12 +12,13 @@ use crate::group::topics::Topics;
 
 impl ConsumerGroup {
     /// A member commits in its epoch. In an older one it may where it has owned the partition ever since: it has not
-    /// heard of the new epoch yet (KIP-1251).
+    /// heard of the new epoch yet (KIP-1251). Partitions that are refused for something else do not count.
     pub(in crate::group) fn check_commit(
         &self,
         request: &OffsetCommitRequest,
         unknown_group: UnknownGroup,
         topics: &Topics,
+        is_refused: impl Fn(&OffsetCommitRequestPartition) -> bool,
     ) -> Result<(), ErrorCode> {
         let epoch = request.generation_id_or_member_epoch;
         if epoch < 0 && self.is_empty() {
@@ -41,7 +43,7 @@ impl ConsumerGroup {
                 id if id.is_zero() => topics.id(&topic.name).unwrap_or_default(),
                 id => id,
             };
-            for partition in &topic.partitions {
+            for partition in topic.partitions.iter().filter(|one| !is_refused(one)) {
                 let since = member.assignment_epoch(topic_id, partition.partition_index);
                 if since.is_none_or(|since| epoch < since) {
                     return Err(member.wrong_epoch());

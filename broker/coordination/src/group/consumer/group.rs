@@ -118,16 +118,36 @@ impl ConsumerGroup {
         }
     }
 
-    /// The epoch in which the group makes a fresh start, where its log has lost a batch that others followed, as a power
-    /// cut can bring about: then somebody is ahead of the group, and its next epochs would be taken for known ones, or a partition has two owners.
-    pub(super) fn epoch_after_a_hole(&self) -> Option<i32> {
-        let ahead = self.members.values().map(|member| member.epoch).max();
-        let ahead = ahead.unwrap_or(0).max(self.assignment_epoch);
-        let is_behind = self.assignment_epoch > self.epoch || ahead > self.assignment_epoch;
-        let mut owned = BTreeSet::new();
-        let mut owners = self.owners();
-        let is_shared = owners.any(|(topic_id, partition, _)| !owned.insert((topic_id, partition)));
-        (is_behind || is_shared).then(|| ahead.max(self.epoch).saturating_add(1))
+    /// The highest epoch that anything of the group is in: the group's own, where its log is whole.
+    pub(super) fn latest_epoch(&self) -> i32 {
+        let members = self.members.values().map(|member| member.epoch).max();
+        let latest = self.epoch.max(self.assignment_epoch);
+        latest.max(members.unwrap_or(latest))
+    }
+
+    pub(super) fn next_epoch(&self) -> i32 {
+        self.latest_epoch().saturating_add(1)
+    }
+
+    /// Whether somebody is ahead of the group or of its assignment, which the next epochs would be taken for then. Its log
+    /// has lost a batch that others followed, as a power cut can bring about.
+    pub(super) fn is_behind(&self) -> bool {
+        let is_ahead = |member: &ConsumerMember| member.epoch > self.assignment_epoch;
+        self.assignment_epoch > self.epoch || self.members.values().any(is_ahead)
+    }
+
+    /// Members that own a partition which another owns, too. The batch that put one of them out, or took its release, is
+    /// lost, and the one that gave the partition to the other is not.
+    pub(super) fn co_owners(&self) -> Vec<&ConsumerMember> {
+        let mut owners: BTreeMap<(Uuid, i32), Vec<&str>> = BTreeMap::new();
+        for (topic_id, partition, member_id) in self.owners() {
+            let members = owners.entry((topic_id, partition)).or_default();
+            members.push(member_id);
+        }
+        let shared = owners.into_values().filter(|members| members.len() > 1);
+        let ids: BTreeSet<&str> = shared.flatten().collect();
+        let members = ids.into_iter().filter_map(|id| self.members.get(id));
+        members.collect()
     }
 
     pub(in crate::group) fn is_subscribed_to(&self, topic: &str) -> bool {

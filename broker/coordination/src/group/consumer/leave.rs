@@ -142,7 +142,7 @@ impl GroupMachine {
             }
         }
         let hash = self.topics.group_hash(topics.keys().map(String::as_str));
-        records.group_epoch(group.epoch.saturating_add(1), hash);
+        records.group_epoch(group.next_epoch(), hash);
         step.records = records.take();
         for member in leaving {
             let timers = timers_of(group_id, &member.id);

@@ -171,7 +171,7 @@ impl GroupMachine {
     ) -> Option<ClassicGroup> {
         let mut classic = ClassicGroup {
             state: State::Stable,
-            generation: Generation(group.epoch),
+            generation: Generation(group.latest_epoch()),
             ..ClassicGroup::new(group_id, now)
         };
         let mut targets = Vec::new();

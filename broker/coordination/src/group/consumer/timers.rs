@@ -5,7 +5,7 @@ use ottla_protocol::types::Millis;
 use super::group::ConsumerGroup;
 use super::member::{ConsumerMember, LEFT_FOR_NOW, MemberState};
 use super::records::{Change, ConsumerRecord, Records};
-use super::step::revocation_timer;
+use super::step::{Step, revocation_timer};
 use crate::effects::Effects;
 use crate::group::GroupMachine;
 
@@ -67,17 +67,35 @@ impl GroupMachine {
     }
 
     /// Loading is over: members have one session's time to show up.
-    pub(in crate::group) fn restore_consumers(&self, now: Millis, out: &mut Effects<Self>) {
+    pub(in crate::group) fn restore_consumers(&mut self, now: Millis, out: &mut Effects<Self>) {
+        let mut mending = Vec::new();
         for (group_id, group) in self.hard.consumer_groups() {
-            if let Some(epoch) = group.epoch_after_a_hole() {
-                let mut records = Records::new(group_id);
-                records.group_epoch(epoch, group.metadata_hash);
-                out.append(records.take());
-            }
             for member in group.members.values() {
                 self.arm_timers(now, group_id, member, out);
             }
+            mending.extend(self.mend(now, group_id, group));
         }
+        for step in mending {
+            self.take_step(now, step, Vec::new(), out);
+        }
+    }
+
+    /// What makes a group fit for service of whose log a power cut has taken a batch and left a later one. Nobody was told
+    /// of either. Who shares a partition joins anew, as nothing tells whose it is; else a new epoch is fresh start enough.
+    fn mend(&self, now: Millis, group_id: &str, group: &ConsumerGroup) -> Option<Step> {
+        let co_owners = group.co_owners();
+        if !co_owners.is_empty() {
+            return Some(self.fence(now, group_id, group, &co_owners));
+        }
+        group.is_behind().then(|| {
+            let mut records = Records::new(group_id);
+            records.group_epoch(group.next_epoch(), group.metadata_hash);
+            Step {
+                group_id: group_id.to_owned(),
+                records: records.take(),
+                ..Default::default()
+            }
+        })
     }
 
     /// The log refused to let members go. They are in still, so their time begins anew.
