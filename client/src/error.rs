@@ -42,7 +42,10 @@ impl ApiError {
 
 impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", self.text(), self.code.name())
+        // It stands within sentences, which end elsewhere.
+        let text = self.text();
+        let text = text.strip_suffix('.').unwrap_or(text);
+        write!(f, "{text} ({})", self.code.name())
     }
 }
 
