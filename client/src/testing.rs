@@ -94,16 +94,24 @@ pub(crate) fn frame<M: Message>(response: &M, version: i16, correlation_id: i32)
 pub(crate) async fn fake_broker(
     answer: impl FnMut(&Incoming) -> Answer + Send + 'static,
 ) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
+    fake_broker_speaking(all_versions(), answer).await
+}
+
+/// The same with another answer to ApiVersions.
+pub(crate) async fn fake_broker_speaking(
+    versions: ApiVersionsResponse,
+    answer: impl FnMut(&Incoming) -> Answer + Send + 'static,
+) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
     let seen: Arc<Mutex<Vec<Incoming>>> = Arc::default();
     let answer = Arc::new(Mutex::new(answer));
     let log = seen.clone();
     let endpoint = raw_server(move |mut stream| {
-        let (answer, log) = (answer.clone(), log.clone());
+        let (answer, log, versions) = (answer.clone(), log.clone(), versions.clone());
         async move {
             let mut buffer = BytesMut::new();
             while let Some(incoming) = next_request(&mut stream, &mut buffer).await {
                 let reply = if incoming.is::<ApiVersionsRequest>() {
-                    incoming.answer(&all_versions())
+                    incoming.answer(&versions)
                 } else {
                     lock(&log).push(incoming.clone());
                     let mut answer = lock(&answer);

@@ -29,6 +29,8 @@ pub struct Call {
     /// Versions in which the request can say what the caller means; all by default.
     pub versions: Option<VersionRange>,
     pub lane: Lane,
+    /// Tries again until the deadline, whatever `retries` says.
+    is_persistent: bool,
 }
 
 impl Call {
@@ -37,6 +39,15 @@ impl Call {
             deadline,
             versions: None,
             lane: Lane::Control,
+            is_persistent: false,
+        }
+    }
+
+    /// As often as it takes: for what has no other way to go on, as within transactions.
+    pub fn persistently(self) -> Self {
+        Self {
+            is_persistent: true,
+            ..self
         }
     }
 
@@ -87,15 +98,34 @@ impl Cluster {
             };
             failures += 1;
             tracing::debug!(request = R::NAME, ?target, %error, "trying again");
-            self.forget(target, &error, call.deadline).await;
-            if let Err(error) = self
-                .pause(failures, call.deadline, "the request", error.clone())
-                .await
-            {
+            if let Err(error) = self.looked_in_vain(target, &error, failures, &call).await {
                 return response.ok_or(error);
             }
             last = Some((error, response));
         }
+    }
+
+    /// After an attempt that has failed: the target is looked up anew where it may have moved, and a while passes.
+    pub(crate) async fn looked_in_vain(
+        &self,
+        target: &Target,
+        error: &ClientError,
+        failures: u32,
+        call: &Call,
+    ) -> Result<(), ClientError> {
+        self.forget(target, error, call.deadline).await;
+        let retries = match call.is_persistent {
+            true => u32::MAX,
+            false => self.settings().retries,
+        };
+        self.pause_within(
+            retries,
+            failures,
+            call.deadline,
+            "the request",
+            error.clone(),
+        )
+        .await
     }
 
     /// The same with one attempt, for what must not be said again later. After an error the target is looked up anew
@@ -185,7 +215,13 @@ impl Cluster {
 
     /// Drops what may have been wrong about the target.
     async fn forget(&self, target: &Target, error: &ClientError, deadline: Deadline) {
+        let is_at_home = matches!(
+            error.code(),
+            Some(ErrorCode::CoordinatorLoadInProgress | ErrorCode::ConcurrentTransactions)
+        );
         match target {
+            // It has answered, and is to be asked again.
+            Target::Group(_) | Target::Transaction(_) if is_at_home => {}
             Target::Group(id) => self.forget_coordinator(CoordinatorKind::Group, id),
             Target::Transaction(id) => self.forget_coordinator(CoordinatorKind::Transaction, id),
             Target::Any | Target::Broker(_) | Target::Controller => {

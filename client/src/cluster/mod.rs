@@ -350,6 +350,18 @@ impl Cluster {
         what: &'static str,
         last: ClientError,
     ) -> Result<(), ClientError> {
+        self.pause_within(self.settings().retries, failures, deadline, what, last)
+            .await
+    }
+
+    async fn pause_within(
+        &self,
+        retries: u32,
+        failures: u32,
+        deadline: Deadline,
+        what: &'static str,
+        last: ClientError,
+    ) -> Result<(), ClientError> {
         let wait = self.settings().retry_backoff.after(failures);
         if wait >= deadline.left() {
             let timed_out = ClientError::TimedOut {
@@ -359,7 +371,7 @@ impl Cluster {
             };
             return Err(timed_out.because_of(last));
         }
-        if failures > self.settings().retries {
+        if failures > retries {
             return Err(last);
         }
         tokio::time::sleep(wait).await;

@@ -7,16 +7,34 @@ use super::{Consumer, ConsumerError};
 /// Who a consumer is to its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupMetadata {
+    pub group_id: String,
+    /// `group.instance.id`.
+    pub instance_id: Option<String>,
     /// Of a classic group; with the consumer protocol the member's epoch.
     pub generation_id: i32,
     pub member_id: String,
+}
+
+impl GroupMetadata {
+    /// Of somebody who is no member, and has chosen its partitions itself.
+    pub fn of_no_member(group_id: impl Into<String>) -> Self {
+        Self {
+            group_id: group_id.into(),
+            instance_id: None,
+            generation_id: -1,
+            member_id: String::new(),
+        }
+    }
 }
 
 impl Consumer {
     /// The membership that the partitions come from; none while the consumer is no member.
     pub fn group_metadata(&self) -> Option<GroupMetadata> {
         let identity = self.identity.as_ref()?;
+        let group = self.settings.group.as_ref()?;
         Some(GroupMetadata {
+            group_id: group.id.clone(),
+            instance_id: group.instance_id.clone(),
             generation_id: identity.generation_or_epoch(),
             member_id: identity.member_id.to_string(),
         })

@@ -13,11 +13,12 @@ use std::{
 use ottla_protocol::{compress::Compression, records::BATCH_OVERHEAD, types::BrokerId};
 
 use super::{
-    BatchPlace, Delivery, Partitioner, ProduceError, Record,
+    BatchPlace, Delivery, Partitioner, ProduceError, Record, TransactionError,
     batch::{Batch, Identity, lone_batch_size_max},
     delivery::Completion,
     partitioner::{Choice, PartitionInput, PartitionState},
     queue::{PartitionQueue, SendRules},
+    scope::{Scope, Started, TransactionProtocol},
 };
 
 /// What the accumulator goes by.
@@ -49,6 +50,8 @@ pub(super) struct Accumulator {
     abandoned: bool,
     next_batch_id: u64,
     identity: Option<Identity>,
+    /// For producers of transactions.
+    scope: Option<Scope>,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,8 @@ struct PartitionEntry {
     index: i32,
     leader: Option<BrokerId>,
     queue: PartitionQueue,
+    /// The coordinator knows that the transaction writes here.
+    is_added: bool,
 }
 
 /// Why a record was not taken.
@@ -114,14 +119,18 @@ pub(super) struct Work {
     pub(super) leader_missing: bool,
     /// Something is to be sent and the producer has no (usable) identity.
     pub(super) identity_missing: bool,
+    /// Partitions that are to be added to the transaction before anything is sent to them.
+    pub(super) to_add: Vec<Slot>,
     /// When to look again at the latest.
     pub(super) next_event: Option<Instant>,
 }
 
 impl Accumulator {
     pub(super) fn new(settings: AccumulatorSettings) -> Self {
+        let scope = settings.rules.transactional.then(Scope::closed);
         Self {
             settings,
+            scope,
             topics: HashMap::new(),
             partitions: Vec::new(),
             memory_used: 0,
@@ -152,6 +161,7 @@ impl Accumulator {
                 index,
                 leader: None,
                 queue,
+                is_added: false,
             });
         }
         for (slot, leader) in topic.slots.iter().zip(leaders) {
@@ -184,6 +194,9 @@ impl Accumulator {
     ) -> Result<Appended, AppendError> {
         if self.closed {
             return Err(AppendError::Refused(ProduceError::Closed));
+        }
+        if let Some(scope) = &self.scope {
+            scope.takes_records().map_err(AppendError::Refused)?;
         }
         let size_max = lone_batch_size_max(record.key, record.value, record.headers);
         self.check_size(size_max).map_err(AppendError::Refused)?;
@@ -253,6 +266,7 @@ impl Accumulator {
             now,
             reserved,
             compression,
+            self.settings.rules.transactional,
         ));
         self.next_batch_id += 1;
         Ok(())
@@ -274,6 +288,14 @@ impl Accumulator {
     /// What is to be done now. `has_room` says whether a broker can take another request.
     pub(super) fn work(&mut self, now: Instant, has_room: impl Fn(BrokerId) -> bool) -> Work {
         let mut work = Work::default();
+        if self
+            .scope
+            .as_ref()
+            .is_some_and(|scope| scope.failure().is_some())
+        {
+            return work;
+        }
+        let adds_partitions = self.scope.as_ref().is_some_and(Scope::adds_partitions);
         let in_a_hurry = self.starved || self.closed;
         let mut sizes: HashMap<BrokerId, usize> = HashMap::new();
         for (index, entry) in self.partitions.iter_mut().enumerate() {
@@ -304,7 +326,12 @@ impl Accumulator {
                 work.leader_missing = true;
                 continue;
             };
+            if adds_partitions && !entry.is_added {
+                work.to_add.push(Slot(index));
+                continue;
+            }
             if self.settings.idempotent
+                && self.scope.is_none()
                 && (self.identity.is_none() || entry.queue.needs_other_id(self.identity))
             {
                 work.identity_missing = true;
@@ -321,6 +348,9 @@ impl Accumulator {
             }
             *size += entry.queue.next_size();
             let identity = self.identity.filter(|_| self.settings.idempotent);
+            if let Some(scope) = &mut self.scope {
+                scope.note_started(Started::Yes);
+            }
             let Some(batch) = entry.queue.take(identity) else {
                 continue;
             };
@@ -342,15 +372,23 @@ impl Accumulator {
         work
     }
 
-    /// Fails what has waited for longer than `delivery.timeout.ms`. Returns the failed batches.
+    /// Fails what has waited for longer than `delivery.timeout.ms`, and what belongs to a failed transaction. Returns the
+    /// failed batches.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<(Batch, ProduceError)> {
         let mut expired = Vec::new();
         for entry in &mut self.partitions {
             expired.extend(entry.queue.expire(now, &self.settings.rules));
         }
+        if let (Some(scope), Some((_, error))) = (&mut self.scope, expired.first()) {
+            scope.fail(TransactionError::of_batch(error.clone()));
+        }
         for (batch, error) in &expired {
             self.memory_used -= batch.reserved_bytes;
             batch.completion.complete(Err(error.clone()));
+        }
+        let failure = self.scope.as_ref().and_then(Scope::failure).cloned();
+        if let Some(failure) = failure {
+            expired.extend(self.fail_waiting(&failure.cause));
         }
         expired
     }
@@ -372,7 +410,8 @@ impl Accumulator {
         now: Instant,
         backoff: impl Fn(u32) -> Duration,
     ) -> Option<(Batch, ProduceError)> {
-        let may_pass = may_pass && !self.abandoned;
+        let has_failed = |scope: &Scope| scope.failure().is_some();
+        let may_pass = may_pass && !self.abandoned && !self.scope.as_ref().is_some_and(has_failed);
         let wait = backoff(drained.batch.failures + 1);
         let entry = &mut self.partitions[drained.slot.0];
         let rules = &self.settings.rules;
@@ -380,6 +419,9 @@ impl Accumulator {
             entry
                 .queue
                 .refused(drained.batch, error, may_pass, now, wait, rules)?;
+        if let Some(scope) = &mut self.scope {
+            scope.fail(TransactionError::of_batch(error.clone()));
+        }
         self.memory_used -= batch.reserved_bytes;
         batch.completion.complete(Err(error.clone()));
         Some((batch, error))
@@ -404,6 +446,10 @@ impl Accumulator {
     /// Fails everything that is not under way, and lets nothing be sent again.
     pub(super) fn abandon(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
         self.abandoned = true;
+        self.fail_waiting(error)
+    }
+
+    fn fail_waiting(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
         let mut failed = Vec::new();
         for entry in &mut self.partitions {
             for batch in entry.queue.abandon() {
@@ -413,6 +459,46 @@ impl Accumulator {
             }
         }
         failed
+    }
+
+    /// Records from now on belong to a new transaction. Nothing of the last one may be left.
+    pub(super) fn begin_transaction(&mut self, identity: Identity, protocol: TransactionProtocol) {
+        self.identity = Some(identity);
+        self.scope = Some(Scope::begin(protocol));
+        for entry in &mut self.partitions {
+            entry.queue.begin_transaction(identity);
+            entry.is_added = false;
+        }
+    }
+
+    /// The transaction of a producer that has them.
+    pub(super) fn scope(&mut self) -> &mut Scope {
+        let Some(scope) = &mut self.scope else {
+            unreachable!("asked for producers of transactions only")
+        };
+        scope
+    }
+
+    /// The coordinator knows that the transaction writes to these partitions.
+    pub(super) fn added(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            self.partitions[slot.0].is_added = true;
+        }
+        self.scope().note_started(Started::Yes);
+    }
+
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    pub(super) fn partition(&self, slot: Slot) -> (&Arc<str>, i32) {
+        let entry = &self.partitions[slot.0];
+        (&entry.topic, entry.index)
+    }
+
+    /// Whether some broker may miss a sequence, so that another epoch is needed.
+    pub(super) fn has_gap(&self) -> bool {
+        self.partitions.iter().any(|entry| entry.queue.is_broken())
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -39,6 +39,7 @@ fn settings() -> AccumulatorSettings {
             in_flight_max: 5,
             retries: u32::MAX,
             delivery_timeout: Duration::from_secs(120),
+            transactional: false,
         },
     }
 }

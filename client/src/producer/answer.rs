@@ -20,11 +20,14 @@ use super::{BatchPlace, ProduceError, accumulator::Drained};
 
 /// From this version on topics go by their id (KIP-516).
 pub(super) const FIRST_VERSION_BY_ID: i16 = 13;
+/// From this version on leaders add partitions to transactions by themselves (KIP-890).
+pub(super) const FIRST_VERSION_ADDING: i16 = 12;
 
 /// A request with these batches. `ids` gives the topics' ids, zero where there is none. A batch that can't be built
 /// is left out; it stays in `drained` and has no answer then.
 pub(super) fn request(
     drained: &mut [Drained],
+    transactional_id: Option<StrBytes>,
     ids: impl Fn(&str) -> Uuid,
     acks: i16,
     timeout_ms: i32,
@@ -50,7 +53,7 @@ pub(super) fn request(
         }
     }
     ProduceRequest {
-        transactional_id: None,
+        transactional_id,
         acks,
         timeout_ms,
         topic_data,

@@ -64,7 +64,11 @@ impl Batch {
         created: Instant,
         reserved_bytes: usize,
         (compression, level): (Compression, Option<i32>),
+        is_transactional: bool,
     ) -> Self {
+        let builder = BatchBuilder::new(compression)
+            .level(level)
+            .transactional(is_transactional);
         Self {
             id,
             completion,
@@ -75,7 +79,7 @@ impl Batch {
             failures: 0,
             retry_at: None,
             last_error: None,
-            content: Content::Open(BatchBuilder::new(compression).level(level)),
+            content: Content::Open(builder),
         }
     }
 
@@ -188,7 +192,14 @@ mod tests {
     fn a_batch_sent_again_is_the_same_bytes_and_under_a_new_epoch_still_sound() {
         for compression in Compression::ALL {
             let completion = Arc::new(Completion::new("t".into(), 0));
-            let mut batch = Batch::open(1, completion, Instant::now(), 100, (compression, None));
+            let mut batch = Batch::open(
+                1,
+                completion,
+                Instant::now(),
+                100,
+                (compression, None),
+                true,
+            );
             for index in 0..3 {
                 assert_eq!(
                     batch.append(5, Some(b"k"), Some(b"value"), &[]).unwrap(),
@@ -204,6 +215,7 @@ mod tests {
             let header = BatchHeader::read(&second).unwrap();
             assert_eq!((header.producer_epoch.0, header.base_sequence), (1, 0));
             assert!(check_batch(&second).is_ok(), "{compression:?}");
+            assert!(header.attributes.is_transactional());
             assert_eq!(first[BATCH_OVERHEAD..], second[BATCH_OVERHEAD..]);
         }
     }

@@ -42,6 +42,12 @@ pub enum ProduceError {
         after: Duration,
         last: Option<Box<ProduceError>>,
     },
+    /// A transaction's record was not delivered before the transaction was aborted.
+    #[error("the transaction was aborted")]
+    Aborted,
+    /// The record would belong to no transaction.
+    #[error("no transaction is open")]
+    NoTransaction,
     /// The producer was closed before this was sent.
     #[error("the producer was closed before the record was delivered")]
     Closed,

@@ -4,7 +4,7 @@
 //! and are pure; `sender` carries out. Always: records of one partition are written in the order they were sent, and
 //! with idempotence (the default) at most once; every record gets exactly one outcome. A record costs one lock, one
 //! copy into its batch and one reference, never a task or a channel.
-//! Not here: serialization, transactions.
+//! `transaction` puts records into transactions. Not here: serialization.
 
 use std::{
     sync::{
@@ -29,16 +29,19 @@ mod delivery;
 mod error;
 mod partitioner;
 mod queue;
+mod scope;
 mod sender;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use accumulator::{Accumulator, AppendError, Appended, News};
 pub use delivery::{BatchPlace, Delivery, RecordMetadata};
 pub use error::ProduceError;
 pub use partitioner::{CustomPartitioner, PartitionInput, Partitioner};
-pub use settings::{Acks, BatchObserver, ProducerSettings};
+pub use settings::{Acks, BatchObserver, ProducerSettings, TransactionSettings};
+pub use transaction::{ErrorClass, Settled, Transaction, TransactionError, TransactionalProducer};
 
 /// A record to be sent; borrowed, as it is copied once into its batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,11 +87,20 @@ struct Shared {
     memory: Notify,
     /// Give up what is left.
     stop: AtomicBool,
+    /// For producers of transactions.
+    coordinator: Option<transaction::Coordinator>,
+    /// An AddPartitionsToTxn has ended.
+    added: Notify,
 }
 
 impl Producer {
-    /// Starts a producer over a connected cluster. Must be called within a tokio runtime.
+    /// Starts a producer over a connected cluster. Must be called within a tokio runtime. Where the settings name a
+    /// transactional id, it takes no records: those are for [`TransactionalProducer`].
     pub fn start(cluster: Cluster, settings: ProducerSettings) -> Self {
+        let transactions = settings.transactions.as_ref();
+        let coordinator = transactions.map(|transactions| {
+            transaction::Coordinator::new(cluster.clone(), transactions, settings.block_max)
+        });
         let shared = Arc::new(Shared {
             accumulator: Mutex::new(Accumulator::new(settings.accumulator())),
             cluster,
@@ -96,6 +108,8 @@ impl Producer {
             work: Notify::new(),
             memory: Notify::new(),
             stop: AtomicBool::new(false),
+            coordinator,
+            added: Notify::new(),
         });
         let sender = tokio::spawn(sender::Sender::new(shared.clone()).run());
         Self {
@@ -238,6 +252,12 @@ impl Shared {
         self.stop.store(true, Ordering::Release);
         lock(&self.accumulator).close();
         self.work.notify_one();
+    }
+
+    /// The protocol of the transaction that is open; none where there are no transactions.
+    fn transaction_protocol(&self) -> Option<scope::TransactionProtocol> {
+        self.coordinator.as_ref()?;
+        Some(lock(&self.accumulator).scope().protocol())
     }
 
     fn is_stopped(&self) -> bool {

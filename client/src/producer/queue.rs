@@ -26,6 +26,8 @@ pub(super) struct SendRules {
     pub(super) in_flight_max: usize,
     pub(super) retries: u32,
     pub(super) delivery_timeout: Duration,
+    /// A batch that can't be repeated as it was ends the transaction, instead of beginning another epoch.
+    pub(super) transactional: bool,
 }
 
 #[derive(Debug, Default)]
@@ -151,6 +153,22 @@ impl PartitionQueue {
         }
     }
 
+    /// A transaction begins, with nothing of the last one left: under another identity sequences begin anew.
+    pub(super) fn begin_transaction(&mut self, identity: Identity) {
+        assert!(self.is_idle(), "the last transaction has ended");
+        if self.identity != Some(identity) {
+            self.identity = Some(identity);
+            self.next_sequence = 0;
+            self.broken = false;
+        }
+        assert!(!self.broken, "sequences go on only after another epoch");
+    }
+
+    /// Whether the broker may miss a sequence, so that another epoch is needed.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// The broker has the batch.
     pub(super) fn delivered(&mut self, batch: &Batch) {
         self.answered(batch.id);
@@ -189,7 +207,11 @@ impl PartitionQueue {
             self.broken = true;
         }
         batch.failures = batch.failures.saturating_add(1);
-        let again = may_pass || (lost_track && batch.stamp.is_some());
+        let out_of_turn = match rules.transactional {
+            true => !is_first && error.code() == Some(ErrorCode::OutOfOrderSequenceNumber),
+            false => lost_track,
+        };
+        let again = may_pass || (out_of_turn && batch.stamp.is_some());
         let expired = batch.age(now) >= rules.delivery_timeout;
         if again && !expired && batch.failures <= rules.retries {
             batch.retry_at = Some(now + backoff);
@@ -296,6 +318,7 @@ mod tests {
         in_flight_max: 5,
         retries: 10,
         delivery_timeout: Duration::from_secs(120),
+        transactional: false,
     };
     const ME: Identity = Identity {
         id: ProducerId(1),
@@ -306,7 +329,7 @@ mod tests {
         let mut queue = PartitionQueue::default();
         for id in 0..batches {
             let completion = Arc::new(Completion::new("t".into(), 0));
-            let mut batch = Batch::open(id, completion, now, 100, (Compression::None, None));
+            let mut batch = Batch::open(id, completion, now, 100, (Compression::None, None), false);
             batch.append(0, None, Some(b"v"), &[]).unwrap();
             queue.open = Some(batch);
             queue.close_open();

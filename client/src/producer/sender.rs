@@ -27,9 +27,12 @@ use crate::{
 
 use super::{
     Acks, BatchPlace, BatchReport, ProduceError, Shared,
+    accumulator::Slot,
     accumulator::{Drained, Work},
     answer::{self, Answers},
     batch::{Batch, Identity},
+    scope::{Started, TransactionProtocol},
+    transaction::{self, AddFailure},
 };
 
 /// What came of something that ran beside the sender.
@@ -38,6 +41,7 @@ enum Event {
     Answered(Answered),
     Refreshed(Result<Arc<Metadata>, ClientError>),
     Identified(Result<Identity, ClientError>),
+    Added(Vec<Slot>, Result<(), AddFailure>),
 }
 
 struct Answered {
@@ -96,6 +100,7 @@ pub(super) struct Sender {
     report: mpsc::UnboundedSender<Event>,
     refresh: Asking,
     identify: Asking,
+    add: Asking,
 }
 
 impl Sender {
@@ -109,6 +114,7 @@ impl Sender {
             report,
             refresh: Asking::default(),
             identify: Asking::default(),
+            add: Asking::default(),
         }
     }
 
@@ -144,6 +150,7 @@ impl Sender {
         let asked_again = [
             self.refresh.next(now).filter(|_| work.leader_missing),
             self.identify.next(now).filter(|_| work.identity_missing),
+            self.add.next(now).filter(|_| !work.to_add.is_empty()),
             work.next_event,
         ];
         // Metadata grows old even if nothing else happens.
@@ -186,6 +193,9 @@ impl Sender {
         }
         if work.identity_missing && self.identify.may_begin(now) {
             self.begin_identify();
+        }
+        if !work.to_add.is_empty() && self.add.may_begin(now) {
+            self.begin_add(&work.to_add);
         }
         work
     }
@@ -232,7 +242,52 @@ impl Sender {
                     }
                 }
             }
+            Event::Added(slots, outcome) => self.take_added(&slots, outcome, now),
         }
+    }
+
+    fn take_added(&mut self, slots: &[Slot], outcome: Result<(), AddFailure>, now: Instant) {
+        let mut pause = Duration::ZERO;
+        {
+            let mut accumulator = lock(&self.shared.accumulator);
+            accumulator.scope().set_adding(false);
+            match outcome {
+                Ok(()) => accumulator.added(slots),
+                Err(AddFailure::Again(wait, error)) => {
+                    tracing::debug!(%error, "partitions not added to the transaction yet");
+                    pause = wait;
+                }
+                Err(AddFailure::Ends(error)) => accumulator.scope().fail(error),
+            }
+        }
+        self.add.ended(now, pause);
+        self.shared.added.notify_waiters();
+    }
+
+    /// Tells the coordinator that the transaction writes to these partitions.
+    fn begin_add(&self, slots: &[Slot]) {
+        let Some(coordinator) = self.shared.coordinator.clone() else {
+            unreachable!("only transactions add partitions")
+        };
+        let (identity, partitions) = {
+            let mut accumulator = lock(&self.shared.accumulator);
+            accumulator.scope().set_adding(true);
+            accumulator.scope().note_started(Started::Perhaps);
+            let name = |slot: &Slot| {
+                let (topic, index) = accumulator.partition(*slot);
+                (topic.clone(), index)
+            };
+            let partitions: Vec<_> = slots.iter().map(name).collect();
+            (accumulator.identity(), partitions)
+        };
+        let Some(identity) = identity else {
+            unreachable!("a transaction has an identity")
+        };
+        let (report, slots) = (self.report.clone(), slots.to_vec());
+        tokio::spawn(async move {
+            let outcome = coordinator.add_partitions(identity, &partitions).await;
+            let _ = report.send(Event::Added(slots, outcome));
+        });
     }
 
     fn take_over(&self, metadata: &Metadata) {
@@ -302,7 +357,13 @@ impl Sender {
         let id_of = |name: &str| metadata.topic(name).map_or(Uuid::ZERO, |topic| topic.id);
         let within = self.request_timeout(&batches, now);
         let timeout_ms = i32::try_from(within.as_millis()).unwrap_or(i32::MAX);
-        let request = answer::request(&mut batches, id_of, settings.acks.on_wire(), timeout_ms);
+        let transactional_id = self
+            .shared
+            .coordinator
+            .as_ref()
+            .map(transaction::Coordinator::id);
+        let acks = settings.acks.on_wire();
+        let request = answer::request(&mut batches, transactional_id, id_of, acks, timeout_ms);
         let names = request
             .topic_data
             .iter()
@@ -312,10 +373,14 @@ impl Sender {
             .topic_data
             .iter()
             .all(|topic| !topic.topic_id.is_zero());
-        let newest = if all_have_ids {
-            i16::MAX
-        } else {
-            answer::FIRST_VERSION_BY_ID - 1
+        let newest = match self.shared.transaction_protocol() {
+            Some(TransactionProtocol::V1) => answer::FIRST_VERSION_ADDING - 1,
+            _ if all_have_ids => i16::MAX,
+            _ => answer::FIRST_VERSION_BY_ID - 1,
+        };
+        let oldest = match self.shared.transaction_protocol() {
+            Some(TransactionProtocol::V2) => answer::FIRST_VERSION_ADDING,
+            _ => 3,
         };
 
         let node = self.nodes.entry(broker).or_default();
@@ -330,7 +395,7 @@ impl Sender {
         let Some(connection) = node.connection.clone() else {
             unreachable!("only connected brokers have room")
         };
-        let version = match connection.pick_version::<ProduceRequest>(&(3..=newest)) {
+        let version = match connection.pick_version::<ProduceRequest>(&(oldest..=newest)) {
             Ok(version) => version,
             Err(error) => return drop(report.send(Event::Answered(done(Err(error))))),
         };

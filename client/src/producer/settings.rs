@@ -29,6 +29,15 @@ impl Acks {
     }
 }
 
+/// How a producer of transactions is known to its coordinator.
+#[derive(Clone, Debug)]
+pub struct TransactionSettings {
+    /// `transactional.id`: the next producer with the same one ends what this one leaves open.
+    pub id: String,
+    /// `transaction.timeout.ms`: after that long the coordinator aborts by itself.
+    pub timeout: Duration,
+}
+
 /// Called once per batch with what became of it.
 pub type BatchObserver = Arc<dyn Fn(&BatchReport<'_>) + Send + Sync>;
 
@@ -49,6 +58,8 @@ pub struct ProducerSettings {
     pub block_max: Duration,
     pub in_flight_max: usize,
     pub idempotent: bool,
+    /// Set for a producer of transactions.
+    pub transactions: Option<TransactionSettings>,
     pub partitioner: Partitioner,
     pub observer: Option<BatchObserver>,
 }
@@ -63,19 +74,13 @@ impl ProducerSettings {
     /// Reads the producer's own keys.
     pub fn from_config(settings: &Settings) -> Result<Self, ConfigError> {
         let ms = |key: &str| settings.duration(key).unwrap_or(Duration::MAX);
-        if let Some(id) = settings.opt_text("transactional.id") {
-            return Err(invalid(
-                "transactional.id",
-                id,
-                "transactions are not supported by this version",
-            ));
-        }
         let acks = match settings.text("acks") {
             "0" => Acks::None,
             "1" => Acks::Leader,
             _ => Acks::All,
         };
         let compression = compression(settings)?;
+        let idempotent = idempotence(settings, acks)?;
         Ok(Self {
             acks,
             batch_bytes: settings.size("batch.size").unwrap_or(0),
@@ -94,7 +99,8 @@ impl ProducerSettings {
                 .size("max.in.flight.requests.per.connection")
                 .unwrap_or(1)
                 .max(1),
-            idempotent: idempotence(settings, acks)?,
+            idempotent,
+            transactions: transactions(settings, idempotent)?,
             partitioner: partitioner(settings)?,
             observer: None,
         })
@@ -113,6 +119,7 @@ impl ProducerSettings {
                 in_flight_max: self.in_flight_max,
                 retries: self.retries,
                 delivery_timeout: self.delivery_timeout,
+                transactional: self.transactions.is_some(),
             },
         }
     }
@@ -193,6 +200,32 @@ fn idempotence(settings: &Settings, acks: Acks) -> Result<bool, ConfigError> {
     }
 }
 
+fn transactions(
+    settings: &Settings,
+    idempotent: bool,
+) -> Result<Option<TransactionSettings>, ConfigError> {
+    let two_phase = "transaction.two.phase.commit.enable";
+    if settings.boolean(two_phase) {
+        let reason = "two-phase commit is not supported by this version";
+        return Err(invalid(two_phase, "true", reason));
+    }
+    let key = "transactional.id";
+    let Some(id) = settings.opt_text(key) else {
+        return Ok(None);
+    };
+    if !idempotent {
+        let reason = "transactions need idempotence: enable.idempotence=true, acks=all, retries above 0 and \
+                      max.in.flight.requests.per.connection of at most 5";
+        return Err(invalid(key, id, reason));
+    }
+    Ok(Some(TransactionSettings {
+        id: id.to_owned(),
+        timeout: settings
+            .duration("transaction.timeout.ms")
+            .unwrap_or(Duration::MAX),
+    }))
+}
+
 fn partitioner(settings: &Settings) -> Result<Partitioner, ConfigError> {
     let class = settings.opt_text("partitioner.class").unwrap_or_default();
     match class.rsplit('.').next().unwrap_or_default() {
@@ -249,13 +282,25 @@ mod tests {
     #[test]
     fn what_this_client_does_not_do_is_refused() {
         for (key, value) in [
-            ("transactional.id", "t"),
+            ("transaction.two.phase.commit.enable", "true"),
             ("partitioner.class", "com.example.Mine"),
             ("delivery.timeout.ms", "1000"),
         ] {
             let error = read(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn transactions_want_idempotence() {
+        let settings = read(&[("transactional.id", "t")]).unwrap();
+        let transactions = settings.transactions.unwrap();
+        assert_eq!(
+            (transactions.id.as_str(), transactions.timeout.as_secs()),
+            ("t", 60)
+        );
+        let error = read(&[("transactional.id", "t"), ("acks", "1")]).unwrap_err();
+        assert!(error.to_string().contains("acks=all"), "{error}");
     }
 
     #[test]
