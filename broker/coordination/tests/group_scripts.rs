@@ -8,7 +8,9 @@ mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ottla_coordination::group::{ClusterUpdate, Command, GroupMachine, GroupRecord, Settings};
+use ottla_coordination::group::{
+    BatchKind, ClusterUpdate, Command, GroupMachine, GroupRecord, Settings,
+};
 use ottla_coordination::{Host, Machine as _, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
@@ -73,11 +75,6 @@ impl Stage {
                 return self.restart();
             }
             "topics" => self.change_topics(words.topics()),
-            "sent" | "ended" => {
-                self.log.records.extend(words.records());
-                self.records_shown = self.log.records.len();
-                return self.restart();
-            }
             "hold" => self.commits = false,
             "release" => self.commits = true,
             "refuse" => self.log.refuse_next = Some(words.error()),
@@ -186,13 +183,22 @@ impl Stage {
 
 /// As a restart would read it.
 fn through_bytes(record: &GroupRecord) -> GroupRecord {
-    if let GroupRecord::Transaction(_) = record {
+    let kind = BatchKind::of(std::slice::from_ref(record));
+    if let BatchKind::Marker(_) = kind {
+        // Control batches are read by whoever reads the log.
         return record.clone();
     }
     let (key, value) = record.encode();
-    let read = GroupRecord::decode(Some(key), value)
+    let mut read = GroupRecord::decode(Some(key), value)
         .expect("a record that was just written")
         .expect("a record of a known type");
+    if let BatchKind::Transactional {
+        producer_id,
+        producer_epoch,
+    } = kind
+    {
+        read = read.in_transaction(producer_id, producer_epoch);
+    }
     assert_eq!(&read, record);
     read
 }

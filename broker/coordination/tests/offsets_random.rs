@@ -1,20 +1,23 @@
-//! Random runs about committed offsets, in groups of both protocols and of none: commits, deletions, expiry, topics that go
-//! and come, transactions of another broker's log, clocks that jump, refused appends and crashes.
+//! Random runs about committed offsets, in groups of both protocols and of none: commits, transactions, deletions, expiry,
+//! topics that go and come, clocks that jump, refused appends and crashes.
 //!
-//! Always: an offset changes by a commit and goes by a deletion or by expiry, never on its own; an acknowledged commit is
-//! there after a crash; replaying the log, or what compaction leaves of it, gives the live hard state; every request is
-//! answered once.
+//! Always: an offset changes by a commit, its own or its transaction's, and goes by a deletion or by expiry, never on its
+//! own; an acknowledged commit is there after a crash; what counts and what is pending is what the log says; replaying
+//! the log, or what compaction leaves of it, gives the live hard state; every request is answered once.
+
+mod expected;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use ottla_coordination::group::{
     Command, ConsumerHeartbeat, GroupMachine, GroupRecord, JoinGroup, MemberIds, Response,
-    Settings, TransactionRecord, UnknownGroup,
+    Settings, UnknownGroup,
 };
+use ottla_coordination::txn::EndTransaction;
+use ottla_coordination::txn::coordinator::{Outcome, TransactionVersion};
 use ottla_coordination::{Answer, Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
 use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::leave_group::request::MemberIdentity;
 use ottla_protocol::messages::offset_commit::request::{
@@ -28,10 +31,11 @@ use ottla_protocol::messages::{
     ConsumerGroupHeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
     OffsetDeleteRequest, SyncGroupRequest,
 };
-use ottla_protocol::types::{Millis, Offset, ProducerId};
+use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 use ottla_protocol::wire::Uuid;
 
 use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, load};
+use expected::{Expected, expected};
 
 const GROUPS: [&str; 4] = ["a", "b", "c", "d"];
 const TOPICS: [&str; 2] = ["t", "u"];
@@ -51,7 +55,7 @@ fn offsets_neither_go_back_nor_away_on_their_own() {
         Err(_) => (0..crate::support::seeds_wanted(60)).collect(),
     };
     let runs = seeds.len();
-    let (mut acknowledged, mut removed) = (0, 0);
+    let (mut acknowledged, mut transactions, mut removed) = (0, 0, 0);
     for seed in seeds {
         let _guard = PrintSeed(seed);
         let mut world = World::new(seed);
@@ -60,11 +64,15 @@ fn offsets_neither_go_back_nor_away_on_their_own() {
         }
         world.restart();
         acknowledged += world.acknowledged;
+        transactions += world.transactions;
         removed += world.removed;
     }
     // Otherwise the promises were kept for want of occasion.
-    let seen = format!("{acknowledged} commits, {removed} offsets removed in {runs} runs");
+    let seen = format!(
+        "{acknowledged} commits, {transactions} committed transactions, {removed} offsets removed in {runs} runs"
+    );
     assert!(acknowledged > 20 * runs && removed > 10 * runs, "{seen}");
+    assert!(transactions > 3 * runs, "{seen}");
 }
 
 struct PrintSeed(u64);
@@ -85,6 +93,7 @@ impl Drop for PrintSeed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cause {
     Commit(&'static str),
+    TransactionEnd,
     /// Of offsets, or of the whole group.
     Delete(&'static str),
     TopicGone(&'static str),
@@ -110,27 +119,30 @@ struct World {
     committed_end: Offset,
     last_token: u64,
     last_value: i64,
-    asked: BTreeMap<ReplyToken, Option<(Place, i64)>>,
+    /// With what is promised by the answer.
+    asked: BTreeMap<ReplyToken, Vec<(Place, i64)>>,
     heard: BTreeMap<ReplyToken, Answer<Response>>,
     members: BTreeMap<&'static str, Member>,
     topic_ids: BTreeMap<&'static str, u128>,
-    has_transactions: bool,
+    /// What producers have sent since their last transaction's end.
+    sent: BTreeMap<ProducerId, Vec<(Place, i64)>>,
     /// What was acknowledged, and not deleted since.
     floor: BTreeMap<Place, i64>,
     acknowledged: usize,
+    /// Those that were committed with offsets in them.
+    transactions: usize,
     removed: usize,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut numbers = Numbers(seed);
+        let numbers = Numbers(seed);
         let mut settings = Settings {
             initial_rebalance_delay_ms: 0,
             offsets_retention_ms: RETENTION_MS,
             ..Settings::default()
         };
         settings.consumer.assignment_interval_ms = 0;
-        let has_transactions = numbers.one_in(3);
         let now = Millis(1_000_000_000);
         let mut log = MemoryLog::default();
         let host = load(GroupMachine::new(settings.clone()), now, &mut log);
@@ -147,9 +159,10 @@ impl World {
             heard: BTreeMap::new(),
             members: BTreeMap::new(),
             topic_ids: TOPICS.iter().map(|topic| (*topic, 1)).collect(),
-            has_transactions,
+            sent: BTreeMap::new(),
             floor: BTreeMap::new(),
             acknowledged: 0,
+            transactions: 0,
             removed: 0,
         }
     }
@@ -159,7 +172,9 @@ impl World {
         let topic = TOPICS[self.numbers.below(TOPICS.len())];
         let before = self.offsets();
         let cause = match self.numbers.below(100) {
-            0..35 => self.commit(group, topic),
+            0..22 => self.commit(group, topic),
+            22..30 => self.send(group, topic),
+            30..35 => self.end_transaction(),
             35..43 => self.join_classic(group),
             43..51 => self.join_consumer(group),
             51..57 => self.leave(group),
@@ -168,7 +183,7 @@ impl World {
                 Command::DeleteGroups {
                     group_ids: vec![group.into()],
                 },
-                None,
+                Vec::new(),
                 Cause::Delete(group),
             ),
             65..68 => self.delete_topic(topic),
@@ -188,19 +203,20 @@ impl World {
         };
         self.take_answers();
         self.check_changes(&before, cause);
+        self.check_expected();
     }
 
-    fn ask(&mut self, command: Command, commit: Option<(Place, i64)>, cause: Cause) -> Cause {
+    fn ask(&mut self, command: Command, promised: Vec<(Place, i64)>, cause: Cause) -> Cause {
         self.last_token += 1;
         let token = ReplyToken(self.last_token);
-        self.asked.insert(token, commit);
+        self.asked.insert(token, promised);
         self.host.handle(self.now, token, command, &mut self.log);
         cause
     }
 
     /// Asks, and waits for the answer with what it needs: time, and the disk.
     fn ask_and_wait(&mut self, command: Command) -> Option<Response> {
-        self.ask(command, None, Cause::Nothing);
+        self.ask(command, Vec::new(), Cause::Nothing);
         let token = ReplyToken(self.last_token);
         self.now = self.now.plus(Millis(1));
         self.host.advance(self.now, &mut self.log);
@@ -209,7 +225,12 @@ impl World {
         self.heard.remove(&token)?.ok()
     }
 
-    fn commit(&mut self, group: &'static str, topic: &'static str) -> Cause {
+    /// A commit of the next value, and of what it is.
+    fn next_commit(
+        &mut self,
+        group: &'static str,
+        topic: &'static str,
+    ) -> (OffsetCommitRequest, (Place, i64)) {
         self.last_value += 1;
         let partition = i32::try_from(self.numbers.below(2)).expect("few");
         let member = self.members.get(group).filter(|_| !self.numbers.one_in(5));
@@ -219,7 +240,6 @@ impl World {
             member_id: member
                 .map(|member| member.id.as_str().into())
                 .unwrap_or_default(),
-            retention_time_ms: if self.numbers.one_in(20) { 1_000 } else { -1 },
             topics: vec![OffsetCommitRequestTopic {
                 name: topic.into(),
                 topic_id: Uuid::from(self.topic_ids[topic]),
@@ -232,12 +252,66 @@ impl World {
             }],
             ..Default::default()
         };
+        (request, ((group, topic, partition), self.last_value))
+    }
+
+    fn commit(&mut self, group: &'static str, topic: &'static str) -> Cause {
+        let (mut request, what) = self.next_commit(group, topic);
+        if self.numbers.one_in(20) {
+            request.retention_time_ms = 1_000;
+        }
         let command = Command::OffsetCommit {
             request,
             unknown_group: UnknownGroup::NotFound,
         };
-        let what = ((group, topic, partition), self.last_value);
-        self.ask(command, Some(what), Cause::Commit(group))
+        self.ask(command, vec![what], Cause::Commit(group))
+    }
+
+    /// As a part of the transaction that one of the producers has open, or opens.
+    fn send(&mut self, group: &'static str, topic: &'static str) -> Cause {
+        let (request, what) = self.next_commit(group, topic);
+        let producer_id = self.a_producer();
+        let command = Command::TxnOffsetCommit {
+            request,
+            producer_id,
+            producer_epoch: ProducerEpoch(0),
+        };
+        let end = self.log.end();
+        let cause = self.ask(command, Vec::new(), Cause::Nothing);
+        if self.log.end() > end {
+            self.sent.entry(producer_id).or_default().push(what);
+        }
+        cause
+    }
+
+    fn end_transaction(&mut self) -> Cause {
+        let end = EndTransaction {
+            producer_id: self.a_producer(),
+            producer_epoch: ProducerEpoch(0),
+            outcome: if self.numbers.one_in(3) {
+                Outcome::Abort
+            } else {
+                Outcome::Commit
+            },
+            coordinator_epoch: 0,
+            transaction_version: TransactionVersion(2),
+        };
+        let sent = self.sent.get(&end.producer_id).cloned();
+        let promised = sent.filter(|_| end.outcome == Outcome::Commit);
+        let log_end = self.log.end();
+        let cause = self.ask(
+            Command::EndTransaction(end),
+            promised.unwrap_or_default(),
+            Cause::TransactionEnd,
+        );
+        if self.log.end() > log_end {
+            self.sent.remove(&end.producer_id);
+        }
+        cause
+    }
+
+    fn a_producer(&mut self) -> ProducerId {
+        ProducerId(i64::try_from(self.numbers.below(3)).expect("few"))
     }
 
     fn new_id(&self) -> String {
@@ -347,7 +421,7 @@ impl World {
                 candidate_member_id: None,
             })
         };
-        self.ask(command, None, Cause::Nothing)
+        self.ask(command, Vec::new(), Cause::Nothing)
     }
 
     fn delete_offset(&mut self, group: &'static str, topic: &'static str) -> Cause {
@@ -364,7 +438,11 @@ impl World {
             }],
             ..Default::default()
         };
-        self.ask(Command::OffsetDelete(request), None, Cause::Delete(group))
+        self.ask(
+            Command::OffsetDelete(request),
+            Vec::new(),
+            Cause::Delete(group),
+        )
     }
 
     /// And another of its name comes at once.
@@ -374,7 +452,7 @@ impl World {
         *id += 1;
         self.ask(
             Command::TopicsDeleted { topics },
-            None,
+            Vec::new(),
             Cause::TopicGone(topic),
         )
     }
@@ -403,25 +481,19 @@ impl World {
         self.host.committed(self.committed_end);
     }
 
-    /// What was not committed is gone, and so is all soft state. In some runs the log comes from a broker that knows
-    /// transactions.
+    /// What was not committed is gone, and so is all soft state.
     fn restart(&mut self) {
         check_replay(
             &self.settings,
             &self.log.records,
             self.host.machine().hard(),
         );
-        if !self.has_transactions {
-            check_compacted(
-                &self.settings,
-                &self.log.records,
-                self.host.machine().hard(),
-            );
-        }
+        check_compacted(
+            &self.settings,
+            &self.log.records,
+            self.host.machine().hard(),
+        );
         self.log.lose_uncommitted(self.committed_end);
-        if self.has_transactions {
-            self.write_transactions();
-        }
         self.committed_end = self.log.end();
         let machine = GroupMachine::new(self.settings.clone());
         let host = load(machine, self.now, &mut self.log);
@@ -440,52 +512,27 @@ impl World {
         }
     }
 
-    fn write_transactions(&mut self) {
-        for _ in 0..self.numbers.below(4) {
-            let producer_id = ProducerId(i64::try_from(self.numbers.below(3)).expect("few"));
-            let record = if self.numbers.one_in(2) {
-                TransactionRecord::End {
-                    producer_id,
-                    is_committed: self.numbers.one_in(2),
-                }
-            } else {
-                self.last_value += 1;
-                let topic = TOPICS[self.numbers.below(TOPICS.len())];
-                TransactionRecord::Offset {
-                    producer_id,
-                    key: OffsetCommitKey {
-                        group: GROUPS[self.numbers.below(GROUPS.len())].into(),
-                        topic: topic.into(),
-                        partition: 0,
-                        ..Default::default()
-                    },
-                    value: OffsetCommitValue {
-                        offset: self.last_value,
-                        commit_timestamp: self.now.0,
-                        expire_timestamp: -1,
-                        topic_id: Uuid::from(self.topic_ids[topic]),
-                        ..Default::default()
-                    },
-                }
-            };
-            self.log.records.push(GroupRecord::Transaction(record));
-        }
-    }
-
     fn take_answers(&mut self) {
         for (token, answer) in self.host.take_answers() {
-            let commit = self.asked.remove(&token).expect("asked once");
-            if let (Some((place, value)), Ok(Response::OffsetCommit(response))) = (commit, &answer)
-                && response.topics[0].partitions[0].error_code == 0
-            {
-                self.acknowledged += 1;
+            let promised = self.asked.remove(&token).expect("asked once");
+            let is_kept = match &answer {
+                Ok(Response::OffsetCommit(response)) => {
+                    let is_kept = response.topics[0].partitions[0].error_code == 0;
+                    self.acknowledged += usize::from(is_kept);
+                    is_kept
+                }
+                Ok(Response::TransactionEnded) => {
+                    self.transactions += usize::from(!promised.is_empty());
+                    true
+                }
+                _ => false,
+            };
+            let there = self.offsets();
+            for (place, value) in promised.into_iter().filter(|_| is_kept) {
                 // Deleted meanwhile, it need not be there any more.
-                if self
-                    .offsets()
-                    .get(&place)
-                    .is_some_and(|(there, ..)| *there >= value)
-                {
-                    self.floor.insert(place, value);
+                if there.get(&place).is_some_and(|(there, ..)| *there >= value) {
+                    let floor = self.floor.entry(place).or_insert(value);
+                    *floor = value.max(*floor);
                 }
             }
             self.heard.insert(token, answer);
@@ -519,7 +566,9 @@ impl World {
                     Some(*value) > old,
                     "{place:?} went back from {old:?} to {value}"
                 );
-                assert_eq!(cause, Cause::Commit(place.0), "{place:?} became {value}");
+                let is_explained = matches!(cause, Cause::Commit(group) if group == place.0)
+                    || cause == Cause::TransactionEnd;
+                assert!(is_explained, "{place:?} became {value} by {cause:?}");
             }
         }
         for (place, (_, committed_at, expires_at)) in before {
@@ -543,9 +592,27 @@ impl World {
                         || self.now.0 - committed_at.0 >= RETENTION_MS
                         || expires_at.is_some_and(|end| self.now >= end)
                 }
-                Cause::Commit(_) | Cause::Nothing => false,
+                Cause::Commit(_) | Cause::TransactionEnd | Cause::Nothing => false,
             };
             assert!(is_explained, "{place:?} is gone by {cause:?}");
+        }
+    }
+
+    fn check_expected(&self) {
+        let hard = self.host.machine().hard();
+        for group in GROUPS {
+            for topic in TOPICS {
+                for partition in 0..2 {
+                    let there = Expected {
+                        committed: hard
+                            .offset(group, topic, partition)
+                            .map(|found| found.offset),
+                        is_pending: hard.pending().has(group, topic, partition),
+                    };
+                    let expected = expected(&self.log.records, group, topic, partition);
+                    assert_eq!(there, expected, "{group} {topic}-{partition}");
+                }
+            }
         }
     }
 }

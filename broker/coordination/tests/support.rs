@@ -6,11 +6,12 @@ use bytes::Bytes;
 use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::group::state::{Hard, StoredGroup};
 use ottla_coordination::group::topics::Topics;
-use ottla_coordination::group::{GroupMachine, GroupRecord, Settings};
+use ottla_coordination::group::{GroupMachine, GroupRecord, Settings, TransactionRecord};
+use ottla_coordination::txn::coordinator::Outcome;
 use ottla_coordination::{Host, Loading, Log, Machine};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
-use ottla_protocol::types::{Millis, Offset};
+use ottla_protocol::types::{Millis, Offset, ProducerId};
 use ottla_protocol::wire::Uuid;
 
 /// Keeps what was appended; refuses the next append when told to.
@@ -127,19 +128,10 @@ pub(crate) fn check_replay(settings: &Settings, log: &[GroupRecord], hard: &Hard
     assert_eq!(replayed(settings, records).hard(), hard);
 }
 
-/// And so must what compaction leaves of it: the last record of each key, and of tombstones nothing. A group that only
-/// had offsets is no more when it has none left, where it would have lived on until the next look for such groups.
+/// And so must what compaction leaves of it. A group that only had offsets is no more when it has none left, where it
+/// would have lived on until the next look for such groups.
 pub(crate) fn check_compacted(settings: &Settings, log: &[GroupRecord], hard: &Hard) {
-    let mut last: BTreeMap<Bytes, (Offset, GroupRecord)> = BTreeMap::new();
-    for (offset, record) in (0..).map(Offset).zip(log) {
-        let (key, value) = record.encode();
-        match value {
-            Some(_) => last.insert(key, (offset, record.clone())),
-            None => last.remove(&key),
-        };
-    }
-    let left: BTreeMap<Offset, GroupRecord> = last.into_values().collect();
-    let machine = replayed(settings, left);
+    let machine = replayed(settings, compacted(log));
     let groups = |hard: &Hard| -> Vec<(String, StoredGroup)> {
         let is_there = |(id, group): &(&str, &StoredGroup)| {
             **group != StoredGroup::default() || hard.offsets(id).is_some()
@@ -158,6 +150,48 @@ pub(crate) fn check_compacted(settings: &Settings, log: &[GroupRecord], hard: &H
         machine.hard().all_offsets().eq(hard.all_offsets()),
         "after compaction"
     );
+}
+
+/// The last record of each key, and of tombstones nothing; what aborted transactions have sent is gone. From where the
+/// first open transaction begins, all is as it was. Markers stay.
+fn compacted(log: &[GroupRecord]) -> BTreeMap<Offset, GroupRecord> {
+    let outcome = |at: usize| match &log[at] {
+        GroupRecord::Transaction(TransactionRecord::Offset { producer_id, .. }) => {
+            end_after(log, at, *producer_id)
+        }
+        _ => Some(Outcome::Commit),
+    };
+    let stable = (0..log.len()).find(|at| outcome(*at).is_none());
+    let (clean, rest) = log.split_at(stable.unwrap_or(log.len()));
+    let mut last: BTreeMap<Bytes, (usize, &GroupRecord)> = BTreeMap::new();
+    let mut left = BTreeMap::new();
+    for (at, record) in clean.iter().enumerate() {
+        if let GroupRecord::Transaction(TransactionRecord::End(_)) = record {
+            left.insert(at, record);
+        } else if outcome(at) == Some(Outcome::Commit) {
+            let (key, value) = record.encode();
+            match value {
+                Some(_) => last.insert(key, (at, record)),
+                None => last.remove(&key),
+            };
+        }
+    }
+    left.extend(last.into_values());
+    left.extend((clean.len()..).zip(rest));
+    let offset = |at| Offset(i64::try_from(at).expect("a short log"));
+    left.into_iter()
+        .map(|(at, record)| (offset(at), record.clone()))
+        .collect()
+}
+
+/// How the producer's transaction ended that the record at this place is of; none while it is open.
+pub(crate) fn end_after(log: &[GroupRecord], at: usize, producer: ProducerId) -> Option<Outcome> {
+    log[at..].iter().find_map(|record| match record {
+        GroupRecord::Transaction(TransactionRecord::End(end)) if end.producer_id == producer => {
+            Some(end.outcome)
+        }
+        _ => None,
+    })
 }
 
 fn replayed(

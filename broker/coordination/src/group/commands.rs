@@ -20,9 +20,11 @@ use ottla_protocol::messages::{
     OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest,
     SyncGroupResponse,
 };
+use ottla_protocol::types::{ProducerEpoch, ProducerId};
 use ottla_protocol::wire::{StrBytes, Uuid};
 
 use super::consumer::{ClusterUpdate, ConsumerHeartbeat};
+use crate::txn::EndTransaction;
 
 /// A request to the groups of one partition.
 #[derive(Clone, Debug)]
@@ -48,6 +50,14 @@ pub enum Command {
         request: OffsetCommitRequest,
         unknown_group: UnknownGroup,
     },
+    /// An OffsetCommit in which the offsets count once the producer's transaction is committed (TxnOffsetCommit).
+    TxnOffsetCommit {
+        request: OffsetCommitRequest,
+        producer_id: ProducerId,
+        producer_epoch: ProducerEpoch,
+    },
+    /// A producer's transaction ends in this partition: what it has sent counts, or is gone.
+    EndTransaction(EndTransaction),
     /// No topics: all of the group. Topics have their names, also where the request told ids.
     OffsetFetch {
         group: OffsetFetchRequestGroup,
@@ -112,7 +122,9 @@ pub enum Response {
     DescribeGroups(Vec<DescribedGroup>),
     ListGroups(Vec<ListedGroup>),
     DeleteGroups(Vec<DeletableGroupResult>),
+    /// To both kinds of commits.
     OffsetCommit(OffsetCommitResponse),
+    TransactionEnded,
     OffsetFetch(OffsetFetchResponseGroup),
     OffsetDelete(OffsetDeleteResponse),
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),

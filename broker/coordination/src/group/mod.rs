@@ -11,6 +11,7 @@
 
 pub mod assignors;
 mod commands;
+mod commit;
 mod consumer;
 mod describe;
 mod embedded;
@@ -45,10 +46,11 @@ pub use consumer::{
     Change, ClusterUpdate, ConsumerGroup, ConsumerHeartbeat, ConsumerRecord, ConsumerSettings,
     GroupOverrides, MigrationPolicy,
 };
-pub use records::{GroupRecord, RecordError, TransactionRecord};
+pub use records::{BatchKind, GroupRecord, RecordError, TransactionRecord};
 pub(crate) use records::{versioned, with_number};
 pub use settings::Settings;
 
+use commit::Within;
 use soft::{ClassicGroup, Soft};
 use state::Hard;
 use topics::Topics;
@@ -152,7 +154,19 @@ impl Machine for GroupMachine {
             Command::OffsetCommit {
                 request,
                 unknown_group,
-            } => self.offset_commit(now, token, &request, unknown_group, out),
+            } => self.offset_commit(now, token, &request, Within::Nothing(unknown_group), out),
+            Command::TxnOffsetCommit {
+                request,
+                producer_id,
+                producer_epoch,
+            } => {
+                let within = Within::Transaction {
+                    producer_id,
+                    producer_epoch,
+                };
+                self.offset_commit(now, token, &request, within, out);
+            }
+            Command::EndTransaction(end) => Self::end_transaction(token, end, out),
             Command::OffsetFetch {
                 group,
                 require_stable,

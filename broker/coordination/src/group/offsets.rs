@@ -1,15 +1,9 @@
-//! Committed offsets: commit, fetch, delete, expire.
+//! Committed offsets: fetch, delete, expire.
 
 use std::collections::BTreeMap;
 
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
-use ottla_protocol::messages::offset_commit::request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use ottla_protocol::messages::offset_commit::response::{
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
+use ottla_protocol::messages::internal::OffsetCommitKey;
 use ottla_protocol::messages::offset_delete::request::OffsetDeleteRequestTopic;
 use ottla_protocol::messages::offset_delete::response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
@@ -20,15 +14,11 @@ use ottla_protocol::messages::offset_fetch::request::{
 use ottla_protocol::messages::offset_fetch::response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
-use ottla_protocol::messages::{
-    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
-};
+use ottla_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 use ottla_protocol::types::Millis;
 use ottla_protocol::wire::Uuid;
 
-use super::commands::{
-    Response, UnknownGroup, offset_commit_error, offset_delete_error, offset_fetch_error,
-};
+use super::commands::{Response, offset_delete_error, offset_fetch_error};
 use super::records::GroupRecord;
 use super::soft::{ClassicGroup, State};
 use super::state::{CommittedOffset, GroupOffsets};
@@ -36,97 +26,6 @@ use super::{GroupMachine, Timer};
 use crate::effects::{Effects, ReplyToken};
 
 impl GroupMachine {
-    pub(super) fn offset_commit(
-        &mut self,
-        now: Millis,
-        token: ReplyToken,
-        request: &OffsetCommitRequest,
-        unknown_group: UnknownGroup,
-        out: &mut Effects<Self>,
-    ) {
-        if let Err(error) = self.check_commit(request, unknown_group) {
-            let response = offset_commit_error(request, error);
-            out.reply(token, Response::OffsetCommit(response));
-            return;
-        }
-        self.with_group(now, &request.group_id, out, |group, cx| {
-            if matches!(group.state, State::Stable | State::PreparingRebalance) {
-                group.renew_session(cx, &request.member_id);
-            }
-        });
-        let expire_timestamp = match request.retention_time_ms {
-            -1 => -1,
-            retention_ms => now.0.saturating_add(retention_ms),
-        };
-        let mut records = Vec::new();
-        let topics = request.topics.iter().map(|topic| {
-            let partitions = topic.partitions.iter().map(|partition| {
-                let error = if self.is_metadata_too_large(partition) {
-                    ErrorCode::OffsetMetadataTooLarge
-                } else {
-                    records.push(commit_record(
-                        request,
-                        topic,
-                        partition,
-                        now,
-                        expire_timestamp,
-                    ));
-                    ErrorCode::None
-                };
-                OffsetCommitResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code: error.code(),
-                    ..Default::default()
-                }
-            });
-            OffsetCommitResponseTopic {
-                name: topic.name.clone(),
-                topic_id: topic.topic_id,
-                partitions: partitions.collect(),
-                ..Default::default()
-            }
-        });
-        let response = OffsetCommitResponse {
-            topics: topics.collect(),
-            ..Default::default()
-        };
-        out.append_then(records, vec![(token, Response::OffsetCommit(response))]);
-    }
-
-    fn check_commit(
-        &self,
-        request: &OffsetCommitRequest,
-        unknown_group: UnknownGroup,
-    ) -> Result<(), ErrorCode> {
-        if let Some(group) = self.hard.consumer_group(&request.group_id) {
-            let is_refused = |partition: &_| self.is_metadata_too_large(partition);
-            return group.check_commit(request, unknown_group, &self.topics, is_refused);
-        }
-        let generation = request.generation_id_or_member_epoch;
-        let Some(group) = self.soft.groups.get(request.group_id.as_str()) else {
-            // Without a generation it is somebody who only keeps offsets here: the group comes with the commit.
-            return match unknown_group {
-                _ if generation < 0 => Ok(()),
-                UnknownGroup::NotFound => Err(ErrorCode::GroupIdNotFound),
-                UnknownGroup::Legacy => Err(ErrorCode::IllegalGeneration),
-            };
-        };
-        group.check_commit(
-            &request.member_id,
-            request.group_instance_id.as_deref(),
-            generation,
-        )
-    }
-
-    fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
-        let limit = self.settings.offset_metadata_bytes_max;
-        // The key speaks of bytes, the reference counts UTF-16 units; there are never more of these.
-        partition
-            .committed_metadata
-            .as_ref()
-            .is_some_and(|text| text.len() > limit && text.encode_utf16().count() > limit)
-    }
-
     pub(super) fn offset_fetch(
         &self,
         request: &OffsetFetchRequestGroup,
@@ -417,54 +316,6 @@ impl ClassicGroup {
             }
             _ => None,
         }
-    }
-
-    fn check_commit(
-        &self,
-        member_id: &str,
-        group_instance_id: Option<&str>,
-        generation: i32,
-    ) -> Result<(), ErrorCode> {
-        if generation < 0 && self.state == State::Empty {
-            return Ok(());
-        }
-        if generation < 0 && member_id.is_empty() && group_instance_id.is_none() {
-            return Err(ErrorCode::UnknownMemberId);
-        }
-        self.validate_member(member_id, group_instance_id)?;
-        if generation != self.generation.0 {
-            return Err(ErrorCode::IllegalGeneration);
-        }
-        if self.state == State::CompletingRebalance {
-            return Err(ErrorCode::RebalanceInProgress);
-        }
-        Ok(())
-    }
-}
-
-fn commit_record(
-    request: &OffsetCommitRequest,
-    topic: &OffsetCommitRequestTopic,
-    partition: &OffsetCommitRequestPartition,
-    now: Millis,
-    expire_timestamp: i64,
-) -> GroupRecord {
-    GroupRecord::OffsetCommit {
-        key: OffsetCommitKey {
-            group: request.group_id.clone(),
-            topic: topic.name.clone(),
-            partition: partition.partition_index,
-            ..Default::default()
-        },
-        value: Some(OffsetCommitValue {
-            offset: partition.committed_offset,
-            leader_epoch: partition.committed_leader_epoch.max(-1),
-            metadata: partition.committed_metadata.clone().unwrap_or_default(),
-            commit_timestamp: now.0,
-            expire_timestamp,
-            topic_id: topic.topic_id,
-            ..Default::default()
-        }),
     }
 }
 

@@ -9,11 +9,12 @@ use ottla_protocol::messages::internal::{
     GroupMetadataKey, GroupMetadataValue, LegacyOffsetCommitKey, LegacyOffsetCommitValue,
     OffsetCommitKey, OffsetCommitValue,
 };
-use ottla_protocol::types::ProducerId;
+use ottla_protocol::types::{ProducerEpoch, ProducerId};
 use ottla_protocol::wire::{DecodeError, Reader};
 use thiserror::Error;
 
 use super::consumer::ConsumerRecord;
+use crate::txn::EndTransaction;
 
 const GROUP_METADATA_VERSION: i16 = 3;
 const OFFSET_COMMIT_VERSION: i16 = 4;
@@ -41,14 +42,41 @@ pub enum TransactionRecord {
     /// An offset that counts once the transaction is committed.
     Offset {
         producer_id: ProducerId,
+        producer_epoch: ProducerEpoch,
         key: OffsetCommitKey,
         value: OffsetCommitValue,
     },
     /// The marker that ends the producer's transaction.
-    End {
+    End(EndTransaction),
+}
+
+/// As what the records of one decision go into the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchKind {
+    Plain,
+    /// One batch of the producer's transaction. Who follows its sequence is somebody else: it begins with 0 again.
+    Transactional {
         producer_id: ProducerId,
-        is_committed: bool,
+        producer_epoch: ProducerEpoch,
     },
+    /// A control batch with this marker.
+    Marker(EndTransaction),
+}
+
+impl BatchKind {
+    /// A decision concerns one transaction or none.
+    #[must_use]
+    pub fn of(records: &[GroupRecord]) -> Self {
+        let mut kinds = records.iter().map(GroupRecord::batch_kind);
+        let first = kinds.next().unwrap_or(Self::Plain);
+        assert!(kinds.all(|kind| kind == first), "records of several kinds");
+        let is_alone = records.len() == 1;
+        assert!(
+            is_alone || !matches!(first, Self::Marker(_)),
+            "a marker is a batch of its own"
+        );
+        first
+    }
 }
 
 /// A record of `__consumer_offsets` that can't be read.
@@ -78,20 +106,42 @@ impl GroupRecord {
                     .map(|value| versioned(value, offset_commit_version(value))),
             ),
             Self::Consumer(record) => record.encode(),
-            // As an offset of its own it would count at once.
-            Self::Transaction(_) => unreachable!("nothing here writes transactions"),
+            Self::Transaction(TransactionRecord::Offset { key, value, .. }) => (
+                with_number(OffsetCommitKey::API_KEY, &key.to_bytes(0)),
+                Some(versioned(value, offset_commit_version(value))),
+            ),
+            Self::Transaction(TransactionRecord::End(end)) => end.encode(),
+        }
+    }
+
+    /// In what kind of batch the record is one of its transaction, or of none.
+    fn batch_kind(&self) -> BatchKind {
+        match self {
+            Self::Transaction(TransactionRecord::Offset {
+                producer_id,
+                producer_epoch,
+                ..
+            }) => BatchKind::Transactional {
+                producer_id: *producer_id,
+                producer_epoch: *producer_epoch,
+            },
+            Self::Transaction(TransactionRecord::End(end)) => BatchKind::Marker(*end),
+            Self::GroupMetadata { .. } | Self::OffsetCommit { .. } | Self::Consumer(_) => {
+                BatchKind::Plain
+            }
         }
     }
 
     /// The record as one of a transactional batch. Only offsets wait for the transaction's end.
     #[must_use]
-    pub fn in_transaction(self, producer_id: ProducerId) -> Self {
+    pub fn in_transaction(self, producer_id: ProducerId, producer_epoch: ProducerEpoch) -> Self {
         match self {
             Self::OffsetCommit {
                 key,
                 value: Some(value),
             } => Self::Transaction(TransactionRecord::Offset {
                 producer_id,
+                producer_epoch,
                 key,
                 value,
             }),
@@ -129,7 +179,7 @@ impl GroupRecord {
             Self::OffsetCommit { key, .. } => Some(&key.group),
             Self::Consumer(record) => Some(&record.group_id),
             Self::Transaction(TransactionRecord::Offset { key, .. }) => Some(&key.group),
-            Self::Transaction(TransactionRecord::End { .. }) => None,
+            Self::Transaction(TransactionRecord::End(_)) => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use ottla_protocol::wire::Uuid;
 use super::consumer::{ConsumerGroup, ConsumerRecord};
 use super::pending::PendingOffsets;
 use super::records::{GroupRecord, TransactionRecord};
+use crate::txn::coordinator::Outcome;
 
 /// All groups of the partition, and their offsets. A group is of one kind at a time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,17 +143,15 @@ impl Hard {
                 producer_id,
                 key,
                 value,
+                ..
             } => {
                 self.exist(&key.group);
                 let committed = CommittedOffset::from_record(offset, value);
                 self.pending.add(*producer_id, key, committed);
             }
-            TransactionRecord::End {
-                producer_id,
-                is_committed,
-            } => {
-                for (group_id, topic, partition, sent) in self.pending.end(*producer_id) {
-                    if *is_committed {
+            TransactionRecord::End(end) => {
+                for (group_id, topic, partition, sent) in self.pending.end(end.producer_id) {
+                    if end.outcome == Outcome::Commit {
                         self.commit_unless_older(group_id, topic, partition, sent);
                     }
                 }

@@ -1,5 +1,7 @@
 //! The end of a transaction in one partition, before it is a marker on the partition's log.
 
+use bytes::Bytes;
+use ottla_protocol::records::control::{ControlType, EndTxnMarker};
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 
 use super::coordinator::{Outcome, TransactionVersion};
@@ -28,5 +30,38 @@ impl EndTransaction {
             coordinator_epoch: self.coordinator_epoch,
             timestamp,
         }
+    }
+
+    /// What a marker on the log tells of it.
+    #[must_use]
+    pub fn of_marker(marker: &TxnMarker) -> Self {
+        Self {
+            producer_id: marker.producer_id,
+            producer_epoch: marker.producer_epoch,
+            outcome: if marker.committed {
+                Outcome::Commit
+            } else {
+                Outcome::Abort
+            },
+            coordinator_epoch: marker.coordinator_epoch,
+            transaction_version: TransactionVersion(0),
+        }
+    }
+
+    /// Key and value of the marker's control record.
+    #[must_use]
+    pub fn encode(&self) -> (Bytes, Option<Bytes>) {
+        let control_type = match self.outcome {
+            Outcome::Commit => ControlType::Commit,
+            Outcome::Abort => ControlType::Abort,
+        };
+        let marker = EndTxnMarker {
+            committed: self.outcome == Outcome::Commit,
+            coordinator_epoch: self.coordinator_epoch,
+        };
+        (
+            Bytes::copy_from_slice(&control_type.key()),
+            Some(Bytes::copy_from_slice(&marker.value())),
+        )
     }
 }

@@ -112,6 +112,8 @@ impl<'a> Words<'a> {
                 request: self.commit(),
                 unknown_group: self.unknown_group(),
             },
+            "txn-commit" => self.txn_commit(),
+            "end" => Command::EndTransaction(self.end()),
             "fetch" => Command::OffsetFetch {
                 group: self.fetch(),
                 require_stable: self.has("stable"),

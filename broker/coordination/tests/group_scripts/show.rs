@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use ottla_coordination::Answer;
-use ottla_coordination::group::{Change, ConsumerRecord, GroupRecord, Response};
+use ottla_coordination::group::{Change, ConsumerRecord, GroupRecord, Response, TransactionRecord};
+use ottla_coordination::txn::coordinator::Outcome;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::consumer_group_describe::response::{
     Assignment as DescribedAssignment, DescribedGroup as ConsumerDescribedGroup,
 };
 use ottla_protocol::messages::internal::consumer_group_current_member_assignment_value::TopicPartitions as CurrentTopicPartitions;
 use ottla_protocol::messages::internal::{
-    ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue,
+    ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue, OffsetCommitKey,
+    OffsetCommitValue,
 };
 use ottla_protocol::messages::{
     ConsumerGroupHeartbeatResponse, ConsumerProtocolAssignment, JoinGroupResponse, Message as _,
@@ -47,24 +49,44 @@ pub(super) fn record(record: &GroupRecord) -> String {
             line
         }
         GroupRecord::Consumer(record) => consumer_record(record),
-        GroupRecord::Transaction(_) => unreachable!("machines write none"),
-        GroupRecord::OffsetCommit { key, value } => {
-            let topic_id = value.as_ref().map_or(Uuid::ZERO, |value| value.topic_id);
-            let place = format!(
-                "append offset {} {}{}-{}",
-                key.group,
-                key.topic,
-                numbered(topic_id),
-                key.partition
-            );
-            match value {
-                None => format!("{place} gone"),
-                Some(value) if value.expire_timestamp >= 0 => {
-                    format!("{place}={} with expiry", value.offset)
-                }
-                Some(value) => format!("{place}={}", value.offset),
-            }
+        GroupRecord::Transaction(TransactionRecord::Offset {
+            producer_id,
+            producer_epoch,
+            key,
+            value,
+        }) => format!(
+            "append {} producer={producer_id}/{producer_epoch}",
+            offset(key, Some(value))
+        ),
+        GroupRecord::Transaction(TransactionRecord::End(end)) => {
+            let outcome = match end.outcome {
+                Outcome::Commit => "commit",
+                Outcome::Abort => "abort",
+            };
+            let (producer_id, producer_epoch) = (end.producer_id, end.producer_epoch);
+            format!("append {outcome} marker producer={producer_id}/{producer_epoch}")
         }
+        GroupRecord::OffsetCommit { key, value } => {
+            format!("append {}", offset(key, value.as_ref()))
+        }
+    }
+}
+
+fn offset(key: &OffsetCommitKey, value: Option<&OffsetCommitValue>) -> String {
+    let topic_id = value.map_or(Uuid::ZERO, |value| value.topic_id);
+    let place = format!(
+        "offset {} {}{}-{}",
+        key.group,
+        key.topic,
+        numbered(topic_id),
+        key.partition
+    );
+    match value {
+        None => format!("{place} gone"),
+        Some(value) if value.expire_timestamp >= 0 => {
+            format!("{place}={} with expiry", value.offset)
+        }
+        Some(value) => format!("{place}={}", value.offset),
     }
 }
 
@@ -315,7 +337,7 @@ fn body(response: &Response) -> String {
             });
             partitions.collect::<Vec<_>>().join(" ")
         }
-        Response::TopicsDeleted => "done".to_owned(),
+        Response::TransactionEnded | Response::TopicsDeleted => "done".to_owned(),
     }
 }
 

@@ -2,26 +2,45 @@
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::OffsetCommitRequest;
-use ottla_protocol::messages::offset_commit::request::OffsetCommitRequestPartition;
 use ottla_protocol::messages::offset_fetch::request::OffsetFetchRequestGroup;
+use ottla_protocol::wire::Uuid;
 
 use super::group::ConsumerGroup;
 use super::member::ConsumerMember;
 use crate::group::commands::UnknownGroup;
-use crate::group::topics::Topics;
+use crate::group::commit::{Within, is_nobody};
 
 impl ConsumerGroup {
     /// A member commits in its epoch. In an older one it may where it has owned the partition ever since: it has not
-    /// heard of the new epoch yet (KIP-1251). Partitions that are refused for something else do not count.
+    /// heard of the new epoch yet (KIP-1251).
     pub(in crate::group) fn check_commit(
         &self,
         request: &OffsetCommitRequest,
-        unknown_group: UnknownGroup,
-        topics: &Topics,
-        is_refused: impl Fn(&OffsetCommitRequestPartition) -> bool,
+        within: Within,
+        places: impl Iterator<Item = (Uuid, i32)>,
+    ) -> Result<(), ErrorCode> {
+        self.check_epoch_of_commit(request, within, places)
+            .map_err(|error| match error {
+                // TxnOffsetCommit is older than the epochs of members.
+                ErrorCode::StaleMemberEpoch if within.is_transaction() => {
+                    ErrorCode::IllegalGeneration
+                }
+                error => error,
+            })
+    }
+
+    fn check_epoch_of_commit(
+        &self,
+        request: &OffsetCommitRequest,
+        within: Within,
+        mut places: impl Iterator<Item = (Uuid, i32)>,
     ) -> Result<(), ErrorCode> {
         let epoch = request.generation_id_or_member_epoch;
         if epoch < 0 && self.is_empty() {
+            return Ok(());
+        }
+        // Before version 3 TxnOffsetCommit did not tell who asks.
+        if within.is_transaction() && epoch == -1 && is_nobody(request) {
             return Ok(());
         }
         let member = self
@@ -29,7 +48,7 @@ impl ConsumerGroup {
             .get(request.member_id.as_str())
             .ok_or(ErrorCode::UnknownMemberId)?;
         // Versions that know no GROUP_ID_NOT_FOUND know no member epochs.
-        if member.classic.is_none() && unknown_group == UnknownGroup::Legacy {
+        if member.classic.is_none() && within == Within::Nothing(UnknownGroup::Legacy) {
             return Err(ErrorCode::UnsupportedVersion);
         }
         if epoch == member.epoch {
@@ -38,19 +57,15 @@ impl ConsumerGroup {
         if epoch > member.epoch {
             return Err(member.wrong_epoch());
         }
-        for topic in &request.topics {
-            let topic_id = match topic.topic_id {
-                id if id.is_zero() => topics.id(&topic.name).unwrap_or_default(),
-                id => id,
-            };
-            for partition in topic.partitions.iter().filter(|one| !is_refused(one)) {
-                let since = member.assignment_epoch(topic_id, partition.partition_index);
-                if since.is_none_or(|since| epoch < since) {
-                    return Err(member.wrong_epoch());
-                }
-            }
+        let is_owned_since = |(topic_id, partition): (Uuid, i32)| {
+            let since = member.assignment_epoch(topic_id, partition);
+            since.is_some_and(|since| since <= epoch)
+        };
+        if places.all(is_owned_since) {
+            Ok(())
+        } else {
+            Err(member.wrong_epoch())
         }
-        Ok(())
     }
 
     /// Whoever names no member may read, as the admin client does.

@@ -1,7 +1,8 @@
 //! Command lines about offsets: they are committed, fetched, deleted, and sent with transactions.
 
-use ottla_coordination::group::{GroupRecord, TransactionRecord};
-use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
+use ottla_coordination::group::Command;
+use ottla_coordination::txn::EndTransaction;
+use ottla_coordination::txn::coordinator::{Outcome, TransactionVersion};
 use ottla_protocol::messages::offset_commit::request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -12,41 +13,42 @@ use ottla_protocol::messages::offset_fetch::request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use ottla_protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest};
-use ottla_protocol::types::ProducerId;
+use ottla_protocol::types::{ProducerEpoch, ProducerId};
 
 use super::{Words, partition};
 
 impl Words<'_> {
-    /// What transactions have left on the log: `sent GROUP t-0=5 producer=1`, `ended committed producer=1`.
-    pub(in super::super) fn records(&self) -> Vec<GroupRecord> {
-        let producer_id = ProducerId(self.number("producer", 0).into());
-        if self.verb() == "ended" {
-            let end = TransactionRecord::End {
-                producer_id,
-                is_committed: self.has("committed"),
-            };
-            return vec![GroupRecord::Transaction(end)];
+    fn producer_id(&self) -> ProducerId {
+        ProducerId(self.number("producer", 0).into())
+    }
+
+    /// `txn-commit GROUP t-0=5 producer=1 [producer_epoch=2]`
+    pub(super) fn txn_commit(&self) -> Command {
+        Command::TxnOffsetCommit {
+            request: self.commit(),
+            producer_id: self.producer_id(),
+            producer_epoch: self.producer_epoch(),
         }
-        let commit = self.commit();
-        let records = commit.topics.iter().flat_map(|topic| {
-            topic.partitions.iter().map(|partition| {
-                GroupRecord::Transaction(TransactionRecord::Offset {
-                    producer_id,
-                    key: OffsetCommitKey {
-                        group: commit.group_id.clone(),
-                        topic: topic.name.clone(),
-                        partition: partition.partition_index,
-                        ..Default::default()
-                    },
-                    value: OffsetCommitValue {
-                        offset: partition.committed_offset,
-                        topic_id: topic.topic_id,
-                        ..Default::default()
-                    },
-                })
-            })
-        });
-        records.collect()
+    }
+
+    /// `end commit producer=1`, or `end abort producer=1`.
+    pub(super) fn end(&self) -> EndTransaction {
+        EndTransaction {
+            producer_id: self.producer_id(),
+            producer_epoch: self.producer_epoch(),
+            outcome: match self.word(0) {
+                "commit" => Outcome::Commit,
+                "abort" => Outcome::Abort,
+                other => panic!("no end: {other}"),
+            },
+            coordinator_epoch: 0,
+            transaction_version: TransactionVersion(2),
+        }
+    }
+
+    fn producer_epoch(&self) -> ProducerEpoch {
+        let epoch = self.number("producer_epoch", 0);
+        ProducerEpoch(i16::try_from(epoch).expect("an epoch"))
     }
 
     pub(super) fn commit(&self) -> OffsetCommitRequest {

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use ottla_coordination::Loading;
 use ottla_coordination::group::{GroupMachine, GroupRecord, TransactionRecord};
+use ottla_coordination::txn::{EndTransaction, TxnMarker};
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
-use ottla_protocol::types::{Offset, PartitionIndex, ProducerId};
+use ottla_protocol::types::{Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use tracing::warn;
 
 use crate::exec::producers;
@@ -18,7 +19,8 @@ pub(super) fn record(
     let decoded = GroupRecord::decode(record.key, record.value);
     match decoded.map_err(|error| error.to_string())? {
         Some(decoded) if header.is_transactional() => {
-            loading.load(record.offset, &decoded.in_transaction(header.producer_id));
+            let sent = decoded.in_transaction(header.producer_id, header.producer_epoch);
+            loading.load(record.offset, &sent);
         }
         Some(decoded) => loading.load(record.offset, &decoded),
         // Of a kind that this broker has no part in.
@@ -30,21 +32,12 @@ pub(super) fn record(
 /// The end of a transaction.
 pub(super) fn control(loading: &mut Loading<GroupMachine>, header: &BatchHeader, batch: &Bytes) {
     if let Some(marker) = producers::marker(header, batch) {
-        let (producer_id, is_committed) = (marker.producer_id, marker.committed);
-        end(loading, header.base_offset, producer_id, is_committed);
+        end(loading, header.base_offset, &marker);
     }
 }
 
-fn end(
-    loading: &mut Loading<GroupMachine>,
-    at: Offset,
-    producer_id: ProducerId,
-    is_committed: bool,
-) {
-    let end = TransactionRecord::End {
-        producer_id,
-        is_committed,
-    };
+fn end(loading: &mut Loading<GroupMachine>, at: Offset, marker: &TxnMarker) {
+    let end = TransactionRecord::End(EndTransaction::of_marker(marker));
     loading.load(at, &GroupRecord::Transaction(end));
 }
 
@@ -63,7 +56,14 @@ pub(super) fn abort_open_transactions(
         );
     }
     for producer_id in open {
-        end(loading, log_end, producer_id, false);
+        let abort = TxnMarker {
+            producer_id,
+            producer_epoch: ProducerEpoch(0),
+            committed: false,
+            coordinator_epoch: 0,
+            timestamp: Millis(0),
+        };
+        end(loading, log_end, &abort);
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
     use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
     use ottla_protocol::records::control::{EndTxnMarker, Place};
     use ottla_protocol::records::{BatchBuilder, batches_of};
-    use ottla_protocol::types::{LeaderEpoch, Millis, ProducerEpoch};
+    use ottla_protocol::types::LeaderEpoch;
 
     use super::super::GroupCoordinator;
     use super::*;
