@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use ottla_client::{
-    cluster::Cluster,
+    cluster::{Cluster, Deadline},
     config::{ClientKind, Patience},
     producer::{Delivery, Producer, ProducerSettings, Record},
 };
@@ -37,7 +37,8 @@ async fn main() -> Result<(), Failure> {
     }
     let settings = ClientKind::Producer.settings(given)?;
     let cluster = ClientKind::Producer.cluster_settings(&settings, Patience::Prompt)?;
-    let cluster = Cluster::connect(cluster).await?;
+    let deadline = Deadline::after(cluster.api_timeout);
+    let cluster = Cluster::connect_by(cluster, deadline).await?;
     let producer = Producer::start(cluster, ProducerSettings::from_config(&settings)?);
 
     let stopped = input::told_to_stop();

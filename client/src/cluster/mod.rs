@@ -80,7 +80,7 @@ struct Inner {
 
 impl Cluster {
     /// Finds the cluster: all bootstrap servers are tried at once, the first that works is asked who else there is.
-    /// One round only: a caller who wants to wait for a cluster to come up tries again.
+    /// One round only, as tools want it; [`Self::connect_by`] waits for a cluster to come up.
     pub async fn connect(settings: ClusterSettings) -> Result<Self, ClientError> {
         let inner = Inner {
             pool: pool::Pool::new(settings.conn.clone(), settings.reconnect_backoff),
@@ -102,6 +102,31 @@ impl Cluster {
             }
             Err(error) => Err(error),
             Ok(_) => Ok(cluster),
+        }
+    }
+
+    /// As [`Self::connect`], for who is to outlive the brokers' absence: where the cluster may still come up, it is tried
+    /// again until the deadline. What will not mend itself is told at once.
+    pub async fn connect_by(
+        settings: ClusterSettings,
+        deadline: Deadline,
+    ) -> Result<Self, ClientError> {
+        let backoff = settings.reconnect_backoff;
+        let mut failures = 0;
+        loop {
+            let error = match Self::connect(settings.clone()).await {
+                Ok(cluster) => return Ok(cluster),
+                Err(error) => error,
+            };
+            if !error.may_pass() && !matches!(error, ClientError::TimedOut { .. }) {
+                return Err(error);
+            }
+            failures += 1;
+            let wait = backoff.after(failures);
+            if wait >= deadline.left() {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 use ottla_protocol::{
     errors::ErrorCode,
@@ -24,7 +25,7 @@ use ottla_protocol::{
 
 use crate::{
     admin::Admin,
-    conn::EndpointFault,
+    conn::{Endpoint, EndpointFault},
     testing::{Answer, Incoming, fake_broker, metadata_of, nobody, quick_cluster, raw_server},
 };
 
@@ -112,6 +113,39 @@ async fn when_no_bootstrap_server_works_each_says_why() {
         [&EndpointFault::Refused, &EndpointFault::Http],
         "in the order they were given"
     );
+    assert!(error.to_string().contains("nothing listens"), "{error}");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_cluster_finds_it_when_it_has_come_up() {
+    let (good, _) = cluster_of_one(|_, _| Answer::Silence).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let settings = quick_cluster(vec![endpoint]);
+    let front = tokio::spawn(async move {
+        // Those who come first are sent away, as by a broker that ends.
+        for _ in 0..3 {
+            drop(listener.accept().await.unwrap());
+        }
+        let (mut client, _) = listener.accept().await.unwrap();
+        let at = (good.host.clone(), good.port);
+        let mut broker = tokio::net::TcpStream::connect(at).await.unwrap();
+        tokio::io::copy_bidirectional(&mut client, &mut broker)
+            .await
+            .ok();
+    });
+    let deadline = Deadline::after(Duration::from_secs(60));
+    let cluster = Cluster::connect_by(settings, deadline).await.unwrap();
+    assert_eq!(cluster.metadata().cluster_id.as_deref(), Some("fake"));
+    front.abort();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_cluster_in_vain_hears_why() {
+    let deadline = Deadline::after(Duration::from_millis(20));
+    let error = Cluster::connect_by(quick_cluster(vec![nobody().await]), deadline)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("nothing listens"), "{error}");
 }
 

@@ -15,6 +15,10 @@ use crate::options::{self, pairs, set, set_unless_given};
 use crate::stop::Stop;
 use crate::topic_filter;
 
+/// The reference's words for who joins a group and has not chosen a protocol.
+const HINT: &str = "The consumer rebalance protocol (KIP-848) is production-ready! Set group.protocol=consumer to try it out. \
+                    See https://kafka.apache.org/documentation/#consumer_rebalance_protocol";
+
 /// What shall be done.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -62,10 +66,15 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
     let mut warnings = Vec::new();
     let class = jopt::one("formatter", &args.formatter)?.unwrap_or(formatter::DEFAULT_CLASS);
     let formatter = Formatter::of_class(class, &formatter_properties(args)?, &mut warnings)?;
+    let source = source(args, start)?;
+    let has_chosen = properties.iter().any(|(key, _)| key == "group.protocol");
+    if !has_chosen && !matches!(source, Source::Partition(..)) {
+        warnings.push(HINT.to_owned());
+    }
     let records_max: Option<i32> = jopt::number("max-messages", &args.max_messages)?;
     let timeout_ms: Option<i64> = jopt::number("timeout-ms", &args.timeout_ms)?;
     Ok(Plan {
-        source: source(args, start)?,
+        source,
         records_max: match records_max {
             None | Some(-1) => None,
             Some(count) => Some(u64::try_from(count).unwrap_or(0)),
