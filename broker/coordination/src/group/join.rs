@@ -8,6 +8,7 @@ use ottla_protocol::types::Millis;
 use super::GroupMachine;
 use super::commands::{JoinGroup, MemberIds, Response};
 use super::member::{Member, Protocol, offered_protocols};
+use super::members::bytes_of;
 use super::rebalance::{Context, join_error};
 use super::soft::{ClassicGroup, State};
 use crate::effects::{Effects, ReplyToken};
@@ -17,11 +18,6 @@ const PENDING_MEMBERS_MIN: usize = 1_000;
 
 /// The most that the members of one group may tell their leader together. It gets all of it in one reply.
 const GROUP_BYTES_MAX: usize = 64 << 20;
-
-fn bytes_of(protocols: &[Protocol]) -> usize {
-    let bytes = |protocol: &Protocol| protocol.name.len() + protocol.metadata.len();
-    protocols.iter().map(bytes).sum()
-}
 
 impl GroupMachine {
     pub(super) fn join_group(
@@ -92,7 +88,7 @@ impl ClassicGroup {
             return;
         }
         let protocols = offered_protocols(&request.protocols);
-        if self.bytes_without(member_id) + bytes_of(&protocols) > GROUP_BYTES_MAX {
+        if self.members.offered_bytes_without(member_id) + bytes_of(&protocols) > GROUP_BYTES_MAX {
             refuse(cx, member_id, ErrorCode::GroupMaxSizeReached);
         } else if !self.supports(&request.protocol_type, &protocols) {
             refuse(cx, member_id, ErrorCode::InconsistentGroupProtocol);
@@ -128,18 +124,12 @@ impl ClassicGroup {
             // The size can be above a limit that was lowered, so those who wait are counted.
             State::PreparingRebalance => {
                 member.is_some_and(|member| member.awaiting_join.is_some())
-                    || self.awaiting_join_count() < size_max
+                    || self.members.awaiting_join_count() < size_max
             }
             State::CompletingRebalance | State::Stable => {
                 member.is_some() || self.members.len() < size_max
             }
         }
-    }
-
-    /// What the members offer, all but the one that offers anew.
-    fn bytes_without(&self, member_id: &str) -> usize {
-        let others = self.members.iter().filter(|(id, _)| *id != member_id);
-        others.map(|(_, member)| bytes_of(&member.protocols)).sum()
     }
 
     fn join_new(
@@ -237,14 +227,13 @@ impl ClassicGroup {
         protocols: Vec<Protocol>,
         awaiting_join: Option<ReplyToken>,
     ) {
-        let Some(member) = self.members.get_mut(member_id) else {
-            return;
-        };
-        member.protocols = protocols;
-        member.rebalance_timeout_ms = join.request.rebalance_timeout_ms;
-        member.session_timeout_ms = join.request.session_timeout_ms;
-        let overtaken = std::mem::replace(&mut member.awaiting_join, awaiting_join);
-        if let Some(token) = overtaken {
+        let overtaken = self.members.change(member_id, |member| {
+            member.protocols = protocols;
+            member.rebalance_timeout_ms = join.request.rebalance_timeout_ms;
+            member.session_timeout_ms = join.request.session_timeout_ms;
+            std::mem::replace(&mut member.awaiting_join, awaiting_join)
+        });
+        if let Some(token) = overtaken.flatten() {
             let response = join_error(member_id, ErrorCode::RebalanceInProgress);
             cx.out.reply(token, Response::JoinGroup(response));
         }
@@ -273,9 +262,8 @@ impl ClassicGroup {
         self.update_member(cx, new_id, join, protocols, None);
         self.renew_session(cx, new_id);
         if self.elect_protocol() != self.protocol {
-            if let Some(member) = self.members.get_mut(new_id) {
-                member.awaiting_join = Some(token);
-            }
+            self.members
+                .change(new_id, |member| member.awaiting_join = Some(token));
             self.prepare_rebalance(cx);
             return;
         }
@@ -303,7 +291,7 @@ impl ClassicGroup {
     ) {
         let old_id = old_self.id.clone();
         self.rename_static_member(cx, new_id, &old_id);
-        self.members.insert(old_id, old_self);
+        self.members.insert(old_self);
     }
 
     fn rename_static_member(&mut self, cx: &mut Context<'_>, old_id: &str, new_id: &str) {
@@ -332,7 +320,7 @@ impl ClassicGroup {
         }
         member.id = new_id.to_owned();
         member.is_new = false;
-        self.members.insert(new_id.to_owned(), member);
+        self.members.insert(member);
         self.renew_session(cx, new_id);
     }
 }

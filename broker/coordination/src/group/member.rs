@@ -60,12 +60,6 @@ impl Member {
         self.group_instance_id.is_some()
     }
 
-    pub(super) fn supports(&self, protocol: &str) -> bool {
-        self.protocols
-            .iter()
-            .any(|offered| offered.name == protocol)
-    }
-
     /// What the member tells the leader for this protocol.
     pub(super) fn metadata(&self, protocol: Option<&str>) -> Bytes {
         self.protocols

@@ -19,6 +19,7 @@ mod heartbeat;
 mod join;
 mod leave;
 mod member;
+mod members;
 mod offsets;
 mod pending;
 mod rebalance;

@@ -201,9 +201,11 @@ impl ClassicGroup {
         let ids: Vec<String> = self.members.keys().cloned().collect();
         for member_id in ids {
             let response = self.joined(&member_id);
-            let member = self.members.get_mut(&member_id).expect("just listed");
-            member.is_new = false;
-            if let Some(token) = member.awaiting_join.take() {
+            let waiting = self.members.change(&member_id, |member| {
+                member.is_new = false;
+                member.awaiting_join.take()
+            });
+            if let Some(token) = waiting.expect("just listed") {
                 cx.out.reply(token, Response::JoinGroup(response));
             }
             self.renew_session(cx, &member_id);
@@ -233,13 +235,13 @@ impl ClassicGroup {
     /// Takes all assignments back and tells everyone who waits for one why.
     pub(super) fn refuse_syncs(&mut self, cx: &mut Context<'_>, error: ErrorCode) {
         let mut waiting = Vec::new();
-        for member in self.members.values_mut() {
+        self.members.change_all(|member| {
             member.assignment = bytes::Bytes::new();
             if let Some(token) = member.awaiting_sync.take() {
                 waiting.push(member.id.clone());
                 cx.out.reply(token, Response::SyncGroup(sync_error(error)));
             }
-        }
+        });
         for member_id in waiting {
             self.renew_session(cx, &member_id);
         }
@@ -372,7 +374,7 @@ impl ClassicGroup {
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>, error: ErrorCode) {
         cx.out.disarm(self.join_timer());
         cx.out.disarm(self.sync_timer());
-        for member in self.members.values_mut() {
+        self.members.change_all(|member| {
             if let Some(token) = member.awaiting_join.take() {
                 let response = join_error(&member.id, error);
                 cx.out.reply(token, Response::JoinGroup(response));
@@ -380,7 +382,7 @@ impl ClassicGroup {
             if let Some(token) = member.awaiting_sync.take() {
                 cx.out.reply(token, Response::SyncGroup(sync_error(error)));
             }
-        }
+        });
         for member_id in self.members.keys().chain(&self.pending_join) {
             cx.out.disarm(self.heartbeat_timer(member_id));
         }

@@ -16,6 +16,7 @@ use ottla_protocol::wire::Reader;
 use super::consumer::ConsumerSoft;
 use super::embedded::CONSUMER;
 use super::member::{Member, Protocol};
+use super::members::Members;
 use super::records::GroupRecord;
 use super::state::{Hard, StoredGroup};
 
@@ -65,7 +66,7 @@ pub(super) struct ClassicGroup {
     pub(super) protocol: Option<String>,
     pub(super) generation: Generation,
     pub(super) leader: Option<String>,
-    pub(super) members: BTreeMap<String, Member>,
+    pub(super) members: Members,
     /// Member ids by `group.instance.id`.
     pub(super) static_members: BTreeMap<String, String>,
     /// Members that have been told their id and have not come back with it.
@@ -136,7 +137,7 @@ impl ClassicGroup {
             protocol: None,
             generation: Generation(0),
             leader: None,
-            members: BTreeMap::new(),
+            members: Members::default(),
             static_members: BTreeMap::new(),
             pending_join: BTreeSet::new(),
             pending_sync: BTreeSet::new(),
@@ -149,15 +150,9 @@ impl ClassicGroup {
 
     pub(super) fn from_stored(id: &str, stored: &StoredGroup) -> Self {
         let protocol = stored.protocol.as_deref();
-        let members: BTreeMap<String, Member> = stored
-            .members
-            .iter()
-            .map(|member| {
-                (
-                    member.member_id.clone(),
-                    Member::from_stored(member, protocol),
-                )
-            })
+        let members = stored.members.iter();
+        let members: Members = members
+            .map(|member| Member::from_stored(member, protocol))
             .collect();
         let static_members = members
             .values()
@@ -205,19 +200,8 @@ impl ClassicGroup {
         self.protocol_type.as_deref() == Some(CONSUMER)
     }
 
-    pub(super) fn awaiting_join_count(&self) -> usize {
-        self.members
-            .values()
-            .filter(|member| member.awaiting_join.is_some())
-            .count()
-    }
-
     pub(super) fn have_all_joined(&self) -> bool {
-        self.pending_join.is_empty()
-            && self
-                .members
-                .values()
-                .all(|member| member.awaiting_join.is_some())
+        self.pending_join.is_empty() && self.members.have_all_joined()
     }
 
     /// The longest that any member asks for.
@@ -238,13 +222,7 @@ impl ClassicGroup {
         self.protocol_type.as_deref() == Some(protocol_type)
             && protocols
                 .iter()
-                .any(|protocol| self.is_common(&protocol.name))
-    }
-
-    fn is_common(&self, protocol: &str) -> bool {
-        self.members
-            .values()
-            .all(|member| member.supports(protocol))
+                .any(|protocol| self.members.all_support(&protocol.name))
     }
 
     /// The protocol with the most votes; each member votes for its first choice among those that all can do.
@@ -254,7 +232,7 @@ impl ClassicGroup {
             let choice = member
                 .protocols
                 .iter()
-                .find(|protocol| self.is_common(&protocol.name))?;
+                .find(|protocol| self.members.all_support(&protocol.name))?;
             *votes.entry(&choice.name).or_default() += 1;
         }
         let most = votes.values().copied().max()?;
@@ -294,7 +272,7 @@ impl ClassicGroup {
         }
         self.pending_join.remove(&member.id);
         self.leader.get_or_insert_with(|| member.id.clone());
-        self.members.insert(member.id.clone(), member);
+        self.members.insert(member);
     }
 
     /// Takes a member out, whatever its standing; the lead passes on.

@@ -80,10 +80,10 @@ impl ClassicGroup {
                 .reply(token, Response::SyncGroup(self.synced(member_id)));
             return;
         }
-        let Some(member) = self.members.get_mut(member_id) else {
-            return;
-        };
-        if let Some(overtaken) = member.awaiting_sync.replace(token) {
+        let overtaken = self
+            .members
+            .change(member_id, |member| member.awaiting_sync.replace(token));
+        if let Some(overtaken) = overtaken.flatten() {
             let response = sync_error(ErrorCode::RebalanceInProgress);
             cx.out.reply(overtaken, Response::SyncGroup(response));
         }
@@ -99,14 +99,14 @@ impl ClassicGroup {
             parts.insert(&part.member_id, &part.assignment);
         }
         let mut waiting = Vec::new();
-        for (member_id, member) in &mut self.members {
+        self.members.change_all(|member| {
             // A copy: the request's frame goes, the assignment stays. Whom the leader left out gets nothing.
-            let part = parts.get(member_id.as_str());
+            let part = parts.get(member.id.as_str());
             member.assignment = part.map_or_else(Bytes::new, |part| Bytes::copy_from_slice(part));
             if let Some(token) = member.awaiting_sync.take() {
-                waiting.push((member_id.clone(), token));
+                waiting.push((member.id.clone(), token));
             }
-        }
+        });
         self.transition(cx.now, State::Stable);
         let mut replies = Vec::with_capacity(waiting.len());
         for (member_id, token) in waiting {

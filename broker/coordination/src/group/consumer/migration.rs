@@ -189,7 +189,8 @@ impl GroupMachine {
             let partitions = target.into_iter();
             let partitions = partitions.map(|(id, indexes)| (id, indexes.into_iter().collect()));
             let assignment = embedded::to_bytes(partitions, &self.topics, &metadata).ok()?;
-            classic.members.get_mut(member_id)?.assignment = assignment;
+            let assign = |member: &mut Member| member.assignment = assignment;
+            classic.members.change(member_id, assign)?;
         }
         Some(classic)
     }
