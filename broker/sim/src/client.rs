@@ -159,6 +159,18 @@ impl Client {
 
 /// A commit of one offset of one partition.
 pub(crate) fn commit(group: &str, member_id: &str, generation: i32, offset: i64) -> Command {
+    Command::OffsetCommit {
+        request: commit_request(group, member_id, generation, offset),
+        unknown_group: UnknownGroup::NotFound,
+    }
+}
+
+pub(crate) fn commit_request(
+    group: &str,
+    member_id: &str,
+    generation: i32,
+    offset: i64,
+) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition {
         committed_offset: offset,
         ..Default::default()
@@ -168,14 +180,11 @@ pub(crate) fn commit(group: &str, member_id: &str, generation: i32, offset: i64)
         partitions: vec![partition],
         ..Default::default()
     };
-    Command::OffsetCommit {
-        request: OffsetCommitRequest {
-            group_id: group.into(),
-            generation_id_or_member_epoch: generation,
-            member_id: member_id.into(),
-            topics: vec![topic],
-            ..Default::default()
-        },
-        unknown_group: UnknownGroup::NotFound,
+    OffsetCommitRequest {
+        group_id: group.into(),
+        generation_id_or_member_epoch: generation,
+        member_id: member_id.into(),
+        topics: vec![topic],
+        ..Default::default()
     }
 }

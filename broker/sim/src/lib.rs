@@ -10,6 +10,7 @@
 
 mod client;
 mod consumer;
+mod producer;
 mod schedule;
 mod shard;
 mod world;

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_coordination::group::{Command, GroupMachine, GroupRecord, Response, Settings};
+use ottla_coordination::group::{
+    BatchKind, Command, GroupMachine, GroupRecord, Response, Settings, TransactionRecord,
+};
+use ottla_coordination::txn::{EndTransaction, TxnMarker};
 use ottla_coordination::{Answer, Host, Loading, ReplyToken};
 use ottla_log::disk::read_full;
 use ottla_log::testing::MemoryDisk;
@@ -16,6 +19,8 @@ use ottla_log::{
 };
 use ottla_protocol::compress::{Compression, InflateLimits};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::records::batch::NO_SEQUENCE;
+use ottla_protocol::records::builder::BuildError;
 use ottla_protocol::records::{BatchBuilder, Records, batches_of, check_batch};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
@@ -39,14 +44,7 @@ struct OffsetsLog {
 
 impl ottla_coordination::Log<GroupRecord> for OffsetsLog {
     fn append(&mut self, now: Millis, records: &[GroupRecord]) -> Result<Offset, ErrorCode> {
-        let mut builder = BatchBuilder::new(Compression::None);
-        for record in records {
-            let (key, value) = record.encode();
-            builder
-                .append(now, Some(&key), value.as_deref(), &[])
-                .map_err(|_| ErrorCode::UnknownServerError)?;
-        }
-        let mut batch = builder.build().map_err(|_| ErrorCode::UnknownServerError)?;
+        let mut batch = encode(now, records).map_err(|_| ErrorCode::UnknownServerError)?;
         let offsets = Offsets::Assign {
             leader_epoch: self.epoch,
         };
@@ -55,6 +53,33 @@ impl ottla_coordination::Log<GroupRecord> for OffsetsLog {
             .map(|appended| appended.base_offset)
             .map_err(|_| ErrorCode::KafkaStorageError)
     }
+}
+
+/// One batch of the records, of the kind that they are.
+fn encode(now: Millis, records: &[GroupRecord]) -> Result<Vec<u8>, BuildError> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    match BatchKind::of(records) {
+        BatchKind::Plain => {}
+        BatchKind::Transactional {
+            producer_id,
+            producer_epoch,
+        } => {
+            builder = builder
+                .producer(producer_id, producer_epoch, 0)
+                .transactional(true);
+        }
+        BatchKind::Marker(end) => {
+            builder = builder
+                .producer(end.producer_id, end.producer_epoch, NO_SEQUENCE)
+                .transactional(true)
+                .control(true);
+        }
+    }
+    for record in records {
+        let (key, value) = record.encode();
+        builder.append(now, Some(&key), value.as_deref(), &[])?;
+    }
+    builder.build()
 }
 
 impl Shard {
@@ -180,10 +205,20 @@ fn load_batches(bytes: &Bytes, from: Offset, loading: &mut Loading<GroupMachine>
             continue;
         }
         let records = Records::open(&batch, InflateLimits::LENIENT).expect("a whole batch");
+        if header.is_control() {
+            let record = records.iter().next().expect("a marker").expect("whole");
+            let marker = TxnMarker::of_record(&header, &record).expect("a transaction's marker");
+            let end = TransactionRecord::End(EndTransaction::of_marker(&marker));
+            loading.load(record.offset, &GroupRecord::Transaction(end));
+            continue;
+        }
         for record in records.owned() {
             let record = record.expect("a whole record");
             let decoded = GroupRecord::decode(record.key, record.value).expect("a record of ours");
-            if let Some(decoded) = decoded.filter(|_| record.offset >= from) {
+            if let Some(mut decoded) = decoded.filter(|_| record.offset >= from) {
+                if header.is_transactional() {
+                    decoded = decoded.in_transaction(header.producer_id, header.producer_epoch);
+                }
                 loading.load(record.offset, &decoded);
             }
         }

@@ -2,10 +2,12 @@
 //!
 //! Promised: a commit that was acknowledged is there after any power cut; an assignment that was told is the one on the
 //! log, and no other member ever has the same part in the same generation; an epoch that was told is known, and members
-//! of the consumer protocol that are in work on different partitions; every request is answered once or its broker
-//! dies; once the faults stop, every member comes to own a part, and every partition has its consumer.
+//! of the consumer protocol that are in work on different partitions; what a transaction has sent shows when it is
+//! committed, and neither before nor otherwise; every request is answered once or its broker dies; once the faults stop, every member comes to own a part, and every partition has its consumer.
 
-use std::collections::BTreeMap;
+mod transactions;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
 use crate::client::{Client, Next, SESSION_MS, commit};
 use crate::consumer::{self, Consumer};
+use crate::producer::{Producer, Stage};
 use crate::shard::{LOG_DIR, Shard};
 
 const GROUPS: [&str; 2] = ["g", "h"];
@@ -33,6 +36,8 @@ pub struct Tally {
     pub appends_refused: usize,
     /// Assignments told to members of the consumer protocol.
     pub assignments_told: usize,
+    /// Those that had sent offsets.
+    pub transactions_committed: usize,
 }
 
 enum Asked {
@@ -40,6 +45,8 @@ enum Asked {
     Consumer(usize),
     Cluster,
     Commit { group: &'static str, offset: i64 },
+    Send(usize),
+    End(usize),
 }
 
 pub(crate) struct World {
@@ -51,10 +58,13 @@ pub(crate) struct World {
     recovery_point: Offset,
     clients: Vec<Client>,
     consumers: Vec<Consumer>,
+    producers: Vec<Producer>,
     asked: BTreeMap<ReplyToken, Asked>,
     next_token: u64,
     next_offset: i64,
     acknowledged: BTreeMap<&'static str, i64>,
+    /// Sent with transactions that were not committed, or not yet.
+    hidden: BTreeSet<i64>,
     /// Group, generation and part: whose it is.
     owners: BTreeMap<(&'static str, i32, Bytes), String>,
     /// The newest assignment told to anyone, by group.
@@ -90,10 +100,12 @@ impl World {
             consumers: consumers
                 .map(|number| Consumer::new(format!("k{number}")))
                 .collect(),
+            producers: (0..3).map(Producer::new).collect(),
             asked: BTreeMap::new(),
             next_token: 0,
             next_offset: 0,
             acknowledged: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             owners: BTreeMap::new(),
             told: BTreeMap::new(),
             tally: Tally::default(),
@@ -113,7 +125,8 @@ impl World {
         match self.random.below(100) {
             0..30 => self.a_member_goes_on(),
             30..45 => self.a_consumer_goes_on(),
-            45..60 => self.somebody_commits(),
+            45..54 => self.somebody_commits(),
+            54..60 => self.a_producer_goes_on(),
             60..70 => self.time_passes(),
             70..94 => self.flush(),
             94 if self.random.one_in(2) => self.a_consumer_restarts(),
@@ -135,6 +148,9 @@ impl World {
             for number in 0..self.consumers.len() {
                 self.beat(number);
             }
+            for number in 0..self.producers.len() {
+                self.end_transaction(number);
+            }
             self.now = self.now.plus(Millis(100));
             self.shard.advance(self.now);
             self.flush();
@@ -144,6 +160,8 @@ impl World {
             assert_eq!(client.next, Next::Heartbeat, "{client:?} owns nothing");
         }
         consumer::check_at_rest(&self.consumers);
+        let hard = self.shard.machine().hard();
+        assert_eq!(hard.pending().producers().count(), 0, "all have ended");
         self.shard.check_replay(settings(), self.now);
         self.crash();
         self.tally
@@ -287,12 +305,19 @@ impl World {
                 consumer.failed();
             }
         }
+        for producer in &mut self.producers {
+            producer.missed_answer();
+        }
         self.tell_cluster();
         self.check_promises();
     }
 
     fn check_promises(&self) {
         let hard = self.shard.machine().hard();
+        for producer in &self.producers {
+            let is_sent = producer.stage == Stage::Open && !producer.sent.is_empty();
+            assert!(!is_sent || hard.pending().has(SOLO, "t", 0), "{producer:?}");
+        }
         consumer::check(hard.consumer_group(consumer::GROUP), &self.consumers);
         for (group, acknowledged) in &self.acknowledged {
             let offset = hard
@@ -322,11 +347,17 @@ impl World {
                 Some(Asked::Member(number)) => self.member_hears(number, answer),
                 Some(Asked::Consumer(number)) => self.consumer_hears(number, answer),
                 Some(Asked::Commit { group, offset }) => self.commit_hears(group, offset, &answer),
+                Some(Asked::Send(number)) => self.producer_hears(number, &answer),
+                Some(Asked::End(number)) => self.end_hears(number, &answer),
                 Some(Asked::Cluster) | None => {}
             }
         }
         let hard = self.shard.machine().hard();
         consumer::check(hard.consumer_group(consumer::GROUP), &self.consumers);
+        if let Some(found) = hard.offset(SOLO, "t", 0) {
+            let is_hidden = self.hidden.contains(&found.offset);
+            assert!(!is_hidden, "{} shows, and was not committed", found.offset);
+        }
     }
 
     fn consumer_hears(&mut self, number: usize, answer: Answer<Response>) {
@@ -387,13 +418,17 @@ impl World {
             Ok(Response::OffsetCommit(response)) => {
                 if response.topics[0].partitions[0].error_code == 0 {
                     self.tally.commits_acknowledged += 1;
-                    let highest = self.acknowledged.entry(group).or_insert(offset);
-                    *highest = (*highest).max(offset);
+                    self.acknowledged(group, offset);
                 }
             }
             Ok(other) => panic!("another answer: {other:?}"),
             Err(_) => self.tally.appends_refused += 1,
         }
+    }
+
+    fn acknowledged(&mut self, group: &'static str, offset: i64) {
+        let highest = self.acknowledged.entry(group).or_insert(offset);
+        *highest = (*highest).max(offset);
     }
 }
 

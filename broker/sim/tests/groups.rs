@@ -14,7 +14,7 @@ fn what_groups_were_told_survives_power_cuts() {
     };
     let runs = seeds.len();
     let (mut crashes, mut parts, mut commits, mut refused) = (0, 0, 0, 0);
-    let mut assignments = 0;
+    let (mut assignments, mut transactions) = (0, 0);
     for seed in seeds {
         let _guard = PrintSeed(seed);
         let tally = run(Schedule { seed, steps: STEPS });
@@ -23,14 +23,15 @@ fn what_groups_were_told_survives_power_cuts() {
         commits += tally.commits_acknowledged;
         refused += tally.appends_refused;
         assignments += tally.assignments_told;
+        transactions += tally.transactions_committed;
     }
     if runs > 1 {
         // Otherwise the promises were kept for want of occasion.
         let seen = format!(
-            "{crashes} crashes, {parts} parts, {assignments} assignments, {commits} commits, {refused} refused"
+            "{crashes} crashes, {parts} parts, {assignments} assignments, {commits} commits, {transactions} transactions, {refused} refused"
         );
         let is_busy = crashes > 5 * runs && parts > 10 * runs && commits > 20 * runs;
-        assert!(assignments > 5 * runs, "{seen}");
+        assert!(assignments > 5 * runs && transactions > runs, "{seen}");
         assert!(is_busy && refused > runs / 2, "{seen}");
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use ottla_protocol::records::control::{ControlType, EndTxnMarker};
+use ottla_protocol::records::{BatchHeader, Record};
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 
 use super::coordinator::{Outcome, TransactionVersion};
@@ -63,5 +64,20 @@ impl EndTransaction {
             Bytes::copy_from_slice(&control_type.key()),
             Some(Bytes::copy_from_slice(&marker.value())),
         )
+    }
+}
+
+impl TxnMarker {
+    /// The marker that a record of a control batch is; none where it is another kind of record.
+    #[must_use]
+    pub fn of_record(header: &BatchHeader, record: &Record<'_>) -> Option<Self> {
+        let end = EndTxnMarker::from_record(record).ok()??;
+        Some(Self {
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            committed: end.committed,
+            coordinator_epoch: end.coordinator_epoch,
+            timestamp: record.timestamp,
+        })
     }
 }
