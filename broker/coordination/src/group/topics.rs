@@ -4,6 +4,7 @@
 //! hashes are the reference's, byte for byte: they are written into group records, and a group that comes from there
 //! must not see a change where there is none.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_protocol::types::Offset;
@@ -17,15 +18,20 @@ use crate::controller::image::TopicImage;
 const TOPIC_HASH_MAGIC: u8 = 0;
 
 /// The topics of one metadata image. The default has none.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Topics {
     image: MetadataImage,
+    /// Of topics that groups are subscribed to, as each join needs them. They come from the image and go with it.
+    hashes: BTreeMap<Uuid, i64>,
 }
 
 impl Topics {
     #[must_use]
     pub fn new(image: MetadataImage) -> Self {
-        Self { image }
+        Self {
+            image,
+            hashes: BTreeMap::new(),
+        }
     }
 
     /// The image's end in the metadata log; a later image has a higher one.
@@ -64,7 +70,25 @@ impl Topics {
         topic.map_or(0, |topic| self.topic_hash(topic))
     }
 
+    /// Keeps the topics' hashes, which take a look at each partition.
+    pub(super) fn remember<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            if let Some(topic) = self.image.topics().by_name(name)
+                && !self.hashes.contains_key(&topic.id())
+            {
+                self.hashes.insert(topic.id(), self.topic_hash(topic));
+            }
+        }
+    }
+
     fn topic_hash(&self, topic: &Arc<TopicImage>) -> i64 {
+        match self.hashes.get(&topic.id()) {
+            Some(hash) => *hash,
+            None => self.compute_hash(topic),
+        }
+    }
+
+    fn compute_hash(&self, topic: &Arc<TopicImage>) -> i64 {
         let mut bytes = vec![TOPIC_HASH_MAGIC];
         let id = topic.id();
         let (most, least) = id.0.split_at(8);
@@ -157,6 +181,16 @@ mod tests {
     }
 
     /// The numbers are what `Utils` of Kafka 4.3.1 gives for the same topics.
+    #[test]
+    fn what_is_remembered_is_what_is_computed() {
+        let orders = "AAAAAAAAAAAAAAAAAAAAAQ";
+        let mut topics = image(&[("orders", orders, &[&[1], &[2]])]);
+        let computed = topics.group_hash(["orders"]);
+        topics.remember(["orders", "missing"]);
+        assert_eq!(topics.hashes.len(), 1);
+        assert_eq!(topics.group_hash(["orders"]), computed);
+    }
+
     #[test]
     fn hashes_are_the_references() {
         let wide: Vec<&[i32]> = vec![&[0]; 200];

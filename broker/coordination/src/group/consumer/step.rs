@@ -74,6 +74,10 @@ impl GroupMachine {
             .consumers
             .entry(step.group_id.clone())
             .or_default();
+        if let Some(group) = self.hard.consumer_group(&step.group_id) {
+            self.topics
+                .remember(group.topics.keys().map(String::as_str));
+        }
         if let Some(epoch) = step.refreshed {
             soft.refresh_at = now.plus(METADATA_REFRESH_INTERVAL);
             soft.refresh_epoch = epoch;
