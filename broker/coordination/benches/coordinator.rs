@@ -18,21 +18,30 @@ mod classic;
 mod consumer;
 #[path = "coordinator/many.rs"]
 mod many;
+#[path = "coordinator/memory.rs"]
+mod memory;
 #[path = "../tests/support.rs"]
 #[allow(dead_code, clippy::disallowed_methods)]
 mod support;
 
 use std::process::Command;
 
-const SCENARIOS: [(&str, fn()); 5] = [
+use peak_alloc::PeakAlloc;
+
+/// Counts what is allocated: exactly what a state holds, whatever was freed before.
+#[global_allocator]
+static HELD: PeakAlloc = PeakAlloc;
+
+const SCENARIOS: [(&str, fn()); 6] = [
     ("assignors", assignors::run),
     ("rebalance, classic", classic::run),
     ("rebalance, consumer", consumer::run),
     ("many groups, classic", many::classic),
     ("many groups, consumer", many::consumer),
+    ("memory of members", memory::run),
 ];
 
-/// Each scenario in a process of its own, so that none finds the memory that another has freed.
+/// Each scenario in a process of its own, so that none finds the caches and the heap that another has left.
 fn main() {
     let wanted: Vec<String> = std::env::args()
         .skip(1)

@@ -125,11 +125,10 @@ impl Bench {
         self.log.end
     }
 
-    /// Loads a second machine from the log: how long it took, and what it holds, in bytes. It is kept, so that the next
-    /// one does not find its memory.
+    /// Loads a second machine from the log: how long it took, and what it holds, in bytes.
     pub(crate) fn reload(&self) -> (Duration, usize) {
         let batches = &self.log.batches;
-        let before = resident_bytes();
+        let before = crate::HELD.current_usage();
         let (took, host) = timed(|| {
             let mut loading = Loading::new(GroupMachine::new(self.settings.clone()));
             for batch in batches {
@@ -138,9 +137,8 @@ impl Bench {
             let end = self.host.end();
             loading.finish(self.now, end, end, &mut Batches::default())
         });
-        let held = resident_bytes().saturating_sub(before);
+        let held = crate::HELD.current_usage().saturating_sub(before);
         assert_eq!(host.machine().hard(), self.machine().hard());
-        std::mem::forget(host);
         (took, held)
     }
 }
@@ -196,11 +194,4 @@ pub(crate) fn per_second(count: usize, took: Duration) -> String {
 
 pub(crate) fn ms(took: Duration) -> String {
     format!("{:.2} ms", took.as_secs_f64() * 1_000.0)
-}
-
-/// What the process holds, in bytes.
-fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0) * 4096
 }

@@ -30,8 +30,6 @@ pub(crate) fn classic() {
         let first = |group: &classic::Group| (group.members[0].clone(), group.generation);
         let committers = groups.iter().map(first).collect();
         report(&mut bench, members, took, beats, committers);
-        // Its memory is not for the next one to find.
-        std::mem::forget(bench);
     }
 }
 
@@ -59,8 +57,6 @@ pub(crate) fn consumer() {
         };
         let committers = groups.iter().map(first).collect();
         report(&mut bench, members, took, beats, committers);
-        // Its memory is not for the next one to find.
-        std::mem::forget(bench);
     }
 }
 
