@@ -8,28 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use ottla_coordination::group::{
-    ClusterUpdate, Command, ConsumerHeartbeat, GroupMachine, GroupRecord, JoinGroup, MemberIds,
-    Response, Settings,
+    ClusterUpdate, Command, GroupMachine, GroupRecord, Response, Settings,
 };
 use ottla_coordination::{Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::common::consumer_protocol_assignment::TopicPartition as AssignedTopic;
-use ottla_protocol::messages::common::consumer_protocol_subscription::TopicPartition as OwnedTopic;
-use ottla_protocol::messages::consumer_group_heartbeat::request::TopicPartitions;
-use ottla_protocol::messages::join_group::request::JoinGroupRequestProtocol;
-use ottla_protocol::messages::leave_group::request::MemberIdentity;
-use ottla_protocol::messages::sync_group::request::SyncGroupRequestAssignment;
-use ottla_protocol::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ConsumerProtocolAssignment,
-    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, Message, SyncGroupRequest, SyncGroupResponse,
-};
 use ottla_protocol::types::{Millis, Offset};
-use ottla_protocol::wire::{Reader, Uuid};
+use ottla_protocol::wire::Uuid;
 
+use self::client::{Client, Next, assigned};
 use crate::support::{MemoryLog, Numbers, check_replay, load, topics};
+
+mod client;
 
 const GROUP: &str = "g";
 const TOPIC: &str = "t";
@@ -74,33 +64,6 @@ impl Drop for PrintSeed {
             );
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Next {
-    Join,
-    Sync,
-    Beat,
-}
-
-/// A member as its client knows it.
-#[derive(Clone, Debug)]
-struct Client {
-    /// What the test calls it; its member id may change.
-    name: u64,
-    id: String,
-    instance: Option<String>,
-    is_classic: bool,
-    /// Epoch or generation.
-    epoch: i32,
-    /// Of a member of the classic protocol.
-    next: Next,
-    /// Whom it has to assign to, with what each owns, if it leads.
-    members: Vec<(String, BTreeSet<i32>)>,
-    /// What it works on.
-    owned: BTreeSet<i32>,
-    /// What it was told last; where it lacks something of what is owned, that is given up before long.
-    told: BTreeSet<i32>,
 }
 
 struct World {
@@ -194,22 +157,7 @@ impl World {
 
     fn start(&mut self, is_classic: bool, instance: Option<String>) {
         self.next_name += 1;
-        let client = Client {
-            name: self.next_name,
-            // Those of the consumer protocol make their id themselves.
-            id: if is_classic {
-                String::new()
-            } else {
-                format!("m{}", self.next_name)
-            },
-            instance,
-            is_classic,
-            epoch: 0,
-            next: Next::Join,
-            members: Vec::new(),
-            owned: BTreeSet::new(),
-            told: BTreeSet::new(),
-        };
+        let client = Client::new(self.next_name, is_classic, instance);
         self.clients.push(client.clone());
         self.go_on(client);
     }
@@ -220,7 +168,7 @@ impl World {
             return;
         };
         if client.instance.is_none() {
-            self.send_leave(&client);
+            self.ask(client.name, client.leave());
         }
         self.clients.retain(|other| other.name != client.name);
         self.start(!client.is_classic, client.instance);
@@ -246,7 +194,8 @@ impl World {
                 client.owned = client.owned.intersection(&client.told).copied().collect();
             }
             self.replace(client.clone());
-            self.beat(&client);
+            let is_full = client.epoch == 0 || self.numbers.one_in(2);
+            self.ask(client.name, client.beat(is_full));
             return;
         }
         match client.next {
@@ -256,19 +205,11 @@ impl World {
                 }
                 client.told = client.owned.clone();
                 self.replace(client.clone());
-                self.join(&client);
+                let candidate_member_id = format!("c{}", self.next_token);
+                self.ask(client.name, client.join(candidate_member_id));
             }
-            Next::Sync => self.sync(&client),
-            Next::Beat => {
-                let request = HeartbeatRequest {
-                    group_id: GROUP.into(),
-                    generation_id: client.epoch,
-                    member_id: client.id.as_str().into(),
-                    group_instance_id: client.instance.as_deref().map(Into::into),
-                    ..Default::default()
-                };
-                self.ask(client.name, Command::Heartbeat(request));
-            }
+            Next::Sync => self.ask(client.name, client.sync()),
+            Next::Beat => self.ask(client.name, client.heartbeat()),
         }
     }
 
@@ -282,126 +223,14 @@ impl World {
         self.clients.iter().position(|client| client.name == name)
     }
 
-    fn beat(&mut self, client: &Client) {
-        let is_full = client.epoch == 0 || self.numbers.one_in(2);
-        let owned = (!client.owned.is_empty()).then(|| TopicPartitions {
-            topic_id: TOPIC_ID,
-            partitions: client.owned.iter().copied().collect(),
-            ..Default::default()
-        });
-        let request = ConsumerGroupHeartbeatRequest {
-            group_id: GROUP.into(),
-            member_id: client.id.as_str().into(),
-            member_epoch: client.epoch,
-            instance_id: client.instance.as_deref().map(Into::into),
-            rebalance_timeout_ms: if is_full { 5_000 } else { -1 },
-            subscribed_topic_names: is_full.then(|| vec![TOPIC.into()]),
-            topic_partitions: is_full.then(|| owned.into_iter().collect()),
-            ..Default::default()
-        };
-        let heartbeat = ConsumerHeartbeat {
-            request,
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            candidate_member_id: None,
-        };
-        self.ask(client.name, Command::ConsumerGroupHeartbeat(heartbeat));
-    }
-
-    fn join(&mut self, client: &Client) {
-        let owned = (!client.owned.is_empty()).then(|| OwnedTopic {
-            topic: TOPIC.into(),
-            partitions: client.owned.iter().copied().collect(),
-            ..Default::default()
-        });
-        let subscription = ConsumerProtocolSubscription {
-            topics: vec![TOPIC.into()],
-            owned_partitions: owned.into_iter().collect(),
-            generation_id: client.epoch,
-            ..Default::default()
-        };
-        let protocol = JoinGroupRequestProtocol {
-            name: "range".into(),
-            metadata: versioned(&subscription),
-            ..Default::default()
-        };
-        let join = JoinGroup {
-            request: JoinGroupRequest {
-                group_id: GROUP.into(),
-                session_timeout_ms: 6_000,
-                rebalance_timeout_ms: 3_000,
-                member_id: client.id.as_str().into(),
-                group_instance_id: client.instance.as_deref().map(Into::into),
-                protocol_type: "consumer".into(),
-                protocols: vec![protocol],
-                ..Default::default()
-            },
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            candidate_member_id: format!("c{}", self.next_token),
-            member_ids: MemberIds::Required,
-            can_skip_assignment: false,
-        };
-        self.ask(client.name, Command::JoinGroup(join));
-    }
-
-    fn sync(&mut self, client: &Client) {
-        let parts = shared_out(&client.members);
-        let assignments =
-            parts
-                .into_iter()
-                .map(|(member_id, partitions)| SyncGroupRequestAssignment {
-                    member_id: member_id.into(),
-                    assignment: versioned(&ConsumerProtocolAssignment {
-                        assigned_partitions: vec![AssignedTopic {
-                            topic: TOPIC.into(),
-                            partitions,
-                            ..Default::default()
-                        }],
-                        ..Default::default()
-                    }),
-                    ..Default::default()
-                });
-        let request = SyncGroupRequest {
-            group_id: GROUP.into(),
-            generation_id: client.epoch,
-            member_id: client.id.as_str().into(),
-            group_instance_id: client.instance.as_deref().map(Into::into),
-            assignments: assignments.collect(),
-            ..Default::default()
-        };
-        self.ask(client.name, Command::SyncGroup(request));
-    }
-
     fn leave(&mut self) {
         if let Some(client) = self.numbers.pick(&self.clients).cloned() {
             // Some go without a word.
             if !self.numbers.one_in(3) {
-                self.send_leave(&client);
+                self.ask(client.name, client.leave());
             }
             self.clients.retain(|other| other.name != client.name);
         }
-    }
-
-    fn send_leave(&mut self, client: &Client) {
-        if !client.is_classic {
-            let left = Client {
-                epoch: -1,
-                ..client.clone()
-            };
-            self.beat(&left);
-            return;
-        }
-        let member = MemberIdentity {
-            member_id: client.id.as_str().into(),
-            ..Default::default()
-        };
-        let request = LeaveGroupRequest {
-            group_id: GROUP.into(),
-            members: vec![member],
-            ..Default::default()
-        };
-        self.ask(client.name, Command::LeaveGroup(request));
     }
 
     fn tell_topics(&mut self) {
@@ -464,88 +293,19 @@ impl World {
                 continue;
             }
             match answer {
-                Ok(Response::ConsumerGroupHeartbeat(response)) => self.beaten(at, &response),
-                Ok(Response::JoinGroup(response)) => self.joined(at, &response),
-                Ok(Response::SyncGroup(response)) => self.synced(at, &response),
+                Ok(Response::ConsumerGroupHeartbeat(response)) => {
+                    if !self.clients[at].beaten(&response) {
+                        self.clients.remove(at);
+                    }
+                }
+                Ok(Response::JoinGroup(response)) => self.clients[at].joined(&response),
+                Ok(Response::SyncGroup(response)) => self.clients[at].synced(&response),
                 Ok(Response::Heartbeat(response)) => {
                     self.clients[at].after(response.error_code, Next::Beat);
                 }
                 Ok(_) | Err(_) => {}
             }
         }
-    }
-
-    fn beaten(&mut self, at: usize, response: &ConsumerGroupHeartbeatResponse) {
-        let client = &mut self.clients[at];
-        if client.is_classic || response.member_epoch < 0 {
-            return;
-        }
-        match ErrorCode::from_code(response.error_code) {
-            ErrorCode::None => client.epoch = response.member_epoch,
-            ErrorCode::FencedMemberEpoch | ErrorCode::UnknownMemberId => {
-                client.start_over();
-                return;
-            }
-            // The group has become a classic one, or another has the place.
-            _ => {
-                self.clients.remove(at);
-                return;
-            }
-        }
-        if let Some(assignment) = &response.assignment {
-            let topics = assignment.topic_partitions.iter();
-            client.told = topics.flat_map(|topic| topic.partitions.clone()).collect();
-            client.owned.extend(client.told.iter().copied());
-        }
-    }
-
-    fn joined(&mut self, at: usize, response: &JoinGroupResponse) {
-        let client = &mut self.clients[at];
-        match ErrorCode::from_code(response.error_code) {
-            ErrorCode::None => {}
-            ErrorCode::MemberIdRequired => {
-                client.id = response.member_id.to_string();
-                return;
-            }
-            _ => {
-                client.after(response.error_code, Next::Join);
-                return;
-            }
-        }
-        client.id = response.member_id.to_string();
-        client.epoch = response.generation_id;
-        client.next = Next::Sync;
-        let members = response.members.iter().map(|member| {
-            let mut reader = Reader::new(member.metadata.slice(2..));
-            let version = ConsumerProtocolSubscription::MAX_VERSION;
-            let subscription = ConsumerProtocolSubscription::decode(&mut reader, version);
-            let owned = subscription.expect("a subscription").owned_partitions;
-            let owned = owned.into_iter().flat_map(|topic| topic.partitions);
-            (member.member_id.to_string(), owned.collect())
-        });
-        client.members = members.collect();
-    }
-
-    fn synced(&mut self, at: usize, response: &SyncGroupResponse) {
-        let client = &mut self.clients[at];
-        client.after(response.error_code, Next::Beat);
-        if response.error_code != 0 {
-            return;
-        }
-        let mut told = BTreeSet::new();
-        if !response.assignment.is_empty() {
-            let mut reader = Reader::new(response.assignment.slice(2..));
-            let version = ConsumerProtocolAssignment::MAX_VERSION;
-            let assignment = ConsumerProtocolAssignment::decode(&mut reader, version);
-            let topics = assignment.expect("an assignment").assigned_partitions;
-            told.extend(topics.into_iter().flat_map(|topic| topic.partitions));
-        }
-        // What was given up is to be shared out.
-        if !client.owned.is_subset(&told) {
-            client.next = Next::Join;
-        }
-        client.owned = told.clone();
-        client.told = told;
     }
 
     fn check(&mut self) {
@@ -634,60 +394,4 @@ impl World {
         }
         assert_eq!(held, (0..PARTITIONS).collect(), "{:?}", self.clients);
     }
-}
-
-impl Client {
-    fn start_over(&mut self) {
-        self.epoch = 0;
-        self.owned.clear();
-        self.told.clear();
-        self.next = Next::Join;
-    }
-
-    /// What a member of the classic protocol does after an answer.
-    fn after(&mut self, code: i16, next: Next) {
-        match ErrorCode::from_code(code) {
-            ErrorCode::None => self.next = next,
-            ErrorCode::RebalanceInProgress => self.next = Next::Join,
-            ErrorCode::IllegalGeneration => self.start_over(),
-            _ => {
-                self.start_over();
-                self.id.clear();
-            }
-        }
-    }
-}
-
-/// As an assignor for cooperative members does it: what somebody owns is given to nobody else.
-fn shared_out(members: &[(String, BTreeSet<i32>)]) -> Vec<(String, Vec<i32>)> {
-    let mut parts: Vec<(String, Vec<i32>)> = members
-        .iter()
-        .map(|(id, _)| (id.clone(), Vec::new()))
-        .collect();
-    for (partition, at) in (0..PARTITIONS).zip((0..members.len()).cycle()) {
-        let is_free = |other: usize| !members[other].1.contains(&partition);
-        if (0..members.len()).all(|other| other == at || is_free(other)) {
-            parts[at].1.push(partition);
-        }
-    }
-    parts
-}
-
-fn assigned(assignment: &Bytes) -> BTreeSet<i32> {
-    if assignment.is_empty() {
-        return BTreeSet::new();
-    }
-    let mut reader = Reader::new(assignment.slice(2..));
-    let version = ConsumerProtocolAssignment::MAX_VERSION;
-    let assignment = ConsumerProtocolAssignment::decode(&mut reader, version);
-    let topics = assignment.expect("an assignment").assigned_partitions;
-    let partitions = topics.into_iter().flat_map(|topic| topic.partitions);
-    partitions.collect()
-}
-
-fn versioned<M: Message>(message: &M) -> Bytes {
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(M::MAX_VERSION);
-    bytes.put(message.to_bytes(M::MAX_VERSION));
-    bytes.freeze()
 }

@@ -10,6 +10,7 @@
 //! Not here: how partitions are shared out (`assignors`), and what topics there are (`topics`).
 
 mod classic;
+mod classic_join;
 mod commit;
 mod describe;
 mod group;
