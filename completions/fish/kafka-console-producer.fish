@@ -1,5 +1,7 @@
 complete -c kafka-console-producer -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-console-producer -l topic -d 'The topic to send to' -r
+complete -c kafka-console-producer -l transactional-id -d 'Send the lines in a transaction that is committed at the end of the input, under this id' -r
+complete -c kafka-console-producer -l commit-every -d 'Commit after so many records, and go on in the next transaction; with --transactional-id' -r
 complete -c kafka-console-producer -l compression-codec -d 'Compress with none, gzip, snappy, lz4 or zstd; gzip where no name is given' -r
 complete -c kafka-console-producer -l batch-size -d 'Bytes of a batch [16384]' -r
 complete -c kafka-console-producer -l message-send-max-retries -d 'How often a failed request is repeated [3]' -r

@@ -135,6 +135,8 @@ complete -c ottla -n "__fish_ottla_using_subcommand configs" -l help -d 'Print u
 complete -c ottla -n "__fish_ottla_using_subcommand configs" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l topic -d 'The topic to send to' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l transactional-id -d 'Send the lines in a transaction that is committed at the end of the input, under this id' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l commit-every -d 'Commit after so many records, and go on in the next transaction; with --transactional-id' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l compression-codec -d 'Compress with none, gzip, snappy, lz4 or zstd; gzip where no name is given' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l batch-size -d 'Bytes of a batch [16384]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-producer" -l message-send-max-retries -d 'How often a failed request is repeated [3]' -r

@@ -40,6 +40,16 @@ impl Consumer {
         })
     }
 
+    /// `group.id`.
+    pub fn group_id(&self) -> Option<&str> {
+        Some(self.settings.group.as_ref()?.id.as_str())
+    }
+
+    /// Whether `enable.auto.commit` is on.
+    pub fn commits_by_itself(&self) -> bool {
+        self.auto_commit.is_some()
+    }
+
     /// Offset of the next record to be handed out; none while a poll still has to find it out.
     pub fn position(&self, at: &TopicPartition) -> Result<Option<i64>, ConsumerError> {
         match self.partitions.get(at) {

@@ -13,6 +13,7 @@ mod move_in;
 pub(crate) mod peer;
 mod process;
 mod tools;
+mod transactions;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -80,6 +81,12 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka],
         in_ci: false,
         run: group_tools::on_kafka,
+    },
+    Part {
+        name: "transactions of our tools against Kafka's broker",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: transactions::on_kafka,
     },
     Part {
         name: "dump-log of Kafka's tools and ours on the files of both brokers",

@@ -1,10 +1,12 @@
 //! `kafka-console-producer`: lines of standard input become records of a topic.
 //!
 //! A record that could not be delivered is told on standard error and leaves the exit status at 0, as in the
-//! reference; a line that cannot be split, or a configuration that makes no sense, ends the tool with 1.
+//! reference; a line that cannot be split, or a configuration that makes no sense, ends the tool with 1. With
+//! `--transactional-id`, which the reference lacks, every failure does.
 
 mod line_reader;
 mod lines;
+mod transactions;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -51,6 +53,12 @@ pub struct Args {
     /// Wait for the acknowledgement of each record before the next line is read
     #[arg(long)]
     sync: bool,
+    /// Send the lines in a transaction that is committed at the end of the input, under this id
+    #[arg(long, value_name = "ID")]
+    transactional_id: Vec<String>,
+    /// Commit after so many records, and go on in the next transaction; with --transactional-id
+    #[arg(long, value_name = "COUNT")]
+    commit_every: Vec<String>,
     /// Compress with none, gzip, snappy, lz4 or zstd; gzip where no name is given
     #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     compression_codec: Vec<String>,
@@ -132,6 +140,8 @@ struct Plan {
     topic: String,
     sync: bool,
     reader: LineReader,
+    /// Records of a transaction; all of the input where nothing is said.
+    commit_every: Option<u64>,
     /// The producer's properties.
     properties: Vec<(String, String)>,
 }
@@ -153,15 +163,26 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let troubles = Troubles::default();
     let seen = troubles.clone();
     producer.observer = Some(Arc::new(move |report| seen.note(report)));
+    if plan.commit_every.is_some() && producer.transactions.is_none() {
+        return Err(Stop::Usage(
+            "Option --commit-every needs --transactional-id.".to_owned(),
+        ));
+    }
     let close_within = producer.delivery_timeout;
     context::block_on(async {
         match Cluster::connect(cluster).await {
+            Ok(cluster) if producer.transactions.is_some() => {
+                transactions::send_lines(&plan, cluster, producer, cx).await
+            }
             Ok(cluster) => {
                 let producer = Producer::start(cluster, producer);
                 let sent = send_lines(&plan, &producer, &troubles, cx).await;
                 producer.close(close_within).await;
                 troubles.tell(&plan.topic, cx);
                 sent
+            }
+            Err(error) if producer.transactions.is_some() => {
+                Err(Failure::new(format!("{error}.")).into())
             }
             Err(error) => {
                 // Like every failed send, this leaves the status at 0.
@@ -247,8 +268,21 @@ fn plan(args: &Args) -> Result<Plan, Stop> {
         topic: topic.to_owned(),
         sync: args.sync,
         reader: LineReader::from_properties(&reader)?,
+        commit_every: commit_every(args)?,
         properties: producer_properties(args, bootstrap)?,
     })
+}
+
+fn commit_every(args: &Args) -> Result<Option<u64>, Stop> {
+    match jopt::number::<i64>("commit-every", &args.commit_every)? {
+        None => Ok(None),
+        Some(count) => match u64::try_from(count) {
+            Ok(count) if count > 0 => Ok(Some(count)),
+            _ => Err(Stop::Usage(
+                "Option --commit-every wants a number above 0.".to_owned(),
+            )),
+        },
+    }
 }
 
 /// The file, the properties of the command line, and on top of both what has an option of its own: always where it was
@@ -266,6 +300,9 @@ fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, Stri
     };
     set(&mut properties, "compression.type", codec.to_owned());
     set_unless_given(&mut properties, "client.id", None, "console-producer");
+    if let Some(id) = jopt::one("transactional-id", &args.transactional_id)? {
+        set(&mut properties, "transactional.id", id.to_owned());
+    }
     let acks = jopt::one("request-required-acks", &args.request_required_acks)?;
     set_unless_given(&mut properties, "acks", acks.map(str::to_owned), "-1");
     for (key, name, values, default) in [
@@ -327,22 +364,11 @@ async fn send_lines(
     troubles: &Troubles,
     cx: &mut Context,
 ) -> Result<(), Stop> {
-    let prompt = cx.stdin_is_terminal && cx.stdout_is_terminal;
-    let progress = Progress::of_bytes(stdin_bytes(), cx);
-    let mut lines = Lines::of(io::stdin());
-    let mut number = 0;
-    let mut sent_bytes = 0;
+    let mut input = Input::of_stdin(cx);
     loop {
-        number += 1;
-        if prompt {
-            write!(cx.out, ">")?;
-            cx.flush()?;
-        }
-        let Some(line) = lines.next().await.map_err(unreadable)? else {
+        let Some((line, number)) = input.next(cx).await? else {
             return Ok(());
         };
-        sent_bytes += line.len() as u64 + 1;
-        progress.set(sent_bytes);
         let parsed = plan.reader.parse(line, number)?;
         let outcome = producer.send(parsed.record(&plan.topic)).await;
         let failed = match outcome {
@@ -353,9 +379,45 @@ async fn send_lines(
                 Some(())
             }
         };
-        if failed.is_some() || prompt {
-            progress.aside(|| troubles.tell(&plan.topic, cx));
+        if failed.is_some() || input.prompt {
+            input.progress.aside(|| troubles.tell(&plan.topic, cx));
         }
+    }
+}
+
+/// Lines as they come, and what a person sees of it.
+struct Input {
+    lines: Lines,
+    read: u64,
+    read_bytes: u64,
+    prompt: bool,
+    progress: Progress,
+}
+
+impl Input {
+    fn of_stdin(cx: &Context) -> Self {
+        Self {
+            lines: Lines::of(io::stdin()),
+            read: 0,
+            read_bytes: 0,
+            prompt: cx.stdin_is_terminal && cx.stdout_is_terminal,
+            progress: Progress::of_bytes(stdin_bytes(), cx),
+        }
+    }
+
+    /// The next line and its number.
+    async fn next(&mut self, cx: &mut Context) -> Result<Option<(&[u8], u64)>, Stop> {
+        if self.prompt {
+            write!(cx.out, ">")?;
+            cx.flush()?;
+        }
+        let Some(line) = self.lines.next().await.map_err(unreadable)? else {
+            return Ok(None);
+        };
+        self.read += 1;
+        self.read_bytes += line.len() as u64 + 1;
+        self.progress.set(self.read_bytes);
+        Ok(Some((line, self.read)))
     }
 }
 
