@@ -1,6 +1,6 @@
 //! Idempotent producers: which batches are appended, which are duplicates, which are refused.
 
-use ottla_coordination::txn::{Duplicate, ProducerBatch, ProducerStates, Verdict};
+use ottla_coordination::txn::{Duplicate, Origin, ProducerBatch, ProducerStates, Verdict};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
@@ -25,7 +25,11 @@ fn after(batches: &[ProducerBatch]) -> ProducerStates {
     let mut states = ProducerStates::default();
     let mut end = Offset(100);
     for batch in batches {
-        assert_eq!(states.check(batch), Ok(Verdict::Append), "{batch:?}");
+        assert_eq!(
+            states.check(batch, Origin::Client),
+            Ok(Verdict::Append),
+            "{batch:?}"
+        );
         states.apply(batch, end);
         end = end.plus(i64::from(batch.offset_delta) + 1);
     }
@@ -54,7 +58,7 @@ fn what_follows_is_appended_and_what_leaves_a_gap_is_refused() {
         (batch(-1, 0, 1), Err(ErrorCode::InvalidProducerEpoch)),
     ];
     for (batch, verdict) in cases {
-        assert_eq!(states.check(&batch), verdict, "{batch:?}");
+        assert_eq!(states.check(&batch, Origin::Client), verdict, "{batch:?}");
     }
 }
 
@@ -63,12 +67,15 @@ fn the_last_five_batches_are_known_again_and_told_where_they_are() {
     let batches: Vec<ProducerBatch> = (0..6).map(|n| batch(0, n * 2, 2)).collect();
     let states = after(&batches);
     assert_eq!(
-        states.check(&batches[0]),
+        states.check(&batches[0], Origin::Client),
         Err(ErrorCode::OutOfOrderSequenceNumber)
     );
     for (n, batch) in (0..).zip(&batches).skip(1) {
         let base = 100 + n * 2;
-        assert_eq!(states.check(batch), duplicate(base, base + 1));
+        assert_eq!(
+            states.check(batch, Origin::Client),
+            duplicate(base, base + 1)
+        );
     }
 }
 
@@ -79,38 +86,50 @@ fn a_producer_that_was_forgotten_starts_with_any_sequence() {
     assert_eq!(states.len(), 1);
     states.expire(Millis(1_000 + 60_000), 60_000);
     assert!(states.is_empty());
-    assert_eq!(states.check(&batch(3, 5, 1)), Ok(Verdict::Append));
+    assert_eq!(
+        states.check(&batch(3, 5, 1), Origin::Client),
+        Ok(Verdict::Append)
+    );
 }
 
 #[test]
 fn a_higher_epoch_fences_the_lower_one() {
     let states = after(&[batch(0, 0, 5), batch(1, 0, 1)]);
     assert_eq!(
-        states.check(&batch(0, 5, 1)),
+        states.check(&batch(0, 5, 1), Origin::Client),
         Err(ErrorCode::InvalidProducerEpoch)
     );
     assert_eq!(
-        states.check(&batch(0, 0, 5)),
+        states.check(&batch(0, 0, 5), Origin::Client),
         Err(ErrorCode::InvalidProducerEpoch)
     );
-    assert_eq!(states.check(&batch(1, 0, 1)), duplicate(105, 105));
+    assert_eq!(
+        states.check(&batch(1, 0, 1), Origin::Client),
+        duplicate(105, 105)
+    );
 }
 
 #[test]
 fn sequences_go_on_with_zero_after_the_highest() {
     let highest = i32::MAX;
     let states = after(&[batch(0, highest - 1, 2)]);
-    assert_eq!(states.check(&batch(0, 0, 1)), Ok(Verdict::Append));
     assert_eq!(
-        states.check(&batch(0, highest, 1)),
+        states.check(&batch(0, 0, 1), Origin::Client),
+        Ok(Verdict::Append)
+    );
+    assert_eq!(
+        states.check(&batch(0, highest, 1), Origin::Client),
         Err(ErrorCode::OutOfOrderSequenceNumber)
     );
     // One batch across the seam: …, 2^31-1, 0, 1.
     let across = batch(0, highest - 1, 4);
     assert_eq!(across.last_sequence, 1);
     let states = after(&[across]);
-    assert_eq!(states.check(&across), duplicate(100, 103));
-    assert_eq!(states.check(&batch(0, 2, 1)), Ok(Verdict::Append));
+    assert_eq!(states.check(&across, Origin::Client), duplicate(100, 103));
+    assert_eq!(
+        states.check(&batch(0, 2, 1), Origin::Client),
+        Ok(Verdict::Append)
+    );
 }
 
 #[test]
@@ -120,17 +139,23 @@ fn producers_do_not_disturb_each_other() {
         producer_id: ProducerId(8),
         ..batch(0, 0, 1)
     };
-    assert_eq!(states.check(&other), Ok(Verdict::Append));
+    assert_eq!(states.check(&other, Origin::Client), Ok(Verdict::Append));
 }
 
 #[test]
 fn a_snapshot_keeps_the_last_batch_of_each_producer() {
     let states = after(&[batch(2, 0, 3), batch(2, 3, 2)]);
     let restored = ProducerStates::from_entries(&states.to_entries());
-    assert_eq!(restored.check(&batch(2, 3, 2)), duplicate(103, 104));
-    assert_eq!(restored.check(&batch(2, 5, 1)), Ok(Verdict::Append));
     assert_eq!(
-        restored.check(&batch(2, 0, 3)),
+        restored.check(&batch(2, 3, 2), Origin::Client),
+        duplicate(103, 104)
+    );
+    assert_eq!(
+        restored.check(&batch(2, 5, 1), Origin::Client),
+        Ok(Verdict::Append)
+    );
+    assert_eq!(
+        restored.check(&batch(2, 0, 3), Origin::Client),
         Err(ErrorCode::OutOfOrderSequenceNumber)
     );
     assert_eq!(restored.to_entries(), states.to_entries());

@@ -260,7 +260,7 @@ impl Log {
         self.settle_active()?;
         self.sync_active_index()?;
         self.flush_now()?;
-        self.write_txn_sums()?;
+        self.write_txn_sums(self.end)?;
         Ok(self.flush.end)
     }
 }

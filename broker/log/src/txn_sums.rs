@@ -185,9 +185,9 @@ impl KeptSums {
 }
 
 impl Log {
-    /// Makes the sums of the transaction indexes durable if they have changed. On a full disk the file stays as it is
-    /// until the next time: it then costs a reading of the log.
-    pub fn write_txn_sums(&mut self) -> Result<(), DiskError> {
+    /// Makes the sums of the transaction indexes durable if they have changed. A marker at `end`, or behind it, may have
+    /// no entry yet. On a full disk the file stays as it is until the next time: it then costs a reading of the log.
+    pub fn write_txn_sums(&mut self, end: Offset) -> Result<(), DiskError> {
         for segment in &self.txn_indexes {
             let entries = txn_index::read(self.disk.as_ref(), &self.dir, *segment);
             match entries {
@@ -198,7 +198,7 @@ impl Log {
             }
         }
         self.txn_sums.changed.clear();
-        self.txn_sums.sums.end = self.end;
+        self.txn_sums.sums.end = end;
         if !self.txn_sums.is_stale {
             return Ok(());
         }

@@ -9,5 +9,5 @@ pub mod producer_state;
 pub use end_transaction::EndTransaction;
 pub use producer_ids::ProducerIds;
 pub use producer_state::{
-    CompletedTxn, Duplicate, ProducerBatch, ProducerStates, TxnMarker, Verdict,
+    CompletedTxn, Duplicate, Origin, ProducerBatch, ProducerStates, TxnMarker, Verdict,
 };

@@ -57,6 +57,14 @@ pub struct CompletedTxn {
     pub last_stable_offset: Offset,
 }
 
+/// Who brings a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Client,
+    /// A coordinator on behalf of a producer (TxnOffsetCommit): its batches have no sequence, and none is a duplicate.
+    Coordinator,
+}
+
 /// Whether a batch may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -115,25 +123,21 @@ impl BatchSeen {
 }
 
 impl ProducerStates {
-    /// Decides about a batch that a client sent.
-    pub fn check(&self, batch: &ProducerBatch) -> Result<Verdict, ErrorCode> {
+    /// Decides about a batch that is to be appended.
+    pub fn check(&self, batch: &ProducerBatch, origin: Origin) -> Result<Verdict, ErrorCode> {
         let Some(producer) = self.producers.get(&batch.producer_id) else {
             // A producer may outlive what we remember of it (expiry, retention): any sequence starts it (KIP-360).
             return Ok(Verdict::Append);
         };
-        if let Some(duplicate) = producer.find_duplicate(batch) {
+        if origin == Origin::Client
+            && let Some(duplicate) = producer.find_duplicate(batch)
+        {
             return Ok(Verdict::Duplicate(duplicate));
         }
         if batch.producer_epoch < producer.epoch {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
-        let expected = match producer.batches.back() {
-            Some(last) if batch.producer_epoch == producer.epoch => {
-                sequence_after(last.last_sequence, 1)
-            }
-            _ => 0,
-        };
-        if batch.first_sequence != expected {
+        if origin == Origin::Client && batch.first_sequence != producer.next_sequence(batch) {
             return Err(ErrorCode::OutOfOrderSequenceNumber);
         }
         if producer.transaction_start.is_some() && !batch.is_transactional {
@@ -191,9 +195,26 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// Remembers a marker that is on the log at `offset`, and tells which transaction it ended. A marker of a producer
-    /// that wrote nothing here, or ended its transaction already, ends none.
+    /// The transaction that a marker ends which is on the log at `offset`. One of a producer that wrote nothing here, or
+    /// ended its transaction already, ends none.
+    #[must_use]
+    pub fn completed_by(&self, marker: &TxnMarker, offset: Offset) -> Option<CompletedTxn> {
+        let producer_id = marker.producer_id;
+        let first_offset = self.producers.get(&producer_id)?.transaction_start?;
+        let mut open = self.open_transactions.iter();
+        let next_open = open.find(|(_, id)| *id != producer_id);
+        Some(CompletedTxn {
+            producer_id,
+            committed: marker.committed,
+            first_offset,
+            last_offset: offset,
+            last_stable_offset: next_open.map_or(offset.next(), |(first, _)| *first),
+        })
+    }
+
+    /// Remembers a marker that is on the log at `offset`, and tells which transaction it ended.
     pub fn apply_marker(&mut self, marker: &TxnMarker, offset: Offset) -> Option<CompletedTxn> {
+        let completed = self.completed_by(marker, offset);
         let producer = self
             .producers
             .entry(marker.producer_id)
@@ -202,18 +223,13 @@ impl ProducerStates {
         producer.enter_epoch(marker.producer_epoch);
         producer.coordinator_epoch = marker.coordinator_epoch;
         producer.last_timestamp = marker.timestamp;
-        let first_offset = producer.transaction_start.take()?;
-        let txn = (first_offset, marker.producer_id);
-        self.open_transactions.remove(&txn);
-        self.unreplicated.insert(txn, offset);
-        let next_open = self.open_transactions.first();
-        Some(CompletedTxn {
-            producer_id: marker.producer_id,
-            committed: marker.committed,
-            first_offset,
-            last_offset: offset,
-            last_stable_offset: next_open.map_or(offset.next(), |(first, _)| *first),
-        })
+        producer.transaction_start = None;
+        if let Some(txn) = &completed {
+            let txn = (txn.first_offset, txn.producer_id);
+            self.open_transactions.remove(&txn);
+            self.unreplicated.insert(txn, offset);
+        }
+        completed
     }
 
     /// Takes note that everything below the high watermark is decided for good.
@@ -281,8 +297,9 @@ impl ProducerStates {
             let mut producer = ProducerState::new(ProducerEpoch(entry.epoch));
             producer.last_timestamp = Millis(entry.timestamp);
             producer.coordinator_epoch = entry.coordinator_epoch;
-            // A producer whose last word was a marker has no batch.
-            if entry.last_offset >= 0 && entry.last_sequence >= 0 && entry.offset_delta >= 0 {
+            // A producer whose last word was a marker has no batch; one of a coordinator has no sequence.
+            let is_batch = entry.last_offset >= 0 && entry.offset_delta >= 0;
+            if is_batch && entry.last_sequence >= NO_SEQUENCE {
                 producer.batches.push_back(BatchSeen {
                     last_sequence: entry.last_sequence,
                     last_offset: Offset(entry.last_offset),
@@ -316,6 +333,16 @@ impl ProducerState {
         if epoch != self.epoch {
             self.epoch = epoch;
             self.batches.clear();
+        }
+    }
+
+    /// With what a batch has to begin.
+    fn next_sequence(&self, batch: &ProducerBatch) -> i32 {
+        match self.batches.back() {
+            Some(last) if batch.producer_epoch == self.epoch => {
+                sequence_after(last.last_sequence, 1).max(0)
+            }
+            _ => 0,
         }
     }
 

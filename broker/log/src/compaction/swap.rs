@@ -138,7 +138,7 @@ impl Log {
         let new = Segment::sealed(cleaned.base(), cleaned.size);
         self.segments.splice(first..first + count, [new]);
         self.check();
-        self.write_txn_sums()?;
+        self.write_txn_sums(self.end)?;
         Ok(deleted)
     }
 

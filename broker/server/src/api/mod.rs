@@ -22,6 +22,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
@@ -43,6 +44,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod unsupported;
+mod write_txn_markers;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -162,6 +164,12 @@ pub(crate) static APIS: &[Api] = &[
         offset_for_leader_epoch::handle
     ),
     api!(
+        WriteTxnMarkers,
+        WriteTxnMarkersRequest,
+        InTurn,
+        write_txn_markers::handle
+    ),
+    api!(
         DescribeConfigs,
         DescribeConfigsRequest,
         InTurn,
@@ -226,6 +234,12 @@ pub(crate) static APIS: &[Api] = &[
         DescribeClusterRequest,
         InTurn,
         describe_cluster::handle
+    ),
+    api!(
+        DescribeProducers,
+        DescribeProducersRequest,
+        InTurn,
+        describe_producers::handle
     ),
     api!(
         ConsumerGroupHeartbeat,

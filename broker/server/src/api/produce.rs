@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use ottla_coordination::txn::Origin;
 use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::produce::request::TopicProduceData;
@@ -245,6 +246,7 @@ fn append(
         log_append_time: settings.log_append_time,
         producer: producer_batch(&valid.header)
             .filter(|producer| producer.producer_id > ProducerId::NONE),
+        origin: Origin::Client,
     };
     let batch = records
         .get_mut(..valid.size_in_bytes)

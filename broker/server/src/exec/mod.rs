@@ -13,6 +13,7 @@ pub(crate) mod groups;
 pub(crate) mod keeper;
 pub(crate) mod leftovers;
 pub(crate) mod log_dirs;
+pub(crate) mod markers;
 mod metadata_loaded;
 pub(crate) mod metadata_log;
 pub(crate) mod metadata_preflight;

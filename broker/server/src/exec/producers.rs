@@ -64,7 +64,7 @@ pub(super) fn load(
         }
     })?;
     indexes.mend(log, from)?;
-    log.write_txn_sums()?;
+    log.write_txn_sums(log.end())?;
     Ok(states)
 }
 
@@ -87,7 +87,7 @@ fn replay(
 }
 
 /// The marker in a control batch of a producer.
-pub(super) fn marker(header: &BatchHeader, batch: &[u8]) -> Option<TxnMarker> {
+pub(crate) fn marker(header: &BatchHeader, batch: &[u8]) -> Option<TxnMarker> {
     let records =
         Records::open(&bytes::Bytes::copy_from_slice(batch), InflateLimits::STRICT).ok()?;
     let record = records.iter().next()?.ok()?;

@@ -46,13 +46,7 @@ impl TxnIndexes {
         if txn.committed {
             return;
         }
-        let aborted = AbortedTxn {
-            producer_id: txn.producer_id,
-            first_offset: txn.first_offset,
-            last_offset: txn.last_offset,
-            last_stable_offset: txn.last_stable_offset,
-        };
-        self.replayed.insert(txn.last_offset, aborted);
+        self.replayed.insert(txn.last_offset, aborted(txn));
     }
 
     /// Gives every segment that was replayed, from `from` on, the index that the replay yields.
@@ -82,5 +76,15 @@ impl TxnIndexes {
             }
         }
         Ok(())
+    }
+}
+
+/// A transaction as an index keeps it.
+pub(super) fn aborted(txn: &CompletedTxn) -> AbortedTxn {
+    AbortedTxn {
+        producer_id: txn.producer_id,
+        first_offset: txn.first_offset,
+        last_offset: txn.last_offset,
+        last_stable_offset: txn.last_stable_offset,
     }
 }

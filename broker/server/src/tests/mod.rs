@@ -8,6 +8,7 @@ mod disk_full;
 mod feature_levels;
 mod groups;
 mod log_dirs;
+mod markers;
 mod metadata_files;
 mod moves;
 mod old_data;

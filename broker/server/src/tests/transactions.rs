@@ -7,9 +7,17 @@ use std::sync::Arc;
 
 use ottla_log::{Log, LogConfig, Offsets, OpenInput, RealDisk, Timestamps, producer_snapshot};
 use ottla_protocol::compress::Compression;
-use ottla_protocol::messages::ListOffsetsRequest;
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::describe_producers::request::TopicRequest;
+use ottla_protocol::messages::describe_producers::response::PartitionResponse;
 use ottla_protocol::messages::fetch::response::PartitionData;
 use ottla_protocol::messages::list_offsets::request::{ListOffsetsPartition, ListOffsetsTopic};
+use ottla_protocol::messages::write_txn_markers::request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
+use ottla_protocol::messages::{
+    DescribeProducersRequest, ListOffsetsRequest, WriteTxnMarkersRequest,
+};
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::records::control::{EndTxnMarker, Place};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId};
@@ -263,6 +271,74 @@ fn after_a_crash_transactions_are_as_before() {
     assert!(at_once.last_stable_offset <= at_once.high_watermark);
     assert_eq!(list_offset(&server, READ_UNCOMMITTED, LATEST), 10);
     check_reads(&server);
+}
+
+fn describe_producers(server: &TestServer, topic: &str) -> PartitionResponse {
+    let request = DescribeProducersRequest {
+        topics: vec![TopicRequest {
+            name: topic.into(),
+            partition_indexes: vec![0],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let response = server.connect().call(&request, 0);
+    response.topics[0].partitions[0].clone()
+}
+
+/// As `kafka-transactions.sh --abort` does, for two partitions of which one does not exist.
+fn abort(server: &TestServer, producer_id: i64, producer_epoch: i16) -> Vec<ErrorCode> {
+    let request = WriteTxnMarkersRequest {
+        markers: vec![WritableTxnMarker {
+            producer_id,
+            producer_epoch,
+            transaction_result: false,
+            coordinator_epoch: 0,
+            topics: vec![WritableTxnMarkerTopic {
+                name: "t".into(),
+                partition_indexes: vec![0, 1],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let response = server.connect().call(&request, 1);
+    let marker = &response.markers[0];
+    assert_eq!(marker.producer_id, producer_id);
+    let partitions = marker.topics[0].partitions.iter();
+    let codes = partitions.map(|partition| ErrorCode::from_code(partition.error_code));
+    codes.collect()
+}
+
+#[test]
+fn a_transaction_that_hangs_can_be_found_and_ended() {
+    let server = stopped_server_with_transactions().restarted(&[]);
+    let found = describe_producers(&server, "t");
+    let open = |found: &PartitionResponse| {
+        let producers = found.active_producers.iter();
+        let open = producers.filter(|producer| producer.current_txn_start_offset >= 0);
+        open.map(|producer| (producer.producer_id, producer.current_txn_start_offset))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found.active_producers.len(), 3);
+    assert_eq!(open(&found), [(9, 8)]);
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    assert_eq!(
+        abort(&server, 9, -1),
+        [ErrorCode::InvalidProducerEpoch, unknown]
+    );
+    assert_eq!(abort(&server, 9, 0), [ErrorCode::None, unknown]);
+    assert_eq!(open(&describe_producers(&server, "t")), []);
+    let read = fetch(&server, 8, READ_COMMITTED);
+    assert_eq!((read.last_stable_offset, read.high_watermark), (11, 11));
+    assert_eq!(aborted(&read), [(9, 8)]);
+    let behind = values(&fetch(&server, 9, READ_COMMITTED));
+    assert_eq!(behind.first(), Some(&(9, "outside".to_owned())));
+    assert_eq!(abort(&server, -1, 0), [ErrorCode::InvalidRequest, unknown]);
+    let code = |topic| ErrorCode::from_code(describe_producers(&server, topic).error_code);
+    assert_eq!(code("nobody's"), ErrorCode::InvalidTopicException);
+    assert_eq!(code("nowhere"), unknown);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! nothing, and neither does reading or awaiting what nobody has written. One lock per partition; an append happens on
 //! the task of the connection that brought it.
 
+mod append;
 mod cleaning;
 mod flushing;
 mod life;
@@ -13,17 +14,17 @@ mod moving;
 mod replica;
 mod residence;
 mod retention;
+mod transactions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ottla_coordination::txn::{ProducerBatch, Verdict};
 use ottla_log::disk::DiskError;
-use ottla_log::errors::{AppendError, ReadError};
+use ottla_log::errors::ReadError;
 use ottla_log::txn_index::AbortedTxn;
-use ottla_log::{FileSlice, Log, MinimumRead, Offsets, ReadRequest, Timestamps, names};
+use ottla_log::{FileSlice, Log, MinimumRead, ReadRequest, names};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::Uuid;
@@ -32,8 +33,9 @@ use tracing::error;
 
 use super::Storage;
 use super::log_dirs::LogDir;
-use super::topic::{Durability, Topic, TopicSettings};
+use super::topic::{Topic, TopicSettings};
 use super::waits::{AckWait, FetchWait};
+pub(crate) use append::{Acks, Append, Placed};
 use cleaning::CleaningGate;
 pub(crate) use cleaning::{Cleaned, CleaningMeans};
 pub(crate) use moving::MoveError;
@@ -87,32 +89,6 @@ pub(crate) struct Read {
     pub(crate) bounds: Bounds,
     /// With read_committed: the transactions whose records in the slice are to be left out.
     pub(crate) aborted: Vec<AbortedTxn>,
-}
-
-/// Which acknowledgement the producer wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Acks {
-    None,
-    Leader,
-    All,
-}
-
-/// How a batch is to be appended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Append {
-    pub(crate) acks: Acks,
-    /// `message.timestamp.type=LogAppendTime`
-    pub(crate) log_append_time: bool,
-    /// Set for a batch of an idempotent producer.
-    pub(crate) producer: Option<ProducerBatch>,
-}
-
-/// Where a batch is on the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placed {
-    pub(crate) base_offset: Offset,
-    pub(crate) log_append_time: Option<Millis>,
-    pub(crate) log_start: Offset,
 }
 
 impl Read {
@@ -215,72 +191,6 @@ impl Partition {
 
     pub(crate) fn settings(&self) -> arc_swap::Guard<Arc<TopicSettings>> {
         self.topic.settings.load()
-    }
-
-    /// Appends one validated batch; offset and epoch are written into it in place. What an acknowledgement has to wait
-    /// for is counted on `wait`.
-    pub(crate) fn append(
-        self: &Arc<Self>,
-        batch: &mut [u8],
-        how: Append,
-        wait: &mut Option<Arc<AckWait>>,
-        now: Millis,
-    ) -> Result<Placed, ErrorCode> {
-        let settings = self.settings();
-        if self.dir.load().reserve.is_full(now) {
-            return Err(ErrorCode::KafkaStorageError);
-        }
-        let mut replica = self.open(now)?;
-        if let Some(producer) = &how.producer {
-            let states = replica
-                .producers(&*self.dir().disk)
-                .map_err(|error| self.disk_failed(&error))?;
-            if let Verdict::Duplicate(first) = states.check(producer)? {
-                let placed = Placed {
-                    base_offset: first.base_offset,
-                    // Whatever the topic's timestamp type: the reference tells it of duplicates only.
-                    log_append_time: Some(first.timestamp),
-                    log_start: replica.log.start(),
-                };
-                self.after_append(&mut replica, settings.durability, how.acks, wait, now);
-                return Ok(placed);
-            }
-        }
-        let offsets = Offsets::Assign {
-            leader_epoch: self.leader_epoch(),
-        };
-        let timestamps = if how.log_append_time {
-            Timestamps::LogAppend
-        } else {
-            Timestamps::Create
-        };
-        let appended = replica
-            .log
-            .append(batch, offsets, timestamps, now)
-            .map_err(|error| self.append_failed(&error))?;
-        let replica = &mut *replica;
-        if let Some(at) = appended.rolled {
-            replica
-                .rolled(&*self.dir().disk, at)
-                .map_err(|error| self.disk_failed(&error))?;
-            replica.draw_roll_jitter();
-            self.next_cleaning.reset();
-        }
-        self.next_look.reset();
-        if let (Some(producer), Some(states)) = (&how.producer, &mut replica.producers) {
-            states.apply(producer, appended.base_offset);
-        }
-        replica.appended_bytes += batch.len() as u64;
-        if settings.durability == Durability::Memory {
-            let (end, bytes) = (replica.log.end(), replica.appended_bytes);
-            replica.show(end, bytes);
-        }
-        self.after_append(replica, settings.durability, how.acks, wait, now);
-        Ok(Placed {
-            base_offset: appended.base_offset,
-            log_append_time: appended.log_append_time,
-            log_start: replica.log.start(),
-        })
     }
 
     /// Reads batches as a range of a segment's file.
@@ -461,17 +371,6 @@ impl Partition {
                 now,
                 i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX),
             );
-        }
-    }
-
-    fn append_failed(&self, error: &AppendError) -> ErrorCode {
-        match error {
-            AppendError::Disk(error) => self.disk_failed(error),
-            AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
-            AppendError::Malformed(_) | AppendError::OutOfOrder { .. } => {
-                error!(topic = %self.topic.name, partition = %self.index, "append refused by the log: {error}");
-                ErrorCode::UnknownServerError
-            }
         }
     }
 

@@ -67,7 +67,7 @@ impl Replica {
     /// A segment was begun, at `at`: keeps the state that it begins with.
     pub(super) fn rolled(&mut self, disk: &dyn Disk, at: Offset) -> Result<(), DiskError> {
         self.producers(disk)?;
-        self.log.write_txn_sums()?;
+        self.log.write_txn_sums(at)?;
         self.producers.as_ref().map_or(Ok(()), |states| {
             producers::snapshot_at_roll(&self.log, disk, at, states)
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordination::Log;
+use ottla_coordination::txn::Origin;
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::BatchBuilder;
@@ -48,6 +49,7 @@ pub(crate) fn append_plain(
         acks: Acks::Leader,
         log_append_time: false,
         producer: None,
+        origin: Origin::Coordinator,
     };
     let placed = partition.append(&mut batch, how, &mut None, now)?;
     Ok(placed.base_offset)
