@@ -15,7 +15,6 @@ use ottla_log::disk::{Disk, DiskError};
 use ottla_log::{Log, producer_snapshot};
 use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
-use ottla_protocol::records::control::EndTxnMarker;
 use ottla_protocol::records::{BatchHeader, Records};
 use ottla_protocol::types::Offset;
 use tracing::warn;
@@ -91,14 +90,7 @@ pub(crate) fn marker(header: &BatchHeader, batch: &[u8]) -> Option<TxnMarker> {
     let records =
         Records::open(&bytes::Bytes::copy_from_slice(batch), InflateLimits::STRICT).ok()?;
     let record = records.iter().next()?.ok()?;
-    let end = EndTxnMarker::from_record(&record).ok()??;
-    Some(TxnMarker {
-        producer_id: header.producer_id,
-        producer_epoch: header.producer_epoch,
-        committed: end.committed,
-        coordinator_epoch: end.coordinator_epoch,
-        timestamp: record.timestamp,
-    })
+    TxnMarker::of_record(header, &record)
 }
 
 fn newest_snapshot(log: &Log, disk: &dyn Disk, end: Offset) -> Option<(ProducerStates, Offset)> {

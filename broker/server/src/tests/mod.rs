@@ -22,3 +22,4 @@ mod storage;
 mod topic_rules;
 mod topics;
 mod transactions;
+mod txn_offsets;

@@ -3,10 +3,8 @@
 use bytes::Bytes;
 use ottla_coordination::Loading;
 use ottla_coordination::group::{GroupMachine, GroupRecord, TransactionRecord};
-use ottla_coordination::txn::{EndTransaction, TxnMarker};
+use ottla_coordination::txn::EndTransaction;
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
-use ottla_protocol::types::{Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId};
-use tracing::warn;
 
 use crate::exec::producers;
 
@@ -32,38 +30,8 @@ pub(super) fn record(
 /// The end of a transaction.
 pub(super) fn control(loading: &mut Loading<GroupMachine>, header: &BatchHeader, batch: &Bytes) {
     if let Some(marker) = producers::marker(header, batch) {
-        end(loading, header.base_offset, &marker);
-    }
-}
-
-fn end(loading: &mut Loading<GroupMachine>, at: Offset, marker: &TxnMarker) {
-    let end = TransactionRecord::End(EndTransaction::of_marker(marker));
-    loading.load(at, &GroupRecord::Transaction(end));
-}
-
-/// Nobody here ends transactions: those that are open are of another broker's time, whose coordinator would have aborted
-/// them by now. Left open they would keep their groups' consumers waiting for ever.
-pub(super) fn abort_open_transactions(
-    loading: &mut Loading<GroupMachine>,
-    partition: PartitionIndex,
-    log_end: Offset,
-) {
-    let open: Vec<ProducerId> = loading.machine().hard().pending().producers().collect();
-    if !open.is_empty() {
-        warn!(
-            %partition, transactions = open.len(),
-            "offsets that open transactions sent do not count"
-        );
-    }
-    for producer_id in open {
-        let abort = TxnMarker {
-            producer_id,
-            producer_epoch: ProducerEpoch(0),
-            committed: false,
-            coordinator_epoch: 0,
-            timestamp: Millis(0),
-        };
-        end(loading, log_end, &abort);
+        let end = TransactionRecord::End(EndTransaction::of_marker(&marker));
+        loading.load(header.base_offset, &GroupRecord::Transaction(end));
     }
 }
 
@@ -74,14 +42,13 @@ mod tests {
     use ottla_protocol::messages::internal::{OffsetCommitKey, OffsetCommitValue};
     use ottla_protocol::records::control::{EndTxnMarker, Place};
     use ottla_protocol::records::{BatchBuilder, batches_of};
-    use ottla_protocol::types::LeaderEpoch;
+    use ottla_protocol::types::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId};
 
     use super::super::GroupCoordinator;
     use super::*;
     use crate::exec::shard::load_batch;
 
     const NOBODY: i64 = -1;
-    const FIRST: PartitionIndex = PartitionIndex(0);
 
     /// A commit of an offset of partition 0; without an offset a tombstone.
     fn commit(at: i64, producer: i64, topic: &str, offset: Option<i64>) -> Vec<u8> {
@@ -125,21 +92,19 @@ mod tests {
             .unwrap()
     }
 
-    /// What is committed, by topic, after the log was loaded and nothing is pending any more.
-    fn loaded(batches: &[Vec<u8>]) -> Vec<(String, i64)> {
+    /// What is committed after the log was loaded, by topic, and whose transactions are open.
+    fn loaded(batches: &[Vec<u8>]) -> (Vec<(String, i64)>, Vec<i64>) {
         let log = Bytes::from(batches.concat());
         let mut loading = Loading::new(GroupMachine::new(Settings::default()));
         for batch in batches_of(&log) {
             let (header, batch) = batch.unwrap();
             load_batch::<GroupCoordinator>(&mut loading, &header, &batch, Offset(0)).unwrap();
         }
-        abort_open_transactions(&mut loading, FIRST, Offset(99));
         let hard = loading.machine().hard();
-        assert_eq!(hard.pending().producers().count(), 0);
         let topics = hard.offsets("g").into_iter().flatten();
-        topics
-            .map(|(topic, partitions)| (topic.clone(), partitions[&0].offset))
-            .collect()
+        let committed = topics.map(|(topic, partitions)| (topic.clone(), partitions[&0].offset));
+        let open = hard.pending().producers().map(|producer| producer.0);
+        (committed.collect(), open.collect())
     }
 
     fn offsets(list: &[(&str, i64)]) -> Vec<(String, i64)> {
@@ -159,7 +124,7 @@ mod tests {
             marker(5, 7, true),
         ];
         let committed = offsets(&[("a", 70), ("b", 1)]);
-        assert_eq!(loaded(&log), committed, "8 was aborted and 9 is open");
+        assert_eq!(loaded(&log), (committed, vec![9]), "8 was aborted");
     }
 
     #[test]
@@ -172,6 +137,6 @@ mod tests {
             commit(4, NOBODY, "c", None),
             marker(5, 7, true),
         ];
-        assert_eq!(loaded(&log), offsets(&[("a", 10), ("b", 2)]));
+        assert_eq!(loaded(&log), (offsets(&[("a", 10), ("b", 2)]), Vec::new()));
     }
 }

@@ -16,7 +16,10 @@ use bytes::Bytes;
 use ottla_config::resolve::BrokerConfig;
 use ottla_coordination::Loading;
 use ottla_coordination::controller::MetadataImage;
-use ottla_coordination::group::{Command, GroupMachine, GroupRecord, Response, Settings};
+use ottla_coordination::group::{
+    BatchKind, Command, GroupMachine, GroupRecord, Response, Settings,
+};
+use ottla_coordination::txn::EndTransaction;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
 use ottla_protocol::types::{Millis, Offset, PartitionIndex};
@@ -24,7 +27,7 @@ use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use super::Storage;
 use super::auto_create::OFFSETS_TOPIC;
 use super::partition::Partition;
-use super::shard::{self, Coordinator, Shard, Shards, append_plain};
+use super::shard::{self, Coordinator, Shard, Shards, append_plain, append_transactional};
 use cluster::Cluster;
 
 pub(crate) use settings::assignor;
@@ -63,10 +66,6 @@ impl Coordinator for GroupCoordinator {
         load::control(loading, header, batch);
     }
 
-    fn load_end(loading: &mut Loading<GroupMachine>, partition: PartitionIndex, end: Offset) {
-        load::abort_open_transactions(loading, partition, end);
-    }
-
     /// What is known of the cluster.
     fn first_command(&self) -> Option<Command> {
         Some(Command::ClusterChanged((*self.cluster.current()).clone()))
@@ -77,7 +76,18 @@ impl Coordinator for GroupCoordinator {
         now: Millis,
         records: &[GroupRecord],
     ) -> Result<Offset, ErrorCode> {
-        append_plain(partition, now, records.iter().map(GroupRecord::encode))
+        let encoded = records.iter().map(GroupRecord::encode);
+        match BatchKind::of(records) {
+            BatchKind::Plain => append_plain(partition, now, encoded),
+            BatchKind::Transactional {
+                producer_id,
+                producer_epoch,
+            } => append_transactional(partition, now, (producer_id, producer_epoch), encoded),
+            BatchKind::Marker(end) => {
+                let placed = partition.append_marker(&end, &mut None, now)?;
+                Ok(placed.base_offset)
+            }
+        }
     }
 
     fn run_errand(&self, _: &Arc<Shard<Self>>, errand: Infallible) {
@@ -91,6 +101,11 @@ impl Groups {
             settings: settings::settings(config),
             cluster: Cluster::new(config),
         })
+    }
+
+    /// Ends a producer's transaction in one of the partitions: for good, once the answer comes.
+    pub(crate) fn end_transaction(&self, index: PartitionIndex, end: EndTransaction) -> Asked {
+        self.ask_partition(index, Command::EndTransaction(end))
     }
 
     /// Takes over the partitions of a newly published image, tells the machines what is new in it, and drops the

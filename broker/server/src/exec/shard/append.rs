@@ -8,12 +8,13 @@ use ottla_coordination::Log;
 use ottla_coordination::txn::Origin;
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::records::BatchBuilder;
-use ottla_protocol::types::{Millis, Offset};
+use ottla_protocol::records::{BatchBuilder, BatchHeader};
+use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 use tracing::error;
 
 use super::coordinator::{Coordinator, RecordOf};
 use crate::exec::partition::{Acks, Append, Partition};
+use crate::exec::producers::producer_batch;
 
 /// Where the machine of a partition writes.
 pub(super) struct ShardLog<'a, C>(pub(super) &'a Arc<Partition>, pub(super) PhantomData<C>);
@@ -30,7 +31,34 @@ pub(crate) fn append_plain(
     now: Millis,
     records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
 ) -> Result<Offset, ErrorCode> {
-    let mut builder = BatchBuilder::new(Compression::None);
+    append(
+        BatchBuilder::new(Compression::None),
+        partition,
+        now,
+        records,
+    )
+}
+
+/// Appends them as one batch of a producer's transaction, on the producer's behalf: with the sequence numbers of a first
+/// batch, as the reference does it, and nobody looks at them.
+pub(crate) fn append_transactional(
+    partition: &Arc<Partition>,
+    now: Millis,
+    (producer_id, producer_epoch): (ProducerId, ProducerEpoch),
+    records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
+) -> Result<Offset, ErrorCode> {
+    let builder = BatchBuilder::new(Compression::None)
+        .producer(producer_id, producer_epoch, 0)
+        .transactional(true);
+    append(builder, partition, now, records)
+}
+
+fn append(
+    mut builder: BatchBuilder,
+    partition: &Arc<Partition>,
+    now: Millis,
+    records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
+) -> Result<Offset, ErrorCode> {
     for (key, value) in records {
         builder
             .append(now, Some(&key), value.as_deref(), &[])
@@ -45,10 +73,11 @@ pub(crate) fn append_plain(
     if settings.insync_replicas_min > 1 {
         return Err(ErrorCode::NotEnoughReplicas);
     }
+    let header = BatchHeader::read(&batch).map_err(|failure| refused(partition, &failure))?;
     let how = Append {
         acks: Acks::Leader,
         log_append_time: false,
-        producer: None,
+        producer: producer_batch(&header),
         origin: Origin::Coordinator,
     };
     let placed = partition.append(&mut batch, how, &mut None, now)?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ottla_coordination::{Answer, Loading, Machine};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
-use ottla_protocol::types::{Millis, Offset, PartitionIndex};
+use ottla_protocol::types::{Millis, Offset};
 use tokio::sync::oneshot;
 
 use super::Shard;
@@ -37,9 +37,6 @@ pub(crate) trait Coordinator: Send + Sync + Sized + 'static {
 
     /// Hands a control batch of the log on to the machine.
     fn load_control(_: &mut Loading<Self::Machine>, _: &BatchHeader, _: &Bytes) {}
-
-    /// The whole log is read, up to `end`.
-    fn load_end(_: &mut Loading<Self::Machine>, _: PartitionIndex, _end: Offset) {}
 
     /// What a loaded machine is told first. Asked when nothing that others tell it can be missed any more.
     fn first_command(&self) -> Option<CommandOf<Self>>;

@@ -83,7 +83,6 @@ fn replay<C: Coordinator>(
             load_batch::<C>(loading, header, batch, next)
         })?;
     }
-    C::load_end(loading, partition.index, bounds.log_end);
     Ok((bounds.log_end, bounds.high_watermark))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ottla_coordination::group::partition_for;
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::PartitionIndex;
 
 use super::alarm::Alarm;
 use super::coordinator::{CommandOf, ResponseOf};
@@ -86,6 +87,20 @@ impl<C: Coordinator> Shards<C> {
         let list = self.list.load();
         match index_for(&list, key) {
             Some(index) => list[index].ask(command),
+            None => Asked::Now(Err(ErrorCode::NotCoordinator)),
+        }
+    }
+
+    /// Hands a command to the machine of a partition.
+    pub(crate) fn ask_partition(
+        &self,
+        index: PartitionIndex,
+        command: CommandOf<C>,
+    ) -> Asked<ResponseOf<C>> {
+        let list = self.list.load();
+        let index = usize::try_from(index.0).ok();
+        match index.and_then(|index| list.get(index)) {
+            Some(shard) => shard.ask(command),
             None => Asked::Now(Err(ErrorCode::NotCoordinator)),
         }
     }
