@@ -1,12 +1,15 @@
 //! InitProducerId: a producer takes its transactional id over, and whoever had it before is fenced.
 
+use std::collections::btree_map::Entry;
+
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::InitProducerIdResponse;
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 
-use super::TxnMachine;
 use super::commands::{InitProducerId, TxnResponse};
 use super::state::{NO_EPOCH, Outcome, Step, Transaction, TransactionState, is_exhausted};
+use super::{NO_PRODUCER_ID, TxnMachine};
+use crate::controller::ProducerIdBlock;
 use crate::effects::{Effects, ReplyToken};
 
 enum Decision {
@@ -20,11 +23,12 @@ impl TxnMachine {
         &mut self,
         now: Millis,
         token: ReplyToken,
-        request: &InitProducerId,
+        request: InitProducerId,
         out: &mut Effects<Self>,
     ) {
         let id = &request.transactional_id;
-        match self.decide_init(now, request, out) {
+        match self.decide_init(now, &request, out) {
+            Err(NO_PRODUCER_ID) => self.await_producer_ids(token, request, out),
             Err(error) => out.reply(token, refused(error)),
             Ok(Decision::Give(step)) => {
                 let response = given(&step.after);
@@ -34,6 +38,49 @@ impl TxnMachine {
             Ok(Decision::Abort(step)) => {
                 let response = refused(ErrorCode::ConcurrentTransactions);
                 self.append_prepared(now, id, step, vec![(token, response)], out);
+            }
+        }
+    }
+
+    /// Ids are on their way. Of one transactional id one request waits; others are told what the reference tells while a
+    /// decision is on its way to the log.
+    fn await_producer_ids(
+        &mut self,
+        token: ReplyToken,
+        request: InitProducerId,
+        out: &mut Effects<Self>,
+    ) {
+        match self
+            .soft
+            .without_ids
+            .entry(request.transactional_id.clone())
+        {
+            Entry::Vacant(entry) => {
+                entry.insert((token, request));
+            }
+            Entry::Occupied(_) => out.reply(token, refused(ErrorCode::ConcurrentTransactions)),
+        }
+    }
+
+    pub(super) fn producer_ids_given(
+        &mut self,
+        now: Millis,
+        given: Result<ProducerIdBlock, ErrorCode>,
+        out: &mut Effects<Self>,
+    ) {
+        let waiting = std::mem::take(&mut self.soft.without_ids);
+        match given {
+            Ok(block) => {
+                self.soft.reserve.give(block);
+                for (token, request) in waiting.into_values() {
+                    self.init_producer_id(now, token, request, out);
+                }
+            }
+            Err(_) => {
+                self.soft.reserve.refused();
+                for (token, _) in waiting.into_values() {
+                    out.reply(token, refused(NO_PRODUCER_ID));
+                }
             }
         }
     }

@@ -43,6 +43,9 @@ pub use state::{
 use soft::Soft;
 use state::Step;
 
+/// What a client is told that is to try again when there are producer ids.
+const NO_PRODUCER_ID: ErrorCode = ErrorCode::CoordinatorLoadInProgress;
+
 /// The transactional ids of one partition of `__transaction_state`.
 #[derive(Debug)]
 pub struct TxnMachine {
@@ -114,13 +117,13 @@ impl TxnMachine {
         TxnRecord::new(id, Some(step.after), version)
     }
 
-    /// Where none is left the client is to try again.
+    /// Where none is left the shell has been asked for more.
     fn take_producer_id(&mut self, out: &mut Effects<Self>) -> Result<ProducerId, ErrorCode> {
         let taken = self.soft.reserve.take();
         if self.soft.reserve.ask(self.settings.producer_ids_low) {
             out.send(TxnErrand::ProducerIds);
         }
-        taken.ok_or(ErrorCode::CoordinatorLoadInProgress)
+        taken.ok_or(NO_PRODUCER_ID)
     }
 }
 
@@ -139,7 +142,7 @@ impl Machine for TxnMachine {
         out: &mut Effects<Self>,
     ) {
         match command {
-            TxnCommand::InitProducerId(request) => self.init_producer_id(now, token, &request, out),
+            TxnCommand::InitProducerId(request) => self.init_producer_id(now, token, request, out),
             TxnCommand::AddPartitionsToTxn(request) => {
                 self.add_partitions(now, token, &request, out);
             }
@@ -159,10 +162,7 @@ impl Machine for TxnMachine {
                 out.reply(token, TxnResponse::Noted);
             }
             TxnCommand::ProducerIdsGiven(given) => {
-                match given {
-                    Ok(block) => self.soft.reserve.give(block),
-                    Err(_) => self.soft.reserve.refused(),
-                }
+                self.producer_ids_given(now, given, out);
                 out.reply(token, TxnResponse::Noted);
             }
             TxnCommand::SettingsChanged(settings) => {

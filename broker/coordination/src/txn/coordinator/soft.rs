@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ottla_protocol::types::{ProducerEpoch, ProducerId};
 
+use super::commands::InitProducerId;
 use super::records::TxnRecord;
 use super::state::{NO_EPOCH, TopicPartition, TransactionState};
 use crate::controller::ProducerIdBlock;
+use crate::effects::ReplyToken;
 use crate::txn::ProducerIds;
 
 #[derive(Debug, Default)]
 pub(super) struct Soft {
     pub(super) reserve: Reserve,
+    /// Who waits for a producer id, by transactional id.
+    pub(super) without_ids: BTreeMap<String, (ReplyToken, InitProducerId)>,
     /// The epoch that a producer had before its current one, where that is known.
     last_epochs: BTreeMap<String, ProducerEpoch>,
     /// Records that the machine has decided on and that are not applied yet, with the last epoch that they lead to.
