@@ -548,27 +548,27 @@ const OWN: &[Def] = &[
         .doc("Size of the send buffer of connections; -1 leaves it to the operating system."),
     Def::new("telemetry.max.bytes", Int).default("1048576").at_least(1).low()
         .doc("The largest push of metrics accepted from a client."),
-    Def::new("transaction.abort.timed.out.transaction.cleanup.interval.ms", Int).default("10000").at_least(1).low()
+    Def::new("transaction.abort.timed.out.transaction.cleanup.interval.ms", Int).default("10000").at_least(1).low().effective()
         .doc("How often transactions are looked for that have taken too long."),
-    Def::new("transaction.max.timeout.ms", Int).default("900000").at_least(1).high()
+    Def::new("transaction.max.timeout.ms", Int).default("900000").at_least(1).high().effective()
         .doc("The longest time that a producer may ask for its transactions."),
     Def::new("transaction.partition.verification.enable", Boolean).default("true").low().cluster_wide()
         .doc("Whether a transactional write is checked against the coordinator first."),
-    Def::new("transaction.remove.expired.transaction.cleanup.interval.ms", Int).default("3600000").at_least(1).low()
+    Def::new("transaction.remove.expired.transaction.cleanup.interval.ms", Int).default("3600000").at_least(1).low().effective()
         .doc("How often expired transactional ids are removed."),
     Def::new("transaction.state.log.load.buffer.size", Int).default("5242880").at_least(1).high()
         .doc("How many bytes are read at once when transactions are loaded."),
-    Def::new("transaction.state.log.min.isr", Int).default("2").at_least(1).high()
+    Def::new("transaction.state.log.min.isr", Int).default("2").at_least(1).high().effective()
         .doc("`min.insync.replicas` of the transaction topic."),
-    Def::new("transaction.state.log.num.partitions", Int).default("50").at_least(1).high()
+    Def::new("transaction.state.log.num.partitions", Int).default("50").at_least(1).high().effective()
         .doc("How many partitions the transaction topic has; not to be changed later."),
-    Def::new("transaction.state.log.replication.factor", Short).default("3").at_least(1).high()
+    Def::new("transaction.state.log.replication.factor", Short).default("3").at_least(1).high().effective()
         .doc("How many replicas the transaction topic has."),
-    Def::new("transaction.state.log.segment.bytes", Int).default("104857600").at_least(1).high()
+    Def::new("transaction.state.log.segment.bytes", Int).default("104857600").at_least(1).high().effective()
         .doc("The largest size of the transaction topic's segments."),
-    Def::new("transaction.two.phase.commit.enable", Boolean).default("false").low()
+    Def::new("transaction.two.phase.commit.enable", Boolean).default("false").low().effective()
         .doc("Whether producers may take part in two-phase commits run from outside."),
-    Def::new("transactional.id.expiration.ms", Int).default("604800000").at_least(1).high()
+    Def::new("transactional.id.expiration.ms", Int).default("604800000").at_least(1).high().effective()
         .doc("After this long without a transaction a transactional id is forgotten."),
     Def::new("unclean.leader.election.enable", Boolean).default("false").high().cluster_wide()
         .doc("Whether a replica that is not in sync may become leader, at the price of losing records."),

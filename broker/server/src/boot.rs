@@ -31,6 +31,7 @@ use crate::exec::log_dirs::LogDirs;
 use crate::exec::metadata_log::MetadataLog;
 use crate::exec::moves::{self, Moves};
 use crate::exec::producer_ids::ProducerIds;
+use crate::exec::transactions::Transactions;
 use crate::exec::{Storage, dir_failures, leftovers, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
@@ -146,7 +147,7 @@ pub(crate) struct Server {
     pub(crate) started: Started,
     stopping: watch::Sender<bool>,
     accepting: JoinSet<()>,
-    /// Fires the timers of groups.
+    /// Fires the timers of coordinators.
     timers: JoinHandle<()>,
     /// Sees to failed log directories.
     failures: JoinHandle<()>,
@@ -180,7 +181,7 @@ impl Server {
         storage
             .recovery
             .start(&storage, broker.settings.recovery_threads_per_dir);
-        let timers = tokio::spawn(broker.groups.watch_timers());
+        let timers = tokio::spawn(watch_timers(&broker));
         let failures = tokio::spawn(dir_failures::watch(broker.clone()));
         let pace = broker.settings.keeper_pace;
         let keeper = std::thread::Builder::new()
@@ -236,6 +237,7 @@ impl Server {
         }
         self.timers.abort();
         self.failures.abort();
+        self.broker.transactions.end().await;
         let broker = self.broker.clone();
         let storage = self.broker.storage.clone();
         storage.keeper.stop();
@@ -256,6 +258,15 @@ impl Server {
     }
 }
 
+/// Fires the timers of all machines until the server stops.
+fn watch_timers(broker: &Broker) -> impl Future<Output = ()> + Send + 'static {
+    let groups = broker.groups.watch_timers();
+    let transactions = broker.transactions.watch_timers();
+    async move {
+        tokio::join!(groups, transactions);
+    }
+}
+
 /// Everything behind the sockets, with the metadata loaded and not yet shown to anybody.
 pub(crate) fn assemble(
     config: BrokerConfig,
@@ -265,8 +276,9 @@ pub(crate) fn assemble(
 ) -> anyhow::Result<Arc<Broker>> {
     let config = Arc::new(ArcSwap::from_pointee(config));
     let controller = open_controller(&config, &storage, &settings)?;
-    Ok(Arc::new(Broker {
+    Ok(Arc::new_cyclic(|broker| Broker {
         groups: Groups::new(&config.load()),
+        transactions: Transactions::new(broker.clone(), &config.load()),
         identity,
         storage,
         config,

@@ -15,6 +15,7 @@ use crate::exec::controller::ControllerHost;
 use crate::exec::groups::Groups;
 use crate::exec::moves::Moves;
 use crate::exec::producer_ids::ProducerIds;
+use crate::exec::transactions::Transactions;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
 use crate::net::Peer;
@@ -31,6 +32,7 @@ pub(crate) struct Broker {
     pub(crate) controller: ControllerHost,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) log_limits: LogLimits,
     pub(crate) moves: Moves,
@@ -55,8 +57,10 @@ impl Broker {
         }
         let image = Arc::new(image);
         self.image.store(image.clone());
-        self.groups
-            .follow(&self.storage, &self.config.load(), &old, &image);
+        let config = self.config.load();
+        self.groups.follow(&self.storage, &config, &old, &image);
+        self.transactions
+            .follow(&self.storage, &config, &old, &image);
     }
 
     /// As the configuration in force wants the log cleaner to be.

@@ -166,7 +166,7 @@ impl ConfigOperation {
 }
 
 /// Producer ids that belong to one broker from now on, and to nobody else ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProducerIdBlock {
     pub first: ProducerId,
     pub length: i32,

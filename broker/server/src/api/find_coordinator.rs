@@ -1,4 +1,4 @@
-//! FindCoordinator (10): which broker looks after a group.
+//! FindCoordinator (10): which broker looks after a group or a transactional id.
 //!
 //! - v1: the key has a type.
 //! - v4: several keys at once (KIP-699).
@@ -13,7 +13,7 @@ use ottla_protocol::wire::StrBytes;
 
 use super::{Answer, Context};
 use crate::broker::Broker;
-use crate::exec::auto_create::{self, OFFSETS_TOPIC};
+use crate::exec::auto_create::{self, OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::net::Peer;
 
 /// First version with a list of keys.
@@ -27,19 +27,26 @@ pub(crate) fn handle(
 ) -> Answer<FindCoordinatorResponse> {
     let version = context.version;
     let (broker, peer) = (context.broker, context.peer);
-    let exists = broker
-        .image
-        .load()
-        .topics()
-        .by_name(OFFSETS_TOPIC)
-        .is_some();
-    if request.key_type != GROUP || exists {
+    let topic = match request.key_type {
+        GROUP => OFFSETS_TOPIC,
+        TRANSACTION => TRANSACTIONS_TOPIC,
+        _ => {
+            return Answer::now(respond(
+                broker,
+                peer,
+                version,
+                request,
+                ErrorCode::InvalidRequest,
+            ));
+        }
+    };
+    if broker.image.load().topics().by_name(topic).is_some() {
         return Answer::now(respond(broker, peer, version, request, ErrorCode::None));
     }
     let (broker, peer) = (broker.clone(), peer.clone());
     Answer::later(async move {
-        // The first group of all brings the topic into being.
-        let refused = auto_create::create(&broker, vec![OFFSETS_TOPIC.into()]).await;
+        // The first of all brings the topic into being.
+        let refused = auto_create::create(&broker, vec![topic.into()]).await;
         let error = match refused.is_empty() {
             true => ErrorCode::None,
             false => ErrorCode::CoordinatorNotAvailable,
@@ -55,13 +62,18 @@ fn respond(
     request: FindCoordinatorRequest,
     error: ErrorCode,
 ) -> FindCoordinatorResponse {
-    let error = match request.key_type {
-        GROUP => error,
-        // Said in the words of an API that is not spoken: there are no transactions here yet.
-        TRANSACTION => ErrorCode::UnsupportedVersion,
-        _ => ErrorCode::InvalidRequest,
+    let key_type = request.key_type;
+    let found = |key: StrBytes| {
+        let is_there = match key_type {
+            TRANSACTION => broker.transactions.has_coordinator(&key),
+            _ => broker.groups.has_coordinator(&key),
+        };
+        let error = match error {
+            ErrorCode::None if !is_there => ErrorCode::CoordinatorNotAvailable,
+            other => other,
+        };
+        coordinator(broker, peer, key, error)
     };
-    let found = |key: StrBytes| coordinator(broker, peer, key, error);
     if version >= KEYS_FROM {
         return FindCoordinatorResponse {
             coordinators: request.coordinator_keys.into_iter().map(found).collect(),
@@ -80,12 +92,6 @@ fn respond(
 }
 
 fn coordinator(broker: &Broker, peer: &Peer, key: StrBytes, error: ErrorCode) -> Coordinator {
-    let error = match error {
-        ErrorCode::None if !broker.groups.has_coordinator(&key) => {
-            ErrorCode::CoordinatorNotAvailable
-        }
-        other => other,
-    };
     if error != ErrorCode::None {
         return Coordinator {
             key,

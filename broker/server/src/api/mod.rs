@@ -5,10 +5,13 @@
 //! outlive a request (`exec`, `ottla_coordination`).
 
 mod access;
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod asked;
 mod call;
 mod config_resource;
 mod consumer_group_describe;
@@ -24,6 +27,8 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod group;
@@ -36,6 +41,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -43,6 +49,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
+mod transaction;
 mod unsupported;
 mod write_txn_markers;
 
@@ -164,6 +171,19 @@ pub(crate) static APIS: &[Api] = &[
         offset_for_leader_epoch::handle
     ),
     api!(
+        AddPartitionsToTxn,
+        AddPartitionsToTxnRequest,
+        InTurn,
+        add_partitions_to_txn::handle
+    ),
+    api!(
+        AddOffsetsToTxn,
+        AddOffsetsToTxnRequest,
+        InTurn,
+        add_offsets_to_txn::handle
+    ),
+    api!(EndTxn, EndTxnRequest, InTurn, end_txn::handle),
+    api!(
         WriteTxnMarkers,
         WriteTxnMarkersRequest,
         InTurn,
@@ -240,6 +260,18 @@ pub(crate) static APIS: &[Api] = &[
         DescribeProducersRequest,
         InTurn,
         describe_producers::handle
+    ),
+    api!(
+        DescribeTransactions,
+        DescribeTransactionsRequest,
+        InTurn,
+        describe_transactions::handle
+    ),
+    api!(
+        ListTransactions,
+        ListTransactionsRequest,
+        InTurn,
+        list_transactions::handle
     ),
     api!(
         ConsumerGroupHeartbeat,

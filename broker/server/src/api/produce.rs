@@ -238,9 +238,6 @@ fn append(
         return Err(ErrorCode::NotEnoughReplicas.into());
     }
     let valid = validate_produce(records, &rules(&settings, terms))?;
-    if valid.header.is_transactional() {
-        return Err(ErrorCode::InvalidTxnState.into());
-    }
     let how = Append {
         acks: terms.acks,
         log_append_time: settings.log_append_time,

@@ -72,8 +72,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         {
         SaslHandshake => SaslHandshakeResponse,
         SaslAuthenticate => SaslAuthenticateResponse,
-        AddOffsetsToTxn => AddOffsetsToTxnResponse,
-        EndTxn => EndTxnResponse,
         DescribeAcls => DescribeAclsResponse,
         CreateDelegationToken => CreateDelegationTokenResponse,
         RenewDelegationToken => RenewDelegationTokenResponse,
@@ -85,7 +83,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         DescribeQuorum => DescribeQuorumResponse,
         UpdateFeatures => UpdateFeaturesResponse,
         UnregisterBroker => UnregisterBrokerResponse,
-        ListTransactions => ListTransactionsResponse,
         GetTelemetrySubscriptions => GetTelemetrySubscriptionsResponse,
         PushTelemetry => PushTelemetryResponse,
         ShareGroupHeartbeat => ShareGroupHeartbeatResponse,
@@ -99,14 +96,12 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         }
         // One by one.
         {
-        AddPartitionsToTxn => AddPartitionsToTxnRequest,
         TxnOffsetCommit => TxnOffsetCommitRequest,
         CreateAcls => CreateAclsRequest,
         DeleteAcls => DeleteAclsRequest,
         AlterClientQuotas => AlterClientQuotasRequest,
         AlterUserScramCredentials => AlterUserScramCredentialsRequest,
         DescribeProducers => DescribeProducersRequest,
-        DescribeTransactions => DescribeTransactionsRequest,
         ShareGroupDescribe => ShareGroupDescribeRequest,
         StreamsGroupDescribe => StreamsGroupDescribeRequest,
         DescribeShareGroupOffsets => DescribeShareGroupOffsetsRequest,

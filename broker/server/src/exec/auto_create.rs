@@ -26,6 +26,20 @@ pub(crate) fn is_enabled(broker: &Broker) -> bool {
         .boolean("auto.create.topics.enable")
 }
 
+/// How many partitions the topic of offsets has, or will have.
+pub(crate) fn offsets_partitions(broker: &Broker) -> i32 {
+    let image = broker.image.load();
+    let count = match image.topics().by_name(OFFSETS_TOPIC) {
+        Some(topic) => i64::try_from(topic.partitions().len()).unwrap_or(i64::MAX),
+        None => broker
+            .config
+            .load()
+            .settings()
+            .number("offsets.topic.num.partitions"),
+    };
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
 /// Creates topics, internal ones as they have to be and others with the broker's defaults; the errors of those that
 /// could not be. A topic that somebody else created meanwhile is no error.
 pub(crate) async fn create(

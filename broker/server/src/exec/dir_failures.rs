@@ -35,6 +35,7 @@ pub(crate) async fn watch(broker: Arc<Broker>) {
 /// Takes all partitions of failed directories out of service; how many there are.
 fn leave(broker: &Broker) -> usize {
     broker.groups.leave_failed_directories();
+    broker.transactions.leave_failed_directories();
     let mut count = 0;
     for topic in broker.storage.topics.all() {
         for partition in topic.all() {

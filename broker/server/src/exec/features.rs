@@ -36,6 +36,7 @@ const fn kept_only(name: &'static str, first_level: i16, min: i16, max: i16) -> 
 }
 
 pub(crate) const METADATA_VERSION: &str = "metadata.version";
+pub(crate) const TRANSACTION_VERSION: &str = "transaction.version";
 
 /// In the order in which the reference finalises them.
 pub(crate) const FEATURES: &[SupportedFeature] = &[
@@ -45,7 +46,7 @@ pub(crate) const FEATURES: &[SupportedFeature] = &[
     feature("group.version", 1, 0, 1),
     kept_only("share.version", 1, 0, 1),
     kept_only("streams.version", 1, 0, 1),
-    kept_only("transaction.version", 2, 0, 2),
+    kept_only(TRANSACTION_VERSION, 2, 0, 2),
 ];
 
 /// Whether clients are told of it.

@@ -33,6 +33,7 @@ mod replay;
 mod reserve;
 pub(crate) mod shard;
 pub(crate) mod topic;
+pub(crate) mod transactions;
 mod txn_indexes;
 pub(crate) mod waits;
 

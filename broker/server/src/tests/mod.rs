@@ -21,5 +21,6 @@ mod share_and_streams;
 mod storage;
 mod topic_rules;
 mod topics;
+mod transaction_coordinator;
 mod transactions;
 mod txn_offsets;

@@ -65,7 +65,7 @@ pub struct InitProducerId {
 pub struct AddPartitionsToTxn {
     pub producer: TxnProducer,
     pub partitions: BTreeSet<TopicPartition>,
-    /// 2 from version 5 of the request on, else 0.
+    /// 2 from version 4 of the request on, else 0.
     pub client_version: TransactionVersion,
 }
 

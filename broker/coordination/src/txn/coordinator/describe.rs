@@ -55,7 +55,7 @@ impl TxnMachine {
                 ..Default::default()
             });
         TxnResponse::ListTransactions(ListTransactionsResponse {
-            unknown_state_filters: unknown_states(&states),
+            unknown_state_filters: unknown_states(&request.state_filters),
             transaction_states: listed.collect(),
             ..Default::default()
         })
@@ -95,15 +95,18 @@ impl TxnMachine {
     }
 }
 
-fn unknown_states(names: &BTreeSet<&str>) -> Vec<StrBytes> {
+/// The filters of ListTransactions that are no state's name, each once.
+#[must_use]
+pub fn unknown_states(filters: &[StrBytes]) -> Vec<StrBytes> {
     let is_known = |name: &str| {
         UNSEEN_STATES.contains(&name)
             || TransactionState::ALL
                 .iter()
                 .any(|state| state.name() == name)
     };
-    let unknown = names.iter().filter(|name| !is_known(name));
-    unknown.map(|name| (*name).into()).collect()
+    let names: BTreeSet<&StrBytes> = filters.iter().collect();
+    let unknown = names.into_iter().filter(|name| !is_known(name));
+    unknown.cloned().collect()
 }
 
 fn by_topic(partitions: &BTreeSet<TopicPartition>) -> Vec<TopicData> {

@@ -34,6 +34,7 @@ pub use commands::{
     AddPartitionsToTxn, EndTxn, InitProducerId, MarkerOutcome, MarkersWritten, TxnCommand,
     TxnErrand, TxnProducer, TxnResponse, WriteMarkers,
 };
+pub use describe::unknown_states;
 pub use records::{TxnRecord, TxnRecordError};
 pub use settings::TxnSettings;
 pub use state::{

@@ -1,14 +1,13 @@
 //! Refusals of APIs whose response has an error for each thing that the request named, and none for itself.
 
 use ottla_protocol::messages::{
-    self, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, AlterClientQuotasRequest,
-    AlterClientQuotasResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
-    CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse,
-    DescribeProducersRequest, DescribeProducersResponse, DescribeShareGroupOffsetsRequest,
-    DescribeShareGroupOffsetsResponse, DescribeTransactionsRequest, DescribeTransactionsResponse,
-    ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
-    StreamsGroupDescribeResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
-    add_partitions_to_txn, alter_client_quotas, describe_producers, txn_offset_commit,
+    self, AlterClientQuotasRequest, AlterClientQuotasResponse, AlterUserScramCredentialsRequest,
+    AlterUserScramCredentialsResponse, CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest,
+    DeleteAclsResponse, DescribeProducersRequest, DescribeProducersResponse,
+    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse, ShareGroupDescribeRequest,
+    ShareGroupDescribeResponse, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse,
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse, alter_client_quotas, describe_producers,
+    txn_offset_commit,
 };
 use ottla_protocol::wire::StrBytes;
 
@@ -17,34 +16,6 @@ use super::{CODE, message};
 /// A request that can be answered with a refusal of each thing it names.
 pub(super) trait Refusable: messages::Request {
     fn refusal(self) -> Self::Response;
-}
-
-impl Refusable for AddPartitionsToTxnRequest {
-    fn refusal(self) -> AddPartitionsToTxnResponse {
-        use add_partitions_to_txn::response::{
-            AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
-        };
-        let topics = self.v3_and_below_topics.into_iter().map(|topic| {
-            let partitions = topic.partitions.into_iter().map(|partition_index| {
-                AddPartitionsToTxnPartitionResult {
-                    partition_index,
-                    partition_error_code: CODE,
-                    ..Default::default()
-                }
-            });
-            AddPartitionsToTxnTopicResult {
-                name: topic.name,
-                results_by_partition: partitions.collect(),
-                ..Default::default()
-            }
-        });
-        // From version 4 on there is one error for all.
-        AddPartitionsToTxnResponse {
-            error_code: CODE,
-            results_by_topic_v3_and_below: topics.collect(),
-            ..Default::default()
-        }
-    }
 }
 
 impl Refusable for TxnOffsetCommitRequest {
@@ -140,7 +111,6 @@ use messages::create_acls::response::AclCreationResult;
 use messages::delete_acls::response::DeleteAclsFilterResult;
 use messages::describe_share_group_offsets::request::DescribeShareGroupOffsetsRequestGroup;
 use messages::describe_share_group_offsets::response::DescribeShareGroupOffsetsResponseGroup;
-use messages::describe_transactions::response::TransactionState;
 use messages::share_group_describe::response::DescribedGroup as ShareGroup;
 use messages::streams_group_describe::response::DescribedGroup as StreamsGroup;
 
@@ -162,12 +132,6 @@ refusable! {
             group_id: group.group_id, error_code: CODE, error_message: message(), ..Default::default()
         };
         request.groups.into_iter().map(refuse).collect()
-    };
-    DescribeTransactionsRequest => DescribeTransactionsResponse { transaction_states: TransactionState }, |request| {
-        let refuse = |transactional_id: StrBytes| TransactionState {
-            transactional_id, error_code: CODE, ..Default::default()
-        };
-        request.transactional_ids.into_iter().map(refuse).collect()
     };
     CreateAclsRequest => CreateAclsResponse { results: AclCreationResult }, |request| {
         let refuse = |_| AclCreationResult { error_code: CODE, error_message: message(), ..Default::default() };

@@ -27,13 +27,10 @@ use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use super::Storage;
 use super::auto_create::OFFSETS_TOPIC;
 use super::partition::Partition;
-use super::shard::{self, Coordinator, Shard, Shards, append_plain, append_transactional};
+use super::shard::{Asked, Coordinator, Shard, Shards, append_plain, append_transactional};
 use cluster::Cluster;
 
 pub(crate) use settings::assignor;
-
-/// What a group's machine answers, or where the answer will come.
-pub(crate) type Asked = shard::Asked<Response>;
 
 pub(crate) type Groups = Shards<GroupCoordinator>;
 
@@ -104,7 +101,11 @@ impl Groups {
     }
 
     /// Ends a producer's transaction in one of the partitions: for good, once the answer comes.
-    pub(crate) fn end_transaction(&self, index: PartitionIndex, end: EndTransaction) -> Asked {
+    pub(crate) fn end_transaction(
+        &self,
+        index: PartitionIndex,
+        end: EndTransaction,
+    ) -> Asked<Response> {
         self.ask_partition(index, Command::EndTransaction(end))
     }
 
