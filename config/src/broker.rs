@@ -32,9 +32,9 @@ pub const ONE_NODE: &[(&str, &str)] = &[
 
 #[rustfmt::skip]
 const OWN: &[Def] = &[
-    Def::new("add.partitions.to.txn.retry.backoff.max.ms", Int).default("100").at_least(0).high()
+    Def::new("add.partitions.to.txn.retry.backoff.max.ms", Int).default("100").at_least(0).high().effective()
         .doc("How long the broker at most tries to add a partition to a transaction by itself."),
-    Def::new("add.partitions.to.txn.retry.backoff.ms", Int).default("20").at_least(1).high()
+    Def::new("add.partitions.to.txn.retry.backoff.ms", Int).default("20").at_least(1).high().effective()
         .doc("The wait between the broker's attempts to add a partition to a transaction."),
     Def::new("advertised.listeners", List).valid(Valid::Items { may_be_empty: false }).high().effective()
         .doc("The addresses that clients and other brokers are told to use, where they differ from `listeners`."),
@@ -552,7 +552,7 @@ const OWN: &[Def] = &[
         .doc("How often transactions are looked for that have taken too long."),
     Def::new("transaction.max.timeout.ms", Int).default("900000").at_least(1).high().effective()
         .doc("The longest time that a producer may ask for its transactions."),
-    Def::new("transaction.partition.verification.enable", Boolean).default("true").low().cluster_wide()
+    Def::new("transaction.partition.verification.enable", Boolean).default("true").low().cluster_wide().effective()
         .doc("Whether a transactional write is checked against the coordinator first."),
     Def::new("transaction.remove.expired.transaction.cleanup.interval.ms", Int).default("3600000").at_least(1).low().effective()
         .doc("How often expired transactional ids are removed."),

@@ -21,3 +21,4 @@ mod support;
 mod txn_markers;
 mod txn_random;
 mod txn_scripts;
+mod txn_verification;

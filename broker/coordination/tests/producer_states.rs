@@ -1,9 +1,12 @@
 //! Idempotent producers: which batches are appended, which are duplicates, which are refused.
 
-use ottla_coordination::txn::{Duplicate, Origin, ProducerBatch, ProducerStates, Verdict};
+use ottla_coordination::txn::{
+    Duplicate, Origin, ProducerBatch, ProducerStates, Verdict, Verification,
+};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
+const CLIENT: Origin = Origin::Client(Verification::Waived);
 const P: ProducerId = ProducerId(7);
 
 /// `count` records of the producer from sequence `first` on.
@@ -26,7 +29,7 @@ fn after(batches: &[ProducerBatch]) -> ProducerStates {
     let mut end = Offset(100);
     for batch in batches {
         assert_eq!(
-            states.check(batch, Origin::Client),
+            states.check(batch, CLIENT),
             Ok(Verdict::Append),
             "{batch:?}"
         );
@@ -58,7 +61,7 @@ fn what_follows_is_appended_and_what_leaves_a_gap_is_refused() {
         (batch(-1, 0, 1), Err(ErrorCode::InvalidProducerEpoch)),
     ];
     for (batch, verdict) in cases {
-        assert_eq!(states.check(&batch, Origin::Client), verdict, "{batch:?}");
+        assert_eq!(states.check(&batch, CLIENT), verdict, "{batch:?}");
     }
 }
 
@@ -67,15 +70,12 @@ fn the_last_five_batches_are_known_again_and_told_where_they_are() {
     let batches: Vec<ProducerBatch> = (0..6).map(|n| batch(0, n * 2, 2)).collect();
     let states = after(&batches);
     assert_eq!(
-        states.check(&batches[0], Origin::Client),
+        states.check(&batches[0], CLIENT),
         Err(ErrorCode::OutOfOrderSequenceNumber)
     );
     for (n, batch) in (0..).zip(&batches).skip(1) {
         let base = 100 + n * 2;
-        assert_eq!(
-            states.check(batch, Origin::Client),
-            duplicate(base, base + 1)
-        );
+        assert_eq!(states.check(batch, CLIENT), duplicate(base, base + 1));
     }
 }
 
@@ -86,50 +86,38 @@ fn a_producer_that_was_forgotten_starts_with_any_sequence() {
     assert_eq!(states.len(), 1);
     states.expire(Millis(1_000 + 60_000), 60_000);
     assert!(states.is_empty());
-    assert_eq!(
-        states.check(&batch(3, 5, 1), Origin::Client),
-        Ok(Verdict::Append)
-    );
+    assert_eq!(states.check(&batch(3, 5, 1), CLIENT), Ok(Verdict::Append));
 }
 
 #[test]
 fn a_higher_epoch_fences_the_lower_one() {
     let states = after(&[batch(0, 0, 5), batch(1, 0, 1)]);
     assert_eq!(
-        states.check(&batch(0, 5, 1), Origin::Client),
+        states.check(&batch(0, 5, 1), CLIENT),
         Err(ErrorCode::InvalidProducerEpoch)
     );
     assert_eq!(
-        states.check(&batch(0, 0, 5), Origin::Client),
+        states.check(&batch(0, 0, 5), CLIENT),
         Err(ErrorCode::InvalidProducerEpoch)
     );
-    assert_eq!(
-        states.check(&batch(1, 0, 1), Origin::Client),
-        duplicate(105, 105)
-    );
+    assert_eq!(states.check(&batch(1, 0, 1), CLIENT), duplicate(105, 105));
 }
 
 #[test]
 fn sequences_go_on_with_zero_after_the_highest() {
     let highest = i32::MAX;
     let states = after(&[batch(0, highest - 1, 2)]);
+    assert_eq!(states.check(&batch(0, 0, 1), CLIENT), Ok(Verdict::Append));
     assert_eq!(
-        states.check(&batch(0, 0, 1), Origin::Client),
-        Ok(Verdict::Append)
-    );
-    assert_eq!(
-        states.check(&batch(0, highest, 1), Origin::Client),
+        states.check(&batch(0, highest, 1), CLIENT),
         Err(ErrorCode::OutOfOrderSequenceNumber)
     );
     // One batch across the seam: …, 2^31-1, 0, 1.
     let across = batch(0, highest - 1, 4);
     assert_eq!(across.last_sequence, 1);
     let states = after(&[across]);
-    assert_eq!(states.check(&across, Origin::Client), duplicate(100, 103));
-    assert_eq!(
-        states.check(&batch(0, 2, 1), Origin::Client),
-        Ok(Verdict::Append)
-    );
+    assert_eq!(states.check(&across, CLIENT), duplicate(100, 103));
+    assert_eq!(states.check(&batch(0, 2, 1), CLIENT), Ok(Verdict::Append));
 }
 
 #[test]
@@ -139,23 +127,17 @@ fn producers_do_not_disturb_each_other() {
         producer_id: ProducerId(8),
         ..batch(0, 0, 1)
     };
-    assert_eq!(states.check(&other, Origin::Client), Ok(Verdict::Append));
+    assert_eq!(states.check(&other, CLIENT), Ok(Verdict::Append));
 }
 
 #[test]
 fn a_snapshot_keeps_the_last_batch_of_each_producer() {
     let states = after(&[batch(2, 0, 3), batch(2, 3, 2)]);
     let restored = ProducerStates::from_entries(&states.to_entries());
+    assert_eq!(restored.check(&batch(2, 3, 2), CLIENT), duplicate(103, 104));
+    assert_eq!(restored.check(&batch(2, 5, 1), CLIENT), Ok(Verdict::Append));
     assert_eq!(
-        restored.check(&batch(2, 3, 2), Origin::Client),
-        duplicate(103, 104)
-    );
-    assert_eq!(
-        restored.check(&batch(2, 5, 1), Origin::Client),
-        Ok(Verdict::Append)
-    );
-    assert_eq!(
-        restored.check(&batch(2, 0, 3), Origin::Client),
+        restored.check(&batch(2, 0, 3), CLIENT),
         Err(ErrorCode::OutOfOrderSequenceNumber)
     );
     assert_eq!(restored.to_entries(), states.to_entries());

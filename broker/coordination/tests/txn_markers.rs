@@ -2,11 +2,12 @@
 
 use ottla_coordination::txn::coordinator::TransactionVersion;
 use ottla_coordination::txn::{
-    CompletedTxn, Origin, ProducerBatch, ProducerStates, TxnMarker, Verdict,
+    CompletedTxn, Origin, ProducerBatch, ProducerStates, TxnMarker, Verdict, Verification,
 };
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
+const CLIENT: Origin = Origin::Client(Verification::Waived);
 const A: ProducerId = ProducerId(7);
 const B: ProducerId = ProducerId(8);
 
@@ -78,14 +79,11 @@ fn sequences_go_on_behind_a_marker_and_duplicates_are_still_known() {
     let mut states = ProducerStates::default();
     states.apply(&record(A, 0, 0), Offset(10));
     states.apply_marker(&marker(A, 0, true), Offset(11));
-    assert_eq!(
-        states.check(&record(A, 0, 1), Origin::Client),
-        Ok(Verdict::Append)
-    );
-    let first = states.check(&record(A, 0, 0), Origin::Client);
+    assert_eq!(states.check(&record(A, 0, 1), CLIENT), Ok(Verdict::Append));
+    let first = states.check(&record(A, 0, 0), CLIENT);
     assert!(matches!(first, Ok(Verdict::Duplicate(d)) if d.base_offset == Offset(10)));
     let gap = Err(ErrorCode::OutOfOrderSequenceNumber);
-    assert_eq!(states.check(&record(A, 0, 2), Origin::Client), gap);
+    assert_eq!(states.check(&record(A, 0, 2), CLIENT), gap);
 }
 
 /// KIP-890 and fencing: the marker itself carries the next epoch, in which sequences begin anew.
@@ -95,13 +93,10 @@ fn a_marker_in_a_higher_epoch_begins_that_epoch() {
     states.apply(&record(A, 0, 0), Offset(10));
     states.apply_marker(&marker(A, 1, false), Offset(11));
     let fenced = Err(ErrorCode::InvalidProducerEpoch);
-    assert_eq!(states.check(&record(A, 0, 1), Origin::Client), fenced);
-    assert_eq!(
-        states.check(&record(A, 1, 0), Origin::Client),
-        Ok(Verdict::Append)
-    );
+    assert_eq!(states.check(&record(A, 0, 1), CLIENT), fenced);
+    assert_eq!(states.check(&record(A, 1, 0), CLIENT), Ok(Verdict::Append));
     let gap = Err(ErrorCode::OutOfOrderSequenceNumber);
-    assert_eq!(states.check(&record(A, 1, 1), Origin::Client), gap);
+    assert_eq!(states.check(&record(A, 1, 1), CLIENT), gap);
 }
 
 #[test]
@@ -113,11 +108,11 @@ fn a_producer_with_an_open_transaction_may_not_write_outside_of_it() {
         ..record(A, 0, 1)
     };
     assert_eq!(
-        states.check(&outside, Origin::Client),
+        states.check(&outside, CLIENT),
         Err(ErrorCode::InvalidTxnState)
     );
     states.apply_marker(&marker(A, 0, true), Offset(11));
-    assert_eq!(states.check(&outside, Origin::Client), Ok(Verdict::Append));
+    assert_eq!(states.check(&outside, CLIENT), Ok(Verdict::Append));
 }
 
 #[test]
@@ -133,7 +128,7 @@ fn a_snapshot_keeps_open_transactions_and_producers_that_left_only_a_marker() {
     assert_eq!(restored.to_entries(), entries);
     assert_eq!(restored.first_unstable_offset(), Some(Offset(11)));
     assert_eq!(
-        restored.check(&record(A, 4, 0), Origin::Client),
+        restored.check(&record(A, 4, 0), CLIENT),
         Ok(Verdict::Append)
     );
     let ended = restored.apply_marker(&marker(B, 2, false), Offset(12));

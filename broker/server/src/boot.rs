@@ -183,10 +183,13 @@ impl Server {
             .start(&storage, broker.settings.recovery_threads_per_dir);
         let timers = tokio::spawn(watch_timers(&broker));
         let failures = tokio::spawn(dir_failures::watch(broker.clone()));
-        let pace = broker.settings.keeper_pace;
+        let (pace, configured) = (broker.settings.keeper_pace, broker.clone());
         let keeper = std::thread::Builder::new()
             .name("keeper".to_owned())
-            .spawn(move || storage.keeper.run(&storage, pace))?;
+            .spawn(move || {
+                let expiration = || configured.producer_expiration();
+                storage.keeper.run(&storage, pace, expiration);
+            })?;
         let storage = &broker.storage;
         storage.cleaner.start(storage, broker.cleaner_settings());
         let (stopping, stop) = watch::channel(false);

@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
@@ -66,6 +67,13 @@ impl Broker {
     /// As the configuration in force wants the log cleaner to be.
     pub(crate) fn cleaner_settings(&self) -> CleanerSettings {
         CleanerSettings::from_values(self.config.load().settings())
+    }
+
+    /// `producer.id.expiration.ms`
+    pub(crate) fn producer_expiration(&self) -> Duration {
+        let config = self.config.load();
+        let ms = config.settings().number("producer.id.expiration.ms");
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
     /// The configuration that holds with a newer image, if it is another one.

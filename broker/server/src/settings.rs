@@ -107,7 +107,6 @@ fn keeper_pace(values: &Values) -> Pace {
     let log_starts = ms("log.flush.start.offset.checkpoint.interval.ms");
     Pace {
         retention: ms("log.retention.check.interval.ms"),
-        producer_expiration: ms("producer.id.expiration.ms"),
         checkpoint: recovery_points.min(log_starts),
     }
 }

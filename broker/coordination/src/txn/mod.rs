@@ -5,9 +5,11 @@ pub mod coordinator;
 mod end_transaction;
 pub mod producer_ids;
 pub mod producer_state;
+mod verification;
 
 pub use end_transaction::EndTransaction;
 pub use producer_ids::ProducerIds;
 pub use producer_state::{
     CompletedTxn, Duplicate, Origin, ProducerBatch, ProducerStates, TxnMarker, Verdict,
 };
+pub use verification::{Guard, Verification};

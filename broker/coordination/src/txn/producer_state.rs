@@ -4,7 +4,7 @@
 //! begin and what their markers end, the first unstable offset, expiry.
 //! Always: the remembered batches of a producer are of its current epoch, in order and without gaps; a sequence
 //! number follows 2^31-1 with 0; `check` and `check_marker` change nothing, `apply` and `apply_marker` believe what is on the log.
-//! Not here: whether a coordinator may decide, verification of transactions, the bytes of the snapshot and the
+//! Not here: whether a coordinator may decide, the bytes of the snapshot and the
 //! transaction index.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,6 +15,7 @@ use ottla_protocol::records::batch::sequence_after;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
 use super::coordinator::TransactionVersion;
+use super::verification::{Askings, Verification};
 
 /// As many as a producer may have in flight without losing its order.
 const BATCHES_REMEMBERED: usize = 5;
@@ -60,7 +61,7 @@ pub struct CompletedTxn {
 /// Who brings a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    Client,
+    Client(Verification),
     /// A coordinator on behalf of a producer (TxnOffsetCommit): its batches have no sequence, and none is a duplicate.
     Coordinator,
 }
@@ -89,6 +90,7 @@ pub struct ProducerStates {
     open_transactions: BTreeSet<(Offset, ProducerId)>,
     /// First offsets of transactions whose markers the high watermark has not passed yet, with the markers' offsets.
     unreplicated: BTreeMap<(Offset, ProducerId), Offset>,
+    askings: Askings,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,25 +127,67 @@ impl BatchSeen {
 impl ProducerStates {
     /// Decides about a batch that is to be appended.
     pub fn check(&self, batch: &ProducerBatch, origin: Origin) -> Result<Verdict, ErrorCode> {
-        let Some(producer) = self.producers.get(&batch.producer_id) else {
-            // A producer may outlive what we remember of it (expiry, retention): any sequence starts it (KIP-360).
-            return Ok(Verdict::Append);
-        };
-        if origin == Origin::Client
+        let producer = self.producers.get(&batch.producer_id);
+        if let (Origin::Client(_), Some(producer)) = (origin, producer)
             && let Some(duplicate) = producer.find_duplicate(batch)
         {
             return Ok(Verdict::Duplicate(duplicate));
         }
-        if batch.producer_epoch < producer.epoch {
+        if producer.is_some_and(|producer| batch.producer_epoch < producer.epoch) {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
-        if origin == Origin::Client && batch.first_sequence != producer.next_sequence(batch) {
-            return Err(ErrorCode::OutOfOrderSequenceNumber);
+        if let Origin::Client(verification) = origin {
+            if batch.is_transactional && !self.is_open(batch) {
+                self.askings.check(batch, verification)?;
+            }
+            self.check_sequence(batch, producer)?;
         }
-        if producer.transaction_start.is_some() && !batch.is_transactional {
+        let is_open = producer.is_some_and(|producer| producer.transaction_start.is_some());
+        if is_open && !batch.is_transactional {
             return Err(ErrorCode::InvalidTxnState);
         }
         Ok(Verdict::Append)
+    }
+
+    fn check_sequence(
+        &self,
+        batch: &ProducerBatch,
+        producer: Option<&ProducerState>,
+    ) -> Result<(), ErrorCode> {
+        // A producer may outlive what we remember of it (expiry, retention): any sequence starts it (KIP-360).
+        let follows = producer.is_none_or(|it| batch.first_sequence == it.next_sequence(batch));
+        let is_unknown = producer.is_none_or(|it| it.batches.is_empty());
+        let leaves_gap = batch.is_transactional && self.askings.leaves_gap(batch, is_unknown);
+        match follows && !leaves_gap {
+            true => Ok(()),
+            false => Err(ErrorCode::OutOfOrderSequenceNumber),
+        }
+    }
+
+    /// Whether the batch's transaction is open here.
+    fn is_open(&self, batch: &ProducerBatch) -> bool {
+        self.producers
+            .get(&batch.producer_id)
+            .is_some_and(|it| it.transaction_start.is_some() && it.epoch == batch.producer_epoch)
+    }
+
+    /// What the batch of a client can show for its transaction. With a guard, the coordinator is to be asked before the
+    /// batch is appended.
+    pub fn begin_verification(
+        &mut self,
+        batch: &ProducerBatch,
+        supports_epoch_bump: bool,
+        now: Millis,
+    ) -> Result<Verification, ErrorCode> {
+        let producer = self.producers.get(&batch.producer_id);
+        if producer.is_some_and(|producer| batch.producer_epoch < producer.epoch) {
+            return Err(ErrorCode::InvalidProducerEpoch);
+        }
+        if self.is_open(batch) {
+            return Ok(Verification::Open);
+        }
+        let guard = self.askings.begin(batch, supports_epoch_bump, now);
+        Ok(Verification::Asked(guard))
     }
 
     /// Remembers a batch that is on the log at `base_offset`: after `check`, or when reading the log.
@@ -163,6 +207,9 @@ impl ProducerStates {
             timestamp: batch.max_timestamp,
         });
         producer.last_timestamp = batch.max_timestamp;
+        if batch.is_transactional {
+            self.askings.appended(batch.producer_id);
+        }
         if batch.is_transactional && producer.transaction_start.is_none() {
             producer.transaction_start = Some(base_offset);
             self.open_transactions
@@ -215,6 +262,8 @@ impl ProducerStates {
     /// Remembers a marker that is on the log at `offset`, and tells which transaction it ended.
     pub fn apply_marker(&mut self, marker: &TxnMarker, offset: Offset) -> Option<CompletedTxn> {
         let completed = self.completed_by(marker, offset);
+        self.askings
+            .ended(marker.producer_id, marker.producer_epoch);
         let producer = self
             .producers
             .entry(marker.producer_id)
@@ -252,6 +301,7 @@ impl ProducerStates {
 
     /// Forgets producers that have been silent for `expiration_ms` and have no open transaction.
     pub fn expire(&mut self, now: Millis, expiration_ms: i64) {
+        self.askings.expire(now, expiration_ms);
         self.producers.retain(|_, producer| {
             producer.transaction_start.is_some()
                 || now.0.saturating_sub(producer.last_timestamp.0) < expiration_ms

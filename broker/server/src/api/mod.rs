@@ -73,7 +73,7 @@ use crate::net::{Encoded, Peer};
 pub(crate) enum Order {
     /// Begins when all earlier requests of the connection are answered.
     InTurn,
-    /// Does its work at once and in order; only its reply may wait while the next of its kind begins.
+    /// Does its work in order, and at once unless it is held; only its reply may wait while the next of its kind begins.
     Pipelined,
 }
 
@@ -345,13 +345,15 @@ impl<R> From<R> for Reply<R> {
     }
 }
 
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a handler returns.
 pub(crate) enum Answer<R> {
     Now(Reply<R>),
     /// The reply needs something to happen first.
     Later(Boxed<Reply<R>>),
+    /// What is done waits for something, and with it everything else that the connection asks for.
+    Held(Boxed<Answer<R>>),
     /// The client wants no reply.
     Nothing,
     /// The client can be told in no other way.
@@ -383,6 +385,7 @@ pub(crate) type Parked = Boxed<Encoded>;
 pub(crate) enum Outcome {
     Now(Encoded),
     Later(Parked),
+    Held(Boxed<Outcome>),
     Nothing,
     Close(String),
 }
@@ -398,15 +401,26 @@ where
 {
     let request = R::decode(&mut reader, context.version)?;
     drop(reader);
-    let (version, correlation_id) = (context.version, context.correlation_id);
-    Ok(match handler(context, request) {
+    let answer = handler(context, request);
+    Ok(outcome(answer, context.version, context.correlation_id))
+}
+
+fn outcome<M: Message + Send + 'static>(
+    answer: Answer<M>,
+    version: i16,
+    correlation_id: i32,
+) -> Outcome {
+    match answer {
         Answer::Now(reply) => Outcome::Now(encode(reply, version, correlation_id)),
         Answer::Later(reply) => Outcome::Later(Box::pin(async move {
             encode(reply.await, version, correlation_id)
         })),
+        Answer::Held(answer) => Outcome::Held(Box::pin(async move {
+            outcome(answer.await, version, correlation_id)
+        })),
         Answer::Nothing => Outcome::Nothing,
         Answer::Close(why) => Outcome::Close(why),
-    })
+    }
 }
 
 fn encode<M: Message>(reply: Reply<M>, version: i16, correlation_id: i32) -> Encoded {

@@ -4,17 +4,20 @@
 //! - v7: zstd is allowed (KIP-110).
 //! - v8: the reply names rejected records (KIP-467).
 //! - v9: flexible. v10: the reply may name a new leader (KIP-951).
-//! - v11, v12: transactions verify themselves (KIP-890).
+//! - v11: TRANSACTION_ABORTABLE. v12: batches add their partitions to transactions (KIP-890).
 //! - v13: topics by id.
 //!
-//! All batches are appended before the next request of the connection begins; only the reply may wait for a flush.
+//! All batches are appended before the next request of the connection begins; only the reply may wait for a flush. Where
+//! the transaction coordinator is asked first (`verification`), the connection waits for it.
+
+mod verification;
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ottla_coordination::txn::Origin;
+use ottla_coordination::txn::{Origin, ProducerBatch, Verification};
 use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::produce::request::TopicProduceData;
@@ -34,6 +37,7 @@ use crate::exec::partition::{Acks, Append, Partition, Placed};
 use crate::exec::producers::producer_batch;
 use crate::exec::topic::TopicSettings;
 use crate::exec::waits::AckWait;
+use verification::ask_coordinator;
 
 /// Versions before it must not carry zstd.
 const ZSTD_FROM: i16 = 7;
@@ -55,6 +59,15 @@ impl From<ErrorCode> for Failure {
             code,
             message: None,
             records: Vec::new(),
+        }
+    }
+}
+
+impl Failure {
+    fn told(code: ErrorCode, message: String) -> Self {
+        Self {
+            message: Some(message),
+            ..code.into()
         }
     }
 }
@@ -86,6 +99,18 @@ struct Target {
     partition: usize,
     to: Arc<Partition>,
     range: Range<usize>,
+    verification: Verification,
+    /// Why it is not to be appended.
+    refused: Option<Failure>,
+}
+
+/// A request on its way: what is answered so far, and what is to be appended.
+struct Batches {
+    response: ProduceResponse,
+    targets: Vec<Target>,
+    frame: BytesMut,
+    terms: Terms,
+    timeout: Duration,
 }
 
 /// What holds for all partitions of the request.
@@ -111,34 +136,70 @@ pub(crate) fn handle(context: &Context<'_>, request: ProduceRequest) -> Answer<P
     };
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let frame = context.take_frame();
-    let (mut response, targets) = lay_out(context, &request, &frame, acks.is_some());
+    let (response, targets) = lay_out(context, &request, &frame, acks.is_some());
+    let transactional_id = request.transactional_id.as_ref().map(ToString::to_string);
     drop(request);
     // Alone again, the frame's bytes can be changed in place. It always is; a copy would be right as well.
-    let mut frame = frame
+    let frame = frame
         .try_into_mut()
         .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-
-    let mut wait = None;
-    for target in &targets {
-        let Some(records) = frame.get_mut(target.range.clone()) else {
-            continue;
-        };
-        let result = append(&target.to, records, &terms, &mut wait);
-        if let Some(partition) = partition_of(&mut response, target) {
-            fill(partition, result);
+    let mut batches = Batches {
+        response,
+        targets,
+        frame,
+        terms,
+        timeout,
+    };
+    if let Some(transactional_id) = transactional_id {
+        let version = context.version;
+        if let Some(asking) =
+            ask_coordinator(context.broker, transactional_id, version, &mut batches)
+        {
+            return Answer::Held(Box::pin(async move {
+                asking.settle(&mut batches).await;
+                batches.terms.now = clock::now();
+                batches.append().0
+            }));
         }
     }
+    let (answer, frame) = batches.append();
     context.give_back(frame);
-    if terms.acks == Acks::None {
-        return match first_error(&response) {
-            None => Answer::Nothing,
-            // The only way to tell: the producer looks for the leader again.
-            Some(code) => Answer::Close(format!("produce with acks=0 failed: {}", code.name())),
-        };
+    answer
+}
+
+impl Batches {
+    fn refuse_all(&mut self, code: ErrorCode) {
+        for target in &mut self.targets {
+            target.refused = Some(code.into());
+        }
     }
-    match wait {
-        None => Answer::now(response),
-        Some(wait) => Answer::later(acknowledge(response, wait, timeout)),
+
+    /// Appends what was not refused, and answers. Also gives the frame's memory back.
+    fn append(mut self) -> (Answer<ProduceResponse>, BytesMut) {
+        let mut wait = None;
+        for target in &mut self.targets {
+            let Some(records) = self.frame.get_mut(target.range.clone()) else {
+                continue;
+            };
+            let result = match target.refused.take() {
+                Some(failure) => Err(failure),
+                None => append(target, records, &self.terms, &mut wait),
+            };
+            if let Some(partition) = partition_of(&mut self.response, target) {
+                fill(partition, result);
+            }
+        }
+        let response = self.response;
+        let answer = match (self.terms.acks, wait) {
+            (Acks::None, _) => match first_error(&response) {
+                None => Answer::Nothing,
+                // The only way to tell: the producer looks for the leader again.
+                Some(code) => Answer::Close(format!("produce with acks=0 failed: {}", code.name())),
+            },
+            (_, None) => Answer::now(response),
+            (_, Some(wait)) => Answer::later(acknowledge(response, wait, self.timeout)),
+        };
+        (answer, self.frame)
     }
 }
 
@@ -176,6 +237,8 @@ fn lay_out(
                     partition: index,
                     to,
                     range: range_in(frame, partition.records.as_ref()),
+                    verification: Verification::Waived,
+                    refused: None,
                 }),
                 None => fill(&mut response, Err(unknown(context, data).into())),
             }
@@ -228,12 +291,12 @@ fn range_in(frame: &Bytes, records: Option<&Records>) -> Range<usize> {
 
 /// Validates and appends one partition's record set.
 fn append(
-    partition: &Arc<Partition>,
+    target: &Target,
     records: &mut [u8],
     terms: &Terms,
     wait: &mut Option<Arc<AckWait>>,
 ) -> Result<Placed, Failure> {
-    let settings = partition.settings();
+    let settings = target.to.settings();
     if terms.acks == Acks::All && settings.insync_replicas_min > 1 {
         return Err(ErrorCode::NotEnoughReplicas.into());
     }
@@ -242,8 +305,13 @@ fn append(
         acks: terms.acks,
         log_append_time: settings.log_append_time,
         producer: producer_batch(&valid.header)
-            .filter(|producer| producer.producer_id > ProducerId::NONE),
-        origin: Origin::Client,
+            .filter(|producer| producer.producer_id > ProducerId::NONE)
+            .map(|producer| ProducerBatch {
+                // As it will be on the log, whatever the producer claims.
+                max_timestamp: valid.max_timestamp,
+                ..producer
+            }),
+        origin: Origin::Client(target.verification),
     };
     let batch = records
         .get_mut(..valid.size_in_bytes)
@@ -254,7 +322,7 @@ fn append(
         // Whatever the producer claims, also that the time is that of an append.
         patch_max_timestamp(batch, TimestampType::CreateTime, valid.max_timestamp);
     }
-    Ok(partition.append(batch, how, wait, terms.now)?)
+    Ok(target.to.append(batch, how, wait, terms.now)?)
 }
 
 fn rules(settings: &TopicSettings, terms: &Terms) -> Rules {

@@ -60,7 +60,6 @@ pub(crate) struct Keeper {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) retention: Duration,
-    pub(crate) producer_expiration: Duration,
     /// `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms`, the shorter of them.
     pub(crate) checkpoint: Duration,
 }
@@ -124,8 +123,13 @@ impl Keeper {
         self.changed.notify_one();
     }
 
-    /// The thread's life.
-    pub(crate) fn run(&self, storage: &Storage, pace: Pace) {
+    /// The thread's life. How long producers are remembered may change meanwhile.
+    pub(crate) fn run(
+        &self,
+        storage: &Storage,
+        pace: Pace,
+        producer_expiration: impl Fn() -> Duration,
+    ) {
         let pace = *self.pace.get_or_init(|| pace);
         let mut next_retention = Instant::now() + pace.retention;
         loop {
@@ -143,10 +147,11 @@ impl Keeper {
                 storage.dirs.write_checkpoints();
             }
             if next_retention <= Instant::now() {
+                let expiration = producer_expiration();
                 for topic in storage.topics.all() {
                     for partition in topic.all() {
                         partition.apply_retention(clock::now());
-                        partition.expire_producers(clock::cautious(), pace.producer_expiration);
+                        partition.expire_producers(clock::cautious(), expiration);
                     }
                 }
                 next_retention = Instant::now() + pace.retention;
@@ -268,7 +273,6 @@ mod tests {
         let round = |checkpoint_ms| {
             let pace = Pace {
                 retention: Duration::ZERO,
-                producer_expiration: Duration::ZERO,
                 checkpoint: Duration::from_millis(checkpoint_ms),
             };
             pace.round().as_millis()

@@ -1,7 +1,7 @@
 //! One client connection, from its first byte to its last.
 //!
 //! Always: each request gets exactly one reply (`acks=0`: none), and replies leave in the order of the requests.
-//! A produce request is appended before the next request is looked at, but its acknowledgement may be parked while
+//! A produce request is appended before the next request is looked at, even if it has to wait for it; but its acknowledgement may be parked while
 //! later produce requests are taken in; every other request waits until all earlier ones are answered.
 //! While the client does not read its replies, its requests are not read.
 
@@ -228,6 +228,10 @@ impl Connection {
         if let Some(frame) = frame {
             self.inbox.recycle(frame);
         }
+        self.deliver(outcome, order).await
+    }
+
+    async fn deliver(&mut self, outcome: Outcome, order: Order) -> Result<(), End> {
         match outcome {
             Outcome::Now(reply) if self.acks.is_empty() => {
                 self.outbox.push(&self.stream, reply).await?
@@ -236,11 +240,17 @@ impl Connection {
             Outcome::Later(ack) if order == Order::Pipelined => self.park(ack).await?,
             Outcome::Later(reply) => {
                 self.outbox.flush(&self.stream).await?;
-                let reply = self.wait_for_reply(reply).await?;
+                let reply = self.wait_for(reply).await?;
                 self.last_active = Instant::now();
                 self.outbox.push(&self.stream, reply).await?;
             }
             Outcome::Nothing => {}
+            Outcome::Held(work) => {
+                self.outbox.flush(&self.stream).await?;
+                let outcome = self.wait_for(work).await?;
+                self.last_active = Instant::now();
+                Box::pin(self.deliver(outcome, order)).await?;
+            }
             Outcome::Close(why) => {
                 self.settle_acks().await?;
                 return Err(End::Refused(why));
@@ -272,15 +282,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for a parked reply, and notices when the client goes away or the server stops meanwhile.
-    async fn wait_for_reply(&mut self, mut reply: Parked) -> Result<Encoded, End> {
+    /// Waits for a parked reply, or for the work of a request, sending acknowledgements as they become due. Notices when
+    /// the client goes away or the server stops meanwhile.
+    async fn wait_for<T>(&mut self, mut work: api::Boxed<T>) -> Result<T, End> {
         let mut stopping = *self.shutdown.borrow();
         let mut listening = true;
         let mut grace = Box::pin(tokio::time::sleep(STOP_GRACE));
         loop {
             tokio::select! {
                 biased;
-                reply = reply.as_mut() => return Ok(reply),
+                done = work.as_mut() => return Ok(done),
+                ack = next(&mut self.acks), if !self.acks.is_empty() => {
+                    self.send_ack(ack).await?;
+                }
                 read = self.stream.read_buf(self.inbox.buffer()), if listening => {
                     if read? == 0 {
                         return Err(End::Closed);

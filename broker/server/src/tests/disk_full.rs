@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ottla_coordination::controller::{Command, Response};
-use ottla_coordination::txn::Origin;
+use ottla_coordination::txn::{Origin, Verification};
 use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
 use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
@@ -73,7 +73,7 @@ impl FullDisk {
             acks: Acks::All,
             log_append_time: false,
             producer: None,
-            origin: Origin::Client,
+            origin: Origin::Client(Verification::Waived),
         };
         let mut wait = None;
         let partition = self.node.broker.storage.topics.partition("t", 0).unwrap();
@@ -245,7 +245,7 @@ async fn s08_compaction_on_a_full_disk_is_given_up_and_tried_again() {
                 acks: Acks::All,
                 log_append_time: false,
                 producer: None,
-                origin: Origin::Client,
+                origin: Origin::Client(Verification::Waived),
             };
             let mut wait = None;
             let placed = partition.append(&mut bytes, how, &mut wait, clock::now());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
 use ottla_coordination::txn::coordinator::{Outcome, TransactionVersion};
-use ottla_coordination::txn::{EndTransaction, Origin};
+use ottla_coordination::txn::{EndTransaction, Origin, Verification};
 use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
 use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::compress::Compression;
@@ -83,7 +83,7 @@ impl Node {
             acks: Acks::All,
             log_append_time: false,
             producer: producer_batch(&header),
-            origin: Origin::Client,
+            origin: Origin::Client(Verification::Waived),
         };
         let mut wait = None;
         let placed = self

@@ -22,5 +22,6 @@ mod storage;
 mod topic_rules;
 mod topics;
 mod transaction_coordinator;
+mod transactional_produce;
 mod transactions;
 mod txn_offsets;

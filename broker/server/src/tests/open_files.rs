@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::txn::Origin;
+use ottla_coordination::txn::{Origin, Verification};
 use ottla_log::testing::{Call, FaultyDisk, MemoryDisk};
 use ottla_log::{Disk as _, FileSlice, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
@@ -72,7 +72,7 @@ impl Bench {
             acks: Acks::Leader,
             log_append_time: false,
             producer: None,
-            origin: Origin::Client,
+            origin: Origin::Client(Verification::Waived),
         };
         let partition = self.partition(index);
         let placed = partition.append(&mut bytes, how, &mut None, clock::now())?;

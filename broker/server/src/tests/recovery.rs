@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::txn::Origin;
+use ottla_coordination::txn::{Origin, Verification};
 use ottla_log::checkpoint::read_offsets;
 use ottla_log::testing::MemoryDisk;
 use ottla_log::{RealDisk, SharedDisk, clean_shutdown, names};
@@ -173,7 +173,7 @@ fn a_clean_stop_before_recovery_has_ended_does_not_call_the_directory_clean() {
                 acks: Acks::Leader,
                 log_append_time: false,
                 producer: None,
-                origin: Origin::Client,
+                origin: Origin::Client(Verification::Waived),
             };
             let mut bytes = batch(&["x"]).to_vec();
             partition

@@ -7,7 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use ottla_config::resolve::BrokerConfig;
-use ottla_coordination::txn::{Origin, ProducerBatch};
+use ottla_coordination::txn::{Origin, ProducerBatch, Verification};
 use ottla_log::testing::{Call, FaultyDisk, MemoryDisk};
 use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::errors::ErrorCode;
@@ -80,7 +80,7 @@ impl Bench {
             acks,
             log_append_time: false,
             producer,
-            origin: Origin::Client,
+            origin: Origin::Client(Verification::Waived),
         };
         let mut wait: Option<Arc<AckWait>> = None;
         let placed = self
@@ -194,7 +194,7 @@ async fn s18_a_producer_that_is_far_ahead_of_the_disk_waits_for_it() {
                 acks: Acks::Leader,
                 log_append_time: false,
                 producer: None,
-                origin: Origin::Client,
+                origin: Origin::Client(Verification::Waived),
             };
             let placed = bench
                 .partition
@@ -221,7 +221,7 @@ async fn a_clock_that_is_set_back_does_not_put_off_the_background_flush() {
         acks: Acks::Leader,
         log_append_time: false,
         producer: None,
-        origin: Origin::Client,
+        origin: Origin::Client(Verification::Waived),
     };
     let tomorrow = clock::now().plus(Millis(86_400_000));
     let placed = bench.partition.append(&mut bytes, how, &mut None, tomorrow);

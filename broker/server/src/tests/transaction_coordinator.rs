@@ -53,22 +53,22 @@ fn init_request(id: &str) -> InitProducerIdRequest {
     }
 }
 
-fn code(error: i16) -> ErrorCode {
+pub(super) fn code(error: i16) -> ErrorCode {
     ErrorCode::from_code(error)
 }
 
 /// A transactional producer that speaks what it is asked to speak.
-struct Producer {
-    client: Client,
-    id: String,
-    producer_id: i64,
-    epoch: i16,
-    sequence: i32,
+pub(super) struct Producer {
+    pub(super) client: Client,
+    pub(super) id: String,
+    pub(super) producer_id: i64,
+    pub(super) epoch: i16,
+    pub(super) sequence: i32,
 }
 
 impl Producer {
     /// Finds the coordinator and takes the transactional id over; an earlier producer's transaction is aborted first.
-    fn new(server: &TestServer, id: &str) -> Self {
+    pub(super) fn new(server: &TestServer, id: &str) -> Self {
         Self::with_timeout(server, id, 60_000)
     }
 
@@ -94,7 +94,11 @@ impl Producer {
         (self.producer_id, self.epoch)
     }
 
-    fn add(&mut self, partitions: &[(&str, i32)], version: i16) -> Vec<(String, i32, ErrorCode)> {
+    pub(super) fn add(
+        &mut self,
+        partitions: &[(&str, i32)],
+        version: i16,
+    ) -> Vec<(String, i32, ErrorCode)> {
         let request = AddPartitionsToTxnRequest {
             v3_and_below_transactional_id: self.id.as_str().into(),
             v3_and_below_producer_id: self.producer_id,
@@ -106,12 +110,12 @@ impl Producer {
         results(&response.results_by_topic_v3_and_below)
     }
 
-    fn added(&mut self, topic: &str) {
+    pub(super) fn added(&mut self, topic: &str) {
         let added = self.add(&[(topic, 0)], OLD_ADD);
         assert_eq!(added, [(topic.to_owned(), 0, ErrorCode::None)]);
     }
 
-    fn send(&mut self, topic: &str, value: &str, version: i16) -> ErrorCode {
+    pub(super) fn request(&self, topic: &str, value: &str) -> ProduceRequest {
         let (id, epoch) = (ProducerId(self.producer_id), ProducerEpoch(self.epoch));
         let mut builder = BatchBuilder::new(Compression::None)
             .producer(id, epoch, self.sequence)
@@ -120,10 +124,14 @@ impl Producer {
         builder
             .append(now, None, Some(value.as_bytes()), &[])
             .unwrap();
-        let request = ProduceRequest {
+        ProduceRequest {
             transactional_id: Some(self.id.as_str().into()),
             ..produce_request(topic, 0, -1, Bytes::from(builder.build().unwrap()))
-        };
+        }
+    }
+
+    pub(super) fn send(&mut self, topic: &str, value: &str, version: i16) -> ErrorCode {
+        let request = self.request(topic, value);
         let response = self.client.call(&request, version);
         let error = code(response.responses[0].partition_responses[0].error_code);
         if error == ErrorCode::None {
@@ -136,7 +144,7 @@ impl Producer {
         assert_eq!(self.send(topic, value, OLD_PRODUCE), ErrorCode::None);
     }
 
-    fn end(&mut self, committed: bool, version: i16) -> EndTxnResponse {
+    pub(super) fn end(&mut self, committed: bool, version: i16) -> EndTxnResponse {
         let request = EndTxnRequest {
             transactional_id: self.id.as_str().into(),
             producer_id: self.producer_id,
@@ -197,7 +205,7 @@ fn describe(server: &TestServer, id: &str) -> TransactionState {
 }
 
 /// Waits until a transactional id is in this state, also while it is being loaded.
-fn reaches(server: &TestServer, id: &str, state: &str) {
+pub(super) fn reaches(server: &TestServer, id: &str, state: &str) {
     eventually(state, || {
         describe(server, id).transaction_state.as_str() == state
     });
@@ -213,7 +221,7 @@ fn read(server: &TestServer, topic: &str) -> PartitionData {
 }
 
 /// What a reader of committed records sees of a topic in which nothing was aborted.
-fn committed(server: &TestServer, topic: &str) -> Vec<String> {
+pub(super) fn committed(server: &TestServer, topic: &str) -> Vec<String> {
     assert!(aborted(server, topic).is_empty());
     let values = values(&read(server, topic)).into_iter();
     // A marker's value begins with its version, 0.
@@ -224,7 +232,7 @@ fn committed(server: &TestServer, topic: &str) -> Vec<String> {
 }
 
 /// Producers, and where their aborted transactions begin.
-fn aborted(server: &TestServer, topic: &str) -> Vec<(i64, i64)> {
+pub(super) fn aborted(server: &TestServer, topic: &str) -> Vec<(i64, i64)> {
     let data = read(server, topic);
     let aborted = data.aborted_transactions.iter().flatten();
     aborted

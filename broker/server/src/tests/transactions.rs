@@ -19,11 +19,12 @@ use ottla_protocol::messages::{
     DescribeProducersRequest, ListOffsetsRequest, WriteTxnMarkersRequest,
 };
 use ottla_protocol::records::BatchBuilder;
+use ottla_protocol::records::batch::{TimestampType, patch_max_timestamp};
 use ottla_protocol::records::control::{EndTxnMarker, Place};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId};
 
 use super::produce_fetch::{fetch_request, produce, values};
-use crate::testing::{TestServer, batch};
+use crate::testing::{TestServer, batch, eventually};
 
 const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
@@ -349,4 +350,39 @@ fn a_partition_without_producers_leaves_an_empty_snapshot_at_its_end() {
     server.stop();
     let snapshot = |at| producer_snapshot::read(&*RealDisk::shared(), &folder(&server), Offset(at));
     assert_eq!(snapshot(1).unwrap(), []);
+}
+
+fn idempotent(timestamp: Millis) -> Vec<u8> {
+    let (id, epoch) = (ProducerId(7), ProducerEpoch(0));
+    let mut builder = BatchBuilder::new(Compression::None).producer(id, epoch, 0);
+    builder.append(timestamp, None, Some(b"x"), &[]).unwrap();
+    builder.build().unwrap()
+}
+
+/// The state in memory went by the header, and the state after a restart by the records: it forgot producers sooner.
+#[test]
+fn what_a_producer_claims_about_time_is_not_remembered() {
+    let server = TestServer::start(&[]);
+    server.add_topic("t", 1);
+    let mut lying = idempotent(Millis(5));
+    patch_max_timestamp(&mut lying, TimestampType::CreateTime, Millis(1 << 50));
+    produce(&mut server.connect(), "t", -1, lying.into());
+    let producers = describe_producers(&server, "t").active_producers;
+    assert_eq!(producers[0].last_timestamp, 5);
+}
+
+#[test]
+fn producers_are_forgotten_as_soon_as_a_new_configuration_says_so() {
+    let server = TestServer::start(&[("log.retention.check.interval.ms", "10")]);
+    server.add_topic("t", 1);
+    produce(
+        &mut server.connect(),
+        "t",
+        -1,
+        idempotent(crate::clock::now()).into(),
+    );
+    let producers = || describe_producers(&server, "t").active_producers;
+    assert_eq!(producers().len(), 1);
+    server.set_broker_config("producer.id.expiration.ms", "1");
+    eventually("the producer is forgotten", || producers().is_empty());
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ottla_coordination::txn::{EndTransaction, TxnMarker};
+use ottla_coordination::txn::{EndTransaction, ProducerBatch, TxnMarker, Verification};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
 use ottla_protocol::records::control::{EndTxnMarker, Place};
@@ -45,6 +45,21 @@ impl Partition {
         let (placed, bytes) = written?;
         self.show_appended(replica, bytes, Acks::All, wait, now);
         Ok(placed)
+    }
+
+    /// What a client's batch can show for its transaction; see [`ProducerStates::begin_verification`].
+    ///
+    /// [`ProducerStates::begin_verification`]: ottla_coordination::txn::ProducerStates::begin_verification
+    pub(crate) fn begin_verification(
+        &self,
+        batch: &ProducerBatch,
+        supports_epoch_bump: bool,
+        now: Millis,
+    ) -> Result<Verification, ErrorCode> {
+        let mut replica = self.open(now)?;
+        let states = replica.producers(&*self.dir().disk);
+        let states = states.map_err(|error| self.disk_failed(&error))?;
+        states.begin_verification(batch, supports_epoch_bump, now)
     }
 
     /// What is remembered of the producers that have written here.
