@@ -19,6 +19,12 @@ impl TxnMachine {
         out: &mut Effects<Self>,
     ) {
         let id = request.producer.transactional_id.as_str();
+        // Also one whose epoch or id is not this one's: it may be that of the transaction to come.
+        let is_prepared = |it: &&Transaction| it.state.prepared().is_some();
+        if self.hard.get(id).filter(is_prepared).is_some() {
+            let response = TxnResponse::AddPartitionsToTxn(ErrorCode::ConcurrentTransactions);
+            return out.reply(token, response);
+        }
         let transaction = match self.writable(&request.producer) {
             Ok(transaction) => transaction,
             Err(error) => return out.reply(token, TxnResponse::AddPartitionsToTxn(error)),

@@ -7,6 +7,9 @@
 //! | Empty          | fenced       | abort          | fenced        | invalid state   |
 //! | CompleteAbort  | done         | abort          | invalid state | invalid state   |
 //! | CompleteCommit | invalid state| abort          | done          | invalid state   |
+//!
+//! While a decision is being carried out all are told to wait, before anything is checked that the next transaction has
+//! otherwise: its producer may come with an epoch, or a producer id, that only the complete record will tell.
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::EndTxnResponse;
@@ -72,6 +75,9 @@ impl TxnMachine {
         if transaction.producer_epoch != producer.producer_epoch {
             return Err(ErrorCode::ProducerFenced);
         }
+        if transaction.state.prepared().is_some() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
         let outcome = request.outcome;
         match (transaction.state, outcome) {
             (TransactionState::Ongoing, _) => {
@@ -83,9 +89,6 @@ impl TxnMachine {
             (TransactionState::CompleteCommit, Outcome::Commit)
             | (TransactionState::CompleteAbort, Outcome::Abort) => {
                 Ok(Decision::Known(ProducerId::NONE, NO_EPOCH))
-            }
-            (state, _) if state.prepared() == Some(outcome) => {
-                Err(ErrorCode::ConcurrentTransactions)
             }
             _ => Err(ErrorCode::InvalidTxnState),
         }
@@ -100,6 +103,9 @@ impl TxnMachine {
     ) -> Result<Decision, ErrorCode> {
         let producer = &request.producer;
         let transaction = self.owned(producer)?.clone();
+        if transaction.state.prepared().is_some() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
         let asked = Asked::of(&transaction, producer)?;
         let outcome = request.outcome;
         let known = Decision::Known(transaction.producer_id, transaction.producer_epoch);
@@ -123,9 +129,6 @@ impl TxnMachine {
                 let last_epoch = self.soft.last_epoch(&producer.transactional_id);
                 let step = transaction.prepare(last_epoch, outcome, version, next_producer_id, now);
                 Ok(Decision::Prepare(step))
-            }
-            (state, _, _) if state.prepared() == Some(outcome) => {
-                Err(ErrorCode::ConcurrentTransactions)
             }
             _ => Err(ErrorCode::InvalidTxnState),
         }
@@ -163,13 +166,11 @@ impl Asked {
             return Err(ErrorCode::InvalidProducerIdMapping);
         }
         let is_again = is_before_bump || is_before_rotation;
-        let is_valid = match transaction.state {
-            TransactionState::Ongoing | TransactionState::Empty => epoch == current,
-            TransactionState::PrepareCommit | TransactionState::PrepareAbort => is_before_bump,
-            TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
-                is_again || epoch == current
-            }
-        };
+        let may_be_again = !matches!(
+            transaction.state,
+            TransactionState::Ongoing | TransactionState::Empty
+        );
+        let is_valid = epoch == current || (is_again && may_be_again);
         match (is_valid, is_again) {
             (false, _) => Err(ErrorCode::ProducerFenced),
             (true, true) => Ok(Self::Again),

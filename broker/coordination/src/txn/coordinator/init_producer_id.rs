@@ -98,6 +98,9 @@ impl TxnMachine {
             let step = Transaction::created(producer_id, timeout_ms, now);
             return Ok(Decision::Give(step));
         };
+        if transaction.state.prepared().is_some() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
         if !request
             .expected
             .is_none_or(|expected| may_go_on(&transaction, expected))
@@ -105,13 +108,8 @@ impl TxnMachine {
             return Err(ErrorCode::ProducerFenced);
         }
         match transaction.state {
-            TransactionState::PrepareAbort | TransactionState::PrepareCommit => {
-                Err(ErrorCode::ConcurrentTransactions)
-            }
             TransactionState::Ongoing => Ok(Decision::Abort(self.fence(now, id, out)?)),
-            TransactionState::Empty
-            | TransactionState::CompleteAbort
-            | TransactionState::CompleteCommit => {
+            _ => {
                 let expected = request.expected.map(|(_, epoch)| epoch);
                 let current = transaction.producer_epoch;
                 if transaction.is_epoch_exhausted()
