@@ -6,6 +6,7 @@
 
 pub mod connect;
 pub mod context;
+mod durations;
 pub mod java_order;
 pub mod jopt;
 pub mod options;

@@ -33,6 +33,20 @@ impl Progress {
         )
     }
 
+    /// Counts records without a known end.
+    pub fn of_stream(cx: &Context) -> Self {
+        if !cx.stderr_is_terminal {
+            return Self(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {msg}")
+        {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
     fn new(total: Option<u64>, cx: &Context, template: &str) -> Self {
         let Some(total) = total.filter(|_| cx.stderr_is_terminal) else {
             return Self(None);
@@ -47,6 +61,14 @@ impl Progress {
     /// So much is done. Cheap: most calls draw nothing.
     pub fn set(&self, done: u64) {
         if let Some(bar) = &self.0 {
+            bar.set_position(done);
+        }
+    }
+
+    /// The same with a word about it.
+    pub fn tell(&self, done: u64, message: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(message.to_owned());
             bar.set_position(done);
         }
     }
@@ -94,5 +116,7 @@ mod tests {
         assert!(!shown(Progress::of_bytes(Some(9), &context(false, true))));
         assert!(shown(Progress::of_records(Some(9), &context(true, false))));
         assert!(!shown(Progress::of_records(Some(9), &context(true, true))));
+        assert!(shown(Progress::of_stream(&context(true, true))));
+        assert!(!shown(Progress::of_stream(&context(false, true))));
     }
 }

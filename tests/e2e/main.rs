@@ -22,6 +22,7 @@ mod generated;
 mod lifecycle;
 mod log_tool;
 mod multicall;
+mod pipe;
 mod real_input;
 mod tools;
 mod transcripts;

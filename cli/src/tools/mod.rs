@@ -9,6 +9,7 @@ pub mod console_producer;
 pub mod consumer_groups;
 pub mod get_offsets;
 pub mod groups;
+pub mod pipe;
 pub mod topics;
 
 pub const TOOLS: &[Tool] = &[
@@ -20,6 +21,7 @@ pub const TOOLS: &[Tool] = &[
     groups::TOOL,
     get_offsets::TOOL,
     broker_api_versions::TOOL,
+    pipe::TOOL,
 ];
 
 #[cfg(test)]

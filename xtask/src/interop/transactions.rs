@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,6 +18,7 @@ pub(super) fn on_kafka() -> Result<()> {
     for level in LEVELS.into_iter().rev() {
         set_level(&broker, level)?;
         lines_in_transactions(&broker, level)
+            .and_then(|()| a_filter_killed_again_and_again(&broker, level))
             .with_context(|| format!("transaction.version={level}"))?;
     }
     Ok(())
@@ -66,6 +68,75 @@ fn lines_in_transactions(broker: &Broker, level: u8) -> Result<()> {
         ensure!(counts == (1050, 100), "{who} consumer has read {counts:?}");
     }
     Ok(())
+}
+
+/// How often the pipe is killed, and after how many results each time.
+const KILLS: usize = 4;
+const RESULTS_BETWEEN: usize = 300;
+const RECORDS: usize = 3000;
+
+/// A pipe that is killed (-9) in the middle of its work, and started again: each record has one result.
+fn a_filter_killed_again_and_again(broker: &Broker, level: u8) -> Result<()> {
+    let (from, to) = (format!("from-{level}"), format!("to-{level}"));
+    for topic in [&from, &to] {
+        ours(broker, "topics --create --partitions 3", topic, "")?.succeeded()?;
+    }
+    let numbers: String = (0..RECORDS).map(|n| format!("{n}\n")).collect();
+    ours(broker, "console-producer", &from, &numbers)?.succeeded()?;
+    let pipe = || {
+        let mut command = Command::new(ottla());
+        let options =
+            "pipe --exactly-once --group filter --batch-records 50 --batch-time 5ms --timeout 5s";
+        command.args(options.split(' '));
+        command.args(["--consumer-property", "max.poll.records=50"]);
+        // So that the next one takes the place of the one that was killed at once.
+        command.args(["--consumer-property", "group.instance.id=only"]);
+        command.args(["--transactional-id", "only"]);
+        command.args(["--from", &from, "--to", &to]);
+        command.args(["--bootstrap-server", &broker.address]);
+        let filter = "while read -r n; do [ $((n % 10)) = 0 ] && sleep 0.01; echo $n; done";
+        command.args(["--", "sh", "-c", filter]);
+        command.stdout(Stdio::null());
+        command
+    };
+    for kill in 1..=KILLS {
+        let mut child = pipe().spawn()?;
+        let there = written(broker, &to, kill * RESULTS_BETWEEN);
+        child.kill()?;
+        child.wait()?;
+        there?;
+    }
+    run(&mut pipe())?;
+    let read =
+        "console-consumer --from-beginning --timeout-ms 5000 --isolation-level read_committed";
+    let read = ours(broker, read, &to, "")?.succeeded()?;
+    let mut results: Vec<usize> = read.text.lines().filter_map(|n| n.parse().ok()).collect();
+    let count = results.len();
+    results.sort_unstable();
+    results.dedup();
+    let counts = (count, results.len());
+    ensure!(
+        counts == (RECORDS, RECORDS),
+        "(results, different ones): {counts:?}"
+    );
+    Ok(())
+}
+
+/// Waits until a topic has so much.
+fn written(broker: &Broker, topic: &str, count: usize) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let ends = ours(broker, "get-offsets", topic, "")?.succeeded()?;
+        let end = |line: &str| line.rsplit(':').next()?.parse::<usize>().ok();
+        let there: usize = ends.text.lines().filter_map(end).sum();
+        if there >= count {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "{there} of {count} records in {topic} after 60 s"
+        );
+    }
 }
 
 struct Output {

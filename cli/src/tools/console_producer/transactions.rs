@@ -8,6 +8,7 @@ use ottla_client::producer::{
     ErrorClass, ProducerSettings, Settled, Transaction, TransactionError, TransactionalProducer,
 };
 
+use crate::connect::capitalized;
 use crate::context::Context;
 use crate::stop::{Failure, Stop};
 
@@ -97,12 +98,5 @@ fn not_sent(plan: &Plan, error: &str) -> Failure {
 }
 
 fn failed(error: TransactionError) -> Failure {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    Failure::new(format!(
-        "{}{}.",
-        first.unwrap_or_default(),
-        letters.as_str()
-    ))
+    Failure::new(format!("{}.", capitalized(&error)))
 }

@@ -10,9 +10,9 @@ use ottla_client::admin::{
 use serde_json::{Value, json};
 
 use super::describe::Seen;
-use super::durations;
 use super::plan::{self, Description, View};
 use super::render::{MISSING, OffsetRow, shown_as};
+use crate::durations;
 
 pub(super) const VERSION: u32 = 1;
 

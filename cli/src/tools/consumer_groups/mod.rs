@@ -22,7 +22,6 @@ mod args;
 mod check;
 mod delete;
 mod describe;
-mod durations;
 mod ended;
 mod json;
 mod list;

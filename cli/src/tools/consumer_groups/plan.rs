@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::Args;
-use super::durations;
 use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
+use crate::durations;
 use crate::jopt;
 use crate::stop::Stop;
 use crate::table::known_as;

@@ -11,9 +11,9 @@ use ottla_client::admin::{
 };
 use ottla_protocol::errors::ErrorCode;
 
-use super::durations;
 use super::ended;
 use super::plan::{self, Listing};
+use crate::durations;
 use crate::table::{known_as, line, width};
 
 /// A partition that a group reads or has read.

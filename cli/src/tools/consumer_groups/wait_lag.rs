@@ -12,12 +12,12 @@ use ottla_client::admin::{Admin, Isolation, OffsetSpec, TopicPartition};
 use ottla_protocol::errors::ErrorCode;
 
 use super::describe::{self, Seen};
-use super::durations;
 use super::ended::{Ended, Problem, Wrapped};
 use super::json;
 use super::plan::{Format, TopicScope, Wait};
 use super::render::OffsetRow;
 use crate::context::Context;
+use crate::durations;
 use crate::stop::Stop;
 use crate::table::visible;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::describe::Seen;
-use super::super::durations;
 use super::super::json as shared;
 use super::super::rates::Rates;
 use super::super::render::{OffsetRow, or_missing};
 use super::Moment;
+use crate::durations;
 use crate::table::{line, visible, width};
 
 pub(super) fn page(moment: &Moment, every: Duration) -> Vec<String> {

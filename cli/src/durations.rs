@@ -10,12 +10,12 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
-pub(super) fn ms(length: Duration) -> u64 {
+pub(crate) fn ms(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The two largest units that say something; one word, so that columns stay columns.
-pub(super) fn shown(length: Duration) -> String {
+pub(crate) fn shown(length: Duration) -> String {
     let length = ms(length);
     let mut left = length;
     let mut text = String::new();
@@ -35,7 +35,7 @@ pub(super) fn shown(length: Duration) -> String {
 }
 
 /// A number with a unit, several of them in a row, or a plain number of milliseconds.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     if let Ok(ms) = text.parse() {
         return Some(Duration::from_millis(ms));
     }

@@ -1,0 +1,177 @@
+//! `ottla pipe`: a filter between topics of a broker.
+
+use std::io::Read;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::server::{Server, ottla, terminate};
+use crate::wait;
+
+/// A broker with topics `in`, `out` and `dlq`, and so many lines in `in`, `1` being the first.
+fn server_with(lines: u32) -> Server {
+    let at_once = ["--override", "group.initial.rebalance.delay.ms=0"];
+    let server = Server::with(&at_once, &[]);
+    for (topic, partitions) in [("in", 3), ("out", 3), ("dlq", 1)] {
+        server.tool(&format!(
+            "topics --create --topic {topic} --partitions {partitions}"
+        ));
+    }
+    produce(&server, 1..=lines);
+    server
+}
+
+fn produce(server: &Server, numbers: impl Iterator<Item = u32>) {
+    let input: String = numbers
+        .map(|number| format!("{number}:{number}\n"))
+        .collect();
+    let keyed = "--reader-property parse.key=true --reader-property key.separator=:";
+    server.tool_with_input(&format!("console-producer --topic in {keyed}"), &input);
+}
+
+/// A pipe from `in` to `out`, with more options and a filter for the shell.
+fn pipe(server: &Server, options: &str, filter: &str) -> Command {
+    let mut command = ottla();
+    let common = "pipe --from in --to out --group g --batch-time 10ms --bootstrap-server";
+    command.args(common.split(' ')).arg(server.address());
+    command.args(options.split(' ').filter(|word| !word.is_empty()));
+    command.args(["--", "sh", "-c", filter]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(server: &Server, options: &str, filter: &str) -> (Output, Value) {
+    let output = pipe(server, options, filter).output().expect("the binary");
+    let statistics = serde_json::from_slice(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, statistics.unwrap_or_else(|_| panic!("{said}")))
+}
+
+/// All records of a topic, sorted.
+fn read(server: &Server, topic: &str, options: &str) -> Vec<String> {
+    let count = written(server, topic);
+    if count == 0 {
+        return Vec::new();
+    }
+    let consumer = "console-consumer --from-beginning --timeout-ms 30000";
+    let text = server.tool(&format!(
+        "{consumer} --max-messages {count} --topic {topic} {options}"
+    ));
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// How many records a topic has.
+fn written(server: &Server, topic: &str) -> usize {
+    let ends = server.tool(&format!("get-offsets --topic {topic}"));
+    let end = |line: &str| line.rsplit(':').next()?.parse::<usize>().ok();
+    ends.lines().filter_map(end).sum()
+}
+
+fn doubled(numbers: impl Iterator<Item = u32>) -> Vec<String> {
+    let mut lines: Vec<String> = numbers.map(|n| format!("{n}\t{}", 2 * n)).collect();
+    lines.sort();
+    lines
+}
+
+const DOUBLE: &str = "while read -r n; do echo $((2 * n)); done";
+const WITH_KEYS: &str = "--formatter-property print.key=true";
+
+#[test]
+fn each_record_goes_through_the_filter_and_keeps_its_key_and_the_next_run_goes_on_from_there() {
+    let server = server_with(1000);
+    let (output, statistics) = run(&server, "--timeout 2s --workers 2", DOUBLE);
+    assert!(output.status.success());
+    assert_eq!(
+        (&statistics["records"], &statistics["results"]),
+        (&1000.into(), &1000.into())
+    );
+    assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=1000));
+    produce(&server, 1001..=1010);
+    let (_, statistics) = run(&server, "--timeout 2s", DOUBLE);
+    assert_eq!(statistics["records"], 10);
+    assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=1010));
+}
+
+const FAILS_AT_5: &str = "while read -r n; do [ $n = 5 ] && exit 3; echo $((2 * n)); done";
+
+#[test]
+fn a_record_that_the_filter_dies_of_goes_to_the_dead_letters_and_says_why() {
+    let server = server_with(10);
+    let options = "--timeout 2s --retries 1 --dead-letter dlq";
+    let (output, statistics) = run(&server, options, FAILS_AT_5);
+    assert!(output.status.success());
+    assert_eq!(
+        (&statistics["deadLetters"], &statistics["retries"]),
+        (&1.into(), &1.into())
+    );
+    let others = (1..=10).filter(|n| *n != 5);
+    assert_eq!(read(&server, "out", WITH_KEYS), doubled(others));
+    let dead = read(&server, "dlq", "--formatter-property print.headers=true");
+    assert_eq!(dead.len(), 1);
+    for part in [
+        "__connect.errors.topic:in",
+        "__connect.errors.exception.message:the filter has ended (exit status: 3)",
+        "__ottla.errors.attempts:2",
+    ] {
+        assert!(dead[0].contains(part), "{dead:?}");
+    }
+}
+
+#[test]
+fn without_a_place_for_dead_letters_the_pipe_ends_and_the_record_comes_again() {
+    let server = server_with(10);
+    let (output, _) = run(&server, "--timeout 2s --retries 0", FAILS_AT_5);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        said.contains("exit status: 3") && said.contains("--dead-letter"),
+        "{said}"
+    );
+    let (output, statistics) = run(&server, "--timeout 2s", DOUBLE);
+    assert!(
+        output.status.success() && statistics["records"] != 0,
+        "{statistics}"
+    );
+    assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=10));
+}
+
+#[test]
+fn a_filter_of_json_may_answer_with_several_records_for_several_topics() {
+    let server = server_with(2);
+    let filter = r#"while read -r line; do
+        echo '[{"value":{"n":1},"key":null},{"topic":"dlq","value":"other","headers":[{"key":"h","value":"x"}]}]'
+    done"#;
+    let (output, statistics) = run(&server, "--timeout 2s --format json", filter);
+    assert!(output.status.success());
+    assert_eq!(statistics["results"], 4);
+    assert_eq!(read(&server, "out", WITH_KEYS), [r#"null	{"n":1}"#; 2]);
+    let others = read(&server, "dlq", "--formatter-property print.headers=true");
+    assert_eq!(others, ["h:x\tother"; 2]);
+}
+
+#[test]
+fn told_to_end_a_pipe_finishes_its_batch_and_tells_what_it_has_done() {
+    let server = server_with(100);
+    let mut child = pipe(&server, "", DOUBLE).spawn().expect("the binary");
+    wait::until("results", || written(&server, "out") > 0);
+    terminate(&child);
+    let statistics = told_by(&mut child);
+    assert_eq!(child.wait().expect("a status").code(), Some(143));
+    let done = written(&server, "out");
+    assert_eq!(
+        statistics["records"], done,
+        "what is read is counted, and nothing else"
+    );
+    let left = run(&server, "--timeout 2s", DOUBLE).1;
+    assert_eq!(left["records"], 100 - done);
+    assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=100));
+}
+
+fn told_by(child: &mut Child) -> Value {
+    let mut text = String::new();
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_to_string(&mut text).expect("text");
+    serde_json::from_str(&text).expect("statistics")
+}
