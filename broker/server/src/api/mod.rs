@@ -50,6 +50,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod transaction;
+mod txn_offset_commit;
 mod unsupported;
 mod write_txn_markers;
 
@@ -188,6 +189,12 @@ pub(crate) static APIS: &[Api] = &[
         WriteTxnMarkersRequest,
         InTurn,
         write_txn_markers::handle
+    ),
+    api!(
+        TxnOffsetCommit,
+        TxnOffsetCommitRequest,
+        InTurn,
+        txn_offset_commit::handle
     ),
     api!(
         DescribeConfigs,

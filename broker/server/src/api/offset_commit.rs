@@ -61,7 +61,7 @@ pub(crate) fn handle(
 }
 
 /// What of a topic exists, with the topic's name; what does not is answered in `refused`.
-fn known(
+pub(super) fn known(
     image: &MetadataImage,
     mut topic: OffsetCommitRequestTopic,
     by_id: bool,
@@ -117,7 +117,7 @@ fn refuse(
 }
 
 /// One entry a topic, also where some of its partitions exist and some do not.
-fn merge(
+pub(super) fn merge(
     refused: Vec<OffsetCommitResponseTopic>,
     decided: OffsetCommitResponse,
 ) -> OffsetCommitResponse {

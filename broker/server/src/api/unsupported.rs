@@ -96,12 +96,10 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         }
         // One by one.
         {
-        TxnOffsetCommit => TxnOffsetCommitRequest,
         CreateAcls => CreateAclsRequest,
         DeleteAcls => DeleteAclsRequest,
         AlterClientQuotas => AlterClientQuotasRequest,
         AlterUserScramCredentials => AlterUserScramCredentialsRequest,
-        DescribeProducers => DescribeProducersRequest,
         ShareGroupDescribe => ShareGroupDescribeRequest,
         StreamsGroupDescribe => StreamsGroupDescribeRequest,
         DescribeShareGroupOffsets => DescribeShareGroupOffsetsRequest,

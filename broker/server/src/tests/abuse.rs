@@ -5,11 +5,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::txn_offset_commit::request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
+use ottla_protocol::messages::describe_share_group_offsets::request::DescribeShareGroupOffsetsRequestGroup;
 use ottla_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, Message as _, MetadataRequest, TxnOffsetCommitRequest,
+    ApiVersionsRequest, ApiVersionsResponse, DescribeShareGroupOffsetsRequest, Message as _,
+    MetadataRequest,
 };
 use ottla_protocol::wire::Reader;
 
@@ -208,21 +207,16 @@ fn p07_unknown_keys_and_versions_are_never_met_with_silence() {
         reader.i16("error code").unwrap(),
         ErrorCode::UnsupportedVersion.code()
     );
-    // And where each thing that was named has an error of its own: TxnOffsetCommit v3.
-    let topics = vec![TxnOffsetCommitRequestTopic {
-        name: "t".into(),
-        partitions: vec![TxnOffsetCommitRequestPartition {
-            partition_index: 4,
+    // And where each thing that was named has an error of its own.
+    let asked = DescribeShareGroupOffsetsRequest {
+        groups: vec![DescribeShareGroupOffsetsRequestGroup {
+            group_id: "g".into(),
             ..Default::default()
         }],
         ..Default::default()
-    }];
-    let asked = TxnOffsetCommitRequest {
-        topics,
-        ..Default::default()
     };
-    let refused = server.connect().call(&asked, 3).topics[0].partitions[0].clone();
-    assert_eq!(refused.partition_index, 4);
+    let refused = server.connect().call(&asked, 0).groups[0].clone();
+    assert_eq!(refused.group_id, "g");
     assert_eq!(
         ErrorCode::from_code(refused.error_code),
         ErrorCode::UnsupportedVersion

@@ -31,7 +31,7 @@ const QUICK: [(&str, &str); 2] = [
 ];
 
 /// A client with the group's coordinator found, which the first time of all creates the topic of offsets.
-pub(super) fn member(server: &TestServer) -> Client {
+pub(crate) fn member(server: &TestServer) -> Client {
     let mut client = server.connect();
     let request = FindCoordinatorRequest {
         coordinator_keys: vec!["g".into()],

@@ -26,10 +26,10 @@ use crate::testing::{Client, TestServer, eventually};
 const TRANSACTION: i8 = 1;
 const READ_COMMITTED: i8 = 1;
 /// Before every transaction got an epoch of its own.
-const OLD_END: i16 = 4;
+pub(super) const OLD_END: i16 = 4;
 const OLD_ADD: i16 = 3;
 const OLD_PRODUCE: i16 = 11;
-const NEW_END: i16 = 5;
+pub(super) const NEW_END: i16 = 5;
 const QUICK: (&str, &str) = (
     "transaction.abort.timed.out.transaction.cleanup.interval.ms",
     "10",
@@ -58,17 +58,17 @@ pub(super) fn code(error: i16) -> ErrorCode {
 }
 
 /// A transactional producer that speaks what it is asked to speak.
-pub(super) struct Producer {
-    pub(super) client: Client,
-    pub(super) id: String,
-    pub(super) producer_id: i64,
-    pub(super) epoch: i16,
+pub(crate) struct Producer {
+    pub(crate) client: Client,
+    pub(crate) id: String,
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
     pub(super) sequence: i32,
 }
 
 impl Producer {
     /// Finds the coordinator and takes the transactional id over; an earlier producer's transaction is aborted first.
-    pub(super) fn new(server: &TestServer, id: &str) -> Self {
+    pub(crate) fn new(server: &TestServer, id: &str) -> Self {
         Self::with_timeout(server, id, 60_000)
     }
 
@@ -155,7 +155,7 @@ impl Producer {
         self.client.call(&request, version)
     }
 
-    fn ended(&mut self, committed: bool) {
+    pub(crate) fn ended(&mut self, committed: bool) {
         let response = self.end(committed, OLD_END);
         assert_eq!(code(response.error_code), ErrorCode::None);
     }
@@ -205,7 +205,7 @@ fn describe(server: &TestServer, id: &str) -> TransactionState {
 }
 
 /// Waits until a transactional id is in this state, also while it is being loaded.
-pub(super) fn reaches(server: &TestServer, id: &str, state: &str) {
+pub(crate) fn reaches(server: &TestServer, id: &str, state: &str) {
     eventually(state, || {
         describe(server, id).transaction_state.as_str() == state
     });

@@ -48,17 +48,21 @@ impl TxnMachine {
         producer: &TxnProducer,
         partitions: BTreeSet<TopicPartition>,
     ) -> TxnResponse {
-        let transaction = self.writable(producer);
-        let verdict = |partition: &TopicPartition| match &transaction {
-            Err(error) => *error,
-            Ok(transaction) if transaction.partitions.contains(partition) => ErrorCode::None,
-            Ok(_) => ErrorCode::TransactionAbortable,
-        };
         let verdicts = partitions.into_iter().map(|partition| {
-            let verdict = verdict(&partition);
+            let verdict = self.verify(producer, &partition);
             (partition, verdict)
         });
         TxnResponse::VerifyPartitions(verdicts.collect::<BTreeMap<_, _>>())
+    }
+
+    /// Whether the producer may write to the partition. What is decided and not committed yet counts, too.
+    #[must_use]
+    pub fn verify(&self, producer: &TxnProducer, partition: &TopicPartition) -> ErrorCode {
+        match self.writable(producer) {
+            Err(error) => error,
+            Ok(transaction) if transaction.partitions.contains(partition) => ErrorCode::None,
+            Ok(_) => ErrorCode::TransactionAbortable,
+        }
     }
 
     /// The transaction that this producer may write in.

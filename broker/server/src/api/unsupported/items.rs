@@ -3,11 +3,9 @@
 use ottla_protocol::messages::{
     self, AlterClientQuotasRequest, AlterClientQuotasResponse, AlterUserScramCredentialsRequest,
     AlterUserScramCredentialsResponse, CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest,
-    DeleteAclsResponse, DescribeProducersRequest, DescribeProducersResponse,
-    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse, ShareGroupDescribeRequest,
-    ShareGroupDescribeResponse, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse,
-    TxnOffsetCommitRequest, TxnOffsetCommitResponse, alter_client_quotas, describe_producers,
-    txn_offset_commit,
+    DeleteAclsResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
+    ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
+    StreamsGroupDescribeResponse, alter_client_quotas,
 };
 use ottla_protocol::wire::StrBytes;
 
@@ -16,58 +14,6 @@ use super::{CODE, message};
 /// A request that can be answered with a refusal of each thing it names.
 pub(super) trait Refusable: messages::Request {
     fn refusal(self) -> Self::Response;
-}
-
-impl Refusable for TxnOffsetCommitRequest {
-    fn refusal(self) -> TxnOffsetCommitResponse {
-        use txn_offset_commit::response::{
-            TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-        };
-        let topics = self
-            .topics
-            .into_iter()
-            .map(|topic| TxnOffsetCommitResponseTopic {
-                name: topic.name,
-                partitions: topic
-                    .partitions
-                    .iter()
-                    .map(|partition| TxnOffsetCommitResponsePartition {
-                        partition_index: partition.partition_index,
-                        error_code: CODE,
-                        ..Default::default()
-                    })
-                    .collect(),
-                ..Default::default()
-            });
-        TxnOffsetCommitResponse {
-            topics: topics.collect(),
-            ..Default::default()
-        }
-    }
-}
-
-impl Refusable for DescribeProducersRequest {
-    fn refusal(self) -> DescribeProducersResponse {
-        use describe_producers::response::{PartitionResponse, TopicResponse};
-        let topics = self.topics.into_iter().map(|topic| TopicResponse {
-            name: topic.name,
-            partitions: topic
-                .partition_indexes
-                .into_iter()
-                .map(|partition_index| PartitionResponse {
-                    partition_index,
-                    error_code: CODE,
-                    error_message: message(),
-                    ..Default::default()
-                })
-                .collect(),
-            ..Default::default()
-        });
-        DescribeProducersResponse {
-            topics: topics.collect(),
-            ..Default::default()
-        }
-    }
 }
 
 impl Refusable for AlterClientQuotasRequest {

@@ -52,6 +52,16 @@ enum State<C: Coordinator> {
     Gone(ErrorCode),
 }
 
+impl<C: Coordinator> State<C> {
+    fn ready(&mut self) -> Result<&mut Active<C>, ErrorCode> {
+        match self {
+            Self::Ready(active) => Ok(active),
+            Self::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
+            Self::Gone(error) => Err(*error),
+        }
+    }
+}
+
 struct Active<C: Coordinator> {
     host: Host<C::Machine>,
     waiting: Waiting<ResponseOf<C>>,
@@ -136,10 +146,9 @@ impl<C: Coordinator> Shard<C> {
 
     pub(crate) fn ask(self: &Arc<Self>, command: CommandOf<C>) -> Asked<ResponseOf<C>> {
         let mut state = self.state.lock();
-        let active = match &mut *state {
-            State::Ready(active) => active,
-            State::Loading => return Asked::Now(Err(ErrorCode::CoordinatorLoadInProgress)),
-            State::Gone(error) => return Asked::Now(Err(*error)),
+        let active = match state.ready() {
+            Ok(active) => active,
+            Err(error) => return Asked::Now(Err(error)),
         };
         let now = active.now();
         active.last_token += 1;
@@ -151,6 +160,12 @@ impl<C: Coordinator> Shard<C> {
         let (sender, receiver) = oneshot::channel();
         active.waiting.insert(token, sender);
         Asked::Later(receiver)
+    }
+
+    /// Looks at the machine as it is, committed or not. It does nothing else meanwhile.
+    fn look<T>(&self, look: impl FnOnce(&C::Machine) -> T) -> Result<T, ErrorCode> {
+        let mut state = self.state.lock();
+        state.ready().map(|active| look(active.host.machine()))
     }
 
     /// Fires the timers that are due.

@@ -105,6 +105,19 @@ impl<C: Coordinator> Shards<C> {
         }
     }
 
+    /// Looks at the machine of a key. It does nothing else until `look` returns.
+    pub(crate) fn look<T>(
+        &self,
+        key: &str,
+        look: impl FnOnce(&C::Machine) -> T,
+    ) -> Result<T, ErrorCode> {
+        let list = self.list.load();
+        match index_for(&list, key) {
+            Some(index) => list[index].look(look),
+            None => Err(ErrorCode::NotCoordinator),
+        }
+    }
+
     /// Asks every machine that has to do with one of the keys, with the places of its keys in the list.
     pub(crate) fn ask_each<T: AsRef<str> + Clone>(
         &self,
