@@ -4,6 +4,7 @@
 //! `plan` (pure: options to what shall be done) and `render` (pure: answers to text). Between the two it asks the
 //! cluster. Always: standard output and exit status are the reference's; standard error says the same and more.
 
+pub mod argparse;
 pub mod connect;
 pub mod context;
 mod durations;

@@ -11,6 +11,7 @@ pub mod get_offsets;
 pub mod groups;
 pub mod pipe;
 pub mod topics;
+pub mod transactions;
 
 pub const TOOLS: &[Tool] = &[
     topics::TOOL,
@@ -20,6 +21,7 @@ pub const TOOLS: &[Tool] = &[
     consumer_groups::TOOL,
     groups::TOOL,
     get_offsets::TOOL,
+    transactions::TOOL,
     broker_api_versions::TOOL,
     pipe::TOOL,
 ];

@@ -22,6 +22,7 @@ mod log_dirs;
 mod offsets;
 mod records;
 mod topics;
+mod transactions;
 
 pub use cluster::{ClusterDescription, ClusterNode};
 pub use configs::{
@@ -37,6 +38,9 @@ pub use log_dirs::{LogDir, ReplicaOnDisk};
 pub use offsets::{Isolation, ListedOffset, OffsetSpec};
 pub use topics::{
     CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+};
+pub use transactions::{
+    AbortSpec, ProducerState, TransactionDescription, TransactionFilter, TransactionListing,
 };
 
 /// A partition of a topic, by name.

@@ -1,0 +1,83 @@
+//! The results as JSON: docs/json/transactions.md. Pure.
+//!
+//! Always: one object that tells its version. Fields may be added within a version; none changes its meaning or goes.
+
+use ottla_client::admin::{ProducerState, TopicPartition, TransactionDescription};
+use serde_json::{Value, json};
+
+use super::ask::Listed;
+use super::hanging::Open;
+use super::render::state;
+
+const VERSION: u32 = 1;
+
+pub(super) fn listed(found: &[Listed]) -> String {
+    let transaction = |(coordinator, listing): &Listed| {
+        json!({
+            "transactionalId": listing.id,
+            "coordinator": coordinator.0,
+            "producerId": listing.producer_id,
+            "state": state(&listing.state),
+        })
+    };
+    let transactions: Vec<Value> = found.iter().map(transaction).collect();
+    text(&json!({ "version": VERSION, "transactions": transactions }))
+}
+
+pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
+    let partitions = found.partitions.iter();
+    let partitions: Vec<Value> = partitions.map(partition).collect();
+    text(&json!({
+        "version": VERSION,
+        "transactionalId": found.id,
+        "coordinator": found.coordinator.0,
+        "producerId": found.producer_id,
+        "producerEpoch": found.producer_epoch,
+        "state": state(&found.state),
+        "timeoutMs": found.timeout_ms,
+        "startTimeMs": found.started_at_ms,
+        "durationMs": found.started_at_ms.map(|at| now_ms.saturating_sub(at)),
+        "partitions": partitions,
+    }))
+}
+
+pub(super) fn producers(at: &TopicPartition, found: &[ProducerState]) -> String {
+    let producers: Vec<Value> = found.iter().map(producer).collect();
+    text(&json!({
+        "version": VERSION,
+        "topic": at.topic,
+        "partition": at.partition,
+        "producers": producers,
+    }))
+}
+
+pub(super) fn hanging(found: &[Open], now_ms: i64) -> String {
+    let transaction = |Open { at, state }: &Open| {
+        let mut value = producer(state);
+        value["topic"] = at.topic.as_str().into();
+        value["partition"] = at.partition.into();
+        value["durationMs"] = now_ms.saturating_sub(state.last_timestamp_ms).into();
+        value
+    };
+    let transactions: Vec<Value> = found.iter().map(transaction).collect();
+    text(&json!({ "version": VERSION, "transactions": transactions }))
+}
+
+fn producer(state: &ProducerState) -> Value {
+    json!({
+        "producerId": state.producer_id,
+        "producerEpoch": state.producer_epoch,
+        "coordinatorEpoch": state.coordinator_epoch,
+        "lastSequence": state.last_sequence,
+        "lastTimestampMs": state.last_timestamp_ms,
+        "startOffset": state.open_since,
+    })
+}
+
+fn partition(at: &TopicPartition) -> Value {
+    json!({ "topic": at.topic, "partition": at.partition })
+}
+
+fn text(value: &Value) -> String {
+    format!("{value}\n")
+}
