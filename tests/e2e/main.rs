@@ -25,4 +25,5 @@ mod multicall;
 mod pipe;
 mod real_input;
 mod tools;
+mod transactions_tool;
 mod transcripts;
