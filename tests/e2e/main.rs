@@ -16,6 +16,7 @@ mod consumer_groups;
 mod crash;
 mod descriptors;
 mod dump_log;
+mod exactly_once;
 mod failed_sync;
 mod gaps;
 mod generated;

@@ -14,6 +14,11 @@ impl Random {
         Random(seed)
     }
 
+    /// Choices of its own for somebody else.
+    pub(crate) fn fork(&mut self) -> Random {
+        Random(self.below(u64::MAX))
+    }
+
     /// Of `0..end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -177,13 +177,13 @@ fn outlives_the_broker(protocol: (&'static str, &'static str)) {
 }
 
 /// An address that stays while the broker behind it moves to another port.
-struct Door {
+pub(crate) struct Door {
     port: u16,
     leads_to: Arc<Mutex<String>>,
 }
 
 impl Door {
-    async fn open() -> Door {
+    pub(crate) async fn open() -> Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let leads_to: Arc<Mutex<String>> = Arc::default();
@@ -200,12 +200,12 @@ impl Door {
         Door { port, leads_to }
     }
 
-    fn leads_to(&self, address: &str) {
+    pub(crate) fn leads_to(&self, address: &str) {
         address.clone_into(&mut self.leads_to.lock().unwrap());
     }
 
     /// One of ours behind it.
-    fn broker(&self) -> Broker {
+    pub(crate) fn broker(&self) -> Broker {
         let advertised = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{}", self.port);
         let mut options = overrides();
         options.extend(["--override", &advertised]);

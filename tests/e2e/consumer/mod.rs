@@ -25,6 +25,8 @@ mod positions;
 mod rebalances;
 mod static_members;
 
+pub(crate) use interruptions::Door;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 const A_WHILE: Duration = Duration::from_millis(50);
 
@@ -40,9 +42,9 @@ const CONFIG: [&str; 6] = [
 
 const COORDINATED: (&str, &str) = ("group.protocol", "consumer");
 
-struct Broker {
-    address: String,
-    ours: Option<Server>,
+pub(crate) struct Broker {
+    pub(crate) address: String,
+    pub(crate) ours: Option<Server>,
 }
 
 fn is_foreign() -> bool {
@@ -81,7 +83,7 @@ impl Broker {
         Admin::over(self.cluster(ClientKind::Admin).await)
     }
 
-    async fn create(&self, topic: &str, partitions: i32) {
+    pub(crate) async fn create(&self, topic: &str, partitions: i32) {
         let new = NewTopic {
             name: topic.to_owned(),
             partitions: Some(partitions),
@@ -146,7 +148,7 @@ impl Broker {
     }
 }
 
-fn story<F: Future<Output = ()>>(tell: impl FnOnce(Broker) -> F) {
+pub(crate) fn story<F: Future<Output = ()>>(tell: impl FnOnce(Broker) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
