@@ -1,4 +1,4 @@
-//! Random requests, deadlines, refused appends, lost markers and crashes against a hosted transaction coordinator.
+//! S-21: random requests, deadlines, refused appends, lost markers and crashes against a hosted transaction coordinator.
 //!
 //! Always: a transactional id's epoch never falls while its producer id stays, and the producer id changes only when
 //! epochs are used up or the id was forgotten; nobody is given the same producer id and epoch twice; an id has one

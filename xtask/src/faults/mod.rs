@@ -10,6 +10,7 @@ mod check;
 mod clients;
 mod clock_steps;
 mod commits;
+mod connect;
 mod full_disk;
 mod inject;
 mod isolation;
@@ -28,6 +29,7 @@ mod report;
 mod short_writes;
 mod steps;
 mod stops;
+mod streams;
 mod sync_errors;
 
 use std::ffi::OsStr;
@@ -152,6 +154,26 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 8,
         quick_rounds: Some(20),
         run: steps::kill_at_each,
+    },
+    Scenario {
+        id: "S-21",
+        name: "streams",
+        about: "Kafka Streams counts exactly once while it and the broker are killed (a round is a fault)",
+        needs: &[Need::Librdkafka, Need::Streams],
+        rounds: 60,
+        minutes: 5,
+        quick_rounds: Some(6),
+        run: streams::count_exactly_once,
+    },
+    Scenario {
+        id: "S-21",
+        name: "connect",
+        about: "Kafka Connect copies lines exactly once while its worker and the broker are killed",
+        needs: &[Need::Streams],
+        rounds: 20,
+        minutes: 4,
+        quick_rounds: None,
+        run: connect::copy_lines_once,
     },
     Scenario {
         id: "S-25",

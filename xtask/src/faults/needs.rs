@@ -14,6 +14,8 @@ pub(super) enum Need {
     Librdkafka,
     /// Kafka's Java clients, and a compiler.
     Java,
+    /// Likewise with Kafka Streams.
+    Streams,
     /// Root, loop devices, XFS and ext4.
     Mounts,
     /// Root, and control groups of memory.
@@ -29,6 +31,11 @@ impl Need {
                 package("mvn", "maven")?;
                 package("javac", "default-jdk-headless")?;
                 run(&mut script("tests/interop/peers/kafka/setup.sh"))
+            }
+            Need::Streams => {
+                package("mvn", "maven")?;
+                package("javac", "default-jdk-headless")?;
+                run(&mut script("tests/interop/streams/setup.sh"))
             }
             Need::Mounts => {
                 is_root()?;

@@ -7,6 +7,7 @@
 mod compaction;
 mod conformance;
 mod disk;
+mod franz;
 mod group_tools;
 mod java;
 mod move_in;
@@ -36,12 +37,19 @@ enum Need {
     Librdkafka,
     Jdk,
     Npm,
+    Go,
 }
 
 /// Names a binary to judge instead of a fresh release build.
 pub(crate) const BINARY: &str = "OTTLA_BIN";
 
-const NEEDS: &[Need] = &[Need::Kafka, Need::Librdkafka, Need::Jdk, Need::Npm];
+const NEEDS: &[Need] = &[
+    Need::Kafka,
+    Need::Librdkafka,
+    Need::Jdk,
+    Need::Npm,
+    Need::Go,
+];
 
 struct Part {
     name: &'static str,
@@ -105,6 +113,12 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka, Need::Jdk],
         in_ci: true,
         run: java::on_ours,
+    },
+    Part {
+        name: "franz-go against our broker",
+        needs: &[Need::Go],
+        in_ci: true,
+        run: franz::on_ours,
     },
     Part {
         name: "move-in: Kafka's data directory to ours and back, twice",
@@ -176,6 +190,7 @@ fn install(need: Need) -> Result<()> {
             run(&mut script("tests/interop/peers/kafka/setup.sh"))
         }
         Need::Librdkafka => run(&mut script("tests/interop/conformance/setup")),
+        Need::Go => package("go", "golang-go"),
         Need::Jdk => package("javac", "default-jdk-headless"),
         Need::Npm => {
             package("npm", "npm")?;

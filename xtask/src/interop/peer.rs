@@ -13,10 +13,20 @@ pub(super) fn command(name: &str) -> Command {
 
 /// The folder with Kafka's jars.
 pub(crate) fn jars() -> Result<PathBuf> {
-    let home = match std::env::var_os("KAFKA_HOME") {
+    installed("KAFKA_HOME", ".cache/ottla-peers/kafka")
+}
+
+/// The folder with the jars of Kafka Streams and Kafka Connect, as installed by `tests/interop/streams/setup.sh`.
+pub(crate) fn application_jars() -> Result<PathBuf> {
+    installed("KAFKA_STREAMS_HOME", ".cache/ottla-peers/streams")
+}
+
+fn installed(variable: &str, below_home: &str) -> Result<PathBuf> {
+    let home = match std::env::var_os(variable) {
         Some(home) => PathBuf::from(home),
-        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?)
-            .join(".cache/ottla-peers/kafka"),
+        None => {
+            PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(below_home)
+        }
     };
     Ok(home.join("libs"))
 }
