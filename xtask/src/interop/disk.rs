@@ -82,7 +82,13 @@ fn write_something(bootstrap: &str) -> Result<()> {
         )))?;
         ensure!(read == lines, "the console consumer printed something else");
     }
-    Ok(())
+    run(&mut tool("topics --create --topic piped"))?;
+    // Results, and the offsets of what they are of, in transactions.
+    run(
+        tool("pipe --from dumped-none --to piped --group pipers --exactly-once --timeout 2s")
+            .args(["--", "cat"])
+            .stdout(Stdio::null()),
+    )
 }
 
 /// Every file below, through both tools, in every way that fits its kind.
@@ -114,9 +120,18 @@ fn compare(data: &Path) -> Result<()> {
     same(&["--index-sanity-check"], &indexes)?;
     same(&[], &rest)?;
     let offsets = same(&["--offsets-decoder"], &of("__consumer_offsets"))?;
+    for what in [
+        "\"group\":\"dumpers\"",
+        "\"group\":\"pipers\"",
+        "isTransactional: true isControl: false",
+        "endTxnMarker: COMMIT",
+    ] {
+        ensure!(offsets.contains(what), "no {what} in the dump of offsets");
+    }
+    let transactions = same(&["--transaction-log-decoder"], &of("__transaction_state"))?;
     ensure!(
-        offsets.contains("\"group\":\"dumpers\""),
-        "no committed offset in the dump"
+        transactions.contains("{\"topic\":\"__consumer_offsets\""),
+        "no transaction with offsets in the dump"
     );
     let metadata = same(&["--cluster-metadata-decoder"], &of("__cluster_metadata"))?;
     for what in [

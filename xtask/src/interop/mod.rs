@@ -91,6 +91,12 @@ const PARTS: &[Part] = &[
         run: group_tools::on_kafka,
     },
     Part {
+        name: "transactions of our tools against our broker",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: transactions::on_ours,
+    },
+    Part {
         name: "transactions of our tools against Kafka's broker",
         needs: &[Need::Kafka],
         in_ci: true,

@@ -24,6 +24,14 @@ pub(super) fn on_kafka() -> Result<()> {
     Ok(())
 }
 
+/// By the protocol that our broker says it speaks.
+pub(super) fn on_ours() -> Result<()> {
+    let broker = Broker::ours()?;
+    lines_in_transactions(&broker, LEVELS[0])?;
+    a_filter_killed_again_and_again(&broker, LEVELS[0])?;
+    broker.stop().map(drop)
+}
+
 /// Kafka begins at the highest level.
 fn set_level(broker: &Broker, level: u8) -> Result<()> {
     if Some(&level) == LEVELS.last() {
