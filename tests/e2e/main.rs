@@ -26,5 +26,6 @@ mod multicall;
 mod pipe;
 mod real_input;
 mod tools;
+mod transactions;
 mod transactions_tool;
 mod transcripts;

@@ -283,7 +283,7 @@ public class Clients extends Checks {
     /** Neither by the features nor by trying. Apache Kafka has these, so this check is of our broker alone. */
     static void unsupported() throws Exception {
         FeatureMetadata features = admin.describeFeatures().featureMetadata().get();
-        for (String name : List.of("share.version", "streams.version", "transaction.version")) {
+        for (String name : List.of("share.version", "streams.version")) {
             isTrue(!features.supportedFeatures().containsKey(name), name + " is said to be supported");
             isTrue(!features.finalizedFeatures().containsKey(name), name + " is finalized");
         }

@@ -10,7 +10,13 @@ use super::process::Broker;
 use crate::shell::{root, run};
 
 /// They mostly wait, so they run side by side.
-const CHECKS: [&str; 4] = ["Clients", "ClassicGroups", "ConsumerGroups", "Migration"];
+const CHECKS: [&str; 5] = [
+    "Clients",
+    "ClassicGroups",
+    "ConsumerGroups",
+    "Migration",
+    "Transactions",
+];
 
 pub(super) fn on_ours() -> Result<()> {
     let broker = Broker::ours_in(&["data", "more"])?;

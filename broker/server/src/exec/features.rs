@@ -46,7 +46,7 @@ pub(crate) const FEATURES: &[SupportedFeature] = &[
     feature("group.version", 1, 0, 1),
     kept_only("share.version", 1, 0, 1),
     kept_only("streams.version", 1, 0, 1),
-    kept_only(TRANSACTION_VERSION, 2, 0, 2),
+    feature(TRANSACTION_VERSION, 2, 0, 2),
 ];
 
 /// Whether clients are told of it.

@@ -271,7 +271,7 @@ fn features_that_are_not_served_are_kept_and_not_told() {
         ("group.version", 1, true),
         ("share.version", 1, false),
         ("streams.version", 1, false),
-        ("transaction.version", 2, false),
+        ("transaction.version", 2, true),
     ] {
         assert_eq!(image.features()[name], level);
         let is_supported = answer
