@@ -20,22 +20,30 @@ const CHECKS: [&str; 5] = [
 
 pub(super) fn on_ours() -> Result<()> {
     let broker = Broker::ours_in(&["data", "more"])?;
-    check(&broker.address)?;
+    check(&broker.address, &CHECKS)?;
     broker.stop().map(drop)
 }
 
-fn check(address: &str) -> Result<()> {
+/// Transactions in a cluster at the lowest level of `transaction.version`: there clients speak the protocol before KIP-890.
+pub(super) fn on_ours_at_the_lowest_level() -> Result<()> {
+    let broker = Broker::ours_formatted("transaction.version=0")?;
+    check(&broker.address, &["Transactions"])?;
+    broker.stop().map(drop)
+}
+
+fn check(address: &str, names: &[&str]) -> Result<()> {
     let classes = tempfile::tempdir()?;
     let folder = root().join("tests/interop/java");
     let mut compiler = Command::new("javac");
     compiler.arg("-cp").arg(peer::jars()?.join("*"));
     compiler.arg("-d").arg(classes.path());
     compiler.arg("-sourcepath").arg(&folder);
-    run(compiler.args(CHECKS.map(|name| folder.join(format!("{name}.java")))))?;
+    let sources = names.iter().map(|name| folder.join(format!("{name}.java")));
+    run(compiler.args(sources))?;
     let class_path = [classes.path(), &peer::jars()?.join("*")];
     let mut running = Vec::new();
-    for name in CHECKS {
-        running.push((name, java(&class_path)?.args([name, address]).spawn()?));
+    for name in names {
+        running.push((name, java(&class_path)?.args([*name, address]).spawn()?));
     }
     let mut failed = Vec::new();
     for (name, mut checks) in running {

@@ -121,6 +121,12 @@ const PARTS: &[Part] = &[
         run: java::on_ours,
     },
     Part {
+        name: "transactions of Kafka's Java producer before KIP-890",
+        needs: &[Need::Kafka, Need::Jdk],
+        in_ci: true,
+        run: java::on_ours_at_the_lowest_level,
+    },
+    Part {
         name: "franz-go against our broker",
         needs: &[Need::Go],
         in_ci: true,

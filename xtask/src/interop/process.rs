@@ -13,7 +13,9 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::{ottla, peer};
-use crate::shell::root;
+use crate::shell::{root, run};
+
+const CLUSTER_ID: &str = "b3R0bGEtcmVmLWNsdXN0ZQ";
 
 /// How a Java process ends that SIGTERM has ended in good order.
 const JVM_TERMINATED: i32 = 143;
@@ -126,6 +128,31 @@ impl Broker {
             .arg(&ready);
         let _ = fs::remove_file(&ready);
         Self::when_ready(command, directory)
+    }
+
+    /// Our broker on a new directory that Kafka's tool has formatted with another level of a feature, as in
+    /// `transaction.version=0`.
+    pub(super) fn ours_formatted(feature: &str) -> Result<Broker> {
+        let directory = tempfile::tempdir()?;
+        let data = directory.path().join("data");
+        fs::create_dir(&data)?;
+        let config = data.join("server.properties");
+        let [port, controller] = free_ports()?;
+        let mut lines = profile()?;
+        lines.extend([
+            "process.roles=broker,controller".to_owned(),
+            format!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+            "controller.listener.names=CONTROLLER".to_owned(),
+            format!("controller.quorum.voters=0@127.0.0.1:{controller}"),
+            format!("log.dirs={}", data.join("logs").display()),
+        ]);
+        fs::write(&config, lines.join("\n"))?;
+        let mut format = peer::command("kafka-storage");
+        format.args(["format", "--cluster-id", CLUSTER_ID]);
+        format.args(["--feature", feature, "--config"]).arg(&config);
+        run(&mut format)?;
+        Self::ours_on(directory)
     }
 
     pub(super) fn data(&self) -> PathBuf {
