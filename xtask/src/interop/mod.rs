@@ -15,6 +15,7 @@ pub(crate) mod peer;
 mod process;
 mod tools;
 mod transactions;
+mod transactions_tool;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -101,6 +102,18 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka],
         in_ci: true,
         run: transactions::on_kafka,
+    },
+    Part {
+        name: "transactions: Kafka's tool and ours against our broker",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: transactions_tool::on_ours,
+    },
+    Part {
+        name: "transactions: Kafka's tool and ours against Kafka's broker",
+        needs: &[Need::Kafka],
+        in_ci: false,
+        run: transactions_tool::on_kafka,
     },
     Part {
         name: "dump-log of Kafka's tools and ours on the files of both brokers",
