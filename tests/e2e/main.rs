@@ -11,6 +11,7 @@ mod wire;
 
 mod abuse;
 mod compaction;
+mod console_transactions;
 mod consumer;
 mod consumer_groups;
 mod crash;

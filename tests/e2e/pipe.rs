@@ -175,3 +175,37 @@ fn told_by(child: &mut Child) -> Value {
     stdout.read_to_string(&mut text).expect("text");
     serde_json::from_str(&text).expect("statistics")
 }
+
+/// How often pipe and broker are killed, and after how much progress each time.
+const KILLS: usize = 3;
+const PROGRESS: usize = 300;
+
+#[test]
+fn pipes_and_brokers_that_are_killed_leave_one_result_for_each_record() {
+    let mut server = server_with(2000);
+    let options = "--exactly-once --batch-records 50 --transactional-id only --timeout 5s \
+                   --consumer-property max.poll.records=50 --consumer-property group.instance.id=only";
+    let slow = "while read -r n; do [ $((n % 10)) = 0 ] && sleep 0.01; echo $((2 * n)); done";
+    for kill in 1..=KILLS {
+        let mut child = pipe(&server, options, slow).spawn().expect("the binary");
+        wait::until("results", || written(&server, "out") >= kill * PROGRESS);
+        // The broker first, so that the pipe can't tell it that it goes.
+        server.kill();
+        child.kill().expect("to be killed");
+        child.wait().expect("a status");
+        server.restart();
+    }
+    let (output, _) = run(&server, options, DOUBLE);
+    assert!(output.status.success());
+    // Behind all results of every partition.
+    let ends = "a-0\na-1\na-2\na-3\na-4\na-5\na-6\na-7\na-8\na-9\n";
+    server.tool_with_input("console-producer --topic out", ends);
+    let consumer = "console-consumer --topic out --from-beginning --timeout-ms 5000";
+    let text = server.tool(&format!(
+        "{consumer} --isolation-level read_committed {WITH_KEYS}"
+    ));
+    let mut results: Vec<String> = text.lines().map(str::to_owned).collect();
+    results.retain(|line| !line.contains("a-"));
+    results.sort();
+    assert_eq!(results, doubled(1..=2000));
+}

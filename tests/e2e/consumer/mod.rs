@@ -1,4 +1,4 @@
-//! The client library's consumer against a broker.
+//! The client library against a broker: its consumer, and what produces in transactions.
 //!
 //! The broker is ours, or the one whose address `OTTLA_E2E_BROKER` holds, so that the same stories can be told to the
 //! reference, configured as `CONFIG` says.
@@ -24,6 +24,7 @@ mod interruptions;
 mod positions;
 mod rebalances;
 mod static_members;
+mod transactions;
 
 pub(crate) use interruptions::Door;
 
