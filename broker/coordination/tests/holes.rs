@@ -1,8 +1,12 @@
 //! Logs of which a power cut has taken a batch and left a later one.
 
+use ottla_coordination::ReplyToken;
 use ottla_coordination::group::{
-    Change, ConsumerGroup, ConsumerRecord, GroupMachine, GroupRecord, Settings,
+    Change, Command, ConsumerGroup, ConsumerHeartbeat, ConsumerRecord, GroupMachine, GroupRecord,
+    Response, Settings,
 };
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::ConsumerGroupHeartbeatRequest;
 use ottla_protocol::messages::internal::consumer_group_current_member_assignment_value::TopicPartitions;
 use ottla_protocol::messages::internal::{
     ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMetadataValue,
@@ -54,8 +58,7 @@ fn owner(id: &str, member_epoch: i32, owned: &[i32], pending_revocation: &[i32])
     Change::Current(id.to_owned(), Some(value))
 }
 
-/// The group once it is in service.
-fn in_service(changes: Vec<Change>) -> ConsumerGroup {
+fn log_of(changes: Vec<Change>) -> MemoryLog<GroupRecord> {
     let mut log = MemoryLog::default();
     log.records.extend(changes.into_iter().map(|change| {
         GroupRecord::Consumer(ConsumerRecord {
@@ -63,6 +66,12 @@ fn in_service(changes: Vec<Change>) -> ConsumerGroup {
             change,
         })
     }));
+    log
+}
+
+/// The group once it is in service.
+fn in_service(changes: Vec<Change>) -> ConsumerGroup {
+    let mut log = log_of(changes);
     let end = log.end();
     let settings = Settings::default();
     let host = load(GroupMachine::new(settings.clone()), Millis(0), &mut log);
@@ -142,4 +151,55 @@ fn members_that_share_nothing_keep_what_they_own() {
     assert_eq!(epoch, 7);
     assert_eq!(members, ["a", "b"]);
     assert_eq!(owners.len(), 3);
+}
+
+/// A disk that is full takes nothing; what a power cut has left must not be told for that.
+#[test]
+fn a_group_that_the_log_refuses_to_mend_is_mended_before_anybody_hears_of_it() {
+    let mut log = log_of(vec![
+        group(7),
+        target(7),
+        owner("a", 7, &[0], &[]),
+        owner("b", 7, &[0], &[]),
+        owner("c", 7, &[3], &[]),
+    ]);
+    let full = Some(ErrorCode::KafkaStorageError);
+    log.refuse_next = full;
+    let machine = GroupMachine::new(Settings::default());
+    let mut host = load(machine, Millis(0), &mut log);
+    let mut answer = |log: &mut MemoryLog<_>, member_id: &str, token| {
+        let request = ConsumerGroupHeartbeatRequest {
+            group_id: "g".into(),
+            member_id: member_id.into(),
+            member_epoch: 7,
+            rebalance_timeout_ms: -1,
+            ..Default::default()
+        };
+        let heartbeat = ConsumerHeartbeat {
+            request,
+            client_id: "c".to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            candidate_member_id: None,
+        };
+        let command = Command::ConsumerGroupHeartbeat(heartbeat);
+        host.handle(Millis(0), ReplyToken(token), command, log);
+        host.committed(log.end());
+        match host.take_answers().as_slice() {
+            [(_, Ok(Response::ConsumerGroupHeartbeat(answer)))] => {
+                ErrorCode::from_code(answer.error_code)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    log.refuse_next = full;
+    assert_eq!(
+        answer(&mut log, "b", 1),
+        ErrorCode::CoordinatorLoadInProgress
+    );
+    assert_eq!(
+        answer(&mut log, "c", 2),
+        ErrorCode::CoordinatorLoadInProgress
+    );
+    assert_eq!(answer(&mut log, "b", 3), ErrorCode::UnknownMemberId);
+    assert_eq!(answer(&mut log, "c", 4), ErrorCode::None);
 }

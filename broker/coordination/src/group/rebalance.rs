@@ -344,6 +344,7 @@ impl GroupMachine {
             }
             if let GroupRecord::Consumer(record) = record {
                 self.keep_members(now, record, out);
+                self.note_torn(now, record);
             }
             let GroupRecord::GroupMetadata { key, value } = record else {
                 continue;

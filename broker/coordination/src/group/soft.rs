@@ -25,6 +25,8 @@ use super::state::{Hard, StoredGroup};
 pub(super) struct Soft {
     pub(super) groups: BTreeMap<String, ClassicGroup>,
     pub(super) consumers: BTreeMap<String, ConsumerSoft>,
+    /// Consumer groups whose log has a hole that the log has refused to mend. Nobody is told anything of them before.
+    pub(super) torn: BTreeSet<String>,
     /// How far the metadata had come when there were new topics; none before anything is known of topics.
     pub(super) topics_version: Option<i64>,
     loaded: bool,

@@ -28,10 +28,12 @@ impl GroupMachine {
         request: &SyncGroupRequest,
         out: &mut Effects<Self>,
     ) {
-        let (step, response) = match self.check_sync_with_consumers(now, request) {
-            Ok(synced) => synced,
-            Err(error) => (Step::default(), sync_error(error)),
+        let synced = if self.mends_first(now, &request.group_id, out) {
+            Err(ErrorCode::CoordinatorLoadInProgress)
+        } else {
+            self.check_sync_with_consumers(now, request)
         };
+        let (step, response) = synced.unwrap_or_else(|error| (Step::default(), sync_error(error)));
         let replies = vec![(token, Response::SyncGroup(response))];
         self.take_step(now, step, replies, out);
     }
@@ -43,10 +45,12 @@ impl GroupMachine {
         request: &HeartbeatRequest,
         out: &mut Effects<Self>,
     ) {
-        let (step, error) = match self.check_heartbeat_among_consumers(now, request) {
-            Ok(beaten) => beaten,
-            Err(error) => (Step::default(), error),
+        let beaten = if self.mends_first(now, &request.group_id, out) {
+            Err(ErrorCode::CoordinatorLoadInProgress)
+        } else {
+            self.check_heartbeat_among_consumers(now, request)
         };
+        let (step, error) = beaten.unwrap_or_else(|error| (Step::default(), error));
         let response = HeartbeatResponse {
             error_code: error.code(),
             ..Default::default()

@@ -34,10 +34,13 @@ impl GroupMachine {
         join: &JoinGroup,
         out: &mut Effects<Self>,
     ) {
-        let (step, response) = match self.join_with_classic(now, join) {
-            Ok(joined) => joined,
-            Err(error) => (Step::default(), join_error("", error)),
+        let joined = if self.mends_first(now, &join.request.group_id, out) {
+            Err(ErrorCode::CoordinatorLoadInProgress)
+        } else {
+            self.join_with_classic(now, join)
         };
+        let (step, response) =
+            joined.unwrap_or_else(|error| (Step::default(), join_error("", error)));
         let replies = vec![(token, Response::JoinGroup(response))];
         self.take_step(now, step, replies, out);
     }

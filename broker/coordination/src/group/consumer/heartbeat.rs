@@ -26,7 +26,15 @@ impl GroupMachine {
         heartbeat: &ConsumerHeartbeat,
         out: &mut Effects<Self>,
     ) {
-        let verdict = validate::request(heartbeat, &self.settings.consumer).and_then(|()| {
+        let is_mending = self.mends_first(now, &heartbeat.request.group_id, out);
+        let valid = validate::request(heartbeat, &self.settings.consumer);
+        let verdict = valid.and_then(|()| {
+            if is_mending {
+                return Err(Refusal::new(
+                    ErrorCode::CoordinatorLoadInProgress,
+                    "The group is still being restored.",
+                ));
+            }
             match heartbeat.request.member_epoch {
                 LEFT | LEFT_FOR_NOW => self.leave_consumer_group(now, &heartbeat.request),
                 _ => self.beat(now, heartbeat),

@@ -98,6 +98,34 @@ impl GroupMachine {
         })
     }
 
+    /// The log refused a group's epoch. Where that was to mend the group, it still has to be.
+    pub(in crate::group) fn note_torn(&mut self, now: Millis, refused: &ConsumerRecord) {
+        let group_id = &refused.group_id;
+        let group = self.hard.consumer_group(group_id);
+        if let (Some(group), Change::Group(_)) = (group, &refused.change)
+            && self.mend(now, group_id, group).is_some()
+        {
+            self.soft.torn.insert(group_id.clone());
+        }
+    }
+
+    /// Whether a member has to ask again, as the group is only being mended now.
+    pub(super) fn mends_first(
+        &mut self,
+        now: Millis,
+        group_id: &str,
+        out: &mut Effects<Self>,
+    ) -> bool {
+        if !self.soft.torn.remove(group_id) {
+            return false;
+        }
+        let group = self.hard.consumer_group(group_id);
+        if let Some(step) = group.and_then(|group| self.mend(now, group_id, group)) {
+            self.take_step(now, step, Vec::new(), out);
+        }
+        true
+    }
+
     /// The log refused to let members go. They are in still, so their time begins anew.
     pub(in crate::group) fn keep_members(
         &self,
