@@ -1,4 +1,4 @@
-//! Transactions while the broker is killed, again and again, and producers vanish in the middle of theirs: what was
+//! S-21: transactions while the broker is killed, again and again, and producers vanish in the middle of theirs: what was
 //! recorded of it has to be the history of a broker that did everything exactly once.
 //!
 //! Each worker moves a group's offset along one partition of the input, a few offsets a transaction, and sends records

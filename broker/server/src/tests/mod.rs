@@ -22,6 +22,7 @@ mod storage;
 mod topic_rules;
 mod topics;
 pub(crate) mod transaction_coordinator;
+mod transaction_power_cut;
 mod transactional_produce;
 mod transactions;
 mod txn_offsets;

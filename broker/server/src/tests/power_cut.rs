@@ -40,13 +40,14 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn start(disk: SharedDisk) -> Self {
+    pub(super) fn start(disk: SharedDisk) -> Self {
         Self::on(LogDir::load(disk, Path::new(DIR), Uuid([7; 16]), Uses::Both).unwrap())
     }
 
     pub(super) fn on(dir: LogDir) -> Self {
         let keys = [
             ("offsets.topic.num.partitions", "2"),
+            ("transaction.state.log.num.partitions", "2"),
             ("metadata.log.max.record.bytes.between.snapshots", "1500"),
         ];
         let keys = keys.map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -148,7 +149,7 @@ impl Node {
     }
 }
 
-fn disk() -> (Arc<MemoryDisk>, Arc<FaultyDisk>) {
+pub(super) fn disk() -> (Arc<MemoryDisk>, Arc<FaultyDisk>) {
     let memory = Arc::new(MemoryDisk::new());
     let faulty = FaultyDisk::new(memory.clone());
     faulty.create_dir_all(Path::new(DIR)).unwrap();
