@@ -403,3 +403,40 @@ fn the_log_has_a_batch_of_the_transaction_and_its_marker() {
     let id = producer.producer_id;
     assert_eq!(seen, [(true, false, 0, id, 1), (true, true, -1, id, 0)]);
 }
+
+#[test]
+fn offsets_of_transactions_are_compacted_and_found_again() {
+    let settings = [
+        ("log.cleaner.backoff.ms", "10"),
+        ("log.cleaner.delete.retention.ms", "0"),
+        ("log.cleaner.min.cleanable.ratio", "0.01"),
+        ("log.roll.ms", "1"),
+        ("log.segment.delete.delay.ms", "0"),
+    ];
+    let mut server = start_with(&settings);
+    let bytes = |server: &TestServer| {
+        let topic = server.broker().storage.topics.by_name("__consumer_offsets");
+        let partition = topic.expect("the topic").get(0).expect("its partition");
+        partition.size_bytes(crate::clock::now()).expect("a size")
+    };
+    let mut producer = Producer::new(&server, "tx");
+    for offset in 0..20 {
+        producer.added_offsets();
+        producer.sent_offset("t", offset);
+        producer.ended(offset % 3 != 2);
+    }
+    assert_eq!(stable(&server, "t"), 19);
+    // 20 offsets and 20 markers of about 100 bytes each.
+    eventually("hardly more than the last ones are left", || {
+        bytes(&server) < 1000
+    });
+    for crashes in [false, true] {
+        if crashes {
+            server.crash();
+        } else {
+            server.stop();
+        }
+        server = server.restarted(&settings);
+        assert_eq!(stable(&server, "t"), 19);
+    }
+}
