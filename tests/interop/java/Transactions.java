@@ -1,9 +1,10 @@
-// Transactions BOOTSTRAP: Kafka's own transactional producer and the admin client's part in transactions against a running
-// broker. Which protocol of transactions the producer speaks follows from the broker's `transaction.version`.
+// Transactions BOOTSTRAP: what Kafka's Java client is promised of transactions, in the version of their protocol that the cluster's
+// `transaction.version` asks for. One line for each check, `ok NAME` or `FAIL NAME: why`; exit status 1 if any failed. Apache
+// Kafka passes all of them, at any level.
 
 import java.time.Duration;
 import java.util.*;
-import java.util.stream.Collectors;
+import java.util.concurrent.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
@@ -11,31 +12,51 @@ import org.apache.kafka.common.*;
 import org.apache.kafka.common.errors.*;
 
 public class Transactions extends Checks {
+    static final String FEATURE = "transaction.version";
+
+    /** Whether each transaction has an epoch of its own (KIP-890). */
+    static boolean hasEpochs;
+
     public static void main(String[] args) throws Exception {
-        all(args[0], Transactions::run);
+        all(args[0], () -> {
+            try {
+                FinalizedVersionRange level = admin.describeFeatures().featureMetadata().get().finalizedFeatures().get(FEATURE);
+                hasEpochs = level != null && level.maxVersionLevel() >= 2;
+            } catch (Exception e) {
+                throw new RuntimeException(e);
+            }
+            checks();
+        });
     }
 
-    static void run() {
-        check("a commit shows all partitions at once", Transactions::commit);
-        check("an abort shows nothing", Transactions::abort);
-        check("transactions follow each other at once", Transactions::manyInARow);
-        check("an empty transaction commits and aborts", Transactions::empty);
-        check("a new producer fences the old one and ends its transaction", Transactions::fencing);
+    static void checks() {
+        check("a commit shows the records of all partitions at once", Transactions::commitOfManyPartitions);
+        check("aborted records are read by nobody but read_uncommitted", Transactions::abort);
+        check("what is open ends the log for read_committed", Transactions::lastStableOffset);
+        check("transactions of several producers in one partition", Transactions::interleaved);
+        check("a second producer with the same id fences the first", Transactions::fencing);
+        check("the next producer aborts what its predecessor left open", Transactions::leftOpen);
         check("a transaction that takes too long is aborted", Transactions::timeout);
-        check("a timeout above the broker's maximum is refused", Transactions::timeoutTooLong);
+        check("a time limit beyond the broker's is refused", Transactions::timeoutTooLarge);
         for (String protocol : List.of("classic", "consumer")) {
-            check("offsets and results are one, " + protocol, () -> process(protocol));
-            check("offsets of an aborted transaction do not count, " + protocol, () -> abortedOffsets(protocol));
-            check("offsets of a member that has left are refused, " + protocol, () -> staleMember(protocol));
+            String suffix = ", " + protocol + " protocol";
+            check("offsets count after the commit" + suffix, () -> offsets(protocol));
+            check("offsets of an aborted transaction do not count" + suffix, () -> offsetsAborted(protocol));
+            check("offsets of a member that was replaced are refused" + suffix, () -> zombieMember(protocol));
+            check("consume, transform, produce: each record once" + suffix, () -> transform(protocol));
         }
-        check("committed offsets wait for open transactions", Transactions::unstableOffsets);
+        check("whoever asks for stable offsets waits for the transaction's end", Transactions::stableOffsets);
+        check("a transaction without records", Transactions::empty);
+        check("a hundred transactions in a row, in order", Transactions::manyInARow);
+        check("after an abort the same producer goes on", Transactions::abortAndGoOn);
+        check("a record that is too large: abort and go on", Transactions::tooLarge);
+        check("a topic that comes to be in the middle of a transaction", Transactions::newTopic);
         check("transactions are listed and described", Transactions::listed);
-        check("producers are fenced by the admin client", Transactions::fenceProducers);
-        check("a hanging transaction is found and aborted", Transactions::abortHanging);
-        check("read_committed ends where the first open transaction begins", Transactions::lastStable);
+        check("an admin fences producers", Transactions::fenceProducers);
+        check("an admin aborts a transaction in a partition", Transactions::abortTransaction);
+        check("records of a plain producer between those of a transaction", Transactions::plainBetween);
+        check("compressed batches in transactions", Transactions::compressed);
     }
-
-    static Producer<String, String> transactional(String id) { return transactional(id, Map.of()); }
 
     static Producer<String, String> transactional(String id, Map<String, Object> more) {
         Map<String, Object> config = new HashMap<>(Map.of("transactional.id", id, "max.block.ms", 20000));
@@ -45,354 +66,477 @@ public class Transactions extends Checks {
         return producer;
     }
 
-    static ProducerRecord<String, String> record(String topic, int partition, String value) {
-        return new ProducerRecord<>(topic, partition, null, value);
-    }
+    static Producer<String, String> transactional() { return transactional(fresh("txn"), Map.of()); }
 
-    static Map<String, Object> committedOnly() { return Map.of("isolation.level", "read_committed"); }
-
-    /** All that a reader of committed records finds in a topic's first partitions. */
-    static List<String> committed(String topic, int partitions) {
-        List<String> values = new ArrayList<>();
-        try (Consumer<String, String> consumer = consumer(committedOnly())) {
-            List<TopicPartition> all = new ArrayList<>();
-            for (int i = 0; i < partitions; i++) {
-                all.add(new TopicPartition(topic, i));
-            }
-            consumer.assign(all);
-            consumer.seekToBeginning(all);
-            Map<TopicPartition, Long> ends = consumer.endOffsets(all);
+    static List<String> values(String topic, int partition, String isolation, int count) {
+        TopicPartition only = new TopicPartition(topic, partition);
+        try (Consumer<String, String> consumer = consumer(Map.of("isolation.level", isolation))) {
+            consumer.assign(List.of(only));
+            consumer.seekToBeginning(List.of(only));
+            List<String> values = new ArrayList<>();
+            for (ConsumerRecord<String, String> record : read(consumer, count)) values.add(record.value());
+            // And nothing after them.
+            long end = consumer.endOffsets(List.of(only)).get(only);
             until(() -> {
-                consumer.poll(Duration.ofMillis(50)).forEach(record -> values.add(record.value()));
-                return all.stream().allMatch(partition -> consumer.position(partition) >= ends.get(partition));
-            }, "the last stable offset");
+                consumer.poll(Duration.ofMillis(100)).forEach(record -> values.add(record.value()));
+                return consumer.position(only) >= end;
+            }, "the end of " + only);
+            return values;
         }
-        return values;
     }
 
-    static void isCommitted(String topic, int partitions, List<String> expected) {
-        until(() -> committed(topic, partitions).equals(expected), expected + " in " + topic);
+    static List<String> committed(String topic, int partition, int count) {
+        return values(topic, partition, "read_committed", count);
     }
 
-    // ------------------------------------------------------------------ transactions
+    static List<String> uncommitted(String topic, int partition, int count) {
+        return values(topic, partition, "read_uncommitted", count);
+    }
 
-    static void commit() throws Exception {
-        String topic = topic(2);
-        try (Producer<String, String> producer = transactional(fresh("commit"))) {
+    static void send(Producer<String, String> producer, String topic, int partition, String... values) throws Exception {
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        for (String value : values) sent.add(producer.send(new ProducerRecord<>(topic, partition, null, value)));
+        producer.flush();
+        for (Future<RecordMetadata> one : sent) one.get();
+    }
+
+    static long end(String topic, String isolation) {
+        TopicPartition only = new TopicPartition(topic, 0);
+        try (Consumer<String, String> consumer = consumer(Map.of("isolation.level", isolation))) {
+            return consumer.endOffsets(List.of(only)).get(only);
+        }
+    }
+
+    static void commitOfManyPartitions() throws Exception {
+        String topic = topic(4);
+        try (Producer<String, String> producer = transactional()) {
             producer.beginTransaction();
-            producer.send(record(topic, 0, "a"));
-            producer.send(record(topic, 1, "b"));
-            producer.flush();
-            equal(List.of(), committed(topic, 2));
-            equal("a", readAll(topic, 0).get(0).value());
+            for (int p = 0; p < 4; p++) send(producer, topic, p, "a" + p, "b" + p);
+            for (int p = 0; p < 4; p++) equal(List.of(), committed(topic, p, 0));
             producer.commitTransaction();
+            for (int p = 0; p < 4; p++) equal(List.of("a" + p, "b" + p), committed(topic, p, 2));
         }
-        until(() -> Set.copyOf(committed(topic, 2)).equals(Set.of("a", "b")), "both");
     }
 
     static void abort() throws Exception {
         String topic = topic(1);
-        try (Producer<String, String> producer = transactional(fresh("abort"))) {
+        try (Producer<String, String> producer = transactional()) {
             producer.beginTransaction();
-            producer.send(record(topic, 0, "never")).get();
+            send(producer, topic, 0, "lost", "gone");
             producer.abortTransaction();
             producer.beginTransaction();
-            producer.send(record(topic, 0, "now"));
+            send(producer, topic, 0, "kept");
             producer.commitTransaction();
+            equal(List.of("kept"), committed(topic, 0, 1));
+            equal(List.of("lost", "gone", "kept"), uncommitted(topic, 0, 3));
         }
-        isCommitted(topic, 1, List.of("now"));
+    }
+
+    static void lastStableOffset() throws Exception {
+        String topic = topic(1);
+        fill(topic, 1, 3);
+        try (Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "open");
+            fill(topic, 1, 2);
+            equal(3L, end(topic, "read_committed"));
+            equal(6L, end(topic, "read_uncommitted"));
+            equal(3, committed(topic, 0, 3).size());
+            producer.commitTransaction();
+            equal(7L, end(topic, "read_committed"));
+            equal(List.of("v0", "v1", "v2", "open", "v0", "v1"), committed(topic, 0, 6));
+        }
+    }
+
+    static void interleaved() throws Exception {
+        String topic = topic(1);
+        List<Producer<String, String>> producers = new ArrayList<>();
+        for (int i = 0; i < 5; i++) producers.add(transactional());
+        try {
+            for (Producer<String, String> producer : producers) producer.beginTransaction();
+            for (int k = 0; k < 3; k++) {
+                for (int i = 0; i < 5; i++) send(producers.get(i), topic, 0, "p" + i + "-" + k);
+            }
+            // Ended from the last to the first; those with odd numbers are aborted.
+            for (int i = 4; i >= 0; i--) {
+                if (i % 2 == 0) producers.get(i).commitTransaction(); else producers.get(i).abortTransaction();
+            }
+            List<String> expected = new ArrayList<>();
+            for (int k = 0; k < 3; k++) for (int i = 0; i < 5; i += 2) expected.add("p" + i + "-" + k);
+            equal(expected, committed(topic, 0, 9));
+        } finally {
+            producers.forEach(Producer::close);
+        }
+    }
+
+    static void fencing() throws Exception {
+        String topic = topic(1), id = fresh("fenced");
+        try (Producer<String, String> first = transactional(id, Map.of())) {
+            first.beginTransaction();
+            send(first, topic, 0, "of the first");
+            try (Producer<String, String> second = transactional(id, Map.of())) {
+                try {
+                    first.send(new ProducerRecord<>(topic, 0, null, "too late"));
+                    first.commitTransaction();
+                    throw new AssertionError("the first was not fenced");
+                } catch (ProducerFencedException | InvalidProducerEpochException expected) {
+                    // Either, by what it was told first.
+                }
+                second.beginTransaction();
+                send(second, topic, 0, "of the second");
+                second.commitTransaction();
+            }
+            equal(List.of("of the second"), committed(topic, 0, 1));
+        }
+    }
+
+    static void leftOpen() throws Exception {
+        String topic = topic(1), id = fresh("crashed");
+        Producer<String, String> first = transactional(id, Map.of());
+        first.beginTransaction();
+        send(first, topic, 0, "left open");
+        first.close(Duration.ZERO);
+        try (Producer<String, String> second = transactional(id, Map.of())) {
+            equal(List.of(), committed(topic, 0, 0));
+            second.beginTransaction();
+            send(second, topic, 0, "next");
+            second.commitTransaction();
+            equal(List.of("next"), committed(topic, 0, 1));
+        }
+    }
+
+    static void timeout() throws Exception {
+        String topic = topic(1);
+        try (Producer<String, String> producer = transactional(fresh("slow"), Map.of("transaction.timeout.ms", 1000))) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "too slow");
+            until(() -> end(topic, "read_committed") == 2, "the abort of the broker");
+            try {
+                producer.commitTransaction();
+                throw new AssertionError("committed after the abort");
+            } catch (InvalidTxnStateException expected) {
+                isTrue(hasEpochs, "so says the newer protocol");
+            } catch (ProducerFencedException | InvalidProducerEpochException expected) {
+                isTrue(!hasEpochs, "so says the older protocol");
+            }
+            equal(List.of(), committed(topic, 0, 0));
+        }
+    }
+
+    static void timeoutTooLarge() throws Exception {
+        try {
+            transactional(fresh("patient"), Map.of("transaction.timeout.ms", 900001)).close();
+            throw new AssertionError("taken");
+        } catch (KafkaException e) {
+            isTrue(e.getMessage().contains("transaction timeout is larger than the maximum"), e.getMessage());
+        }
+    }
+
+    /** Reads one record of the topic as the group's only member. */
+    static Consumer<String, String> member(String topic, String group, String protocol) {
+        Consumer<String, String> consumer = consumer(Map.of("group.id", group, "enable.auto.commit", false,
+                "isolation.level", "read_committed", "group.protocol", protocol));
+        consumer.subscribe(List.of(topic));
+        read(consumer, 1);
+        return consumer;
+    }
+
+    static Long committedOffset(String topic, String group) throws Exception {
+        Map<TopicPartition, OffsetAndMetadata> offsets = admin.listConsumerGroupOffsets(group)
+            .partitionsToOffsetAndMetadata().get();
+        OffsetAndMetadata found = offsets.get(new TopicPartition(topic, 0));
+        return found == null ? null : found.offset();
+    }
+
+    static void offsets(String protocol) throws Exception {
+        String topic = topic(1), group = fresh("group");
+        fill(topic, 1, 5);
+        try (Consumer<String, String> consumer = member(topic, group, protocol); Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            Map<TopicPartition, OffsetAndMetadata> offset = Map.of(new TopicPartition(topic, 0), new OffsetAndMetadata(5, "note"));
+            producer.sendOffsetsToTransaction(offset, consumer.groupMetadata());
+            equal(null, committedOffset(topic, group));
+            producer.commitTransaction();
+            until(() -> {
+                try {
+                    return Objects.equals(committedOffset(topic, group), 5L);
+                } catch (Exception e) {
+                    return false;
+                }
+            }, "the offset");
+            TopicPartition only = new TopicPartition(topic, 0);
+            equal("note", consumer.committed(Set.of(only)).get(only).metadata());
+        }
+    }
+
+    static void offsetsAborted(String protocol) throws Exception {
+        String topic = topic(1), group = fresh("group");
+        fill(topic, 1, 5);
+        TopicPartition only = new TopicPartition(topic, 0);
+        try (Consumer<String, String> consumer = member(topic, group, protocol); Producer<String, String> producer = transactional()) {
+            consumer.commitSync(Map.of(only, new OffsetAndMetadata(2)));
+            producer.beginTransaction();
+            producer.sendOffsetsToTransaction(Map.of(only, new OffsetAndMetadata(5)), consumer.groupMetadata());
+            producer.abortTransaction();
+            equal(2L, consumer.committed(Set.of(only)).get(only).offset());
+        }
+    }
+
+    static void stableOffsets() throws Exception {
+        String topic = topic(1), group = fresh("group");
+        fill(topic, 1, 5);
+        TopicPartition only = new TopicPartition(topic, 0);
+        try (Consumer<String, String> consumer = member(topic, group, "classic"); Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            producer.sendOffsetsToTransaction(Map.of(only, new OffsetAndMetadata(4)), consumer.groupMetadata());
+            throwing(org.apache.kafka.common.errors.TimeoutException.class,
+                () -> consumer.committed(Set.of(only), Duration.ofSeconds(1)));
+            producer.commitTransaction();
+            equal(4L, consumer.committed(Set.of(only)).get(only).offset());
+        }
+    }
+
+    static void zombieMember(String protocol) throws Exception {
+        String topic = topic(1), group = fresh("group");
+        fill(topic, 1, 5);
+        TopicPartition only = new TopicPartition(topic, 0);
+        Consumer<String, String> old = member(topic, group, protocol);
+        ConsumerGroupMetadata replaced = old.groupMetadata();
+        old.close();
+        try (Consumer<String, String> consumer = member(topic, group, protocol); Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            throwing(CommitFailedException.class, () -> {
+                producer.sendOffsetsToTransaction(Map.of(only, new OffsetAndMetadata(3)), replaced);
+                producer.commitTransaction();
+            });
+            producer.abortTransaction();
+            producer.beginTransaction();
+            producer.sendOffsetsToTransaction(Map.of(only, new OffsetAndMetadata(4)), consumer.groupMetadata());
+            producer.commitTransaction();
+            equal(4L, consumer.committed(Set.of(only)).get(only).offset());
+        }
+    }
+
+    static void transform(String protocol) throws Exception {
+        String from = topic(2), to = topic(2), group = fresh("group");
+        fill(from, 2, 100);
+        Consumer<String, String> consumer = consumer(Map.of("group.id", group, "enable.auto.commit", false,
+                "isolation.level", "read_committed", "max.poll.records", 17, "group.protocol", protocol));
+        try (consumer; Producer<String, String> producer = transactional()) {
+            consumer.subscribe(List.of(from));
+            int done = 0, turn = 0;
+            while (done < 200) {
+                ConsumerRecords<String, String> records = consumer.poll(Duration.ofSeconds(1));
+                if (records.isEmpty()) continue;
+                producer.beginTransaction();
+                Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+                for (ConsumerRecord<String, String> record : records) {
+                    producer.send(new ProducerRecord<>(to, record.partition(), record.key(), record.value() + "!"));
+                    offsets.put(new TopicPartition(from, record.partition()), new OffsetAndMetadata(record.offset() + 1));
+                }
+                producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
+                if (turn++ % 3 == 1) {
+                    producer.abortTransaction();
+                    Map<TopicPartition, OffsetAndMetadata> back = consumer.committed(consumer.assignment());
+                    back.forEach((partition, offset) -> consumer.seek(partition, offset == null ? 0 : offset.offset()));
+                } else {
+                    producer.commitTransaction();
+                    done += records.count();
+                }
+            }
+        }
+        for (int p = 0; p < 2; p++) {
+            List<String> expected = new ArrayList<>();
+            for (int i = p; i < 200; i += 2) expected.add("v" + i + "!");
+            equal(expected, committed(to, p, 100));
+        }
+    }
+
+    static void empty() throws Exception {
+        String topic = topic(1);
+        try (Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            producer.commitTransaction();
+            producer.beginTransaction();
+            producer.abortTransaction();
+            producer.beginTransaction();
+            send(producer, topic, 0, "a");
+            producer.commitTransaction();
+            equal(List.of("a"), committed(topic, 0, 1));
+        }
     }
 
     static void manyInARow() throws Exception {
         String topic = topic(1);
         List<String> expected = new ArrayList<>();
-        try (Producer<String, String> producer = transactional(fresh("row"))) {
-            for (int i = 0; i < 60; i++) {
+        try (Producer<String, String> producer = transactional()) {
+            for (int i = 0; i < 100; i++) {
                 producer.beginTransaction();
-                producer.send(record(topic, 0, i + "a"));
-                producer.send(record(topic, 0, i + "b"));
-                // Else the client may end the transaction before it sends the records: it looks at what is to be sent first.
-                producer.flush();
-                if (i % 3 == 2) {
+                for (int k = 0; k < 3; k++) producer.send(new ProducerRecord<>(topic, 0, null, i + "-" + k));
+                if (i % 5 == 4) {
                     producer.abortTransaction();
                 } else {
                     producer.commitTransaction();
-                    expected.addAll(List.of(i + "a", i + "b"));
+                    for (int k = 0; k < 3; k++) expected.add(i + "-" + k);
                 }
             }
         }
-        isCommitted(topic, 1, expected);
+        equal(expected, committed(topic, 0, expected.size()));
     }
 
-    static void empty() throws Exception {
-        String topic = topic(1);
-        try (Producer<String, String> producer = transactional(fresh("empty"))) {
-            producer.beginTransaction();
-            producer.commitTransaction();
-            producer.beginTransaction();
-            producer.abortTransaction();
-            producer.beginTransaction();
-            producer.send(record(topic, 0, "x"));
-            producer.commitTransaction();
-        }
-        isCommitted(topic, 1, List.of("x"));
-    }
-
-    static void fencing() throws Exception {
-        String topic = topic(1);
-        String id = fresh("fencing");
-        Producer<String, String> first = transactional(id);
-        first.beginTransaction();
-        first.send(record(topic, 0, "of the first")).get();
-        try (Producer<String, String> second = transactional(id)) {
-            second.beginTransaction();
-            second.send(record(topic, 0, "of the second"));
-            second.commitTransaction();
-            throwing(ProducerFencedException.class, first::commitTransaction);
-        }
-        first.close(Duration.ZERO);
-        isCommitted(topic, 1, List.of("of the second"));
-    }
-
-    static void timeout() throws Exception {
-        String topic = topic(1);
-        String id = fresh("timeout");
-        Producer<String, String> producer = transactional(id, Map.of("transaction.timeout.ms", 500));
-        producer.beginTransaction();
-        producer.send(record(topic, 0, "too late")).get();
-        until(() -> state(id) == TransactionState.COMPLETE_ABORT, "the abort");
-        try {
-            producer.commitTransaction();
-            throw new AssertionError("committed");
-        } catch (ProducerFencedException | InvalidTxnStateException expected) {
-            // The first by the older protocol; the other knows the epoch for that of the transaction before.
-        }
-        producer.close(Duration.ZERO);
-        equal(List.of(), committed(topic, 1));
-    }
-
-    static void timeoutTooLong() throws Exception {
-        try (Producer<String, String> producer = producer(Map.of("transactional.id", fresh("long"),
-                "transaction.timeout.ms", 900001))) {
-            producer.initTransactions();
-            throw new AssertionError("taken");
-        } catch (KafkaException expected) {
-            isTrue(expected.getMessage().contains("transaction timeout"), expected.getMessage());
-        }
-    }
-
-    // ------------------------------------------------------------------ offsets
-
-    static Consumer<String, String> member(String group, String protocol, String topic) {
-        Consumer<String, String> consumer = consumer(Map.of("group.id", group, "group.protocol", protocol,
-            "enable.auto.commit", false, "isolation.level", "read_committed"));
-        consumer.subscribe(List.of(topic));
-        return consumer;
-    }
-
-    static Map<TopicPartition, OffsetAndMetadata> positions(Consumer<String, String> consumer) {
-        return consumer.assignment().stream()
-            .collect(Collectors.toMap(it -> it, it -> new OffsetAndMetadata(consumer.position(it))));
-    }
-
-    /** Of a group without members. */
-    @SuppressWarnings("removal")
-    static ConsumerGroupMetadata outsider(String group) { return new ConsumerGroupMetadata(group); }
-
-    static Long committedOffset(String group, String topic) {
-        try {
-            var offsets = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
-            OffsetAndMetadata offset = offsets.get(new TopicPartition(topic, 0));
-            return offset == null ? null : (Long) offset.offset();
-        } catch (Exception e) {
-            throw new RuntimeException(e);
-        }
-    }
-
-    static void process(String protocol) throws Exception {
-        String from = topic(1);
-        String to = topic(1);
-        String group = fresh("process");
-        fill(from, 1, 30);
-        List<String> expected = new ArrayList<>();
-        try (Consumer<String, String> consumer = member(group, protocol, from);
-                Producer<String, String> producer = transactional(fresh("process"))) {
-            until(() -> {
-                var records = consumer.poll(Duration.ofMillis(100));
-                if (records.isEmpty()) {
-                    return expected.size() == 30;
-                }
+    static void abortAndGoOn() throws Exception {
+        String topic = topic(2);
+        try (Producer<String, String> producer = transactional()) {
+            for (int i = 0; i < 4; i++) {
                 producer.beginTransaction();
-                for (var record : records) {
-                    producer.send(record(to, 0, record.value() + "!"));
-                    expected.add(record.value() + "!");
-                }
-                producer.sendOffsetsToTransaction(positions(consumer), consumer.groupMetadata());
-                producer.commitTransaction();
-                return expected.size() == 30;
-            }, "30 records");
-        }
-        isCommitted(to, 1, expected);
-        until(() -> Objects.equals(30L, committedOffset(group, from)), "30 committed");
-    }
-
-    static void abortedOffsets(String protocol) throws Exception {
-        String from = topic(1);
-        String group = fresh("aborted");
-        fill(from, 1, 10);
-        try (Consumer<String, String> consumer = member(group, protocol, from);
-                Producer<String, String> producer = transactional(fresh("aborted"))) {
-            read(consumer, 10);
-            consumer.commitSync(Map.of(new TopicPartition(from, 0), new OffsetAndMetadata(3)));
-            producer.beginTransaction();
-            producer.sendOffsetsToTransaction(positions(consumer), consumer.groupMetadata());
-            producer.abortTransaction();
-            until(() -> Objects.equals(3L, committedOffset(group, from)), "the offset of before");
-            producer.beginTransaction();
-            producer.sendOffsetsToTransaction(positions(consumer), consumer.groupMetadata());
-            producer.commitTransaction();
-            until(() -> Objects.equals(10L, committedOffset(group, from)), "the offset of the commit");
-        }
-    }
-
-    static void staleMember(String protocol) throws Exception {
-        String from = topic(1);
-        String group = fresh("stale");
-        fill(from, 1, 3);
-        Consumer<String, String> consumer = member(group, protocol, from);
-        read(consumer, 3);
-        ConsumerGroupMetadata member = consumer.groupMetadata();
-        Map<TopicPartition, OffsetAndMetadata> offsets = positions(consumer);
-        consumer.close();
-        try (Producer<String, String> producer = transactional(fresh("stale"))) {
-            producer.beginTransaction();
-            throwing(CommitFailedException.class, () -> {
-                producer.sendOffsetsToTransaction(offsets, member);
-                producer.commitTransaction();
-            });
-            producer.abortTransaction();
-        }
-        equal(null, committedOffset(group, from));
-    }
-
-    static void unstableOffsets() throws Exception {
-        String from = topic(1);
-        String group = fresh("unstable");
-        TopicPartition partition = new TopicPartition(from, 0);
-        fill(from, 1, 5);
-        try (Producer<String, String> producer = transactional(fresh("unstable"))) {
-            producer.beginTransaction();
-            producer.sendOffsetsToTransaction(Map.of(partition, new OffsetAndMetadata(5)), outsider(group));
-            equal(null, committedOffset(group, from));
-            try (Consumer<String, String> consumer = consumer(Map.of("group.id", group))) {
-                throwing(TimeoutException.class, () -> consumer.committed(Set.of(partition), Duration.ofMillis(700)));
-                producer.commitTransaction();
-                equal(5L, consumer.committed(Set.of(partition)).get(partition).offset());
+                send(producer, topic, i % 2, "v" + i);
+                if (i == 1) producer.abortTransaction(); else producer.commitTransaction();
             }
+            equal(List.of("v0", "v2"), committed(topic, 0, 2));
+            equal(List.of("v3"), committed(topic, 1, 1));
         }
     }
 
-    // ------------------------------------------------------------------ admin
-
-    static TransactionDescription transaction(String id) throws Exception {
-        return admin.describeTransactions(List.of(id)).description(id).get();
-    }
-
-    static TransactionState state(String id) {
-        try {
-            return transaction(id).state();
-        } catch (Exception e) {
-            throw new RuntimeException(e);
+    static void tooLarge() throws Exception {
+        String topic = fresh("small");
+        NewTopic small = new NewTopic(topic, 1, (short) 1).configs(Map.of("max.message.bytes", "1000"));
+        admin.createTopics(List.of(small)).all().get();
+        try (Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "fits");
+            Future<RecordMetadata> large = producer.send(new ProducerRecord<>(topic, 0, null, "x".repeat(5000)));
+            producer.flush();
+            try {
+                large.get();
+                throw new AssertionError("taken");
+            } catch (ExecutionException e) {
+                equal(RecordTooLargeException.class, e.getCause().getClass());
+            }
+            throwing(KafkaException.class, producer::commitTransaction);
+            producer.abortTransaction();
+            producer.beginTransaction();
+            send(producer, topic, 0, "fits too");
+            producer.commitTransaction();
+            equal(List.of("fits too"), committed(topic, 0, 1));
         }
     }
 
-    static List<String> ids(ListTransactionsOptions options) throws Exception {
-        return admin.listTransactions(options).all().get().stream().map(TransactionListing::transactionalId).toList();
+    static void newTopic() throws Exception {
+        String topic = topic(1);
+        try (Producer<String, String> producer = transactional()) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "a");
+            String later = topic(1);
+            send(producer, later, 0, "b");
+            producer.commitTransaction();
+            equal(List.of("a"), committed(topic, 0, 1));
+            equal(List.of("b"), committed(later, 0, 1));
+        }
     }
 
     static void listed() throws Exception {
-        String topic = topic(2);
-        String id = fresh("listed");
-        try (Producer<String, String> producer = transactional(id)) {
-            equal(TransactionState.EMPTY, state(id));
+        String topic = topic(2), id = fresh("listed");
+        try (Producer<String, String> producer = transactional(id, Map.of("transaction.timeout.ms", 54321))) {
+            equal(TransactionState.EMPTY, described(id).state());
             producer.beginTransaction();
-            producer.send(record(topic, 1, "x")).get();
-            TransactionDescription open = transaction(id);
+            send(producer, topic, 1, "a");
+            TransactionDescription open = described(id);
             equal(TransactionState.ONGOING, open.state());
+            equal(54321L, open.transactionTimeoutMs());
             equal(Set.of(new TopicPartition(topic, 1)), open.topicPartitions());
-            equal(60000L, open.transactionTimeoutMs());
             isTrue(open.transactionStartTimeMs().isPresent(), "no start");
-            var ongoing = new ListTransactionsOptions().filterStates(List.of(TransactionState.ONGOING));
-            isTrue(ids(ongoing).contains(id), "not listed as ongoing");
-            var ofProducer = new ListTransactionsOptions().filterProducerIds(List.of(open.producerId()));
-            equal(List.of(id), ids(ofProducer));
-            equal(List.of(id), ids(new ListTransactionsOptions().filterOnTransactionalIdPattern(id + ".*")));
-            equal(List.of(), ids(new ListTransactionsOptions().filterOnDuration(3600000).filterProducerIds(
-                List.of(open.producerId()))));
-            var producers = admin.describeProducers(List.of(new TopicPartition(topic, 1)))
-                .partitionResult(new TopicPartition(topic, 1)).get().activeProducers();
-            equal(1, producers.size());
-            equal(open.producerId(), producers.get(0).producerId());
-            equal(OptionalLong.of(0), producers.get(0).currentTransactionStartOffset());
+            Collection<TransactionListing> ongoing = admin.listTransactions(new ListTransactionsOptions()
+                .filterStates(List.of(TransactionState.ONGOING))).all().get();
+            TransactionListing own = ongoing.stream().filter(it -> it.transactionalId().equals(id)).findFirst().orElseThrow();
+            equal(open.producerId(), own.producerId());
+            ProducerState state = producers(new TopicPartition(topic, 1)).get(0);
+            equal(open.producerId(), state.producerId());
+            equal(open.producerEpoch(), state.producerEpoch());
+            equal(OptionalLong.of(0), state.currentTransactionStartOffset());
             producer.commitTransaction();
-            until(() -> state(id) == TransactionState.COMPLETE_COMMIT, "the end");
+            until(() -> {
+                try {
+                    return described(id).state() == TransactionState.COMPLETE_COMMIT;
+                } catch (Exception e) {
+                    return false;
+                }
+            }, "the end of the commit");
+            equal(OptionalLong.empty(), producers(new TopicPartition(topic, 1)).get(0).currentTransactionStartOffset());
         }
         fails(TransactionalIdNotFoundException.class, admin.describeTransactions(List.of(fresh("nobody"))).all());
     }
 
+    static TransactionDescription described(String id) throws Exception {
+        return admin.describeTransactions(List.of(id)).description(id).get();
+    }
+
+    static List<ProducerState> producers(TopicPartition partition) throws Exception {
+        return admin.describeProducers(List.of(partition)).partitionResult(partition).get().activeProducers();
+    }
+
     static void fenceProducers() throws Exception {
-        String topic = topic(1);
-        String id = fresh("fenced");
-        Producer<String, String> producer = transactional(id);
-        producer.beginTransaction();
-        producer.send(record(topic, 0, "x")).get();
-        admin.fenceProducers(List.of(id)).all().get();
-        throwing(ProducerFencedException.class, producer::commitTransaction);
-        producer.close(Duration.ZERO);
-        equal(List.of(), committed(topic, 1));
-    }
-
-    /** As an operator does who has lost the coordinator's record of a transaction. */
-    static void abortHanging() throws Exception {
-        String topic = topic(1);
-        TopicPartition partition = new TopicPartition(topic, 0);
-        String id = fresh("hanging");
-        Producer<String, String> producer = transactional(id);
-        producer.beginTransaction();
-        producer.send(record(topic, 0, "x")).get();
-        var open = admin.describeProducers(List.of(partition)).partitionResult(partition).get().activeProducers().get(0);
-        admin.abortTransaction(new AbortTransactionSpec(partition, open.producerId(), (short) (open.producerEpoch() + 1),
-            Math.max(open.coordinatorEpoch().orElse(0), 0))).all().get();
-        var after = admin.describeProducers(List.of(partition)).partitionResult(partition).get().activeProducers();
-        isTrue(after.stream().allMatch(it -> it.currentTransactionStartOffset().isEmpty()), "still open");
-        producer.close(Duration.ZERO);
-        equal(List.of(), committed(topic, 1));
-    }
-
-    static void lastStable() throws Exception {
-        String topic = topic(1);
-        TopicPartition partition = new TopicPartition(topic, 0);
-        try (Producer<String, String> first = transactional(fresh("stable"));
-                Producer<String, String> second = transactional(fresh("stable"))) {
-            first.beginTransaction();
-            first.send(record(topic, 0, "a")).get();
-            second.beginTransaction();
-            second.send(record(topic, 0, "b")).get();
-            second.commitTransaction();
-            until(() -> listed(partition, IsolationLevel.READ_UNCOMMITTED) == 3, "three records");
-            equal(0L, listed(partition, IsolationLevel.READ_COMMITTED));
-            first.abortTransaction();
-            until(() -> listed(partition, IsolationLevel.READ_COMMITTED) == 4, "the end");
+        String topic = topic(1), id = fresh("fence");
+        try (Producer<String, String> producer = transactional(id, Map.of())) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "a");
+            admin.fenceProducers(List.of(id)).all().get();
+            try {
+                producer.commitTransaction();
+                throw new AssertionError("not fenced");
+            } catch (ProducerFencedException | InvalidProducerEpochException expected) {
+                // Either.
+            }
+            until(() -> end(topic, "read_committed") == 2, "the abort");
+            equal(List.of(), committed(topic, 0, 0));
         }
-        equal(List.of("b"), committed(topic, 1));
     }
 
-    static long listed(TopicPartition partition, IsolationLevel isolation) {
-        try {
-            var options = new ListOffsetsOptions(isolation);
-            return admin.listOffsets(Map.of(partition, OffsetSpec.latest()), options).partitionResult(partition).get().offset();
-        } catch (Exception e) {
-            throw new RuntimeException(e);
+    static void abortTransaction() throws Exception {
+        String topic = topic(1), id = fresh("hanging");
+        TopicPartition only = new TopicPartition(topic, 0);
+        try (Producer<String, String> producer = transactional(id, Map.of())) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "a");
+            ProducerState state = producers(only).get(0);
+            int epoch = state.coordinatorEpoch().orElse(0);
+            admin.abortTransaction(new AbortTransactionSpec(only, state.producerId(), (short) state.producerEpoch(), epoch)).all().get();
+            until(() -> end(topic, "read_committed") == 2, "the marker");
+            equal(List.of(), committed(topic, 0, 0));
         }
+    }
+
+    static void plainBetween() throws Exception {
+        String topic = topic(1);
+        try (Producer<String, String> producer = transactional(); Producer<String, String> plain = producer(Map.of())) {
+            producer.beginTransaction();
+            send(producer, topic, 0, "t1");
+            send(plain, topic, 0, "p1");
+            send(producer, topic, 0, "t2");
+            producer.abortTransaction();
+            send(plain, topic, 0, "p2");
+            equal(List.of("p1", "p2"), committed(topic, 0, 2));
+        }
+    }
+
+    static void compressed() throws Exception {
+        String topic = topic(1);
+        List<String> expected = new ArrayList<>();
+        for (String codec : List.of("gzip", "snappy", "lz4", "zstd")) {
+            try (Producer<String, String> producer = transactional(fresh("txn"), Map.of("compression.type", codec, "linger.ms", 50))) {
+                for (boolean commits : new boolean[] {true, false}) {
+                    producer.beginTransaction();
+                    List<String> values = new ArrayList<>();
+                    for (int i = 0; i < 50; i++) values.add(codec + commits + i);
+                    send(producer, topic, 0, values.toArray(String[]::new));
+                    if (commits) {
+                        producer.commitTransaction();
+                        expected.addAll(values);
+                    } else {
+                        producer.abortTransaction();
+                    }
+                }
+            }
+        }
+        equal(expected, committed(topic, 0, expected.size()));
     }
 }
