@@ -2,8 +2,8 @@
 //! recorded of it has to be the history of a broker that did everything exactly once.
 //!
 //! Each worker moves a group's offset along one partition of the input, a few offsets a transaction, and sends records
-//! to all partitions of the output with it. The moments are random: `OTTLA_SEED` repeats the choices, `OTTLA_KILLS`
-//! makes more.
+//! to all partitions of the output with it. Some that were succeeded go on as if they did not know. The moments are
+//! random: `OTTLA_SEED` repeats the choices, `OTTLA_KILLS` makes more.
 #![allow(clippy::print_stderr)]
 
 mod history;
@@ -208,8 +208,23 @@ impl Worker {
             }
             if !is_sure {
                 // Fences the one before, and ends what it left open.
-                producer = self.producer().await;
+                let next = self.producer().await;
+                let mut zombie = std::mem::replace(&mut producer, next);
                 position = committed(&self.shared.address, self.partition).await;
+                if self.random.below(2) == 0 {
+                    let start = position;
+                    let end = start + 1;
+                    self.work(
+                        &mut zombie,
+                        Input {
+                            start,
+                            end,
+                            ..input
+                        },
+                        Plan::Commit,
+                    )
+                    .await;
+                }
             }
         }
         producer.close(PATIENCE).await;
