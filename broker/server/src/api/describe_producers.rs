@@ -1,6 +1,6 @@
 //! DescribeProducers (61): who has written to a partition, and whose transaction is open there (KIP-664).
 
-use ottla_coordination::controller::validate_topic_name;
+use ottla_coordination::controller::{ApiError, validate_topic_name};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::describe_producers::response::{
     PartitionResponse, ProducerState, TopicResponse,
@@ -38,18 +38,29 @@ fn describe(broker: &Broker, topic: &str, index: i32, now: Millis) -> PartitionR
         partition_index: index,
         ..Default::default()
     };
-    let found = match validate_topic_name(topic) {
-        Ok(()) => producers(broker, topic, index, now),
+    match known(broker, topic) {
+        Ok(()) => match producers(broker, topic, index, now) {
+            Ok(producers) => response.active_producers = producers,
+            Err(code) => response.error_code = code.code(),
+        },
         Err(refusal) => {
+            response.error_code = refusal.code.code();
             response.error_message = refusal.message.map(Into::into);
-            Err(refusal.code)
         }
-    };
-    match found {
-        Ok(producers) => response.active_producers = producers,
-        Err(code) => response.error_code = code.code(),
     }
     response
+}
+
+/// What is wrong with a topic is told in words, too.
+fn known(broker: &Broker, topic: &str) -> Result<(), ApiError> {
+    validate_topic_name(topic)?;
+    match broker.storage.topics.by_name(topic) {
+        Some(_) => Ok(()),
+        None => {
+            let code = ErrorCode::UnknownTopicOrPartition;
+            Err(ApiError::new(code, code.text()))
+        }
+    }
 }
 
 fn producers(
