@@ -333,6 +333,18 @@ async fn a_crash_between_a_marker_and_its_index_changes_nothing() {
     }
 }
 
+/// The copy that a move makes may have the marker already, and would keep it.
+#[tokio::test]
+async fn a_marker_that_cannot_be_indexed_while_the_partition_moves_ends_the_directory() {
+    let node = Node::new();
+    node.send(7, 0).await.unwrap();
+    let _moving = node.partition.stop_cleaning();
+    node.disk.fail_from(Call::Write, 1, ENOSPC);
+    let refused = Err(ErrorCode::KafkaStorageError);
+    assert_eq!(node.end(7, Outcome::Abort).await, refused);
+    assert!(node.partition.dir().is_offline());
+}
+
 /// Without its entry in the index, readers would take for committed what was aborted.
 #[tokio::test]
 async fn a_marker_that_cannot_be_indexed_is_taken_back() {

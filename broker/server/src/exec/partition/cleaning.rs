@@ -74,6 +74,11 @@ impl CleaningGate {
         (self.stops.load(Ordering::Acquire) == 0).then_some(busy)
     }
 
+    /// Whether somebody relies on the files as they are: a move to another directory, or the partition's end.
+    pub(super) fn is_paused(&self) -> bool {
+        self.stops.load(Ordering::Acquire) > 0
+    }
+
     /// Waits for what is under way, which ends within moments, and keeps retention and cleaning out.
     pub(super) fn pause(&self) -> Paused<'_> {
         self.stops.fetch_add(1, Ordering::AcqRel);

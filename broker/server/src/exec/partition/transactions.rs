@@ -104,9 +104,13 @@ impl Partition {
     }
 
     /// A marker whose transaction could not be put into the index: without it readers would take what was aborted for
-    /// committed.
+    /// committed. A copy that a move has made of it could not be taken back: no more of the directory then.
     fn take_back(&self, replica: &mut Replica, log_end: Offset, now: Millis) {
         let dir = self.dir();
+        if self.cleaning.is_paused() {
+            let why = "a marker without its index while the partition moves";
+            return self.storage.dirs.fail(&dir, &why);
+        }
         match dir.with_room(|| replica.log.truncate_to(log_end, now)) {
             Ok(segments) => {
                 for segment in segments {
