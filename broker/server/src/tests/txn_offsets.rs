@@ -210,16 +210,22 @@ fn a_younger_commit_is_not_undone_by_the_end_of_a_transaction() {
     assert_eq!(stable(&server, "t"), 9);
 }
 
+/// Sends an offset until the coordinator has written down how the transaction before has ended.
+fn settled_offset(producer: &mut Producer, offset: i64) -> ErrorCode {
+    let mut sent = ErrorCode::ConcurrentTransactions;
+    eventually("the transaction before has ended", || {
+        sent = producer.send_offset("t", offset, NEW);
+        sent != ErrorCode::ConcurrentTransactions
+    });
+    sent
+}
+
 #[test]
 fn offsets_become_part_of_a_transaction_by_being_sent() {
     let server = start();
     let mut producer = Producer::new(&server, "tx");
     for offset in [5, 6] {
-        let mut sent = ErrorCode::ConcurrentTransactions;
-        eventually("the transaction before has ended", || {
-            sent = producer.send_offset("t", offset, NEW);
-            sent != ErrorCode::ConcurrentTransactions
-        });
+        let sent = settled_offset(&mut producer, offset);
         assert_eq!(sent, ErrorCode::None);
         assert_eq!(
             fetch(&server, "t", true),
@@ -229,10 +235,8 @@ fn offsets_become_part_of_a_transaction_by_being_sent() {
         assert_eq!(error(ended.error_code), ErrorCode::None);
         assert_eq!(stable(&server, "t"), offset);
         // What comes late of the transaction that has ended is told by its epoch.
-        assert_eq!(
-            producer.send_offset("t", 99, NEW),
-            ErrorCode::InvalidProducerEpoch
-        );
+        let late = settled_offset(&mut producer, 99);
+        assert_eq!(late, ErrorCode::InvalidProducerEpoch);
         producer.epoch = ended.producer_epoch;
     }
 }
