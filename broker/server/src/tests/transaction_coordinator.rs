@@ -29,6 +29,7 @@ const READ_COMMITTED: i8 = 1;
 pub(super) const OLD_END: i16 = 4;
 const OLD_ADD: i16 = 3;
 const OLD_PRODUCE: i16 = 11;
+const NEW_PRODUCE: i16 = 12;
 pub(super) const NEW_END: i16 = 5;
 const QUICK: (&str, &str) = (
     "transaction.abort.timed.out.transaction.cleanup.interval.ms",
@@ -589,4 +590,30 @@ fn with_an_epoch_for_every_transaction_the_end_tells_the_next() {
     assert_eq!(again, ended);
     let late = producer.send("a", "late", OLD_PRODUCE);
     assert_eq!(late, ErrorCode::InvalidProducerEpoch);
+}
+
+/// Asking again after a while, as is configured, was what each transaction that followed another took.
+#[test]
+fn the_next_transaction_begins_as_soon_as_the_last_one_has_ended() {
+    let never = "60000";
+    let server = TestServer::start(&[
+        ("add.partitions.to.txn.retry.backoff.ms", never),
+        ("add.partitions.to.txn.retry.backoff.max.ms", never),
+    ]);
+    server.add_topic("a", 1);
+    server.add_topic("b", 1);
+    let mut producer = Producer::new(&server, "t");
+    assert_eq!(producer.send("a", "first", NEW_PRODUCE), ErrorCode::None);
+    server.set_config("a", "min.insync.replicas", "2");
+    let ended = producer.end(true, NEW_END);
+    producer.epoch = ended.producer_epoch;
+    producer.sequence = 0;
+    let request = producer.request("b", "second");
+    let asked = producer.client.send(&request, NEW_PRODUCE);
+    server.set_config("a", "min.insync.replicas", "1");
+    let response = producer
+        .client
+        .receive::<ProduceRequest>(NEW_PRODUCE, asked);
+    let partition = &response.responses[0].partition_responses[0];
+    assert_eq!(code(partition.error_code), ErrorCode::None);
 }

@@ -165,7 +165,12 @@ impl Asking {
             {
                 return self.take(&answer, batches);
             }
-            tokio::time::sleep(backoff).await;
+            let ended = self
+                .broker
+                .transactions
+                .next_end(&self.producer.transactional_id);
+            // Markers that cannot be written now are tried again later: then it takes more than this.
+            let _ = tokio::time::timeout(backoff, ended).await;
             if !self.ask(batches) {
                 return;
             }

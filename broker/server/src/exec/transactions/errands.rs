@@ -43,8 +43,10 @@ impl Errands {
                 drop(shard.ask(TxnCommand::ProducerIdsGiven(given)));
             }),
             TxnErrand::WriteMarkers(wanted) => running.spawn(async move {
+                let id = wanted.producer.transactional_id.clone();
                 let written = write_markers(&broker, wanted).await;
                 drop(shard.ask(TxnCommand::MarkersWritten(written)));
+                broker.transactions.coordinator().ends.ended(&id);
             }),
         };
     }

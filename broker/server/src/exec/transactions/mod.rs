@@ -5,6 +5,7 @@
 //! decision is committed. The coordinator epoch of a machine is its partition's leader epoch.
 //! Deliberately not here: what is decided, how a marker is written, and creating the topic.
 
+mod ends;
 mod errands;
 mod settings;
 
@@ -26,6 +27,7 @@ use super::auto_create::TRANSACTIONS_TOPIC;
 use super::partition::Partition;
 use super::shard::{Coordinator, Shard, Shards, append_plain};
 use crate::broker::Broker;
+use ends::Ends;
 use errands::Errands;
 
 pub(crate) type Transactions = Shards<TxnCoordinator>;
@@ -36,6 +38,7 @@ pub(crate) struct TxnCoordinator {
     /// told, and one that enters service reads it after that.
     settings: ArcSwap<TxnSettings>,
     errands: Errands,
+    ends: Ends,
 }
 
 impl Coordinator for TxnCoordinator {
@@ -89,6 +92,7 @@ impl Transactions {
             broker,
             settings: ArcSwap::from_pointee(settings),
             errands: Errands::default(),
+            ends: Ends::default(),
         })
     }
 
@@ -108,6 +112,14 @@ impl Transactions {
         }
         if !std::ptr::eq(old.topics(), new.topics()) {
             self.take_over(storage);
+        }
+    }
+
+    /// Comes when the producer's transaction is over, if that is not so already, or never: for whoever looks again soon.
+    pub(crate) async fn next_end(&self, transactional_id: &str) {
+        let end = self.coordinator().ends.next(transactional_id);
+        if end.await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
