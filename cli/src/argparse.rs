@@ -20,12 +20,8 @@ pub fn start<A: Parser>(words: &[String], cx: &mut Context) -> Result<A, Stop> {
     let command = A::command();
     let program = command.get_name().to_owned();
     let command = style(command).bin_name(&cx.program);
-    let names: Vec<String> = command
-        .get_subcommands()
-        .map(|sub| format!("'{}'", sub.get_name()))
-        .collect();
     let given = [program.clone()].into_iter().chain(words.iter().cloned());
-    let error = match command.try_get_matches_from(given) {
+    let error = match command.clone().try_get_matches_from(given) {
         Ok(matches) => match A::from_arg_matches(&matches) {
             Ok(args) => return Ok(args),
             Err(error) => error,
@@ -40,7 +36,7 @@ pub fn start<A: Parser>(words: &[String], cx: &mut Context) -> Result<A, Stop> {
             Err(Stop::Status(1))
         }
         _ => {
-            let reason = reason(&error, &names);
+            let reason = reason(&error, &command, words);
             Err(Stop::Usage(format!("{program}.sh: error: {reason}")))
         }
     }
@@ -65,7 +61,7 @@ pub fn integer<T: FromStr>(java_type: &'static str) -> impl Fn(&str) -> Result<T
     }
 }
 
-fn reason(error: &clap::Error, commands: &[String]) -> String {
+fn reason(error: &clap::Error, command: &Command, words: &[String]) -> String {
     let context = |kind| error.get(kind).map(first);
     let argument = context(ContextKind::InvalidArg).unwrap_or_default();
     // Clap names the value as well.
@@ -73,11 +69,21 @@ fn reason(error: &clap::Error, commands: &[String]) -> String {
     match error.kind() {
         ErrorKind::MissingSubcommand => "too few arguments".to_owned(),
         ErrorKind::MissingRequiredArgument => format!("argument {name} is required"),
-        ErrorKind::UnknownArgument => format!("unrecognized arguments: '{argument}'"),
+        ErrorKind::UnknownArgument => match candidates(&argument, command, words) {
+            several if several.len() > 1 => {
+                let several = several.join(", ");
+                format!("ambiguous option: {argument} could match {several}")
+            }
+            _ => format!("unrecognized arguments: '{argument}'"),
+        },
         ErrorKind::InvalidSubcommand => {
             let given = context(ContextKind::InvalidSubcommand).unwrap_or_default();
-            let choice = commands.join(", ");
-            format!("invalid choice: '{given}' (choose from {choice})")
+            let names = command.get_subcommands();
+            let names: Vec<String> = names.map(|sub| format!("'{}'", sub.get_name())).collect();
+            format!(
+                "invalid choice: '{given}' (choose from {})",
+                names.join(", ")
+            )
         }
         ErrorKind::ValueValidation => match error.source() {
             Some(source) => format!("argument {name}: {source}"),
@@ -90,6 +96,22 @@ fn reason(error: &clap::Error, commands: &[String]) -> String {
         }
         _ => plain(error),
     }
+}
+
+/// The options that begin as this one does, of the command that was given.
+fn candidates(option: &str, command: &Command, words: &[String]) -> Vec<String> {
+    let Some(start) = option.strip_prefix("--") else {
+        return Vec::new();
+    };
+    let given = words.iter().find_map(|word| command.find_subcommand(word));
+    let arguments = given.unwrap_or(command).get_arguments();
+    let names = arguments.filter_map(|argument| argument.get_long());
+    let mut names: Vec<String> = names
+        .filter(|name| name.starts_with(start))
+        .map(|name| format!("--{name}"))
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 fn first(value: &ContextValue) -> String {
@@ -126,6 +148,8 @@ mod tests {
             from: i32,
             #[arg(long)]
             topic: Option<String>,
+            #[arg(long)]
+            to: Option<String>,
         },
         #[command(name = "forceAll")]
         ForceAll,
@@ -146,7 +170,15 @@ mod tests {
         let args = parsed("--boot a:1 count --fr=3 --from -7 --topic x --topic y").unwrap();
         assert_eq!(args.bootstrap_server, "a:1");
         let topic = Some("y".to_owned());
-        assert_eq!(args.what, What::Count { from: -7, topic });
+        let to = None;
+        assert_eq!(
+            args.what,
+            What::Count {
+                from: -7,
+                topic,
+                to
+            }
+        );
         assert_eq!(
             parsed("--bootstrap-server a forceAll").unwrap().what,
             What::ForceAll
@@ -171,6 +203,10 @@ mod tests {
             (
                 "--bootstrap-server a count --from 1 --bad",
                 "unrecognized arguments: '--bad'",
+            ),
+            (
+                "--bootstrap-server a count --from 1 --t x",
+                "ambiguous option: --t could match --to, --topic",
             ),
             (
                 "--bootstrap-server a count --from 1 bad",
