@@ -1,29 +1,22 @@
 //! Ends of transactions on a partition: what readers of committed records see before and after, whatever the disk does.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use ottla_config::resolve::BrokerConfig;
 use ottla_coordination::txn::coordinator::{Outcome, TransactionVersion};
 use ottla_coordination::txn::{EndTransaction, Origin, Verification};
+use ottla_log::MinimumRead;
 use ottla_log::testing::{Call, Crash, FaultyDisk, MemoryDisk, Random};
-use ottla_log::{Disk as _, MinimumRead};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchBuilder, check_batch};
-use ottla_protocol::types::{
-    LeaderEpoch, Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId,
-};
-use ottla_protocol::wire::{StrBytes, Uuid};
+use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 use tokio::sync::mpsc;
 
+use super::storage::{partition_on, settled};
 use crate::clock;
 use crate::exec::Storage;
-use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::partition::{Acks, Append, Isolation, Partition, Read};
 use crate::exec::producers::{marker, producer_batch};
-use crate::exec::topic::{Topic, TopicSettings};
 use crate::exec::waits::{AckWait, FetchWait};
 
 const EIO: i32 = 5;
@@ -42,20 +35,7 @@ struct Node {
 impl Node {
     fn on(memory: &Arc<MemoryDisk>, settings: &[(&str, &str)]) -> Self {
         let disk = FaultyDisk::new(memory.clone());
-        let path = Path::new("/logs");
-        disk.create_dir_all(path).unwrap();
-        let dir = LogDir::load(disk.clone(), path, Uuid([1; 16]), Uses::Both).unwrap();
-        let (sender, fatal) = mpsc::unbounded_channel();
-        let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
-        let pairs = settings.iter().map(|(k, v)| ((*k).into(), (*v).into()));
-        let config = BrokerConfig::load(pairs).unwrap();
-        let settings = TopicSettings::from_values(&config.topic_settings(&Default::default()));
-        let topic = Arc::new(Topic {
-            id: Uuid([2; 16]),
-            name: StrBytes::from("t"),
-            settings: ArcSwap::from_pointee(settings),
-        });
-        let partition = Partition::new(storage.clone(), topic, PartitionIndex(0), LeaderEpoch(0));
+        let (storage, partition, fatal) = partition_on(&disk, settings, 1 << 20);
         Self {
             disk,
             storage,
@@ -150,17 +130,6 @@ impl Node {
         });
         let first_open = open.into_values().min();
         (first_open.unwrap_or(end.unwrap()), aborted)
-    }
-}
-
-async fn settled(wait: Option<Arc<AckWait>>) -> Result<(), ErrorCode> {
-    let Some(wait) = wait else {
-        return Ok(());
-    };
-    wait.release();
-    match wait.settled().await {
-        true => Ok(()),
-        false => Err(ErrorCode::KafkaStorageError),
     }
 }
 

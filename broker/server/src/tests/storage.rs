@@ -35,6 +35,46 @@ struct Bench {
     fatal: mpsc::UnboundedReceiver<String>,
 }
 
+/// A partition with what is on the disk of it, its storage, and where that says why it must end.
+pub(super) fn partition_on(
+    disk: &Arc<FaultyDisk>,
+    settings: &[(&str, &str)],
+    segment_bytes: u64,
+) -> (
+    Arc<Storage>,
+    Arc<Partition>,
+    mpsc::UnboundedReceiver<String>,
+) {
+    let path = Path::new("/logs");
+    disk.create_dir_all(path).unwrap();
+    let dir = LogDir::load(disk.clone(), path, Uuid([1; 16]), Uses::Both).unwrap();
+    let (sender, fatal) = mpsc::unbounded_channel();
+    let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
+    let pairs = settings.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+    let config = BrokerConfig::load(pairs).unwrap();
+    let mut settings = TopicSettings::from_values(&config.topic_settings(&Default::default()));
+    Arc::make_mut(&mut settings.log).segment_bytes = segment_bytes;
+    let topic = Arc::new(Topic {
+        id: Uuid([2; 16]),
+        name: StrBytes::from("t"),
+        settings: ArcSwap::from_pointee(settings),
+    });
+    let partition = Partition::new(storage.clone(), topic, PartitionIndex(0), LeaderEpoch(0));
+    (storage, partition, fatal)
+}
+
+/// Waits for an acknowledgement.
+pub(super) async fn settled(wait: Option<Arc<AckWait>>) -> Result<(), ErrorCode> {
+    let Some(wait) = wait else {
+        return Ok(());
+    };
+    wait.release();
+    match wait.settled().await {
+        true => Ok(()),
+        false => Err(ErrorCode::KafkaStorageError),
+    }
+}
+
 impl Bench {
     fn new(durability: &str) -> Self {
         Self::with_segments(durability, 1 << 20)
@@ -42,21 +82,8 @@ impl Bench {
 
     fn with_segments(durability: &str, segment_bytes: u64) -> Self {
         let disk = FaultyDisk::new(Arc::new(MemoryDisk::new()));
-        let path = Path::new("/logs");
-        disk.create_dir_all(path).unwrap();
-        let dir = LogDir::load(disk.clone(), path, Uuid([1; 16]), Uses::Both).unwrap();
-        let (sender, fatal) = mpsc::unbounded_channel();
-        let storage = Arc::new(Storage::new(LogDirs::new(vec![Arc::new(dir)], sender)));
-        let pairs = [("ottla.durability".to_owned(), durability.to_owned())];
-        let config = BrokerConfig::load(pairs).unwrap();
-        let mut settings = TopicSettings::from_values(&config.topic_settings(&Default::default()));
-        Arc::make_mut(&mut settings.log).segment_bytes = segment_bytes;
-        let topic = Arc::new(Topic {
-            id: Uuid([2; 16]),
-            name: StrBytes::from("t"),
-            settings: ArcSwap::from_pointee(settings),
-        });
-        let partition = Partition::new(storage.clone(), topic, PartitionIndex(0), LeaderEpoch(0));
+        let pairs = [("ottla.durability", durability)];
+        let (storage, partition, fatal) = partition_on(&disk, &pairs, segment_bytes);
         Self {
             disk,
             storage,
@@ -86,12 +113,7 @@ impl Bench {
         let placed = self
             .partition
             .append(&mut bytes, how, &mut wait, clock::now())?;
-        if let Some(wait) = wait {
-            wait.release();
-            if !wait.settled().await {
-                return Err(ErrorCode::KafkaStorageError);
-            }
-        }
+        settled(wait).await?;
         Ok(placed.base_offset.0)
     }
 

@@ -17,6 +17,7 @@ use ottla_protocol::records::{BatchBuilder, check_batch};
 use ottla_protocol::types::{PartitionIndex, ProducerEpoch, ProducerId};
 
 use super::power_cut::{Node, disk};
+use super::storage::settled;
 use crate::clock;
 use crate::exec::auto_create::{self, TRANSACTIONS_TOPIC};
 use crate::exec::partition::{Acks, Append, Isolation, Partition};
@@ -136,14 +137,7 @@ async fn send(partition: &Arc<Partition>, producer: &TxnProducer) -> Result<(), 
     };
     let mut wait = None;
     partition.append(&mut batch, how, &mut wait, now)?;
-    let Some(wait) = wait else {
-        return Ok(());
-    };
-    wait.release();
-    match wait.settled().await {
-        true => Ok(()),
-        false => Err(ErrorCode::KafkaStorageError),
-    }
+    settled(wait).await
 }
 
 /// The transactions of which a reader of committed records sees a record.
@@ -185,8 +179,7 @@ async fn check(node: &Node, ended: &BTreeMap<Name, Ended>, case: &str) {
         let wait = AckWait::new();
         let partition = partition(node, topic);
         partition.make_visible(&wait, clock::now()).unwrap();
-        wait.release();
-        assert!(wait.settled().await);
+        settled(Some(wait)).await.unwrap();
     }
     let seen = TOPICS.map(|topic| visible(&partition(node, topic)));
     assert_eq!(seen[0], seen[1], "{case}: all of a transaction or nothing");
