@@ -31,6 +31,10 @@ pub struct Exchange {
     sink: Sink,
     let_go: LetGo,
     group: String,
+    /// Of a batch that nobody has waited for to the end.
+    pending: Vec<ConsumerRecord>,
+    /// How long that batch waits for more, once there is a first record.
+    pending_until: Option<Deadline>,
 }
 
 enum Sink {
@@ -96,6 +100,8 @@ impl Exchange {
             sink,
             let_go,
             group,
+            pending: Vec::new(),
+            pending_until: None,
         })
     }
 
@@ -108,42 +114,50 @@ impl Exchange {
     }
 
     /// The next records: waits up to `within` for the first, and up to `linger` for more, until there are `count`. There may be
-    /// up to `max.poll.records` above that.
+    /// up to `max.poll.records` above that. Giving up the returned future loses nothing: the next call has what it had.
     pub async fn next(
         &mut self,
         count: usize,
         within: Duration,
         linger: Duration,
     ) -> Result<Vec<ConsumerRecord>, ProcessError> {
-        let mut batch: Vec<ConsumerRecord> = Vec::new();
-        let mut deadline = Deadline::after(within);
-        lock(&self.let_go.0).clear();
+        let give_up_at = Deadline::after(within);
         loop {
+            let deadline = self.pending_until.unwrap_or(give_up_at);
             let polled = self.consumer.poll(deadline.left()).await;
             let lost = std::mem::take(&mut *lock(&self.let_go.0));
             if !lost.is_empty() {
-                batch.retain(|record| !lost.contains(&partition_of(record)));
+                self.pending
+                    .retain(|record| !lost.contains(&partition_of(record)));
             }
             let records = match polled {
                 Ok(records) => records,
-                Err(error) if error.may_pass() => {
+                Err(error) if error.may_pass() && self.pending.is_empty() => {
                     tracing::warn!(%error, "polling failed");
                     let pause = self.consumer.cluster().settings().retry_backoff.after(1);
                     tokio::time::sleep(pause.min(deadline.left())).await;
                     Vec::new()
                 }
                 // What is there was read in good order; the next poll says the same.
-                Err(_) if !batch.is_empty() => return Ok(batch),
+                Err(_) if !self.pending.is_empty() => {
+                    return Ok(self.take_pending());
+                }
                 Err(error) => return Err(error.into()),
             };
-            if batch.is_empty() && !records.is_empty() {
-                deadline = Deadline::after(linger);
+            if !records.is_empty() {
+                self.pending_until.get_or_insert(Deadline::after(linger));
             }
-            batch.extend(records);
-            if batch.len() >= count || deadline.has_passed() {
-                return Ok(batch);
+            self.pending.extend(records);
+            let deadline = self.pending_until.unwrap_or(give_up_at);
+            if self.pending.len() >= count || deadline.has_passed() {
+                return Ok(self.take_pending());
             }
         }
+    }
+
+    fn take_pending(&mut self) -> Vec<ConsumerRecord> {
+        self.pending_until = None;
+        std::mem::take(&mut self.pending)
     }
 
     /// Commits the results of a batch together with the offsets behind its records. `is_slow` sends one result after the
@@ -221,7 +235,7 @@ enum Trouble {
 
 impl From<TransactionError> for Trouble {
     fn from(error: TransactionError) -> Self {
-        match error.leaves_producer_usable() {
+        match error.leaves_producer_usable() || error.is_forgotten() {
             true => Self::Again(error.into()),
             false => Self::Ends(error.into()),
         }
@@ -236,6 +250,7 @@ async fn transact(
     outputs: &[Output],
     is_slow: bool,
 ) -> Result<(), Trouble> {
+    producer.recover().await?;
     let transaction = producer.begin().await?;
     let mut deliveries = Vec::with_capacity(outputs.len());
     match send_all(&Way::In(&transaction), outputs, is_slow, &mut deliveries).await {

@@ -180,6 +180,49 @@ fn offsets_of_a_transaction_count_when_it_is_committed() {
     });
 }
 
+#[test]
+fn a_loop_that_is_ended_in_the_middle_of_a_batch_goes_on_from_there() {
+    story(async |broker| {
+        let (from, to) = (unique("from"), unique("to"));
+        broker.create(&from, 2).await;
+        broker.create(&to, 1).await;
+        broker.produce(&from, 2, 0..100).await;
+        let keys = [
+            ("group.id", &*from),
+            ("enable.auto.commit", "false"),
+            ("max.poll.records", "1"),
+        ];
+        let consumer = broker.consumer(&keys).await;
+        let producer = transactional(&broker, &from, &[("linger.ms", "0")]).await;
+        let mut exchange = Exchange::exactly_once(consumer, producer.unwrap()).unwrap();
+        exchange.consumer().subscribe([from.clone()]).await.unwrap();
+        // A batch is never full within the time that the loop has.
+        let settings = ProcessSettings {
+            batch_linger: 3 * A_WHILE,
+            ..ProcessSettings::default()
+        };
+        let mut records = 0;
+        let started = Instant::now();
+        while records < 100 {
+            assert!(started.elapsed() < PATIENCE, "{records} records");
+            let end = tokio::time::sleep(A_WHILE);
+            let work = async |record: &ottla_client::consumer::ConsumerRecord| {
+                let value = record.value.clone().unwrap_or_default();
+                Ok::<_, String>(vec![Output::to(&*to, value)])
+            };
+            records += exchange
+                .process(&settings, end, work)
+                .await
+                .unwrap()
+                .records;
+        }
+        exchange.close(PATIENCE).await;
+        let mut results = read_until(&broker, &to, 1, |read| read.len() >= 100).await;
+        results.sort_unstable();
+        assert_eq!(results, (0..100).collect::<Vec<_>>());
+    });
+}
+
 const RECORDS: i32 = 400;
 const POISON: i32 = 13;
 

@@ -145,6 +145,11 @@ impl TransactionError {
         self.cause.code()
     }
 
+    /// Whether the coordinator no longer knows the producer, as it has been idle for `transactional.id.expiration.ms`.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.code() == Some(ErrorCode::InvalidProducerIdMapping)
+    }
+
     /// Whether the producer can still be used.
     pub fn leaves_producer_usable(&self) -> bool {
         matches!(self.class, ErrorClass::Retriable | ErrorClass::Abortable)

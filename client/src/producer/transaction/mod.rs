@@ -158,6 +158,21 @@ impl TransactionalProducer {
         }
     }
 
+    /// Claims the transactional id anew, where that is known to fence nobody: the coordinator has forgotten an id that was not
+    /// used for long (`transactional.id.expiration.ms`). In all other cases it does nothing.
+    pub(crate) async fn recover(&mut self) -> Result<(), TransactionError> {
+        match &self.state {
+            State::Failed(error) if error.is_forgotten() => {}
+            _ => return Ok(()),
+        }
+        self.producer.give_transaction_up();
+        self.producer.flush().await;
+        self.producer.until_nothing_is_added().await;
+        self.identity = self.coordinator.init(None).await?;
+        self.state = State::Ready;
+        Ok(())
+    }
+
     /// Ends: aborts a transaction that was left open, and closes the producer.
     pub async fn close(mut self, within: Duration) {
         match timeout(within, self.settle()).await {

@@ -505,6 +505,28 @@ async fn whoever_is_fenced_learns_it_and_is_done_for() {
 }
 
 #[tokio::test]
+async fn an_id_that_the_coordinator_has_forgotten_is_claimed_anew_and_no_other() {
+    for level in [OLDER, NEWER] {
+        let (mut producer, broker) = producer(level).await;
+        for (code, recovers) in [
+            (ErrorCode::InvalidProducerIdMapping, true),
+            (ErrorCode::ProducerFenced, false),
+        ] {
+            broker.refuses("commit", code);
+            let transaction = producer.begin().await.unwrap();
+            transaction.send(to(0, "a")).await.unwrap();
+            let error = transaction.commit().await.unwrap_err();
+            assert_eq!(error.class, ErrorClass::ApplicationRecoverable);
+            broker.asked();
+            producer.recover().await.unwrap();
+            let claims = if recovers { vec!["init"] } else { vec![] };
+            assert_eq!(broker.asked(), claims);
+            assert_eq!(producer.begin().await.is_ok(), recovers);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_coordinator_that_is_not_ready_is_asked_again_whatever_retries_says() {
     let broker = Broker::default();
     for code in [
