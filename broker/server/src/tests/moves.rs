@@ -22,6 +22,7 @@ use ottla_protocol::messages::{
 use super::log_dirs::{Host, assigned, describe, produce_to};
 use super::produce_fetch::{fetch, latest, produce};
 use super::topics::create_one;
+use super::transaction_coordinator::{Producer, aborted, code, reaches};
 use crate::testing::{Client, TestServer, batch, eventually};
 
 fn alter(client: &mut Client, host: &Host, to: &str, topic: &str) -> ErrorCode {
@@ -149,6 +150,44 @@ fn a_partition_moves_while_producers_go_on() {
     let server = host.start(&["a", "b"]);
     has_all(&server);
     assert_eq!(holder(&server, &host, "t").0, to);
+}
+
+#[test]
+fn transactions_end_in_a_partition_that_moves_and_what_was_aborted_moves_along() {
+    let host = Host::new();
+    let mut server = host.start(&["a", "b"]);
+    server.add_topic("t", 1);
+    let mut producer = Producer::new(&server, "tx");
+    let mut end = |committed| {
+        let ended = producer.end(committed, 5);
+        assert_eq!(code(ended.error_code), ErrorCode::None);
+        producer.epoch = ended.producer_epoch;
+        producer.sequence = 0;
+        let mut sent = ErrorCode::ConcurrentTransactions;
+        eventually("the transaction before has ended", || {
+            sent = producer.send("t", "x", 12);
+            sent != ErrorCode::ConcurrentTransactions
+        });
+        assert_eq!(sent, ErrorCode::None);
+        producer.producer_id
+    };
+    // The first one has nothing to end, and begins the next.
+    let id = end(false);
+    end(false);
+    let (_, to) = holder(&server, &host, "t");
+    assert_eq!(
+        alter(&mut server.connect(), &host, to, "t"),
+        ErrorCode::None
+    );
+    end(false);
+    wait_for_move(&server, &host, to, "t");
+    end(false);
+    reaches(&server, "tx", "Ongoing");
+    let expected = [(id, 0), (id, 2), (id, 4)];
+    assert_eq!(aborted(&server, "t"), expected);
+    server.stop();
+    let server = host.start(&["a", "b"]);
+    assert_eq!(aborted(&server, "t"), expected);
 }
 
 #[test]

@@ -15,7 +15,9 @@ const NEW: i16 = 12;
 const NEW_END: i16 = 5;
 
 fn server_with(topics: &[&str], overrides: &[(&str, &str)]) -> TestServer {
-    let server = TestServer::start(overrides);
+    // A transaction begins when the one before has ended, however long that takes on a busy machine.
+    let patient = ("add.partitions.to.txn.retry.backoff.max.ms", "20000");
+    let server = TestServer::start(&[&[patient], overrides].concat());
     for topic in topics {
         server.add_topic(topic, 1);
     }
