@@ -165,12 +165,8 @@ impl Asking {
             {
                 return self.take(&answer, batches);
             }
-            let ended = self
-                .broker
-                .transactions
-                .next_end(&self.producer.transactional_id);
-            // Markers that cannot be written now are tried again later: then it takes more than this.
-            let _ = tokio::time::timeout(backoff, ended).await;
+            let id = &self.producer.transactional_id;
+            self.broker.transactions.next_end(id, backoff).await;
             if !self.ask(batches) {
                 return;
             }

@@ -10,6 +10,7 @@ mod errands;
 mod settings;
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
@@ -115,12 +116,9 @@ impl Transactions {
         }
     }
 
-    /// Comes when the producer's transaction is over, if that is not so already, or never: for whoever looks again soon.
-    pub(crate) async fn next_end(&self, transactional_id: &str) {
-        let end = self.coordinator().ends.next(transactional_id);
-        if end.await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    /// Waits until the producer's transaction is over, and no longer than `within`: that it is may have been missed.
+    pub(crate) async fn next_end(&self, transactional_id: &str, within: Duration) {
+        self.coordinator().ends.next(transactional_id, within).await;
     }
 
     /// Ends the service, and what was done for it.
