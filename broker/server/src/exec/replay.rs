@@ -52,7 +52,8 @@ pub(crate) fn each_batch(
     Ok(next)
 }
 
-fn bytes_of(slice: &FileSlice) -> Result<Bytes, ReplayError> {
+/// What the slice says is in the file.
+pub(crate) fn bytes_of(slice: &FileSlice) -> Result<Bytes, ReplayError> {
     let mut bytes = vec![0; slice.len];
     if read_full(&*slice.file, &mut bytes, slice.position)? < bytes.len() {
         return Err(ReplayError::Short);

@@ -4,6 +4,7 @@ mod abuse;
 mod compaction;
 mod configs;
 mod consumer_groups;
+mod damaged_coordinators;
 mod disk_full;
 mod feature_levels;
 pub(crate) mod groups;

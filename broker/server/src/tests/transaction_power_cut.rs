@@ -236,11 +236,11 @@ async fn s21_no_power_cut_tears_a_transaction() {
                 }
             }
             plug.cut_off();
-            // A disk that writes in any order may leave a broken batch before whole ones, which is kept as damage: the
-            // coordinator's log is then not read until it is repaired.
-            match random.below(3) {
+            match random.below(4) {
                 0 => memory.crash(Crash::LoseAll, &mut random),
                 1 => memory.crash(Crash::Torn, &mut random),
+                // A broken batch before whole ones is kept, as damage that the coordinator passes over.
+                2 => memory.crash(Crash::Scattered, &mut random),
                 _ => {}
             }
         }

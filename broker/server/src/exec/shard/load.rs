@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordination::Loading;
-use ottla_log::{MinimumRead, ReadRequest};
+use ottla_log::{MinimumRead, ReadError, ReadRequest};
 use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::records::{BatchHeader, RecordError, Records};
-use ottla_protocol::types::Offset;
+use ottla_protocol::records::{BatchHeader, RecordError, Records, batches_of, check_batch};
+use ottla_protocol::types::{Offset, PartitionIndex};
 use tracing::{error, info, warn};
 
 use super::{Coordinator, Shard};
 use crate::clock;
 use crate::exec::partition::Partition;
-use crate::exec::replay::{READ_BYTES, ReplayError, each_batch};
+use crate::exec::replay::{READ_BYTES, ReplayError, bytes_of};
 
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
@@ -22,6 +22,8 @@ enum LoadError {
     Log(ErrorCode),
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    #[error("there is no batch at offset {0}")]
+    Stuck(Offset),
 }
 
 /// Puts all of them in service: at once those that were never written, the others when they are loaded.
@@ -61,7 +63,9 @@ fn load<C: Coordinator>(shard: &Arc<Shard<C>>) {
     }
 }
 
-/// Hands every record that counts to the machine; where the log ends, and up to where it is committed.
+/// Hands every record that counts to the machine; where the log ends, and up to where it is committed. What is damaged is
+/// passed over: the machines take a log with holes, as they do in the simulation, and one lost batch is no reason to keep
+/// all others of the partition from their coordinator.
 fn replay<C: Coordinator>(
     partition: &Arc<Partition>,
     loading: &mut Loading<C::Machine>,
@@ -75,15 +79,62 @@ fn replay<C: Coordinator>(
             upper_end: bounds.log_end,
             minimum: MinimumRead::OneBatch,
         };
-        let read = partition.with_log(clock::now(), |log, _| log.read(request));
-        let Some(slice) = read.map_err(LoadError::Log)? else {
-            break;
-        };
-        next = each_batch(&slice, next, |header, batch| {
-            load_batch::<C>(loading, header, batch, next)
-        })?;
+        let read = partition.with_log(clock::now(), |log, _| match log.read(request) {
+            Err(ReadError::Corrupt(damage)) => Ok(Err(damage)),
+            other => other.map(Ok),
+        });
+        match read.map_err(LoadError::Log)? {
+            Ok(Some(slice)) => {
+                let bytes = bytes_of(&slice).map_err(LoadError::Replay)?;
+                let then = load_batches::<C>(loading, partition.index, &bytes, next)?;
+                if then == next {
+                    return Err(LoadError::Stuck(next));
+                }
+                next = then;
+            }
+            Ok(None) => break,
+            Err(damage) => {
+                passed_over::<C>(partition.index, &damage);
+                next = damage.next_offset;
+            }
+        }
     }
     Ok((bounds.log_end, bounds.high_watermark))
+}
+
+/// Hands on the batches that are whole; the offset to go on at.
+fn load_batches<C: Coordinator>(
+    loading: &mut Loading<C::Machine>,
+    partition: PartitionIndex,
+    bytes: &Bytes,
+    from: Offset,
+) -> Result<Offset, LoadError> {
+    let mut next = from;
+    for batch in batches_of(bytes) {
+        // What is no batch at all the log meets when it is read from there.
+        let Ok((header, batch)) = batch else { break };
+        let from = next;
+        next = next.max(header.next_offset());
+        // The log looks at checksums only where a crash may have struck.
+        match check_batch(&batch) {
+            Ok(_) => load_batch::<C>(loading, &header, &batch, from).map_err(ReplayError::from)?,
+            Err(fault) => passed_over::<C>(
+                partition,
+                &format!(
+                    "offsets {from} to {} cannot be read: {fault}",
+                    next.0.saturating_sub(1)
+                ),
+            ),
+        }
+    }
+    Ok(next)
+}
+
+fn passed_over<C: Coordinator>(partition: PartitionIndex, damage: &dyn std::fmt::Display) {
+    error!(
+        topic = C::TOPIC, %partition,
+        "{damage}. What they said of the coordinator's state is lost and the rest is served"
+    );
 }
 
 /// Hands a batch's records from offset `from` on to the machine.
