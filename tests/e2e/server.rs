@@ -117,6 +117,10 @@ impl Server {
         self.child.id()
     }
 
+    pub(crate) fn signal(&self, it: Signal) {
+        signal(&self.child, it);
+    }
+
     /// What the broker said on stderr so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()

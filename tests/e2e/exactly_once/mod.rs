@@ -1,4 +1,4 @@
-//! S-21: transactions while the broker is killed, again and again, and producers vanish in the middle of theirs: what was
+//! S-21: transactions while the broker is killed or stopped, again and again, and producers vanish in the middle of theirs: what was
 //! recorded of it has to be the history of a broker that did everything exactly once.
 //!
 //! Each worker moves a group's offset along one partition of the input, a few offsets a transaction, and sends records
@@ -22,6 +22,7 @@ use ottla_client::producer::{
     ErrorClass, ProducerSettings, Record, Settled, TransactionError, TransactionalProducer,
 };
 
+use rustix::process::Signal;
 use tokio::runtime::Handle;
 
 use crate::consumer::{Broker, Door, story};
@@ -37,6 +38,7 @@ const KILLS: u64 = 5;
 const COMMITTED_BETWEEN_KILLS_MAX: u64 = 40;
 /// Within a transaction's way through the broker.
 const MOMENT_MAX_US: u64 = 30_000;
+const STOPPED_MAX_US: u64 = 500_000;
 const RECORDS_MAX: u64 = 3;
 const INPUT_MAX: u64 = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +53,7 @@ struct Shared {
 }
 
 #[test]
-fn killed_again_and_again_the_broker_does_exactly_once_what_transactions_ask_for() {
+fn killed_and_stopped_again_and_again_the_broker_does_exactly_once_what_transactions_ask_for() {
     story(|_| async move {
         let mut random = Random::from_environment();
         let door = Door::open().await;
@@ -78,9 +80,15 @@ fn killed_again_and_again_the_broker_does_exactly_once_what_transactions_ask_for
             more_committed(&shared, 1 + random.below(COMMITTED_BETWEEN_KILLS_MAX)).await;
             random.pause_up_to_us(MOMENT_MAX_US);
             let server = broker.ours.as_mut().unwrap();
-            server.kill();
-            server.restart();
-            door.leads_to(server.address());
+            if random.below(4) == 0 {
+                server.signal(Signal::STOP);
+                random.pause_up_to_us(STOPPED_MAX_US);
+                server.signal(Signal::CONT);
+            } else {
+                server.kill();
+                server.restart();
+                door.leads_to(server.address());
+            }
         }
         more_committed(&shared, COMMITTED_BETWEEN_KILLS_MAX).await;
         shared.done.store(true, SeqCst);

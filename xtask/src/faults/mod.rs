@@ -12,6 +12,7 @@ mod clock_steps;
 mod commits;
 mod connect;
 mod full_disk;
+mod histories;
 mod inject;
 mod isolation;
 mod kills;
@@ -154,6 +155,26 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 8,
         quick_rounds: Some(20),
         run: steps::kill_at_each,
+    },
+    Scenario {
+        id: "S-21",
+        name: "histories",
+        about: "transactions, kill -9 and SIGSTOP of the broker, producers that vanish (a round is one of these)",
+        needs: &[],
+        rounds: 300,
+        minutes: 10,
+        quick_rounds: None,
+        run: histories::are_sound,
+    },
+    Scenario {
+        id: "S-21",
+        name: "histories-control",
+        about: "likewise in a build without fences: the histories must show it",
+        needs: &[],
+        rounds: 10,
+        minutes: 3,
+        quick_rounds: None,
+        run: histories::show_a_planted_fault,
     },
     Scenario {
         id: "S-21",

@@ -14,6 +14,7 @@ use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
 use ottla_protocol::records::batch::sequence_after;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
+use super::FENCES_STAND;
 use super::coordinator::TransactionVersion;
 use super::verification::{Askings, Verification};
 
@@ -133,7 +134,7 @@ impl ProducerStates {
         {
             return Ok(Verdict::Duplicate(duplicate));
         }
-        if producer.is_some_and(|producer| batch.producer_epoch < producer.epoch) {
+        if FENCES_STAND && producer.is_some_and(|it| batch.producer_epoch < it.epoch) {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
         if let Origin::Client(verification) = origin {
@@ -180,7 +181,7 @@ impl ProducerStates {
         now: Millis,
     ) -> Result<Verification, ErrorCode> {
         let producer = self.producers.get(&batch.producer_id);
-        if producer.is_some_and(|producer| batch.producer_epoch < producer.epoch) {
+        if FENCES_STAND && producer.is_some_and(|it| batch.producer_epoch < it.epoch) {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
         if self.is_open(batch) {

@@ -9,6 +9,7 @@ use super::TxnMachine;
 use super::commands::{AddPartitionsToTxn, TxnProducer, TxnResponse};
 use super::state::{TopicPartition, Transaction, TransactionState};
 use crate::effects::{Effects, ReplyToken};
+use crate::txn::FENCES_STAND;
 
 impl TxnMachine {
     pub(super) fn add_partitions(
@@ -71,7 +72,7 @@ impl TxnMachine {
         if transaction.producer_id != producer.producer_id {
             return Err(ErrorCode::InvalidProducerIdMapping);
         }
-        if transaction.producer_epoch != producer.producer_epoch {
+        if FENCES_STAND && transaction.producer_epoch != producer.producer_epoch {
             return Err(ErrorCode::ProducerFenced);
         }
         if transaction.state.prepared().is_some() {

@@ -19,6 +19,7 @@ use super::TxnMachine;
 use super::commands::{EndTxn, TxnProducer, TxnResponse};
 use super::state::{NO_EPOCH, Outcome, Step, Transaction, TransactionState, TransactionVersion};
 use crate::effects::{Effects, ReplyToken};
+use crate::txn::FENCES_STAND;
 
 enum Decision {
     Prepare(Step),
@@ -170,7 +171,7 @@ impl Asked {
             transaction.state,
             TransactionState::Ongoing | TransactionState::Empty
         );
-        let is_valid = epoch == current || (is_again && may_be_again);
+        let is_valid = !FENCES_STAND || epoch == current || (is_again && may_be_again);
         match (is_valid, is_again) {
             (false, _) => Err(ErrorCode::ProducerFenced),
             (true, true) => Ok(Self::Again),

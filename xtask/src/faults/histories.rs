@@ -1,0 +1,92 @@
+//! S-21: the histories of `tests/e2e/exactly_once`, for long; and the same of a broker in which a fault was planted, where the
+//! checks must find something.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use super::Stage;
+use super::report::Report;
+use crate::shell::{cargo, root, target_dir};
+
+const STORY: &str = "exactly_once::killed";
+/// Each tries another order of events.
+const TRIES: usize = 5;
+
+/// A round is a time that the broker is killed or stopped.
+pub(super) fn are_sound(stage: &mut Stage) -> Result<Report> {
+    let mut story = test(&[]);
+    let output = story
+        .env("OTTLA_KILLS", stage.rounds.to_string())
+        .env("OTTLA_SEED", stage.random.below(u64::MAX).to_string())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let counts = said.lines().find(|line| line.starts_with("committed,"));
+    ensure!(
+        output.status.success() && counts.is_some(),
+        "the history is not sound:\n{said}\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    Ok(Report {
+        rounds: stage.rounds,
+        figure: counts.unwrap_or_default().to_owned(),
+        ..Report::default()
+    })
+}
+
+/// A round is a time that the broker without fences is killed or stopped.
+pub(super) fn show_a_planted_fault(stage: &mut Stage) -> Result<Report> {
+    let folder = target_dir().join("planted");
+    for tries in 1..=TRIES {
+        let mut story = test(&["--features", "planted-fault"]);
+        let output = story
+            .env("CARGO_TARGET_DIR", &folder)
+            .env("OTTLA_KILLS", stage.rounds.to_string())
+            .env("OTTLA_SEED", stage.random.below(u64::MAX).to_string())
+            .output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        ensure!(
+            said.contains("running 1 test"),
+            "nothing was tried:\n{said}"
+        );
+        let found = first_anomaly(&said);
+        if let (false, Some(found)) = (output.status.success(), found) {
+            return Ok(Report {
+                rounds: stage.rounds,
+                figure: format!("{found}, at attempt {tries}"),
+                ..Report::default()
+            });
+        }
+    }
+    anyhow::bail!("nobody noticed in {TRIES} attempts that the fences were gone")
+}
+
+/// As the assertion on an empty list of anomalies tells it.
+fn first_anomaly(said: &str) -> Option<&str> {
+    let mut lines = said.lines().map(str::trim_start);
+    let found = lines.find_map(|line| line.strip_prefix("left: ["))?;
+    let end = found.find(|c: char| !c.is_ascii_alphabetic())?;
+    (end > 0).then(|| &found[..end])
+}
+
+fn test(more: &[&str]) -> Command {
+    let mut command = cargo();
+    command.current_dir(root());
+    command.args(["test", "--package", "ottla", "--test", "e2e"]);
+    command.args(more).args(["--", STORY, "--nocapture"]);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anomaly_is_told_from_any_other_failure() {
+        let said = "assertion failed\n  left: [Torn(\"worker-1/3\")]\n right: []\n";
+        assert_eq!(first_anomaly(said), Some("Torn"));
+        assert_eq!(first_anomaly("  left: []\n"), None);
+        assert_eq!(first_anomaly("still not so: a producer"), None);
+    }
+}
