@@ -1,8 +1,9 @@
 //! One client connection, from its first byte to its last.
 //!
 //! Always: each request gets exactly one reply (`acks=0`: none), and replies leave in the order of the requests.
-//! A produce request is appended before the next request is looked at, even if it has to wait for it; but its acknowledgement may be parked while
-//! later produce requests are taken in; every other request waits until all earlier ones are answered.
+//! A produce request is appended before the next request is looked at, even if it has to wait for it; but its
+//! acknowledgement may be parked while later produce requests are taken in; every other request waits until all earlier
+//! ones are answered.
 //! While the client does not read its replies, its requests are not read.
 
 use std::collections::VecDeque;
