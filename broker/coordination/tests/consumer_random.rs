@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use ottla_coordination::group::{
-    ClusterUpdate, Command, ConsumerHeartbeat, GroupMachine, GroupRecord, Response, Settings,
+    ClusterUpdate, Command, GroupMachine, GroupRecord, Response, Settings,
 };
 use ottla_coordination::{Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
@@ -18,7 +18,8 @@ use ottla_protocol::types::{Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
 use crate::support::{
-    MemoryLog, Numbers, check_compacted, check_replay, load, seeds_wanted, topics,
+    MemoryLog, Numbers, check_compacted, check_replay, consumer_heartbeat, load, seeds_wanted,
+    topics,
 };
 
 const GROUP: &str = "g";
@@ -164,14 +165,8 @@ impl World {
             topic_partitions: owned,
             ..Default::default()
         };
-        let heartbeat = ConsumerHeartbeat {
-            request,
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            candidate_member_id: None,
-        };
         let id = client.id.clone();
-        self.ask(&id, Command::ConsumerGroupHeartbeat(heartbeat));
+        self.ask(&id, consumer_heartbeat(request));
     }
 
     fn join(&mut self) {

@@ -2,8 +2,7 @@
 
 use ottla_coordination::ReplyToken;
 use ottla_coordination::group::{
-    Change, Command, ConsumerGroup, ConsumerHeartbeat, ConsumerRecord, GroupMachine, GroupRecord,
-    Response, Settings,
+    Change, ConsumerGroup, ConsumerRecord, GroupMachine, GroupRecord, Response, Settings,
 };
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::ConsumerGroupHeartbeatRequest;
@@ -15,7 +14,7 @@ use ottla_protocol::messages::internal::{
 use ottla_protocol::types::{Millis, Offset};
 use ottla_protocol::wire::Uuid;
 
-use crate::support::{MemoryLog, check_replay, load};
+use crate::support::{MemoryLog, check_replay, consumer_heartbeat, load};
 
 fn group(epoch: i32) -> Change {
     Change::Group(Some(ConsumerGroupMetadataValue {
@@ -175,13 +174,7 @@ fn a_group_that_the_log_refuses_to_mend_is_mended_before_anybody_hears_of_it() {
             rebalance_timeout_ms: -1,
             ..Default::default()
         };
-        let heartbeat = ConsumerHeartbeat {
-            request,
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            candidate_member_id: None,
-        };
-        let command = Command::ConsumerGroupHeartbeat(heartbeat);
+        let command = consumer_heartbeat(request);
         host.handle(Millis(0), ReplyToken(token), command, log);
         host.committed(log.end());
         match host.take_answers().as_slice() {

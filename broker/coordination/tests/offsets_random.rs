@@ -34,7 +34,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 use ottla_protocol::wire::Uuid;
 
-use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, load};
+use crate::support::{MemoryLog, Numbers, check_compacted, check_replay, consumer_heartbeat, load};
 use expected::{Expected, expected};
 
 const GROUPS: [&str; 4] = ["a", "b", "c", "d"];
@@ -374,14 +374,8 @@ impl World {
             topic_partitions: Some(Vec::new()),
             ..Default::default()
         };
-        let heartbeat = ConsumerHeartbeat {
-            request,
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            candidate_member_id: None,
-        };
         if let Some(Response::ConsumerGroupHeartbeat(heard)) =
-            self.ask_and_wait(Command::ConsumerGroupHeartbeat(heartbeat))
+            self.ask_and_wait(consumer_heartbeat(request))
             && heard.error_code == 0
         {
             let member = Member {

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::group::state::{Hard, StoredGroup};
 use ottla_coordination::group::topics::Topics;
-use ottla_coordination::group::{GroupMachine, GroupRecord, Settings, TransactionRecord};
+use ottla_coordination::group::{
+    Command, ConsumerHeartbeat, GroupMachine, GroupRecord, Settings, TransactionRecord,
+};
 use ottla_coordination::txn::coordinator::Outcome;
 use ottla_coordination::{Host, Loading, Log, Machine};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::ConsumerGroupHeartbeatRequest;
 use ottla_protocol::messages::metadata::{MetadataRecord, PartitionRecord, TopicRecord};
 use ottla_protocol::types::{Millis, Offset, ProducerId};
 use ottla_protocol::wire::Uuid;
@@ -203,4 +206,14 @@ fn replayed(
         machine.apply(offset, &record);
     }
     machine
+}
+
+/// A heartbeat of the consumer protocol, as from a client of these tests.
+pub(crate) fn consumer_heartbeat(request: ConsumerGroupHeartbeatRequest) -> Command {
+    Command::ConsumerGroupHeartbeat(ConsumerHeartbeat {
+        request,
+        client_id: "c".to_owned(),
+        client_host: "/127.0.0.1".to_owned(),
+        candidate_member_id: None,
+    })
 }

@@ -38,6 +38,36 @@ pub struct NewOffset {
     pub metadata: String,
 }
 
+/// Offsets as requests that commit them have them: topic by topic.
+pub(crate) fn commit_topics(
+    offsets: &[(TopicPartition, NewOffset)],
+) -> Result<Vec<OffsetCommitRequestTopic>, ClientError> {
+    let by_topic = grouped(offsets.iter().map(|(at, new)| {
+        let place = (at.partition, new);
+        (at.topic.as_str(), place)
+    }));
+    let topic = |(topic, partitions): (&str, Vec<(i32, &NewOffset)>)| {
+        let partition = |(partition_index, new): (i32, &NewOffset)| {
+            Ok(OffsetCommitRequestPartition {
+                partition_index,
+                committed_offset: new.offset,
+                committed_leader_epoch: new.leader_epoch.unwrap_or(-1),
+                committed_metadata: Some(wire_text("the offset's metadata", &new.metadata)?),
+                ..Default::default()
+            })
+        };
+        Ok(OffsetCommitRequestTopic {
+            name: wire_text("the topic name", topic)?,
+            partitions: partitions
+                .into_iter()
+                .map(partition)
+                .collect::<Result<_, ClientError>>()?,
+            ..Default::default()
+        })
+    };
+    by_topic.into_iter().map(topic).collect()
+}
+
 impl NewOffset {
     pub fn at(offset: i64) -> Self {
         Self {
@@ -118,31 +148,9 @@ impl Admin {
         group: &str,
         offsets: &[(TopicPartition, NewOffset)],
     ) -> Result<Outcomes<TopicPartition>, ClientError> {
-        let mut topics = Vec::new();
-        for (topic, partitions) in grouped(
-            offsets
-                .iter()
-                .map(|(at, new)| (at.topic.as_str(), (at.partition, new))),
-        ) {
-            let mut asked = Vec::with_capacity(partitions.len());
-            for (partition_index, new) in partitions {
-                asked.push(OffsetCommitRequestPartition {
-                    partition_index,
-                    committed_offset: new.offset,
-                    committed_leader_epoch: new.leader_epoch.unwrap_or(-1),
-                    committed_metadata: Some(wire_text("the offset's metadata", &new.metadata)?),
-                    ..Default::default()
-                });
-            }
-            topics.push(OffsetCommitRequestTopic {
-                name: wire_text("the topic name", topic)?,
-                partitions: asked,
-                ..Default::default()
-            });
-        }
         let request = OffsetCommitRequest {
             group_id: wire_text("the group id", group)?,
-            topics,
+            topics: commit_topics(offsets)?,
             ..Default::default()
         };
         let call = self.call().versions(2..=COMMIT_BY_NAME_MAX);

@@ -32,6 +32,7 @@ pub use configs::{
 pub use group_describe::{
     GroupDescription, GroupEpochs, MemberDescription, MemberEpochs, TopicPartitions,
 };
+pub(crate) use group_offsets::commit_topics;
 pub use group_offsets::{CommittedOffset, NewOffset};
 pub use groups::{GroupListing, MemberToRemove};
 pub use log_dirs::{LogDir, ReplicaOnDisk};

@@ -9,15 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use ottla_protocol::{
     errors::ErrorCode,
-    messages::{
-        OffsetCommitRequest, OffsetCommitResponse,
-        api::offset_commit::request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
-    },
+    messages::{OffsetCommitRequest, OffsetCommitResponse},
     wire::StrBytes,
 };
 
 use crate::{
-    admin::{NewOffset, TopicPartition},
+    admin::{NewOffset, TopicPartition, commit_topics},
     cluster::{Call, Cluster, Deadline, Target},
     error::{ApiError, ClientError, wire_text},
 };
@@ -342,24 +339,6 @@ fn refused(group: &GroupSettings, partition: TopicPartition, error: ApiError) ->
 }
 
 fn request(group: &GroupSettings, commit: &Commit) -> Result<OffsetCommitRequest, ClientError> {
-    let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
-    for (at, new) in &commit.offsets {
-        let partition = OffsetCommitRequestPartition {
-            partition_index: at.partition,
-            committed_offset: new.offset,
-            committed_leader_epoch: new.leader_epoch.unwrap_or(-1),
-            committed_metadata: Some(wire_text("the offset's metadata", &new.metadata)?),
-            ..Default::default()
-        };
-        match topics.iter_mut().find(|topic| topic.name == *at.topic) {
-            Some(topic) => topic.partitions.push(partition),
-            None => topics.push(OffsetCommitRequestTopic {
-                name: wire_text("the topic name", &at.topic)?,
-                partitions: vec![partition],
-                ..Default::default()
-            }),
-        }
-    }
     let instance_id = group.instance_id.as_deref();
     let instance_id = instance_id.map(|id| wire_text("group.instance.id", id));
     let (generation, member_id) = match &commit.identity {
@@ -375,7 +354,7 @@ fn request(group: &GroupSettings, commit: &Commit) -> Result<OffsetCommitRequest
             Some(_) => instance_id.transpose()?,
             None => None,
         },
-        topics,
+        topics: commit_topics(&commit.offsets)?,
         ..Default::default()
     })
 }

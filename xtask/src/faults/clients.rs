@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::broker::Broker;
 use crate::interop::peer;
-use crate::shell::{root, target_dir};
+use crate::shell::{root, run, target_dir};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,6 +65,28 @@ pub(super) fn java(class_path: &Path) -> Command {
     let logging = peer::log_configuration();
     command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
     command
+}
+
+/// Compiles one of our programs, once where it is started often.
+pub(super) fn compile(source: &str, jars: &Path, into: &Path) -> Result<()> {
+    let mut compiler = Command::new("javac");
+    compiler.arg("-cp").arg(jars.join("*"));
+    // Some of the jars would have a say in it.
+    compiler.arg("-proc:none").arg("-d").arg(into);
+    run(compiler.arg(root().join("tests/faults").join(source)))
+}
+
+/// Waits for a process that is about to end.
+pub(super) fn await_end(child: &mut Child, name: &str) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            child.kill()?;
+            bail!("{name} does not come to an end");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 pub(super) fn python(script: &str) -> Result<Command> {

@@ -16,20 +16,13 @@ use super::Stage;
 use super::broker::Broker;
 use super::clients::java;
 use super::report::Report;
+use super::streams::BROKER;
 use crate::interop::peer;
 
 const TOPIC: &str = "lines";
 const LINES_A_ROUND: usize = 500;
 const CALM_MAX_MS: u64 = 3_000;
 const PATIENCE: Duration = Duration::from_secs(120);
-
-const BROKER: &[&str] = &[
-    "offsets.topic.num.partitions=1",
-    "transaction.state.log.num.partitions=4",
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms=500",
-    "group.initial.rebalance.delay.ms=100",
-    "group.min.session.timeout.ms=1000",
-];
 
 /// A round is some more lines and a fault.
 pub(super) fn copy_lines_once(stage: &mut Stage) -> Result<Report> {

@@ -15,13 +15,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::Stage;
 use super::broker::Broker;
-use super::clients::{Load, Make, Producer, java, our_program, python};
+use super::clients::{Load, Make, Producer, await_end, compile, java, our_program, python};
 use super::kills::PATIENT;
 use super::ownership::{Line, Told};
 use super::random::Random;
 use super::report::Report;
 use crate::interop::peer;
-use crate::shell::{root, run};
 
 const TOPIC: &str = "shared";
 const GROUP: &str = "sharers";
@@ -178,11 +177,7 @@ struct Member {
 
 impl Group {
     fn new(broker: &Broker, directory: &Path) -> Result<Group> {
-        // Compiled once: members are started often.
-        let mut compiler = Command::new("javac");
-        compiler.arg("-cp").arg(peer::jars()?.join("*"));
-        compiler.arg("-d").arg(directory);
-        run(compiler.arg(root().join("tests/faults/GroupMember.java")))?;
+        compile("GroupMember.java", &peer::jars()?, directory)?;
         Ok(Group {
             address: broker.address(),
             directory: directory.to_owned(),
@@ -276,14 +271,7 @@ impl Group {
 
     /// Takes what a member told that is about to end.
     fn hear_out(&mut self, mut member: Member) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while member.child.try_wait()?.is_none() {
-            if Instant::now() > deadline {
-                member.child.kill()?;
-                bail!("{} does not come to an end", member.name);
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
+        await_end(&mut member.child, &member.name)?;
         ensure!(member.reader.join().is_ok(), "a reader panicked");
         let lines = std::mem::take(&mut *lock(&member.lines));
         let told: Result<_> = lines.iter().map(|line| Line::parse(line)).collect();

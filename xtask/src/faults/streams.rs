@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,12 +15,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::Stage;
 use super::broker::Broker;
-use super::clients::{Acks, KEYS, Load, Make, Producer, java};
+use super::clients::{Acks, KEYS, Load, Make, Producer, await_end, compile, java};
 use super::kills::PATIENT;
 use super::random::Random;
 use super::report::Report;
 use crate::interop::peer;
-use crate::shell::{root, run};
 
 const FROM: &str = "sent";
 const TO: &str = "counts";
@@ -32,7 +31,8 @@ const CALM_MAX_MS: u64 = 4_000;
 /// From the last fault to the last count; the transactions of the dead have to time out first.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-const BROKER: &[&str] = &[
+/// For applications whose transactions are left open by kills.
+pub(super) const BROKER: &[&str] = &[
     "offsets.topic.num.partitions=1",
     "transaction.state.log.num.partitions=4",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms=500",
@@ -153,10 +153,7 @@ struct Counter {
 
 impl Counters {
     fn new(broker: &Broker, directory: &Path) -> Result<Self> {
-        let mut compiler = Command::new("javac");
-        compiler.arg("-cp").arg(peer::application_jars()?.join("*"));
-        compiler.arg("-proc:none").arg("-d").arg(directory);
-        run(compiler.arg(root().join("tests/faults/WordCount.java")))?;
+        compile("WordCount.java", &peer::application_jars()?, directory)?;
         Ok(Self {
             address: broker.address(),
             directory: directory.to_owned(),
@@ -209,28 +206,16 @@ impl Counters {
             false => drop(counter.child.stdin.take()),
         }
         self.start()?;
-        wait(counter)
+        await_end(&mut counter.child, "a counter")
     }
 
     fn close(&mut self) -> Result<()> {
         for mut counter in std::mem::take(&mut self.running) {
             drop(counter.child.stdin.take());
-            wait(counter)?;
+            await_end(&mut counter.child, "a counter")?;
         }
         Ok(())
     }
-}
-
-fn wait(mut counter: Counter) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while counter.child.try_wait()?.is_none() {
-        ensure!(
-            Instant::now() < deadline,
-            "a counter does not come to an end"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
 }
 
 impl Drop for Counter {

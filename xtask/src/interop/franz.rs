@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::process::Broker;
+use super::process::with_ours;
 use crate::shell::{root, run};
 
 pub(super) fn on_ours() -> Result<()> {
@@ -13,7 +13,5 @@ pub(super) fn on_ours() -> Result<()> {
     let mut build = Command::new("go");
     build.current_dir(root().join("tests/interop/franz"));
     run(build.args(["build", "-o"]).arg(&program).arg("."))?;
-    let broker = Broker::ours()?;
-    run(Command::new(&program).arg(&broker.address))?;
-    broker.stop().map(drop)
+    with_ours(|address| run(Command::new(&program).arg(address)))
 }

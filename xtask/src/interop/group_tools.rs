@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::ottla;
-use super::process::Broker;
+use super::process::{with_kafka, with_ours};
 use super::tools::{agree, our_output, report};
 
 /// What both are asked, in turn. What changes something does so twice, with the same result.
@@ -107,13 +107,11 @@ const LEFT: &[&str] = &[
 ];
 
 pub(super) fn on_ours() -> Result<()> {
-    let broker = Broker::ours()?;
-    tell(&broker.address)?;
-    broker.stop().map(drop)
+    with_ours(tell)
 }
 
 pub(super) fn on_kafka() -> Result<()> {
-    tell(&Broker::kafka()?.address)
+    with_kafka(tell)
 }
 
 fn tell(bootstrap: &str) -> Result<()> {

@@ -33,6 +33,18 @@ pub(super) struct Broker {
     child: Child,
 }
 
+/// What is told to our broker, which has to end in good order afterwards.
+pub(super) fn with_ours(tell: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    let broker = Broker::ours()?;
+    tell(&broker.address)?;
+    broker.stop().map(drop)
+}
+
+/// The same for Apache Kafka.
+pub(super) fn with_kafka(tell: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    tell(&Broker::kafka()?.address)
+}
+
 impl Broker {
     /// Our broker on a free port, with the settings that the conformance suites expect.
     pub(super) fn ours() -> Result<Broker> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::process::Broker;
+use super::process::{with_kafka, with_ours};
 use super::{ottla, peer};
 use crate::shell::render;
 
@@ -104,13 +104,11 @@ const STORY: &[(Who, &str)] = &[
 const SETTLES_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) fn on_ours() -> Result<()> {
-    let broker = Broker::ours()?;
-    tell(&broker.address)?;
-    broker.stop().map(drop)
+    with_ours(tell)
 }
 
 pub(super) fn on_kafka() -> Result<()> {
-    tell(&Broker::kafka()?.address)
+    with_kafka(tell)
 }
 
 fn tell(bootstrap: &str) -> Result<()> {

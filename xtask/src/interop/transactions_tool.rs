@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::process::Broker;
+use super::process::{with_kafka, with_ours};
 use super::tools::{our_output, report, verdict};
 use super::{ottla, peer};
 use crate::shell::render;
@@ -70,13 +70,11 @@ const REFUSED: &[&str] = &[
 ];
 
 pub(super) fn on_ours() -> Result<()> {
-    let broker = Broker::ours()?;
-    tell(&broker.address)?;
-    broker.stop().map(drop)
+    with_ours(tell)
 }
 
 pub(super) fn on_kafka() -> Result<()> {
-    tell(&Broker::kafka()?.address)
+    with_kafka(tell)
 }
 
 fn tell(bootstrap: &str) -> Result<()> {

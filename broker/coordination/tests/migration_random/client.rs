@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ottla_coordination::group::{Command, ConsumerHeartbeat, JoinGroup, MemberIds};
+use ottla_coordination::group::{Command, JoinGroup, MemberIds};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::common::consumer_protocol_assignment::TopicPartition as AssignedTopic;
 use ottla_protocol::messages::common::consumer_protocol_subscription::TopicPartition as OwnedTopic;
@@ -19,6 +19,8 @@ use ottla_protocol::messages::{
 use ottla_protocol::wire::Reader;
 
 use super::{GROUP, PARTITIONS, TOPIC, TOPIC_ID};
+
+use crate::support::consumer_heartbeat;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Next {
@@ -83,13 +85,7 @@ impl Client {
             topic_partitions: is_full.then(|| owned.into_iter().collect()),
             ..Default::default()
         };
-        let heartbeat = ConsumerHeartbeat {
-            request,
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            candidate_member_id: None,
-        };
-        Command::ConsumerGroupHeartbeat(heartbeat)
+        consumer_heartbeat(request)
     }
 
     /// As a member of the classic protocol.

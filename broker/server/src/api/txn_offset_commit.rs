@@ -27,7 +27,7 @@ use ottla_protocol::messages::{
 };
 
 use super::offset_commit::{known, merge};
-use super::transaction::{error_of, known_to, producer, reply};
+use super::transaction::{are_partitions_verified, error_of, known_to, producer, reply};
 use super::{Answer, Context};
 use crate::broker::Broker;
 use crate::exec::auto_create::{self, OFFSETS_TOPIC};
@@ -167,11 +167,7 @@ impl Wanted {
     }
 
     fn is_verified(&self) -> bool {
-        let config = self.broker.config.load();
-        let is_enabled = config
-            .settings()
-            .boolean("transaction.partition.verification.enable");
-        self.version < ADDS_PARTITION_FROM && is_enabled
+        self.version < ADDS_PARTITION_FROM && are_partitions_verified(&self.broker)
     }
 
     /// Hands the offsets to the group's machine, if the transaction allows it. An end of the transaction that was decided

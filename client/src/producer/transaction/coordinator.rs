@@ -13,6 +13,7 @@ use ottla_protocol::{
         TxnOffsetCommitResponse,
         api::{
             add_partitions_to_txn::request::AddPartitionsToTxnTopic,
+            offset_commit::request::OffsetCommitRequestTopic,
             txn_offset_commit::request::{
                 TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
             },
@@ -23,7 +24,7 @@ use ottla_protocol::{
 };
 
 use crate::{
-    admin::{NewOffset, TopicPartition},
+    admin::{NewOffset, TopicPartition, commit_topics},
     cluster::{Call, Cluster, Deadline, Target},
     conn::VersionRange,
     consumer::GroupMetadata,
@@ -304,24 +305,7 @@ fn offsets_request(
     group: &GroupMetadata,
     offsets: &[(TopicPartition, NewOffset)],
 ) -> Result<TxnOffsetCommitRequest, ClientError> {
-    let mut topics: Vec<TxnOffsetCommitRequestTopic> = Vec::new();
-    for (at, new) in offsets {
-        let partition = TxnOffsetCommitRequestPartition {
-            partition_index: at.partition,
-            committed_offset: new.offset,
-            committed_leader_epoch: new.leader_epoch.unwrap_or(-1),
-            committed_metadata: Some(wire_text("the offset's metadata", &new.metadata)?),
-            ..Default::default()
-        };
-        match topics.iter_mut().find(|topic| topic.name == *at.topic) {
-            Some(topic) => topic.partitions.push(partition),
-            None => topics.push(TxnOffsetCommitRequestTopic {
-                name: wire_text("the topic name", &at.topic)?,
-                partitions: vec![partition],
-                ..Default::default()
-            }),
-        }
-    }
+    let topics = commit_topics(offsets)?.into_iter().map(in_transaction);
     let instance_id = group.instance_id.as_deref();
     let instance_id = instance_id.map(|id| wire_text("group.instance.id", id));
     Ok(TxnOffsetCommitRequest {
@@ -332,7 +316,23 @@ fn offsets_request(
         generation_id: group.generation_id,
         member_id: group.member_id.as_str().into(),
         group_instance_id: instance_id.transpose()?,
-        topics,
+        topics: topics.collect(),
         ..Default::default()
     })
+}
+
+fn in_transaction(topic: OffsetCommitRequestTopic) -> TxnOffsetCommitRequestTopic {
+    let partitions = topic.partitions.into_iter();
+    let partitions = partitions.map(|partition| TxnOffsetCommitRequestPartition {
+        partition_index: partition.partition_index,
+        committed_offset: partition.committed_offset,
+        committed_leader_epoch: partition.committed_leader_epoch,
+        committed_metadata: partition.committed_metadata,
+        ..Default::default()
+    });
+    TxnOffsetCommitRequestTopic {
+        name: topic.name,
+        partitions: partitions.collect(),
+        ..Default::default()
+    }
 }

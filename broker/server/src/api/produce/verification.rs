@@ -17,6 +17,7 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
 use super::{Batches, Failure, Target};
+use crate::api::transaction::are_partitions_verified;
 use crate::broker::Broker;
 use crate::clock;
 use crate::exec::producers::producer_batch;
@@ -72,10 +73,6 @@ pub(super) fn ask_coordinator(
         batches.refuse_all(ErrorCode::InvalidProducerIdMapping);
         return None;
     }
-    let config = broker.config.load();
-    let is_verified = config
-        .settings()
-        .boolean("transaction.partition.verification.enable");
     let mut asking = Asking {
         broker: broker.clone(),
         producer: TxnProducer {
@@ -84,7 +81,7 @@ pub(super) fn ask_coordinator(
             producer_epoch,
         },
         support: Support::of(version),
-        is_verified,
+        is_verified: are_partitions_verified(broker),
         waiting: Vec::new(),
         asked: Asked::Now(Err(ErrorCode::NotCoordinator)),
     };
