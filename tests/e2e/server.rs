@@ -3,6 +3,7 @@
 //! Always: the process is gone and the directory removed when the value is dropped; what the broker logged is shown
 //! when it ended where it should not have.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
@@ -203,14 +204,19 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
 }
 
 pub(crate) fn ottla() -> Command {
-    with_own_environment(Command::new(env!("CARGO_BIN_EXE_ottla")))
+    with_own_environment(Command::new(binary()))
+}
+
+/// The one that was built with the tests, unless `OTTLA_BIN` names another, by its whole path.
+fn binary() -> OsString {
+    std::env::var_os("OTTLA_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_ottla").into())
 }
 
 /// The binary with no more than so many descriptors.
 fn limited(descriptors: u32) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_ottla")]);
+    command.args(["-c", &script]).arg(binary());
     with_own_environment(command)
 }
 

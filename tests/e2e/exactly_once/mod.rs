@@ -7,8 +7,10 @@
 #![allow(clippy::print_stderr)]
 
 mod history;
+mod money;
 mod planted;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -163,6 +165,36 @@ async fn committed(address: &str, partition: i32) -> i64 {
     .await
 }
 
+/// Claims the transactional id, whenever there is a broker to do so.
+async fn claim(address: &str, transactional_id: &str) -> TransactionalProducer {
+    let kind = ClientKind::Producer;
+    let keys = [
+        ("bootstrap.servers", address),
+        ("transactional.id", transactional_id),
+    ];
+    let settings = kind.settings(keys).unwrap();
+    let mut made = None;
+    eventually("a producer", async || {
+        let settings = ProducerSettings::from_config(&settings).unwrap();
+        if let Some(cluster) = cluster(address, kind).await {
+            made = TransactionalProducer::init(cluster, settings).await.ok();
+        }
+        made.is_some()
+    })
+    .await;
+    made.unwrap()
+}
+
+/// Where readers get to.
+async fn end(address: &str, at: &TopicPartition, isolation: Isolation) -> i64 {
+    let asked_for = [(at.clone(), OffsetSpec::Latest)];
+    asked(address, "the end of a partition", async |admin| {
+        let listed = admin.list_offsets(&asked_for, isolation).await.ok()?;
+        listed.into_iter().next()?.1.ok()?.offset
+    })
+    .await
+}
+
 struct Worker {
     shared: Arc<Shared>,
     name: String,
@@ -194,7 +226,7 @@ impl Worker {
     }
 
     async fn run(mut self) -> Vec<Transaction> {
-        let mut producer = self.producer().await;
+        let mut producer = claim(&self.shared.address, &self.name).await;
         let mut position = committed(&self.shared.address, self.partition).await;
         while !self.shared.done.load(SeqCst) {
             let input = Input {
@@ -216,7 +248,7 @@ impl Worker {
             }
             if !is_sure {
                 // Fences the one before, and ends what it left open.
-                let next = self.producer().await;
+                let next = claim(&self.shared.address, &self.name).await;
                 let mut zombie = std::mem::replace(&mut producer, next);
                 position = committed(&self.shared.address, self.partition).await;
                 if self.random.below(2) == 0 {
@@ -237,26 +269,6 @@ impl Worker {
         }
         producer.close(PATIENCE).await;
         self.transactions
-    }
-
-    async fn producer(&self) -> TransactionalProducer {
-        let kind = ClientKind::Producer;
-        let address = &*self.shared.address;
-        let keys = [
-            ("bootstrap.servers", address),
-            ("transactional.id", &self.name),
-        ];
-        let settings = kind.settings(keys).unwrap();
-        let mut made = None;
-        eventually("a producer", async || {
-            let settings = ProducerSettings::from_config(&settings).unwrap();
-            if let Some(cluster) = cluster(address, kind).await {
-                made = TransactionalProducer::init(cluster, settings).await.ok();
-            }
-            made.is_some()
-        })
-        .await;
-        made.unwrap()
     }
 
     /// One transaction, written down. False: another producer has to take its place.
@@ -351,7 +363,7 @@ async fn transact(
 
 /// A reader of committed records, from the partition's beginning on. It goes through the whole story with the broker.
 async fn read_along(shared: &Shared, partition: i32) {
-    let mut consumer = reader(&shared.address, partition).await;
+    let mut consumer = reader(&shared.address, OUTPUT, partition..partition + 1).await;
     let mut seen = Vec::new();
     while !shared.done.load(SeqCst) {
         take(&mut consumer, &mut seen).await;
@@ -363,7 +375,8 @@ async fn read_along(shared: &Shared, partition: i32) {
     });
 }
 
-async fn reader(address: &str, partition: i32) -> Consumer {
+/// A reader of committed records, from the beginning on.
+async fn reader(address: &str, topic: &str, partitions: Range<i32>) -> Consumer {
     let kind = ClientKind::Consumer;
     let keys = [
         ("bootstrap.servers", address),
@@ -378,9 +391,8 @@ async fn reader(address: &str, partition: i32) -> Consumer {
     })
     .await;
     let mut consumer = Consumer::start(made.unwrap(), settings);
-    consumer
-        .assign([TopicPartition::new(OUTPUT, partition)])
-        .unwrap();
+    let all = partitions.map(|partition| TopicPartition::new(topic, partition));
+    consumer.assign(all).unwrap();
     consumer
 }
 
@@ -395,17 +407,13 @@ async fn take(consumer: &mut Consumer, seen: &mut Vec<(i64, String)>) {
 async fn look_at_the_end(broker: &Broker, history: &mut History) {
     for partition in 0..PARTITIONS {
         let at = TopicPartition::new(OUTPUT, partition);
-        let asked_for = [(at.clone(), OffsetSpec::Latest)];
         let mut ends = Vec::new();
         for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
-            let end = asked(&broker.address, "the end of the output", async |admin| {
-                let listed = admin.list_offsets(&asked_for, isolation).await.ok()?;
-                listed.into_iter().next()?.1.ok()?.offset
-            });
-            ends.push(end.await);
+            ends.push(end(&broker.address, &at, isolation).await);
         }
         assert_eq!(ends[0], ends[1], "a transaction is open still");
-        let (mut consumer, mut seen) = (reader(&broker.address, partition).await, Vec::new());
+        let mut consumer = reader(&broker.address, OUTPUT, partition..partition + 1).await;
+        let mut seen = Vec::new();
         eventually("the end is read", async || {
             take(&mut consumer, &mut seen).await;
             consumer.position(&at).unwrap() >= Some(ends[1])

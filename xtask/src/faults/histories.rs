@@ -1,13 +1,12 @@
 //! S-21: the histories of `tests/e2e/exactly_once`, for long; and the same of a broker in which a fault was planted, where the
 //! checks must find something.
 
-use std::process::Command;
-
 use anyhow::{Result, ensure};
 
 use super::Stage;
 use super::report::Report;
-use crate::shell::{cargo, root, target_dir};
+use super::stories::{self, Story};
+use crate::shell::target_dir;
 
 const STORY: &str = "exactly_once::killed";
 /// Each tries another order of events.
@@ -15,30 +14,19 @@ const TRIES: usize = 5;
 
 /// A round is a time that the broker is killed or stopped.
 pub(super) fn are_sound(stage: &mut Stage) -> Result<Report> {
-    let mut story = test(&[]);
-    let output = story
-        .env("OTTLA_KILLS", stage.rounds.to_string())
-        .env("OTTLA_SEED", stage.random.below(u64::MAX).to_string())
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let counts = said.lines().find(|line| line.starts_with("committed,"));
-    ensure!(
-        output.status.success() && counts.is_some(),
-        "the history is not sound:\n{said}\n{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    Ok(Report {
-        rounds: stage.rounds,
-        figure: counts.unwrap_or_default().to_owned(),
-        ..Report::default()
-    })
+    let story = Story {
+        name: STORY,
+        rounds: "OTTLA_KILLS",
+        figure: "committed,",
+    };
+    stories::tell(&story, stage)
 }
 
 /// A round is a time that the broker without fences is killed or stopped.
 pub(super) fn show_a_planted_fault(stage: &mut Stage) -> Result<Report> {
     let folder = target_dir().join("planted");
     for tries in 1..=TRIES {
-        let mut story = test(&["--features", "planted-fault"]);
+        let mut story = stories::command(STORY, &["--features", "planted-fault"]);
         let output = story
             .env("CARGO_TARGET_DIR", &folder)
             .env("OTTLA_KILLS", stage.rounds.to_string())
@@ -68,14 +56,6 @@ fn first_anomaly(said: &str) -> Option<&str> {
     let found = lines.find_map(|line| line.strip_prefix("left: ["))?;
     let end = found.find(|c: char| !c.is_ascii_alphabetic())?;
     (end > 0).then(|| &found[..end])
-}
-
-fn test(more: &[&str]) -> Command {
-    let mut command = cargo();
-    command.current_dir(root());
-    command.args(["test", "--package", "ottla", "--test", "e2e"]);
-    command.args(more).args(["--", STORY, "--nocapture"]);
-    command
 }
 
 #[cfg(test)]

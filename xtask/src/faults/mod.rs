@@ -30,6 +30,7 @@ mod report;
 mod short_writes;
 mod steps;
 mod stops;
+mod stories;
 mod streams;
 mod sync_errors;
 
@@ -195,6 +196,16 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 4,
         quick_rounds: None,
         run: connect::copy_lines_once,
+    },
+    Scenario {
+        id: "S-24",
+        name: "money",
+        about: "transfers between accounts, readers that add up, kill -9 every 3 to 8 s (a round is one of these)",
+        needs: &[],
+        rounds: 110,
+        minutes: 11,
+        quick_rounds: None,
+        run: stories::of_money,
     },
     Scenario {
         id: "S-25",
