@@ -76,6 +76,26 @@ fn a_marker_takes_back_what_was_verified_before_it() {
     assert_eq!(check(&states, &batch, again), APPEND);
 }
 
+/// A coordinator's batches have no sequence, and stand for a transaction as those of clients do.
+#[test]
+fn what_a_coordinator_writes_for_a_producer_is_verified_like_its_own_batches() {
+    let mut states = ProducerStates::default();
+    let offsets = record(0, -1);
+    let write = |states: &ProducerStates, verification| {
+        states.check(&offsets, Origin::Coordinator(verification))
+    };
+    assert_eq!(write(&states, Verification::Open), NOT_IN_TXN);
+    assert_eq!(write(&states, Verification::Waived), APPEND);
+    let asked = ask(&mut states, &offsets);
+    assert_eq!(write(&states, asked), APPEND);
+    states.apply(&offsets, Offset(0));
+    assert_eq!(ask(&mut states, &offsets), Verification::Open);
+    assert_eq!(write(&states, Verification::Open), APPEND);
+    states.apply_marker(&marker(0), Offset(1));
+    assert_eq!(write(&states, Verification::Open), NOT_IN_TXN);
+    assert_eq!(write(&states, asked), NOT_IN_TXN);
+}
+
 #[test]
 fn the_marker_of_a_transaction_does_not_touch_the_next_one_in_the_epoch_it_begins() {
     let mut states = ProducerStates::default();

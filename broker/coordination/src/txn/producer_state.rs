@@ -64,7 +64,7 @@ pub struct CompletedTxn {
 pub enum Origin {
     Client(Verification),
     /// A coordinator on behalf of a producer (TxnOffsetCommit): its batches have no sequence, and none is a duplicate.
-    Coordinator,
+    Coordinator(Verification),
 }
 
 /// Whether a batch may be appended.
@@ -137,10 +137,11 @@ impl ProducerStates {
         if FENCES_STAND && producer.is_some_and(|it| batch.producer_epoch < it.epoch) {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
-        if let Origin::Client(verification) = origin {
-            if batch.is_transactional && !self.is_open(batch) {
-                self.askings.check(batch, verification)?;
-            }
+        let (Origin::Client(verification) | Origin::Coordinator(verification)) = origin;
+        if batch.is_transactional && !self.is_open(batch) {
+            self.askings.check(batch, verification)?;
+        }
+        if let Origin::Client(_) = origin {
             self.check_sequence(batch, producer)?;
         }
         let is_open = producer.is_some_and(|producer| producer.transaction_start.is_some());
@@ -172,7 +173,7 @@ impl ProducerStates {
             .is_some_and(|it| it.transaction_start.is_some() && it.epoch == batch.producer_epoch)
     }
 
-    /// What the batch of a client can show for its transaction. With a guard, the coordinator is to be asked before the
+    /// What a batch can show for its transaction. With a guard, the coordinator is to be asked before the
     /// batch is appended.
     pub fn begin_verification(
         &mut self,

@@ -11,7 +11,7 @@ use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 
 use super::producer_state::ProducerBatch;
 
-/// What a batch of a client shows for its transaction.
+/// What a batch shows for its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
     /// Nothing, and nothing is asked for.

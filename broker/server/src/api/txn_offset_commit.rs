@@ -4,15 +4,19 @@
 //! - v4: TRANSACTION_ABORTABLE is possible.
 //! - v5: the partition of the group's offsets becomes part of the transaction with it (KIP-890). Before, it has to be part of
 //!   it already (AddOffsetsToTxn).
+//!
+//! As with Produce, the transaction coordinator is asked about the first offsets of a transaction, and a marker that comes
+//! before they are on the log keeps them out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ottla_coordination::Answer as Decided;
-use ottla_coordination::group::{Command, Response, offset_commit_error, partition_for};
-use ottla_coordination::txn::coordinator::{
-    AddPartitionsToTxn, TopicPartition, TransactionVersion, TxnCommand, TxnProducer, TxnResponse,
+use ottla_coordination::group::{
+    Command, GroupMachine, Response, offset_commit_error, partition_for,
 };
+use ottla_coordination::txn::coordinator::{TopicPartition, TxnProducer, TxnResponse};
+use ottla_coordination::txn::{ProducerBatch, Verification};
+use ottla_coordination::{Answer as Decided, Machine};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::offset_commit::request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -25,22 +29,24 @@ use ottla_protocol::messages::txn_offset_commit::response::{
 use ottla_protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
+use ottla_protocol::types::Millis;
 
 use super::offset_commit::{known, merge};
-use super::transaction::{are_partitions_verified, error_of, known_to, producer, reply};
+use super::transaction::{Support, are_partitions_verified, error_of, producer, reply, verdict};
 use super::{Answer, Context};
 use crate::broker::Broker;
+use crate::clock;
 use crate::exec::auto_create::{self, OFFSETS_TOPIC};
 use crate::exec::shard::Asked;
 
 const LOADING_FROM: i16 = 2;
-const ABORTABLE_FROM: i16 = 4;
-const ADDS_PARTITION_FROM: i16 = 5;
+const NO_SEQUENCE: i32 = -1;
 
 /// What is to be committed, and in which transaction.
 struct Wanted {
     broker: Arc<Broker>,
     version: i16,
+    support: Support,
     producer: TxnProducer,
     /// Where the group's offsets are.
     partition: TopicPartition,
@@ -57,21 +63,36 @@ pub(crate) fn handle(
     if wanted.commit.topics.is_empty() {
         return wanted.respond(Ok(OffsetCommitResponse::default())).into();
     }
-    if let Err(error) = wanted.check_group() {
-        return wanted.respond(Err(error)).into();
-    }
-    match wanted.ask_transaction() {
-        Asked::Now(allowed) => match wanted.ask_group(allowed) {
-            Ok(asked) => reply(asked, move |answer| wanted.respond(decided(answer))),
-            Err(error) => wanted.respond(Err(error)).into(),
-        },
-        asked @ Asked::Later(_) => Answer::later(async move {
-            let answer = match wanted.ask_group(asked.answer().await) {
-                Ok(asked) => decided(asked.answer().await),
-                Err(error) => Err(error),
-            };
-            wanted.respond(answer)
+    let verification = match wanted.begin_verification() {
+        Ok(verification) => verification,
+        Err(error) => return wanted.respond(Err(error)).into(),
+    };
+    let allowed = match wanted.ask_transaction(verification) {
+        None => Ok(()),
+        Some(Asked::Now(answer)) => wanted.allowed(&answer),
+        Some(asked @ Asked::Later(_)) => {
+            return Answer::later(async move {
+                let answer = match wanted.allowed(&asked.answer().await) {
+                    Ok(()) => decided(wanted.ask_group(verification).answer().await),
+                    Err(error) => Err(error),
+                };
+                wanted.respond(answer)
+            });
+        }
+    };
+    match allowed {
+        Ok(()) => reply(wanted.ask_group(verification), move |answer| {
+            wanted.respond(decided(answer))
         }),
+        Err(error) => wanted.respond(Err(error)).into(),
+    }
+}
+
+fn support(version: i16) -> Support {
+    match version {
+        ..=3 => Support::Nothing,
+        4 => Support::Abortable,
+        5.. => Support::Adding,
     }
 }
 
@@ -96,6 +117,7 @@ fn wanted(context: &Context<'_>, request: TxnOffsetCommitRequest) -> Wanted {
     };
     Wanted {
         version: context.version,
+        support: support(context.version),
         producer: producer(
             &request.transactional_id,
             request.producer_id,
@@ -132,84 +154,65 @@ fn decided(answer: Decided<Response>) -> Decided<OffsetCommitResponse> {
 }
 
 impl Wanted {
-    /// Nothing that does not exist becomes part of a transaction.
-    fn check_group(&self) -> Result<(), ErrorCode> {
+    /// What the partition of the offsets knows of the transaction. With a guard the coordinator is asked, and nothing that
+    /// does not exist becomes part of a transaction.
+    fn begin_verification(&self) -> Result<Verification, ErrorCode> {
         let TopicPartition { topic, partition } = &self.partition;
-        let topics = &self.broker.storage.topics;
         if self.commit.group_id.is_empty() {
-            Err(ErrorCode::InvalidGroupId)
-        } else if topics.partition(topic, partition.0).is_none() {
-            Err(ErrorCode::CoordinatorNotAvailable)
-        } else {
-            Ok(())
+            return Err(ErrorCode::InvalidGroupId);
         }
-    }
-
-    /// Has the partition added, or asks whether it is.
-    fn ask_transaction(&self) -> Asked<TxnResponse> {
-        let partitions = BTreeSet::from([self.partition.clone()]);
-        let command = if self.version >= ADDS_PARTITION_FROM {
-            TxnCommand::AddPartitionsToTxn(AddPartitionsToTxn {
-                producer: self.producer.clone(),
-                partitions,
-                client_version: TransactionVersion(2),
-            })
-        } else if self.is_verified() {
-            TxnCommand::VerifyPartitions {
-                producer: self.producer.clone(),
-                partitions,
-            }
-        } else {
-            return Asked::Now(Ok(TxnResponse::Noted));
+        let partition = self.broker.storage.topics.partition(topic, partition.0);
+        let partition = partition.ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let adds = self.support == Support::Adding;
+        if !adds && !are_partitions_verified(&self.broker) {
+            return Ok(Verification::Waived);
+        }
+        let batch = ProducerBatch {
+            producer_id: self.producer.producer_id,
+            producer_epoch: self.producer.producer_epoch,
+            first_sequence: NO_SEQUENCE,
+            last_sequence: NO_SEQUENCE,
+            offset_delta: 0,
+            max_timestamp: Millis(-1),
+            is_transactional: true,
         };
+        let begun = partition.begin_verification(&batch, adds, clock::now());
+        begun.map_err(GroupMachine::client_error)
+    }
+
+    /// None: nothing is to be asked.
+    fn ask_transaction(&self, verification: Verification) -> Option<Asked<TxnResponse>> {
+        let Verification::Asked(_) = verification else {
+            return None;
+        };
+        let partitions = BTreeSet::from([self.partition.clone()]);
+        let command = self.support.command(self.producer.clone(), partitions);
         let id = self.producer.transactional_id.as_str();
-        self.broker.transactions.ask(id, command)
+        Some(self.broker.transactions.ask(id, command))
     }
 
-    fn is_verified(&self) -> bool {
-        self.version < ADDS_PARTITION_FROM && are_partitions_verified(&self.broker)
-    }
-
-    /// Hands the offsets to the group's machine, if the transaction allows it. An end of the transaction that was decided
-    /// since it was asked leaves no room for them any more: else they would be open for ever. With an epoch for each
-    /// transaction their batch would be refused.
-    fn ask_group(&self, allowed: Decided<TxnResponse>) -> Result<Asked<Response>, ErrorCode> {
-        self.check(match allowed {
-            Ok(TxnResponse::AddPartitionsToTxn(error)) => error,
-            Ok(TxnResponse::VerifyPartitions(errors)) => errors
-                .get(&self.partition)
-                .map_or(ErrorCode::UnknownServerError, |error| *error),
-            Ok(TxnResponse::Noted) => ErrorCode::None,
-            other => error_of(other),
-        })?;
-        if !self.is_verified() {
-            return Ok(self.commit());
+    /// What the transaction says, in words that the client knows.
+    fn allowed(&self, answer: &Decided<TxnResponse>) -> Result<(), ErrorCode> {
+        match self.support.translate(verdict(answer, &self.partition)) {
+            ErrorCode::None => Ok(()),
+            error => Err(error),
         }
-        let id = self.producer.transactional_id.as_str();
-        self.broker.transactions.look(id, |machine| {
-            self.check(machine.verify(&self.producer, &self.partition))?;
-            Ok(self.commit())
-        })?
     }
 
-    fn commit(&self) -> Asked<Response> {
+    /// Hands the offsets to the group's machine. Where a marker has come since the transaction was asked, the partition
+    /// refuses them.
+    fn ask_group(&self, verification: Verification) -> Asked<Response> {
         let command = Command::TxnOffsetCommit {
             request: self.commit.clone(),
             producer_id: self.producer.producer_id,
             producer_epoch: self.producer.producer_epoch,
         };
-        self.broker.groups.ask(&self.commit.group_id, command)
-    }
-
-    /// What the transaction says, in words that the client knows.
-    fn check(&self, verdict: ErrorCode) -> Result<(), ErrorCode> {
-        match known_to(false, verdict) {
-            ErrorCode::None => Ok(()),
-            ErrorCode::TransactionAbortable if self.version < ABORTABLE_FROM => {
-                Err(ErrorCode::InvalidTxnState)
-            }
-            error => Err(error),
-        }
+        let shown = match are_partitions_verified(&self.broker) {
+            true => verification,
+            false => Verification::Waived,
+        };
+        let groups = &self.broker.groups;
+        groups.ask_in_transaction(&self.commit.group_id, command, shown)
     }
 
     fn respond(self, answer: Decided<OffsetCommitResponse>) -> TxnOffsetCommitResponse {
@@ -245,8 +248,6 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use ottla_protocol::types::PartitionIndex;
 
     use super::*;
@@ -258,6 +259,7 @@ mod tests {
         Wanted {
             broker: server.broker().clone(),
             version,
+            support: support(version),
             producer: producer("tx", producer_id, epoch),
             partition: TopicPartition {
                 topic: OFFSETS_TOPIC.to_owned(),
@@ -276,9 +278,15 @@ mod tests {
         }
     }
 
+    fn now<R>(asked: Asked<R>) -> Decided<R> {
+        match asked {
+            Asked::Now(answer) => answer,
+            Asked::Later(_) => panic!("nobody waits for a disk"),
+        }
+    }
+
     #[test]
-    fn what_the_transaction_allowed_before_its_end_came_to_be_decided_is_not_sent_after_it() {
-        // Nobody waits for a disk.
+    fn what_the_transaction_allowed_before_its_marker_came_is_refused_after_it() {
         let server = TestServer::start(&[
             ("offsets.topic.num.partitions", "1"),
             ("ottla.durability", "memory"),
@@ -287,17 +295,15 @@ mod tests {
         let mut producer = Producer::new(&server, "tx");
         let (id, epoch) = (producer.producer_id, producer.epoch);
         let wanted = wanted(&server, id, epoch, 4);
-        let allowed = TxnResponse::VerifyPartitions(BTreeMap::from([(
-            wanted.partition.clone(),
-            ErrorCode::None,
-        )]));
         producer.added_offsets();
-        assert!(wanted.ask_group(Ok(allowed.clone())).is_ok());
+        let guard = wanted.begin_verification().expect("a guard");
+        let asked = wanted.ask_transaction(guard).expect("a question");
+        assert_eq!(wanted.allowed(&now(asked)), Ok(()));
         producer.ended(true);
         reaches(&server, "tx", "CompleteCommit");
         assert_eq!(
-            wanted.ask_group(Ok(allowed)).err(),
-            Some(ErrorCode::TransactionAbortable)
+            now(wanted.ask_group(guard)),
+            Err(ErrorCode::InvalidTxnState)
         );
     }
 
@@ -306,7 +312,7 @@ mod tests {
         let server = TestServer::start(&[]);
         let told = |version: i16, error: ErrorCode| {
             let wanted = wanted(&server, 0, 0, version);
-            let error = wanted.check(error).expect_err("an error");
+            let error = wanted.allowed(&Err(error)).expect_err("an error");
             let response = wanted.respond(Err(error));
             ErrorCode::from_code(response.topics[0].partitions[0].error_code)
         };

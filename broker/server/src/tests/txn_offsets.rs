@@ -264,6 +264,36 @@ fn clients_of_old_have_to_add_the_offsets_to_the_transaction_before() {
     assert_eq!(stable(&server, "t"), 5);
 }
 
+/// As many questions as Kafka asks: one for the first offsets of a transaction.
+#[test]
+fn a_transaction_that_is_open_where_the_offsets_are_needs_no_question() {
+    let server = start();
+    let mut open = Producer::new(&server, "open");
+    let mut other = Producer::new(&server, "other");
+    open.added_offsets();
+    open.sent_offset("t", 5);
+    other.added_offsets();
+    server.broker().transactions.close();
+    for version in [OLDER, OLD, NEW] {
+        let offset = i64::from(version);
+        assert_eq!(open.send_offset("t", offset, version), ErrorCode::None);
+        assert_eq!(
+            other.send_offset("t", 9, version),
+            ErrorCode::NotCoordinator
+        );
+    }
+    let (id, epoch) = (open.producer_id, open.epoch);
+    assert_eq!(
+        hanging::write_marker(&server, id, epoch, true),
+        ErrorCode::None
+    );
+    assert_eq!(stable(&server, "t"), i64::from(NEW));
+    for version in [OLDER, OLD, NEW] {
+        assert_eq!(open.send_offset("t", 9, version), ErrorCode::NotCoordinator);
+    }
+    assert_eq!(stable(&server, "t"), i64::from(NEW));
+}
+
 #[test]
 fn nobody_asks_whether_they_have_where_that_is_turned_off() {
     let server = start_with(&[("transaction.partition.verification.enable", "false")]);

@@ -57,8 +57,7 @@ impl TxnMachine {
     }
 
     /// Whether the producer may write to the partition. What is decided and not committed yet counts, too.
-    #[must_use]
-    pub fn verify(&self, producer: &TxnProducer, partition: &TopicPartition) -> ErrorCode {
+    fn verify(&self, producer: &TxnProducer, partition: &TopicPartition) -> ErrorCode {
         match self.writable(producer) {
             Err(error) => error,
             Ok(transaction) if transaction.partitions.contains(partition) => ErrorCode::None,

@@ -4,43 +4,27 @@
 //! Always: nothing of a request is appended before all of it is answered for. What the partition's guard does not cover any
 //! more, because a marker came in between, the partition refuses.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ottla_coordination::Answer as Answered;
-use ottla_coordination::txn::coordinator::{
-    AddPartitionsToTxn, TopicPartition, TransactionVersion, TxnCommand, TxnProducer, TxnResponse,
-};
+use ottla_coordination::txn::coordinator::{TopicPartition, TxnProducer, TxnResponse};
 use ottla_coordination::txn::{ProducerBatch, Verification};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
 use super::{Batches, Failure, Target};
-use crate::api::transaction::are_partitions_verified;
+use crate::api::transaction::{Support, are_partitions_verified, verdict};
 use crate::broker::Broker;
 use crate::clock;
 use crate::exec::producers::producer_batch;
 use crate::exec::shard::Asked;
 
-/// What a version of the request says that the client knows of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Support {
-    /// Up to v10: of neither.
-    Nothing,
-    /// v11: TRANSACTION_ABORTABLE.
-    Abortable,
-    /// From v12 on: that partitions are added by the batches themselves.
-    Adding,
-}
-
-impl Support {
-    pub(super) fn of(version: i16) -> Self {
-        match version {
-            ..=10 => Self::Nothing,
-            11 => Self::Abortable,
-            12.. => Self::Adding,
-        }
+fn support(version: i16) -> Support {
+    match version {
+        ..=10 => Support::Nothing,
+        11 => Support::Abortable,
+        12.. => Support::Adding,
     }
 }
 
@@ -80,7 +64,7 @@ pub(super) fn ask_coordinator(
             producer_id,
             producer_epoch,
         },
-        support: Support::of(version),
+        support: support(version),
         is_verified: are_partitions_verified(broker),
         waiting: Vec::new(),
         asked: Asked::Now(Err(ErrorCode::NotCoordinator)),
@@ -126,25 +110,11 @@ impl Asking {
             return false;
         }
         let partitions = self.waiting.iter().map(|(_, partition)| partition.clone());
-        let command = self.command(partitions.collect());
+        let producer = self.producer.clone();
+        let command = self.support.command(producer, partitions.collect());
         let id = &self.producer.transactional_id;
         self.asked = self.broker.transactions.ask(id, command);
         true
-    }
-
-    fn command(&self, partitions: BTreeSet<TopicPartition>) -> TxnCommand {
-        let producer = self.producer.clone();
-        match self.support {
-            Support::Adding => TxnCommand::AddPartitionsToTxn(AddPartitionsToTxn {
-                producer,
-                partitions,
-                client_version: TransactionVersion(2),
-            }),
-            Support::Nothing | Support::Abortable => TxnCommand::VerifyPartitions {
-                producer,
-                partitions,
-            },
-        }
     }
 
     /// Waits for the coordinator, and for the end of the producer's last transaction as long as is configured: a client
@@ -158,7 +128,7 @@ impl Asking {
             let is_last = begun.elapsed() >= retry_max || self.support != Support::Adding;
             let mut waiting = self.waiting.iter();
             if is_last
-                || !waiting.any(|(_, it)| code_of(&answer, it) == ErrorCode::ConcurrentTransactions)
+                || !waiting.any(|(_, it)| verdict(&answer, it) == ErrorCode::ConcurrentTransactions)
             {
                 return self.take(&answer, batches);
             }
@@ -172,7 +142,7 @@ impl Asking {
 
     fn take(&self, answer: &Answered<TxnResponse>, batches: &mut Batches) {
         for (index, partition) in &self.waiting {
-            let code = code_of(answer, partition);
+            let code = verdict(answer, partition);
             if code.is_err() {
                 batches.targets[*index].refused = Some(self.failure(code));
             }
@@ -181,13 +151,7 @@ impl Asking {
 
     /// The coordinator's error as a producer of this version understands it.
     fn failure(&self, code: ErrorCode) -> Failure {
-        let code = match code {
-            ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
-            ErrorCode::TransactionAbortable if self.support == Support::Nothing => {
-                ErrorCode::InvalidTxnState
-            }
-            other => other,
-        };
+        let code = self.support.translate(code);
         match code {
             ErrorCode::InvalidTxnState => Failure::told(
                 code,
@@ -215,19 +179,6 @@ fn named(target: &Target) -> TopicPartition {
     TopicPartition {
         topic: target.to.topic.name.to_string(),
         partition: target.to.index,
-    }
-}
-
-/// What an answer says of a partition.
-fn code_of(answer: &Answered<TxnResponse>, partition: &TopicPartition) -> ErrorCode {
-    match answer {
-        Ok(TxnResponse::AddPartitionsToTxn(code)) => *code,
-        Ok(TxnResponse::VerifyPartitions(codes)) => codes
-            .get(partition)
-            .copied()
-            .unwrap_or(ErrorCode::InvalidTxnState),
-        Ok(_) => ErrorCode::UnknownServerError,
-        Err(code) => *code,
     }
 }
 

@@ -19,7 +19,7 @@ use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::group::{
     BatchKind, Command, GroupMachine, GroupRecord, Response, Settings,
 };
-use ottla_coordination::txn::EndTransaction;
+use ottla_coordination::txn::{EndTransaction, Verification};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
 use ottla_protocol::types::{Millis, Offset, PartitionIndex};
@@ -72,6 +72,7 @@ impl Coordinator for GroupCoordinator {
         partition: &Arc<Partition>,
         now: Millis,
         records: &[GroupRecord],
+        verification: Verification,
     ) -> Result<Offset, ErrorCode> {
         let encoded = records.iter().map(GroupRecord::encode);
         match BatchKind::of(records) {
@@ -79,7 +80,10 @@ impl Coordinator for GroupCoordinator {
             BatchKind::Transactional {
                 producer_id,
                 producer_epoch,
-            } => append_transactional(partition, now, (producer_id, producer_epoch), encoded),
+            } => {
+                let producer = (producer_id, producer_epoch);
+                append_transactional(partition, now, producer, verification, encoded)
+            }
             BatchKind::Marker(end) => {
                 let placed = partition.append_marker(&end, &mut None, now)?;
                 Ok(placed.base_offset)

@@ -47,7 +47,7 @@ impl Partition {
         Ok(placed)
     }
 
-    /// What a client's batch can show for its transaction; see [`ProducerStates::begin_verification`].
+    /// What a batch can show for its transaction; see [`ProducerStates::begin_verification`].
     ///
     /// [`ProducerStates::begin_verification`]: ottla_coordination::txn::ProducerStates::begin_verification
     pub(crate) fn begin_verification(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordination::Log;
-use ottla_coordination::txn::Origin;
+use ottla_coordination::txn::{Origin, Verification};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchBuilder, BatchHeader};
@@ -17,11 +17,16 @@ use crate::exec::partition::{Acks, Append, Partition};
 use crate::exec::producers::producer_batch;
 
 /// Where the machine of a partition writes.
-pub(super) struct ShardLog<'a, C>(pub(super) &'a Arc<Partition>, pub(super) PhantomData<C>);
+pub(super) struct ShardLog<'a, C> {
+    pub(super) partition: &'a Arc<Partition>,
+    /// What is shown for the transaction of which the records are.
+    pub(super) verification: Verification,
+    pub(super) coordinator: PhantomData<C>,
+}
 
 impl<C: Coordinator> Log<RecordOf<C>> for ShardLog<'_, C> {
     fn append(&mut self, now: Millis, records: &[RecordOf<C>]) -> Result<Offset, ErrorCode> {
-        C::append(self.0, now, records)
+        C::append(self.partition, now, records, self.verification)
     }
 }
 
@@ -35,6 +40,7 @@ pub(crate) fn append_plain(
         BatchBuilder::new(Compression::None),
         partition,
         now,
+        Verification::Waived,
         records,
     )
 }
@@ -45,18 +51,20 @@ pub(crate) fn append_transactional(
     partition: &Arc<Partition>,
     now: Millis,
     (producer_id, producer_epoch): (ProducerId, ProducerEpoch),
+    verification: Verification,
     records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
 ) -> Result<Offset, ErrorCode> {
     let builder = BatchBuilder::new(Compression::None)
         .producer(producer_id, producer_epoch, 0)
         .transactional(true);
-    append(builder, partition, now, records)
+    append(builder, partition, now, verification, records)
 }
 
 fn append(
     mut builder: BatchBuilder,
     partition: &Arc<Partition>,
     now: Millis,
+    verification: Verification,
     records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
 ) -> Result<Offset, ErrorCode> {
     for (key, value) in records {
@@ -78,7 +86,7 @@ fn append(
         acks: Acks::Leader,
         log_append_time: false,
         producer: producer_batch(&header),
-        origin: Origin::Coordinator,
+        origin: Origin::Coordinator(verification),
     };
     let placed = partition.append(&mut batch, how, &mut None, now)?;
     Ok(placed.base_offset)

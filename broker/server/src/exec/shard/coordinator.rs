@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_coordination::txn::Verification;
 use ottla_coordination::{Answer, Loading, Machine};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
@@ -41,11 +42,13 @@ pub(crate) trait Coordinator: Send + Sync + Sized + 'static {
     /// What a loaded machine is told first. Asked when nothing that others tell it can be missed any more.
     fn first_command(&self) -> Option<CommandOf<Self>>;
 
-    /// Appends a machine's records to its partition, all or none; the offset of the first.
+    /// Appends a machine's records to its partition, all or none; the offset of the first. Those of a producer's
+    /// transaction have to show something for it.
     fn append(
         partition: &Arc<Partition>,
         now: Millis,
         records: &[RecordOf<Self>],
+        verification: Verification,
     ) -> Result<Offset, ErrorCode>;
 
     /// Goes and does what the machine wants done. The shard is locked meanwhile: what takes time, and what asks the

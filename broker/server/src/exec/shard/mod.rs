@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use ottla_coordination::txn::Verification;
 use ottla_coordination::{Answer, Host, ReplyToken};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
@@ -105,7 +106,15 @@ impl<C: Coordinator> Shard<C> {
 
     /// Where the machine's records go.
     fn log(&self) -> ShardLog<'_, C> {
-        ShardLog(&self.partition, PhantomData)
+        self.log_in_transaction(Verification::Waived)
+    }
+
+    fn log_in_transaction(&self, verification: Verification) -> ShardLog<'_, C> {
+        ShardLog {
+            partition: &self.partition,
+            verification,
+            coordinator: PhantomData,
+        }
     }
 
     /// Puts a loaded machine in service.
@@ -145,6 +154,15 @@ impl<C: Coordinator> Shard<C> {
     }
 
     pub(crate) fn ask(self: &Arc<Self>, command: CommandOf<C>) -> Asked<ResponseOf<C>> {
+        self.ask_in_transaction(command, Verification::Waived)
+    }
+
+    /// Asks for a producer that can show this for its transaction.
+    fn ask_in_transaction(
+        self: &Arc<Self>,
+        command: CommandOf<C>,
+        verification: Verification,
+    ) -> Asked<ResponseOf<C>> {
         let mut state = self.state.lock();
         let active = match state.ready() {
             Ok(active) => active,
@@ -153,19 +171,14 @@ impl<C: Coordinator> Shard<C> {
         let now = active.now();
         active.last_token += 1;
         let token = ReplyToken(active.last_token);
-        active.host.handle(now, token, command, &mut self.log());
+        let mut log = self.log_in_transaction(verification);
+        active.host.handle(now, token, command, &mut log);
         if let Some(answer) = self.settle(active, Some(token), now) {
             return Asked::Now(answer);
         }
         let (sender, receiver) = oneshot::channel();
         active.waiting.insert(token, sender);
         Asked::Later(receiver)
-    }
-
-    /// Looks at the machine as it is, committed or not. It does nothing else meanwhile.
-    fn look<T>(&self, look: impl FnOnce(&C::Machine) -> T) -> Result<T, ErrorCode> {
-        let mut state = self.state.lock();
-        state.ready().map(|active| look(active.host.machine()))
     }
 
     /// Fires the timers that are due.

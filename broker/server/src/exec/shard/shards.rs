@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ottla_coordination::group::partition_for;
+use ottla_coordination::txn::Verification;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::PartitionIndex;
 
@@ -84,9 +85,19 @@ impl<C: Coordinator> Shards<C> {
 
     /// Hands a command to the machine of a key: a group, or a transactional id.
     pub(crate) fn ask(&self, key: &str, command: CommandOf<C>) -> Asked<ResponseOf<C>> {
+        self.ask_in_transaction(key, command, Verification::Waived)
+    }
+
+    /// Hands it a command of a producer's transaction, with what it can show for that.
+    pub(crate) fn ask_in_transaction(
+        &self,
+        key: &str,
+        command: CommandOf<C>,
+        verification: Verification,
+    ) -> Asked<ResponseOf<C>> {
         let list = self.list.load();
         match index_for(&list, key) {
-            Some(index) => list[index].ask(command),
+            Some(index) => list[index].ask_in_transaction(command, verification),
             None => Asked::Now(Err(ErrorCode::NotCoordinator)),
         }
     }
@@ -102,19 +113,6 @@ impl<C: Coordinator> Shards<C> {
         match index.and_then(|index| list.get(index)) {
             Some(shard) => shard.ask(command),
             None => Asked::Now(Err(ErrorCode::NotCoordinator)),
-        }
-    }
-
-    /// Looks at the machine of a key. It does nothing else until `look` returns.
-    pub(crate) fn look<T>(
-        &self,
-        key: &str,
-        look: impl FnOnce(&C::Machine) -> T,
-    ) -> Result<T, ErrorCode> {
-        let list = self.list.load();
-        match index_for(&list, key) {
-            Some(index) => list[index].look(look),
-            None => Err(ErrorCode::NotCoordinator),
         }
     }
 

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
 use ottla_coordination::Loading;
 use ottla_coordination::controller::MetadataImage;
+use ottla_coordination::txn::Verification;
 use ottla_coordination::txn::coordinator::{
     TxnCommand, TxnErrand, TxnMachine, TxnRecord, TxnSettings,
 };
@@ -73,6 +74,7 @@ impl Coordinator for TxnCoordinator {
         partition: &Arc<Partition>,
         now: Millis,
         records: &[TxnRecord],
+        _: Verification,
     ) -> Result<Offset, ErrorCode> {
         append_plain(partition, now, records.iter().map(TxnRecord::encode))
     }

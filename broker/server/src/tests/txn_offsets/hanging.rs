@@ -19,7 +19,12 @@ use super::{error, fetch, start, start_with};
 use crate::testing::{TestServer, eventually};
 
 /// Ends a producer's transaction in the partition of the offsets, as an administrator would.
-fn write_marker(server: &TestServer, producer_id: i64, epoch: i16, committed: bool) -> ErrorCode {
+pub(super) fn write_marker(
+    server: &TestServer,
+    producer_id: i64,
+    epoch: i16,
+    committed: bool,
+) -> ErrorCode {
     let request = WriteTxnMarkersRequest {
         markers: vec![WritableTxnMarker {
             producer_id,
