@@ -18,6 +18,8 @@ use super::normalize::normalize;
 use super::suite::Suite;
 use crate::server::{Server, ottla};
 
+/// What `tests/interop/peers/kafka/bin/server-start` gave the brokers that were recorded, and takes time: groups form at once.
+const AS_RECORDED: [&str; 2] = ["--override", "group.initial.rebalance.delay.ms=0"];
 /// A command may take so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -71,11 +73,10 @@ impl fmt::Display for Difference {
 
 /// Runs every case in order, and returns what differs.
 pub(super) fn run(suite: &Suite, skipped: impl Fn(&str) -> bool) -> Vec<Difference> {
-    let overrides = suite
-        .properties
-        .iter()
-        .flat_map(|property| ["--override", property]);
-    let mut stage = Stage::new(Server::with(&overrides.collect::<Vec<_>>(), &[]));
+    let properties = suite.properties.iter();
+    let overrides = properties.flat_map(|property| ["--override", property]);
+    let overrides: Vec<&str> = AS_RECORDED.into_iter().chain(overrides).collect();
+    let mut stage = Stage::new(Server::with(&overrides, &[]));
     let mut differences = Vec::new();
     for case in suite.cases.iter().filter(|case| !skipped(case)) {
         stage.play(suite, case, &mut differences);
