@@ -6,6 +6,7 @@
 mod random;
 mod requests;
 mod server;
+mod transactional;
 mod wait;
 mod wire;
 
@@ -30,3 +31,4 @@ mod tools;
 mod transactions;
 mod transactions_tool;
 mod transcripts;
+mod zombies;

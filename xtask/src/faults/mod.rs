@@ -198,6 +198,16 @@ const SCENARIOS: &[Scenario] = &[
         run: connect::copy_lines_once,
     },
     Scenario {
+        id: "S-23",
+        name: "zombies",
+        about: "producers of one transactional id take each other's place in the middle of whatever they do",
+        needs: &[],
+        rounds: 500,
+        minutes: 1,
+        quick_rounds: None,
+        run: stories::of_zombies,
+    },
+    Scenario {
         id: "S-24",
         name: "money",
         about: "transfers between accounts, readers that add up, kill -9 every 3 to 8 s (a round is one of these)",

@@ -23,6 +23,16 @@ const MONEY: Story = Story {
     figure: "committed,",
 };
 
+const ZOMBIES: Story = Story {
+    name: "zombies::of_all_producers",
+    rounds: "OTTLA_ROUNDS",
+    figure: "committed ",
+};
+
+pub(super) fn of_zombies(stage: &mut Stage) -> Result<Report> {
+    tell(&ZOMBIES, stage)
+}
+
 /// A round is a kill.
 pub(super) fn of_money(stage: &mut Stage) -> Result<Report> {
     tell(&MONEY, stage)
