@@ -308,7 +308,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l format -d 'How reco
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l deadline -d 'How long the filter may take for an answer, such as 500ms or 2m [30s]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l batch-records -d 'Records of a batch, about; there is one transaction for each [500]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l batch-time -d 'How long a batch may wait for more records [100ms]' -r
-complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l timeout -d 'End when no record has come for so long' -r
+complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l timeout -d 'End when no record has come for so long, once the group has given its partitions out' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l consumer-property -d 'A property of the consumer, KEY=VALUE' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l producer-property -d 'A property of the producer, KEY=VALUE' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l command-config -d 'A file with properties of both' -r

@@ -11,7 +11,11 @@ use crate::wait;
 /// A broker with topics `in`, `out` and `dlq`, and so many lines in `in`, `1` being the first.
 fn server_with(lines: u32) -> Server {
     let at_once = ["--override", "group.initial.rebalance.delay.ms=0"];
-    let server = Server::with(&at_once, &[]);
+    server_as(&at_once, lines)
+}
+
+fn server_as(options: &[&str], lines: u32) -> Server {
+    let server = Server::with(options, &[]);
     for (topic, partitions) in [("in", 3), ("out", 3), ("dlq", 1)] {
         server.tool(&format!(
             "topics --create --topic {topic} --partitions {partitions}"
@@ -92,6 +96,16 @@ fn each_record_goes_through_the_filter_and_keeps_its_key_and_the_next_run_goes_o
     let (_, statistics) = run(&server, "--timeout 2s", DOUBLE);
     assert_eq!(statistics["records"], 10);
     assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=1010));
+}
+
+/// A broker holds the first member of a group back for others, longer than the pipe would wait for records.
+#[test]
+fn the_time_without_records_begins_when_the_partitions_are_given_out() {
+    let late = ["--override", "group.initial.rebalance.delay.ms=1500"];
+    let server = server_as(&late, 10);
+    let (output, statistics) = run(&server, "--timeout 1s", DOUBLE);
+    assert!(output.status.success());
+    assert_eq!(statistics["records"], 10);
 }
 
 const FAILS_AT_5: &str = "while read -r n; do [ $n = 5 ] && exit 3; echo $((2 * n)); done";

@@ -64,7 +64,7 @@ pub(super) struct Args {
     /// How long a batch may wait for more records [100ms]
     #[arg(long, value_name = "TIME")]
     batch_time: Vec<String>,
-    /// End when no record has come for so long
+    /// End when no record has come for so long, once the group has given its partitions out
     #[arg(long, value_name = "TIME")]
     timeout: Vec<String>,
     /// A property of the consumer, KEY=VALUE

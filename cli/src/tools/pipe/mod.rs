@@ -151,11 +151,14 @@ async fn pass_on(
         dead_letter: plan.dead_letter.clone(),
         ..ProcessSettings::default()
     };
-    let mut last_record = Instant::now();
+    // Nothing can come before the group has given its partitions out, which may take longer than the time to wait.
+    let mut idle_since = None;
     loop {
-        let idle = plan
-            .timeout
-            .map(|timeout| timeout.saturating_sub(last_record.elapsed()));
+        if idle_since.is_none() && exchange.consumer().group_metadata().is_some() {
+            idle_since = Some(Instant::now());
+        }
+        let idle = plan.timeout.zip(idle_since);
+        let idle = idle.map(|(timeout, since)| timeout.saturating_sub(since.elapsed()));
         if idle.is_some_and(|left| left.is_zero()) {
             return Ok(());
         }
@@ -190,7 +193,7 @@ async fn pass_on(
                 done.results, done.dead_letters
             ),
         );
-        last_record = Instant::now();
+        idle_since = Some(Instant::now());
     }
 }
 
