@@ -1,14 +1,18 @@
 //! A filter: a program that is told records and answers each.
 //!
 //! Always: a filter that has failed a batch (ended, gone silent, answered in no known form) is ended, and the next batch is told to a
-//! new one, so that no answer is ever taken for another record's. Its standard error is the tool's own.
+//! new one, so that no answer is taken for another record's. What a filter says unasked between two batches ends it for good, as
+//! nobody knows to which records its earlier answers belong. Its standard error is the tool's own.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -69,6 +73,10 @@ pub(super) enum FilterError {
     },
     #[error("the filter has more answers than the {records} records it was told")]
     TooMany { records: usize },
+    #[error(
+        "the filter has answered more than it was told, after its batch was done: results may have gone to other records"
+    )]
+    Unasked,
     #[error("the filter's answer is longer than {ANSWER_BYTES_MAX} bytes")]
     TooLong,
     #[error("the filter has failed ({0})")]
@@ -129,6 +137,11 @@ impl Filter {
         if records == 0 {
             return Ok(Vec::new());
         }
+        if let Some(running) = &mut self.running
+            && running.has_said_more().await
+        {
+            return Err(FilterError::Unasked);
+        }
         self.start()?;
         let Some(running) = self.running.take() else {
             unreachable!("just started")
@@ -164,7 +177,7 @@ impl Filter {
         };
         // Whichever fails first ends the other: nobody may write to a filter that reads no more.
         tokio::try_join!(telling, listening)?;
-        if !running.stdout.buffer().is_empty() {
+        if running.has_said_more().await {
             return Err(FilterError::TooMany { records });
         }
         self.running = Some(running);
@@ -184,6 +197,15 @@ impl Filter {
 }
 
 impl Running {
+    /// Whether there is output that nobody has read, as of now.
+    async fn has_said_more(&mut self) -> bool {
+        poll_fn(|context| {
+            let there = Pin::new(&mut self.stdout).poll_fill_buf(context);
+            Poll::Ready(matches!(there, Poll::Ready(Ok(there)) if !there.is_empty()))
+        })
+        .await
+    }
+
     async fn whole_batch(
         mut self,
         told: &[u8],
@@ -396,6 +418,23 @@ mod tests {
             matches!(error, FilterError::Ended { answers: 1, .. }),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_filter_says_after_its_batch_is_never_an_answer_to_the_next() {
+        let script = "read -r line; echo first; read -r line; echo more; cat";
+        let mut filter = filter(script, Format::Lines, false);
+        assert_eq!(texts(filter.ask(b"a\n", 1).await.unwrap()), ["first"]);
+        let running = filter.running.as_mut().unwrap();
+        running.stdin.write_all(b"go on\n").await.unwrap();
+        let is_there = async {
+            while !running.has_said_more().await {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), is_there).await.unwrap();
+        let error = filter.ask(b"b\n", 1).await.unwrap_err();
+        assert!(matches!(error, FilterError::Unasked), "{error}");
     }
 
     #[tokio::test]

@@ -198,8 +198,10 @@ impl Work {
         let count = untold.iter().filter(|failure| failure.is_none()).count();
         let answers = match self.filter.ask(&told, count).await {
             Ok(answers) => answers,
-            // It will not start for any other record either.
-            Err(error @ FilterError::NotStarted { .. }) => return Err(error),
+            // It will not start for any other record either, and what it has answered before may be wrong.
+            Err(error @ (FilterError::NotStarted { .. } | FilterError::Unasked)) => {
+                return Err(error);
+            }
             Err(error) => return Ok(Tried::None(error.to_string())),
         };
         let mut answers = answers.into_iter();
