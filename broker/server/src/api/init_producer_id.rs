@@ -25,7 +25,6 @@ pub(crate) fn handle(
     }
     match &request.transactional_id {
         None => idempotent(context),
-        Some(id) if id.is_empty() => Answer::now(refused(ErrorCode::InvalidRequest)),
         Some(id) => transactional(context, id, &request),
     }
 }
@@ -54,14 +53,19 @@ fn transactional(
         ProducerId(request.producer_id),
         ProducerEpoch(request.producer_epoch),
     );
-    let command = TxnCommand::InitProducerId(InitProducerId {
+    let wanted = InitProducerId {
         transactional_id: transactional_id.to_owned(),
         timeout_ms: request.transaction_timeout_ms,
         expected: (had.0 != ProducerId::NONE).then_some(had),
         enable_two_phase_commit: request.enable2_pc,
         keep_prepared: request.keep_prepared_txn,
-    });
-    let asked = context.broker.transactions.ask(transactional_id, command);
+    };
+    let transactions = &context.broker.transactions;
+    // Also where the coordinator is still being loaded: to try again would not help.
+    if let Err(error) = wanted.validate(&transactions.settings()) {
+        return Answer::now(refused(error));
+    }
+    let asked = transactions.ask(transactional_id, TxnCommand::InitProducerId(wanted));
     reply(asked, move |answer| {
         let mut response = match answer {
             Ok(TxnResponse::InitProducerId(response)) => response,

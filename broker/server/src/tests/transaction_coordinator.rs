@@ -414,6 +414,26 @@ fn a_transaction_that_takes_too_long_is_aborted() {
     );
 }
 
+/// To come again once the coordinator is there would not help.
+#[test]
+fn a_timeout_that_is_too_long_is_told_also_where_the_coordinator_does_not_serve() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    server.broker().transactions.close();
+    for (transaction_timeout_ms, expected) in [
+        (0, ErrorCode::InvalidTransactionTimeout),
+        (900_000, ErrorCode::NotCoordinator),
+        (900_001, ErrorCode::InvalidTransactionTimeout),
+    ] {
+        let request = InitProducerIdRequest {
+            transaction_timeout_ms,
+            ..init_request("t")
+        };
+        let refused = client.call(&request, 5);
+        assert_eq!(code(refused.error_code), expected);
+    }
+}
+
 #[test]
 fn partitions_that_do_not_exist_keep_the_others_out_of_the_transaction() {
     let server = TestServer::start(&[]);

@@ -7,6 +7,7 @@ use ottla_protocol::messages::InitProducerIdResponse;
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 
 use super::commands::{InitProducerId, TxnResponse};
+use super::settings::TxnSettings;
 use super::state::{NO_EPOCH, Outcome, Step, Transaction, TransactionState, is_exhausted};
 use super::{NO_PRODUCER_ID, TxnMachine};
 use crate::controller::ProducerIdBlock;
@@ -92,7 +93,7 @@ impl TxnMachine {
         out: &mut Effects<Self>,
     ) -> Result<Decision, ErrorCode> {
         let id = request.transactional_id.as_str();
-        let timeout_ms = self.validate_init(request)?;
+        let timeout_ms = request.validate(&self.settings)?;
         let Some(transaction) = self.hard.get(id).cloned() else {
             let producer_id = self.take_producer_id(out)?;
             let step = Transaction::created(producer_id, timeout_ms, now);
@@ -127,27 +128,6 @@ impl TxnMachine {
         }
     }
 
-    /// Returns the timeout in milliseconds.
-    fn validate_init(&self, request: &InitProducerId) -> Result<i32, ErrorCode> {
-        if request.transactional_id.is_empty() {
-            return Err(ErrorCode::InvalidRequest);
-        }
-        if request.enable_two_phase_commit && !self.settings.two_phase_commit_enabled {
-            return Err(ErrorCode::TransactionalIdAuthorizationFailed);
-        }
-        if request.keep_prepared {
-            return Err(ErrorCode::UnsupportedVersion);
-        }
-        if request.enable_two_phase_commit {
-            return Ok(i32::MAX);
-        }
-        if (1..=self.settings.timeout_max_ms).contains(&request.timeout_ms) {
-            Ok(request.timeout_ms)
-        } else {
-            Err(ErrorCode::InvalidTransactionTimeout)
-        }
-    }
-
     /// The step that aborts an ongoing transaction over its producer's head.
     pub(super) fn fence(
         &mut self,
@@ -163,6 +143,30 @@ impl TxnMachine {
         let next_producer_id = self.next_producer_id(&transaction, out)?;
         let last_epoch = self.soft.last_epoch(id);
         Ok(transaction.prepare(last_epoch, Outcome::Abort, version, next_producer_id, now))
+    }
+}
+
+impl InitProducerId {
+    /// What can be said without knowing the transactional id, and is, before its coordinator is looked for. Returns the
+    /// timeout in milliseconds.
+    pub fn validate(&self, settings: &TxnSettings) -> Result<i32, ErrorCode> {
+        if self.transactional_id.is_empty() {
+            return Err(ErrorCode::InvalidRequest);
+        }
+        if self.enable_two_phase_commit && !settings.two_phase_commit_enabled {
+            return Err(ErrorCode::TransactionalIdAuthorizationFailed);
+        }
+        if self.keep_prepared {
+            return Err(ErrorCode::UnsupportedVersion);
+        }
+        if self.enable_two_phase_commit {
+            return Ok(i32::MAX);
+        }
+        if (1..=settings.timeout_max_ms).contains(&self.timeout_ms) {
+            Ok(self.timeout_ms)
+        } else {
+            Err(ErrorCode::InvalidTransactionTimeout)
+        }
     }
 }
 

@@ -118,6 +118,11 @@ impl Transactions {
         }
     }
 
+    /// What every machine has been told, or is about to be.
+    pub(crate) fn settings(&self) -> Arc<TxnSettings> {
+        self.coordinator().settings.load_full()
+    }
+
     /// Waits until the producer's transaction is over, and no longer than `within`: that it is may have been missed.
     pub(crate) async fn next_end(&self, transactional_id: &str, within: Duration) {
         self.coordinator().ends.next(transactional_id, within).await;
