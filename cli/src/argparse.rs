@@ -15,12 +15,13 @@ use clap::{Command, Parser};
 use crate::context::Context;
 use crate::stop::Stop;
 
-/// The command line of a tool, or what is wrong about it. Help is for `--help` alone, on standard output.
-pub fn start<A: Parser>(words: &[String], cx: &mut Context) -> Result<A, Stop> {
-    let command = A::command();
-    let program = command.get_name().to_owned();
-    let command = style(command).bin_name(&cx.program);
-    let given = [program.clone()].into_iter().chain(words.iter().cloned());
+/// The command line of a tool, or what is wrong about it. Help is for `--help` alone, on standard output. `program` is what
+/// the reference calls itself in errors: some of its tools with `.sh`, others without.
+pub fn start<A: Parser>(words: &[String], program: &str, cx: &mut Context) -> Result<A, Stop> {
+    let command = style(A::command()).bin_name(&cx.program);
+    let given = [program.to_owned()]
+        .into_iter()
+        .chain(words.iter().cloned());
     let error = match command.clone().try_get_matches_from(given) {
         Ok(matches) => match A::from_arg_matches(&matches) {
             Ok(args) => return Ok(args),
@@ -37,23 +38,29 @@ pub fn start<A: Parser>(words: &[String], cx: &mut Context) -> Result<A, Stop> {
         }
         _ => {
             let reason = reason(&error, &command, words);
-            Err(Stop::Usage(format!("{program}.sh: error: {reason}")))
+            Err(refused(program, &reason))
         }
     }
 }
 
 /// What all tools of this kind have in common. The settings hold for commands, too.
 fn style(command: Command) -> Command {
+    let has_commands = command.has_subcommands();
     command
         .infer_long_args(true)
         .args_override_self(true)
         .disable_help_subcommand(true)
-        .subcommand_required(true)
+        .subcommand_required(has_commands)
         .arg_required_else_help(false)
 }
 
+/// A check of the tool's own, in the form that the parser's have.
+pub fn refused(program: &str, reason: &str) -> Stop {
+    Stop::Usage(format!("{program}: error: {reason}"))
+}
+
 /// Reads a number for clap's `value_parser`, with the reference's words where it is none.
-pub fn integer<T: FromStr>(java_type: &'static str) -> impl Fn(&str) -> Result<T, String> + Clone {
+pub fn number<T: FromStr>(java_type: &'static str) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         text.parse().map_err(|_| {
             format!("could not convert '{text}' to {java_type} (For input string: \"{text}\")")
@@ -68,7 +75,21 @@ fn reason(error: &clap::Error, command: &Command, words: &[String]) -> String {
     let name = argument.split([' ', '=']).next().unwrap_or_default();
     match error.kind() {
         ErrorKind::MissingSubcommand => "too few arguments".to_owned(),
-        ErrorKind::MissingRequiredArgument => format!("argument {name} is required"),
+        ErrorKind::MissingRequiredArgument => missing(error, command, words),
+        ErrorKind::ArgumentConflict => {
+            let other = context(ContextKind::PriorArg).unwrap_or_default();
+            let other = other.split([' ', '=']).next().unwrap_or_default();
+            // The one that came second is the one too many.
+            let place = |name: &str| {
+                words
+                    .iter()
+                    .position(|word| name.starts_with(word.as_str()))
+            };
+            match place(name) < place(other) {
+                true => format!("argument {other}: not allowed with argument {name}"),
+                false => format!("argument {name}: not allowed with argument {other}"),
+            }
+        }
         ErrorKind::UnknownArgument => match candidates(&argument, command, words) {
             several if several.len() > 1 => {
                 let several = several.join(", ");
@@ -98,14 +119,48 @@ fn reason(error: &clap::Error, command: &Command, words: &[String]) -> String {
     }
 }
 
+/// What is missing: the first option that is, in the order in which they are defined, or else one of a group.
+fn missing(error: &clap::Error, command: &Command, words: &[String]) -> String {
+    let listed = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(list)) => list.as_slice(),
+        _ => &[],
+    };
+    let group = listed.iter().find_map(|text| text.strip_prefix('<'));
+    let is_listed = |name: &str| {
+        let mut listed = listed.iter();
+        listed.any(|text| text.split([' ', '=']).next() == Some(name))
+    };
+    let mut options = options_of(command, words).map(|name| format!("--{name}"));
+    match (options.find(|name| is_listed(name)), group) {
+        (None, Some(group)) => {
+            let options = group.trim_end_matches('>').split('|');
+            let names = options.filter_map(|option| option.split(' ').next());
+            let names: Vec<&str> = names.collect();
+            format!("one of the arguments {} is required", names.join(" "))
+        }
+        (found, _) => {
+            let first = listed
+                .first()
+                .and_then(|text| text.split([' ', '=']).next());
+            let name = found.or(first.map(str::to_owned)).unwrap_or_default();
+            format!("argument {name} is required")
+        }
+    }
+}
+
+/// The options of the command that was given.
+fn options_of<'a>(command: &'a Command, words: &[String]) -> impl Iterator<Item = &'a str> {
+    let given = words.iter().find_map(|word| command.find_subcommand(word));
+    let arguments = given.unwrap_or(command).get_arguments();
+    arguments.filter_map(|argument| argument.get_long())
+}
+
 /// The options that begin as this one does, of the command that was given.
 fn candidates(option: &str, command: &Command, words: &[String]) -> Vec<String> {
     let Some(start) = option.strip_prefix("--") else {
         return Vec::new();
     };
-    let given = words.iter().find_map(|word| command.find_subcommand(word));
-    let arguments = given.unwrap_or(command).get_arguments();
-    let names = arguments.filter_map(|argument| argument.get_long());
+    let names = options_of(command, words);
     let mut names: Vec<String> = names
         .filter(|name| name.starts_with(start))
         .map(|name| format!("--{name}"))
@@ -144,7 +199,7 @@ mod tests {
     #[derive(Debug, PartialEq, clap::Subcommand)]
     enum What {
         Count {
-            #[arg(long, allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+            #[arg(long, allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
             from: i32,
             #[arg(long)]
             topic: Option<String>,
@@ -159,7 +214,7 @@ mod tests {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let mut cx = Context::of_process("kafka-thing");
         cx.out = Box::new(std::io::sink());
-        start(&words, &mut cx).map_err(|stop| match stop {
+        start(&words, "kafka-thing.sh", &mut cx).map_err(|stop| match stop {
             Stop::Usage(text) => text,
             other => format!("{other:?}"),
         })

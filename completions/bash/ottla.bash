@@ -52,6 +52,9 @@ _ottla() {
             ottla,pipe)
                 cmd="ottla__subcmd__pipe"
                 ;;
+            ottla,producer-perf-test)
+                cmd="ottla__subcmd__producer__subcmd__perf__subcmd__test"
+                ;;
             ottla,server)
                 cmd="ottla__subcmd__server"
                 ;;
@@ -99,6 +102,9 @@ _ottla() {
                 ;;
             ottla__subcmd__help,pipe)
                 cmd="ottla__subcmd__help__subcmd__pipe"
+                ;;
+            ottla__subcmd__help,producer-perf-test)
+                cmd="ottla__subcmd__help__subcmd__producer__subcmd__perf__subcmd__test"
                 ;;
             ottla__subcmd__help,server)
                 cmd="ottla__subcmd__help__subcmd__server"
@@ -191,7 +197,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions pipe install-links version help"
+            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions producer-perf-test pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -693,7 +699,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions pipe install-links version help"
+            opts="server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions producer-perf-test pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -889,6 +895,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__pipe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__producer__subcmd__perf__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1183,6 +1203,84 @@ _ottla() {
                     ;;
                 --command-config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__producer__subcmd__perf__subcmd__test)
+            opts="-h --bootstrap-server --topic --num-records --payload-delimiter --throughput --producer-props --command-property --producer.config --command-config --print-metrics --transactional-id --transaction-duration-ms --warmup-records --reporting-interval --record-size --payload-file --payload-monotonic --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --num-records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --payload-delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --throughput)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --producer-props)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --producer.config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --transactional-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --transaction-duration-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --warmup-records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reporting-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --payload-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 *)

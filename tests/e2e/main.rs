@@ -26,6 +26,7 @@ mod lifecycle;
 mod log_tool;
 mod multicall;
 mod pipe;
+mod producer_perf_test;
 mod real_input;
 mod tools;
 mod transactions;

@@ -10,6 +10,7 @@ pub mod consumer_groups;
 pub mod get_offsets;
 pub mod groups;
 pub mod pipe;
+pub mod producer_perf_test;
 pub mod topics;
 pub mod transactions;
 
@@ -23,6 +24,7 @@ pub const TOOLS: &[Tool] = &[
     get_offsets::TOOL,
     transactions::TOOL,
     broker_api_versions::TOOL,
+    producer_perf_test::TOOL,
     pipe::TOOL,
 ];
 

@@ -54,6 +54,11 @@ fn offsets_and_logs() {
 }
 
 #[test]
+fn perf() {
+    check("perf");
+}
+
+#[test]
 fn every_allowed_difference_stands_in_the_ledger_of_gaps() {
     let gaps = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/gaps.md"))
         .expect("docs/gaps.md");

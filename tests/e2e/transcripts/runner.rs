@@ -220,7 +220,8 @@ impl Stage {
         );
         let mut outcome = self.run(suite, case, command, run);
         // What needs time to settle is asked again until it has, instead of waiting first.
-        let asks = run.command.contains(" --describe") || run.command.contains(" --list");
+        let words = [" --describe", " --list", " describe", " list"];
+        let asks = words.iter().any(|word| run.command.contains(word));
         while asks && outcome.shown() != expected && settled.is_some_and(|end| Instant::now() < end)
         {
             std::thread::sleep(Duration::from_millis(50));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 pub(super) struct Suite {
     pub(super) name: String,
@@ -16,7 +16,41 @@ struct Substitution {
     case: String,
     command: usize,
     pattern: Regex,
+    /// What has to come behind a match.
+    followed_by: Option<Regex>,
     replacement: String,
+}
+
+impl Substitution {
+    /// `^` and `$` are line ends, as in the recorder. Its patterns look ahead at their end only.
+    fn new(case: &str, command: &str, pattern: &str, replacement: &str) -> Self {
+        let regex = |pattern: &str| Regex::new(pattern).expect("a good pattern");
+        let (pattern, followed_by) = match pattern.split_once("(?=") {
+            Some((pattern, ahead)) => (pattern, ahead.strip_suffix(')')),
+            None => (pattern, None),
+        };
+        Self {
+            case: case.to_owned(),
+            command: command.parse().expect("the number of a command"),
+            pattern: regex(&format!("(?m){pattern}")),
+            followed_by: followed_by.map(|ahead| regex(&format!("^(?:{ahead})"))),
+            replacement: reference_of(replacement),
+        }
+    }
+
+    fn apply(&self, text: &str) -> String {
+        let replaced = self.pattern.replace_all(text, |found: &Captures<'_>| {
+            let whole = found.get_match();
+            let ahead = self.followed_by.as_ref();
+            let mut replacement = String::new();
+            match ahead.is_none_or(|ahead| ahead.is_match(&text[whole.end()..])) {
+                true => found.expand(&self.replacement, &mut replacement),
+                false => replacement.push_str(whole.as_str()),
+            }
+            replacement
+        });
+        replaced.into_owned()
+    }
 }
 
 pub(super) fn folder() -> PathBuf {
@@ -40,13 +74,8 @@ impl Suite {
                 ["property", property] => suite.properties.push((*property).to_owned()),
                 ["case", case] => suite.cases.push((*case).to_owned()),
                 ["sub", case, command, pattern, replacement] => {
-                    suite.substitutions.push(Substitution {
-                        case: (*case).to_owned(),
-                        command: command.parse().expect("the number of a command"),
-                        // `^` and `$` are line ends, as in the recorder.
-                        pattern: Regex::new(&format!("(?m){pattern}")).expect("a good pattern"),
-                        replacement: reference_of(replacement),
-                    })
+                    let new = Substitution::new(case, command, pattern, replacement);
+                    suite.substitutions.push(new);
                 }
                 other => panic!("{}: an unknown line {other:?}", path.display()),
             }
@@ -65,11 +94,7 @@ impl Suite {
             .substitutions
             .iter()
             .filter(|sub| sub.case == case && sub.command == command);
-        own.fold(text, |text, sub| {
-            sub.pattern
-                .replace_all(&text, &*sub.replacement)
-                .into_owned()
-        })
+        own.fold(text, |text, sub| sub.apply(&text))
     }
 }
 

@@ -8,20 +8,18 @@ mod line_reader;
 mod lines;
 mod transactions;
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
 use ottla_client::cluster::Cluster;
-use ottla_client::config::{ClientKind, Patience};
-use ottla_client::producer::{BatchReport, Producer, ProducerSettings};
+use ottla_client::producer::Producer;
 
-use crate::connect::warn_of_unknown;
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
+use crate::producing::{self, Troubles};
 use crate::progress::{Progress, stdin_bytes};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -150,16 +148,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut args: Args = options::start(words)?;
     rename_old_options(&mut args, cx)?;
     let plan = plan(&args)?;
-    let settings = ClientKind::Producer
-        .settings(plan.properties.iter().map(|(key, value)| (key, value)))
-        .map_err(unusable)?;
-    for key in settings.unknown() {
-        warn_of_unknown(key, cx);
-    }
-    let cluster = ClientKind::Producer
-        .cluster_settings(&settings, Patience::Prompt)
-        .map_err(unusable)?;
-    let mut producer = ProducerSettings::from_config(&settings).map_err(unusable)?;
+    let (cluster, mut producer) = producing::settings(&plan.properties, cx)?;
     let troubles = Troubles::default();
     let seen = troubles.clone();
     producer.observer = Some(Arc::new(move |report| seen.note(report)));
@@ -194,10 +183,6 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             }
         }
     })?
-}
-
-fn unusable(error: impl ToString) -> Failure {
-    Failure::new(error.to_string())
 }
 
 /// Reads old names as the new ones, with a warning where the reference puts it: on standard output.
@@ -423,51 +408,6 @@ impl Input {
 
 fn unreadable(error: io::Error) -> Failure {
     Failure::new(format!("Cannot read standard input: {error}"))
-}
-
-/// Records that were not delivered, by reason.
-#[derive(Debug, Clone, Default)]
-struct Troubles(Arc<Mutex<(u64, BTreeSet<String>)>>);
-
-/// So many different reasons are told; a broker cannot fill the screen.
-const REASONS_MAX: usize = 10;
-
-impl Troubles {
-    fn note(&self, report: &BatchReport<'_>) {
-        if let Err(error) = report.outcome {
-            self.add(
-                u64::try_from(report.records).unwrap_or(0),
-                error.to_string(),
-            );
-        }
-    }
-
-    fn add(&self, records: u64, reason: String) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.0 += records;
-        if all.1.len() < REASONS_MAX {
-            all.1.insert(reason);
-        }
-    }
-
-    /// Says what has come together since the last time.
-    fn tell(&self, topic: &str, cx: &mut Context) {
-        let (records, reasons) =
-            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if records == 0 {
-            return;
-        }
-        let unit = if records == 1 {
-            "record was"
-        } else {
-            "records were"
-        };
-        for reason in reasons {
-            cx.warn(format!(
-                "{records} {unit} not delivered to topic {topic}: {reason}."
-            ));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,11 @@
 //! committed before stays.
 
 use ottla_client::cluster::Cluster;
-use ottla_client::producer::{
-    ErrorClass, ProducerSettings, Settled, Transaction, TransactionError, TransactionalProducer,
-};
+use ottla_client::producer::{ProducerSettings, Transaction, TransactionalProducer};
 
-use crate::connect::capitalized;
 use crate::context::Context;
-use crate::stop::{Failure, Stop};
+use crate::producing::{committed, failed_transaction, not_in_transaction};
+use crate::stop::Stop;
 
 use super::{Input, Plan};
 
@@ -31,7 +29,7 @@ pub(super) async fn send_lines(
     let close_within = settings.delivery_timeout;
     let mut producer = TransactionalProducer::init(cluster, settings)
         .await
-        .map_err(failed)?;
+        .map_err(failed_transaction)?;
     let sent = send_all(plan, &mut producer, cx).await;
     producer.close(close_within).await;
     sent
@@ -44,12 +42,10 @@ async fn send_all(
 ) -> Result<(), Stop> {
     let mut input = Input::of_stdin(cx);
     loop {
-        let transaction = producer.begin().await.map_err(failed)?;
+        let transaction = producer.begin().await.map_err(failed_transaction)?;
         let filled = fill(&transaction, plan, &mut input, cx).await?;
-        match transaction.commit().await {
-            Err(error) if error.class == ErrorClass::Retriable => see_through(producer).await?,
-            outcome => outcome.map_err(failed)?,
-        }
+        let outcome = transaction.commit().await;
+        committed(outcome, producer).await?;
         if filled == Filled::InputEnded {
             return Ok(());
         }
@@ -70,33 +66,13 @@ async fn fill(
         };
         let parsed = plan.reader.parse(line, number)?;
         let sent = transaction.send(parsed.record(&plan.topic)).await;
-        let delivery = sent.map_err(|error| not_sent(plan, &error.to_string()))?;
+        let delivery = sent.map_err(|error| not_in_transaction(&plan.topic, &error.to_string()))?;
         if plan.sync {
             delivery
                 .await
-                .map_err(|error| not_sent(plan, &error.to_string()))?;
+                .map_err(|error| not_in_transaction(&plan.topic, &error.to_string()))?;
         }
         records += 1;
     }
     Ok(Filled::AsAsked)
-}
-
-/// A commit whose outcome was not told in time.
-async fn see_through(producer: &mut TransactionalProducer) -> Result<(), Failure> {
-    match producer.settle().await {
-        Ok(Settled::Committed) => Ok(()),
-        Ok(_) => Err(Failure::new("The last transaction was aborted.")),
-        Err(error) => Err(failed(error).hint("Whether it was committed is not known.")),
-    }
-}
-
-fn not_sent(plan: &Plan, error: &str) -> Failure {
-    let topic = &plan.topic;
-    Failure::new(format!(
-        "A record was not delivered to topic {topic}, and its transaction was aborted: {error}."
-    ))
-}
-
-fn failed(error: TransactionError) -> Failure {
-    Failure::new(format!("{}.", capitalized(&error)))
 }

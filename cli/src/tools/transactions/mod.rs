@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use ottla_client::admin::{AbortSpec, Admin, TopicPartition, TransactionFilter};
 use ottla_protocol::types::BrokerId;
 
-use crate::argparse::{self, integer};
+use crate::argparse::{self, number};
 use crate::connect::{self, Unconnected};
 use crate::context::{self, Context};
 use crate::stop::{Failure, Stop};
@@ -54,7 +54,7 @@ enum Action {
     /// List transactional ids and the states of their transactions
     List {
         /// Only transactions that have been going on for longer than so many milliseconds; below 0: all
-        #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = integer::<i64>("Long"))]
+        #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = number::<i64>("Long"))]
         duration_filter: Option<i64>,
         /// Only ids that this regular expression matches as a whole; the broker reads it
         #[arg(long, value_name = "REGEX")]
@@ -72,7 +72,7 @@ enum Action {
     /// Show the producers that a partition remembers, and where their open transactions begin
     DescribeProducers {
         /// Ask this broker's replica, not the leader
-        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         broker_id: Option<i32>,
         #[command(flatten)]
         partition: Partition,
@@ -84,28 +84,28 @@ enum Action {
         #[command(flatten)]
         partition: Partition,
         /// Where the transaction begins; brokers before 3.0 need the other three instead
-        #[arg(long, value_name = "OFFSET", allow_negative_numbers = true, value_parser = integer::<i64>("Long"))]
+        #[arg(long, value_name = "OFFSET", allow_negative_numbers = true, value_parser = number::<i64>("Long"))]
         start_offset: Option<i64>,
-        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = integer::<i64>("Long"))]
+        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i64>("Long"))]
         producer_id: Option<i64>,
-        #[arg(long, value_name = "EPOCH", allow_negative_numbers = true, value_parser = integer::<i16>("Short"))]
+        #[arg(long, value_name = "EPOCH", allow_negative_numbers = true, value_parser = number::<i16>("Short"))]
         producer_epoch: Option<i16>,
-        #[arg(long, value_name = "EPOCH", allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+        #[arg(long, value_name = "EPOCH", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         coordinator_epoch: Option<i32>,
     },
     /// Find transactions that are open in partitions and that no coordinator will end
     FindHanging {
         /// Search what this broker has
-        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         broker_id: Option<i32>,
         /// Leave out transactions that are younger than so many minutes
-        #[arg(long, value_name = "MINUTES", default_value = "15", allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+        #[arg(long, value_name = "MINUTES", default_value = "15", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         max_transaction_timeout: i32,
         /// Search this topic
         #[arg(long)]
         topic: Option<String>,
         /// Search only this partition of the topic
-        #[arg(long, allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+        #[arg(long, allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         partition: Option<i32>,
         #[command(flatten)]
         output: Output,
@@ -122,7 +122,7 @@ enum Action {
 struct Partition {
     #[arg(long)]
     topic: String,
-    #[arg(long, allow_negative_numbers = true, value_parser = integer::<i32>("Integer"))]
+    #[arg(long, allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
     partition: i32,
 }
 
@@ -152,7 +152,7 @@ enum Plan {
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    let args: Args = argparse::start(words, cx)?;
+    let args: Args = argparse::start(words, "kafka-transactions.sh", cx)?;
     let plan = plan(args.action)?;
     let overrides = [("bootstrap.servers", args.bootstrap_server.as_str())];
     let config: Vec<String> = args.command_config.into_iter().collect();

@@ -4,7 +4,7 @@ fn planned(line: &str) -> Result<Plan, String> {
     let words = format!("--bootstrap-server h:1 {line}");
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
     let mut cx = Context::of_process("kafka-transactions");
-    let args: Result<Args, Stop> = argparse::start(&words, &mut cx);
+    let args: Result<Args, Stop> = argparse::start(&words, "kafka-transactions.sh", &mut cx);
     args.and_then(|args| plan(args.action))
         .map_err(|stop| match stop {
             Stop::Usage(text) => text,

@@ -1,0 +1,107 @@
+//! What the tools that produce have in common: from properties to settings, what was not delivered, and commits whose outcome
+//! comes late.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ottla_client::cluster::ClusterSettings;
+use ottla_client::config::{ClientKind, Patience};
+use ottla_client::producer::{
+    BatchReport, ErrorClass, ProducerSettings, Settled, TransactionError, TransactionalProducer,
+};
+
+use crate::connect::{capitalized, warn_of_unknown};
+use crate::context::Context;
+use crate::stop::Failure;
+
+/// The settings of a producer; what no client knows is told.
+pub(crate) fn settings(
+    properties: &[(String, String)],
+    cx: &mut Context,
+) -> Result<(ClusterSettings, ProducerSettings), Failure> {
+    let pairs = properties.iter().map(|(key, value)| (key, value));
+    let settings = ClientKind::Producer.settings(pairs).map_err(unusable)?;
+    for key in settings.unknown() {
+        warn_of_unknown(key, cx);
+    }
+    let cluster = ClientKind::Producer.cluster_settings(&settings, Patience::Prompt);
+    let producer = ProducerSettings::from_config(&settings);
+    Ok((cluster.map_err(unusable)?, producer.map_err(unusable)?))
+}
+
+fn unusable(error: impl ToString) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// What a commit has come to, also where its outcome was not told in time.
+pub(crate) async fn committed(
+    outcome: Result<(), TransactionError>,
+    producer: &mut TransactionalProducer,
+) -> Result<(), Failure> {
+    match outcome {
+        Err(error) if error.class == ErrorClass::Retriable => match producer.settle().await {
+            Ok(Settled::Committed) => Ok(()),
+            Ok(_) => Err(Failure::new("The last transaction was aborted.")),
+            Err(error) => {
+                Err(failed_transaction(error).hint("Whether it was committed is not known."))
+            }
+        },
+        outcome => outcome.map_err(failed_transaction),
+    }
+}
+
+pub(crate) fn failed_transaction(error: TransactionError) -> Failure {
+    Failure::new(format!("{}.", capitalized(&error)))
+}
+
+/// A record that a transaction did not take, which is the end of that.
+pub(crate) fn not_in_transaction(topic: &str, error: &str) -> Failure {
+    Failure::new(format!(
+        "A record was not delivered to topic {topic}, and its transaction was aborted: {error}."
+    ))
+}
+
+/// Records that were not delivered, by reason.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Troubles(Arc<Mutex<(u64, BTreeSet<String>)>>);
+
+/// So many different reasons are told; a broker cannot fill the screen.
+const REASONS_MAX: usize = 10;
+
+impl Troubles {
+    pub(crate) fn note(&self, report: &BatchReport<'_>) {
+        if let Err(error) = report.outcome {
+            self.add(
+                u64::try_from(report.records).unwrap_or(0),
+                error.to_string(),
+            );
+        }
+    }
+
+    pub(crate) fn add(&self, records: u64, reason: String) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.0 += records;
+        if all.1.len() < REASONS_MAX {
+            all.1.insert(reason);
+        }
+    }
+
+    /// Says what has come together since the last time.
+    pub(crate) fn tell(&self, topic: &str, cx: &mut Context) {
+        let (records, reasons) =
+            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if records == 0 {
+            return;
+        }
+        let unit = if records == 1 {
+            "record was"
+        } else {
+            "records were"
+        };
+        for reason in reasons {
+            cx.warn(format!(
+                "{records} {unit} not delivered to topic {topic}: {reason}."
+            ));
+        }
+    }
+}
