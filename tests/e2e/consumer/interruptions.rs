@@ -206,9 +206,17 @@ impl Door {
 
     /// One of ours behind it.
     pub(crate) fn broker(&self) -> Broker {
+        self.broker_with(&[])
+    }
+
+    /// Further settings, of the form `key=value`.
+    pub(crate) fn broker_with(&self, settings: &[&str]) -> Broker {
         let advertised = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{}", self.port);
         let mut options = overrides();
         options.extend(["--override", &advertised]);
+        for setting in settings {
+            options.extend(["--override", setting]);
+        }
         let server = Server::with(&options, &[]);
         self.leads_to(server.address());
         Broker {

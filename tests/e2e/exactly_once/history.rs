@@ -1,11 +1,13 @@
 //! What transactional clients did and what readers saw, and whether the one can be the outcome of the other.
 //!
 //! Every record of a history has a name of its own, also where it was sent for the second time: a record that is seen is
-//! of one transaction. A transaction took a range of a partition's input, sent records, and was to commit where the
-//! input goes on, all together. `check` is a function of the history alone.
+//! of one transaction. A transaction took ranges of the input's partitions, sent records, and was to commit where the
+//! input goes on, all together. Offsets that are committed without transactions are there as well. `check` is a function
+//! of the history alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) type Topic = &'static str;
 pub(super) type Partition = i32;
 
 /// How a transaction ended, as far as its producer was told.
@@ -22,13 +24,14 @@ pub(super) struct Transaction {
     pub(super) producer: String,
     /// Where it was sent and under which name, in the order of sending.
     pub(super) sent: Vec<(Partition, String)>,
-    pub(super) input: Input,
+    pub(super) inputs: Vec<Input>,
     pub(super) ended: Ended,
 }
 
-/// What a transaction took of the input, and what it committed with its records: `end`.
+/// What a transaction took of a partition of the input, and what it committed with its records: `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Input {
+    pub(super) topic: Topic,
     pub(super) partition: Partition,
     pub(super) start: i64,
     pub(super) end: i64,
@@ -42,6 +45,21 @@ pub(super) struct Reading {
     pub(super) seen: Vec<(i64, String)>,
 }
 
+/// What somebody did who commits the offset of one partition without transactions: ever larger ones.
+#[derive(Clone, Debug)]
+pub(super) struct Committing {
+    pub(super) group: String,
+    pub(super) events: Vec<Commit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commit {
+    Asked(i64),
+    Acknowledged(i64),
+    /// What the group's offset was, between what stands before and behind this; 0 where there was none.
+    Found(i64),
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     /// Of each producer in the order in which it made them.
@@ -51,7 +69,8 @@ pub(super) struct History {
     /// By partition, when everything had come to rest.
     pub(super) at_end: BTreeMap<Partition, Vec<(i64, String)>>,
     /// By partition of the input, when everything had come to rest.
-    pub(super) committed: BTreeMap<Partition, i64>,
+    pub(super) committed: BTreeMap<(Topic, Partition), i64>,
+    pub(super) committing: Vec<Committing>,
 }
 
 /// What cannot be, in the words of whoever has to find out why.
@@ -77,6 +96,12 @@ pub(super) enum Anomaly {
     OutputWithoutOffsets(Input),
     /// Input was worked on by two transactions that both took effect.
     WorkedTwice(Input, Input),
+    /// An offset that was acknowledged is not the group's any more, and nobody can have committed what is.
+    CommitLost {
+        group: String,
+        acknowledged: i64,
+        found: i64,
+    },
 }
 
 pub(super) fn check(history: &History) -> Vec<Anomaly> {
@@ -87,6 +112,9 @@ pub(super) fn check(history: &History) -> Vec<Anomaly> {
         check_reading(history, reading, &mut found);
     }
     check_offsets(history, &mut found);
+    for committing in &history.committing {
+        check_commits(committing, &mut found);
+    }
     found.into_iter().collect()
 }
 
@@ -186,33 +214,37 @@ fn check_reading(history: &History, reading: &Reading, found: &mut BTreeSet<Anom
 /// The input that took effect is each partition's, from its beginning to what is committed, without holes.
 fn check_offsets(history: &History, found: &mut BTreeSet<Anomaly>) {
     let visible: BTreeSet<&str> = history.visible().collect();
-    let mut worked: BTreeMap<Partition, Vec<Input>> = BTreeMap::new();
+    let mut worked: BTreeMap<(Topic, Partition), Vec<Input>> = BTreeMap::new();
     for transaction in &history.transactions {
         if has_effect(transaction, &visible) {
-            let input = transaction.input;
-            worked.entry(input.partition).or_default().push(input);
+            for input in &transaction.inputs {
+                let of_partition = worked.entry((input.topic, input.partition)).or_default();
+                of_partition.push(*input);
+            }
         }
     }
-    let partitions: BTreeSet<Partition> = worked
-        .keys()
-        .chain(history.committed.keys())
-        .copied()
-        .collect();
-    for partition in partitions {
-        let mut inputs = worked.remove(&partition).unwrap_or_default();
+    for at in history.committed.keys() {
+        worked.entry(*at).or_default();
+    }
+    for ((topic, partition), mut inputs) in worked {
         inputs.sort_by_key(|input| input.start);
-        let committed = history.committed.get(&partition).copied().unwrap_or(0);
+        let committed = history.committed.get(&(topic, partition));
+        let committed = committed.copied().unwrap_or(0);
+        let hole = |start, end| {
+            Anomaly::OffsetsWithoutOutput(Input {
+                topic,
+                partition,
+                start,
+                end,
+            })
+        };
         let mut end = 0;
         let mut last = None;
         for input in inputs {
             if let Some(before) = last.filter(|_| input.start < end) {
                 found.insert(Anomaly::WorkedTwice(before, input));
             } else if input.start > end {
-                found.insert(Anomaly::OffsetsWithoutOutput(Input {
-                    partition,
-                    start: end,
-                    end: input.start,
-                }));
+                found.insert(hole(end, input.start));
             }
             if input.end > committed {
                 found.insert(Anomaly::OutputWithoutOffsets(input));
@@ -221,11 +253,30 @@ fn check_offsets(history: &History, found: &mut BTreeSet<Anomaly>) {
             last = Some(input);
         }
         if end < committed {
-            found.insert(Anomaly::OffsetsWithoutOutput(Input {
-                partition,
-                start: end,
-                end: committed,
-            }));
+            found.insert(hole(end, committed));
+        }
+    }
+}
+
+/// The group's offset is what was acknowledged last, or what was asked for and may take effect late.
+fn check_commits(committing: &Committing, found: &mut BTreeSet<Anomaly>) {
+    let (mut acknowledged, mut open) = (0, BTreeSet::new());
+    for event in &committing.events {
+        match *event {
+            Commit::Asked(offset) => {
+                open.insert(offset);
+            }
+            Commit::Found(offset) if offset != acknowledged && !open.contains(&offset) => {
+                found.insert(Anomaly::CommitLost {
+                    group: committing.group.clone(),
+                    acknowledged,
+                    found: offset,
+                });
+            }
+            Commit::Acknowledged(offset) | Commit::Found(offset) => {
+                open.remove(&offset);
+                acknowledged = offset;
+            }
         }
     }
 }

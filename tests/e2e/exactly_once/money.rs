@@ -5,11 +5,26 @@
 //! `OTTLA_KILLS` kills that often, and as rarely as the catalogue has it.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use ottla_client::admin::{Isolation, TopicPartition};
+use ottla_client::consumer::Consumer;
+use ottla_client::producer::{
+    ErrorClass, Record, Settled, TransactionError, TransactionalProducer,
+};
+use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 
-use super::*;
+use super::history::Ended;
+use super::readers::{end, reader};
+use super::workers::{Plan, claim};
+use super::{A_WHILE, MOMENT_MAX_US, PATIENCE, eventually};
+use crate::consumer::{Door, story};
+use crate::random::{Random, number};
 
 const TOPIC: &str = "accounts";
 const ACCOUNTS: i32 = 6;

@@ -1,9 +1,12 @@
-//! S-21: the histories of `tests/e2e/exactly_once`, for long; and the same of a broker in which a fault was planted, where the
-//! checks must find something.
+//! S-21: the histories of `tests/e2e/exactly_once`, for long, and with clients of other makes; and the same of a broker in which
+//! a fault was planted, where the checks must find something.
 
-use anyhow::{Result, ensure};
+use std::iter;
+
+use anyhow::{Context, Result, ensure};
 
 use super::Stage;
+use super::clients::python;
 use super::report::Report;
 use super::stories::{self, Story};
 use crate::shell::target_dir;
@@ -19,7 +22,7 @@ pub(super) fn are_sound(stage: &mut Stage) -> Result<Report> {
         rounds: "OTTLA_KILLS",
         figure: "committed,",
     };
-    stories::tell(&story, stage)
+    stories::tell(&story, stage, &[("OTTLA_HISTORY_CLIENTS", clients()?)])
 }
 
 /// A round is a time that the broker without fences is killed or stopped.
@@ -48,6 +51,22 @@ pub(super) fn show_a_planted_fault(stage: &mut Stage) -> Result<Report> {
         }
     }
     anyhow::bail!("nobody noticed in {TRIES} attempts that the fences were gone")
+}
+
+/// The commands of clients of other makes, as the story wants them.
+fn clients() -> Result<String> {
+    let clients = [("librdkafka", python("tests/faults/history_worker.py")?)];
+    let mut lines = String::new();
+    for (name, command) in clients {
+        lines.push_str(name);
+        for word in iter::once(command.get_program()).chain(command.get_args()) {
+            let word = word.to_str().context("a path that is not UTF-8")?;
+            lines.push('\t');
+            lines.push_str(word);
+        }
+        lines.push('\n');
+    }
+    Ok(lines)
 }
 
 /// As the assertion on an empty list of anomalies tells it.

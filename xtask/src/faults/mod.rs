@@ -160,8 +160,8 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "S-21",
         name: "histories",
-        about: "transactions, kill -9 and SIGSTOP of the broker, producers that vanish (a round is one of these)",
-        needs: &[],
+        about: "transactions of several makes, kill -9 and SIGSTOP of the broker and of clients (a round is one of these)",
+        needs: &[Need::Librdkafka],
         rounds: 300,
         minutes: 10,
         quick_rounds: None,

@@ -30,17 +30,22 @@ const ZOMBIES: Story = Story {
 };
 
 pub(super) fn of_zombies(stage: &mut Stage) -> Result<Report> {
-    tell(&ZOMBIES, stage)
+    tell(&ZOMBIES, stage, &[])
 }
 
 /// A round is a kill.
 pub(super) fn of_money(stage: &mut Stage) -> Result<Report> {
-    tell(&MONEY, stage)
+    tell(&MONEY, stage, &[])
 }
 
-pub(super) fn tell(story: &Story, stage: &mut Stage) -> Result<Report> {
+pub(super) fn tell(
+    story: &Story,
+    stage: &mut Stage,
+    environment: &[(&str, String)],
+) -> Result<Report> {
     let output = command(story.name, &[])
         .env("OTTLA_BIN", ottla())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env(story.rounds, stage.rounds.to_string())
         .env("OTTLA_SEED", stage.random.below(u64::MAX).to_string())
         .output()?;
