@@ -1,5 +1,5 @@
-//! S-01, S-02, S-19: the broker is killed in the middle of acknowledged produce, again and again, sometimes while it is
-//! still starting. What it acknowledged is there afterwards, at the offset that the acknowledgement named; what idempotent
+//! S-01, S-02, S-19: the broker is killed in the middle of acknowledged produce, or told to stop, again and again, sometimes
+//! while it is still starting; segments are rolled meanwhile. What it acknowledged is there afterwards, at the offset that the acknowledgement named; what idempotent
 //! producers sent again is there once. The moments are random: `OTTLA_SEED` repeats the choices, `OTTLA_KILLS` makes more.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,7 +27,11 @@ const KILLS: u64 = 10;
 const BATCHES_BETWEEN_KILLS_MAX: u64 = 600;
 /// Within a batch's way through the broker, and within a start.
 const MOMENT_MAX_US: u64 = 5000;
+const STOPPED_ONE_IN: u64 = 3;
 const KILLED_IN_START_ONE_IN: u64 = 3;
+/// The smallest segments, and values that fill one every 170 batches.
+const SMALL_SEGMENTS: [&str; 2] = ["--override", "log.segment.bytes=1048576"];
+const PADDING: usize = 2_000;
 const RECORDS_PER_BATCH: i32 = 3;
 const IN_FLIGHT_MAX: usize = 5;
 
@@ -39,8 +43,9 @@ struct Shared {
 }
 
 #[test]
-fn killed_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doubles_nothing() {
-    let mut server = Server::start();
+fn killed_or_stopped_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doubles_nothing()
+ {
+    let mut server = Server::with(&SMALL_SEGMENTS, &[]);
     create_topic(server.address(), TOPIC, PARTITIONS);
     let shared = Arc::new(Shared {
         address: Mutex::new(server.address().to_owned()),
@@ -72,7 +77,12 @@ fn killed_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doub
     for _ in 0..number("OTTLA_KILLS").unwrap_or(KILLS) {
         wait_for(1 + random.below(BATCHES_BETWEEN_KILLS_MAX));
         random.pause_up_to_us(MOMENT_MAX_US);
-        server.kill();
+        if random.below(STOPPED_ONE_IN) == 0 {
+            server.terminate();
+            assert!(server.wait().success());
+        } else {
+            server.kill();
+        }
         if random.below(KILLED_IN_START_ONE_IN) == 0 {
             server.begin();
             random.pause_up_to_us(MOMENT_MAX_US);
@@ -202,7 +212,7 @@ impl Producer {
 }
 
 fn value(partition: i32, sequence: i32) -> String {
-    format!("{partition}-{sequence}")
+    format!("{partition}-{sequence}-{:PADDING$}", "")
 }
 
 /// Values by offset, from the first to the end of the log.
@@ -249,6 +259,6 @@ fn first_difference(expected: &[String], found: &[&String]) -> String {
         "{} expected, {} found, first difference at {at:?}: {:?}",
         expected.len(),
         found.len(),
-        at.map(|at| (&expected[at], found[at]))
+        at.map(|at| (expected[at].trim(), found[at].trim()))
     )
 }

@@ -22,6 +22,7 @@ mod exactly_once;
 mod failed_sync;
 mod gaps;
 mod generated;
+mod idempotence;
 mod lifecycle;
 mod log_tool;
 mod multicall;

@@ -131,16 +131,30 @@ fn producers_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_snapshot_keeps_the_last_batch_of_each_producer() {
-    let states = after(&[batch(2, 0, 3), batch(2, 3, 2)]);
-    let restored = ProducerStates::from_entries(&states.to_entries());
-    assert_eq!(restored.check(&batch(2, 3, 2), CLIENT), duplicate(103, 104));
-    assert_eq!(restored.check(&batch(2, 5, 1), CLIENT), Ok(Verdict::Append));
+fn a_snapshot_keeps_the_last_five_batches_of_each_producer_and_the_last_one_last() {
+    let batches: Vec<_> = (0..6).map(|n| batch(2, 3 * n, 3)).collect();
+    let states = after(&batches);
+    let snapshot = states.to_snapshot();
+    let restored = ProducerStates::from_snapshot(&snapshot);
+    assert_eq!(restored, states);
+    for (n, offset) in (1..6).zip((103..).step_by(3)) {
+        assert_eq!(
+            restored.check(&batches[n], CLIENT),
+            duplicate(offset, offset + 2)
+        );
+    }
+    let forgotten = restored.check(&batches[0], CLIENT);
+    assert_eq!(forgotten, Err(ErrorCode::OutOfOrderSequenceNumber));
     assert_eq!(
-        restored.check(&batch(2, 0, 3), CLIENT),
-        Err(ErrorCode::OutOfOrderSequenceNumber)
+        restored.check(&batch(2, 18, 1), CLIENT),
+        Ok(Verdict::Append)
     );
-    assert_eq!(restored.to_entries(), states.to_entries());
+    assert_eq!(snapshot.len(), 5);
+    assert_eq!(snapshot.last(), states.to_entries().last());
+    let of_the_reference = ProducerStates::from_snapshot(&states.to_entries());
+    assert_eq!(of_the_reference.to_entries(), states.to_entries());
+    let before_the_last = of_the_reference.check(&batches[4], CLIENT);
+    assert_eq!(before_the_last, Err(ErrorCode::OutOfOrderSequenceNumber));
 }
 
 #[test]
@@ -161,6 +175,6 @@ fn an_open_transaction_holds_the_last_stable_offset_and_outlives_expiry() {
     states.apply(&second, Offset(42));
     assert_eq!(states.first_unstable_offset(), Some(Offset(40)));
     states.expire(Millis(i64::MAX), 1);
-    let restored = ProducerStates::from_entries(&states.to_entries());
+    let restored = ProducerStates::from_snapshot(&states.to_snapshot());
     assert_eq!(restored.first_unstable_offset(), Some(Offset(40)));
 }

@@ -120,12 +120,12 @@ fn a_snapshot_keeps_open_transactions_and_producers_that_left_only_a_marker() {
     let mut states = ProducerStates::default();
     states.apply_marker(&marker(A, 4, false), Offset(10));
     states.apply(&record(B, 2, 0), Offset(11));
-    let entries = states.to_entries();
+    let entries = states.to_snapshot();
     assert_eq!((entries[0].last_sequence, entries[0].last_offset), (-1, -1));
     assert_eq!((entries[0].epoch, entries[0].coordinator_epoch), (4, 3));
     assert_eq!(entries[1].current_txn_first_offset, 11);
-    let mut restored = ProducerStates::from_entries(&entries);
-    assert_eq!(restored.to_entries(), entries);
+    let mut restored = ProducerStates::from_snapshot(&entries);
+    assert_eq!(restored.to_snapshot(), entries);
     assert_eq!(restored.first_unstable_offset(), Some(Offset(11)));
     assert_eq!(
         restored.check(&record(A, 4, 0), CLIENT),

@@ -3,6 +3,7 @@
 //! Owns: the file format, which is the reference's (`docs/format/producer-snapshot.md`). Not here: what the state
 //! means and when a sequence is in order.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
@@ -31,6 +32,13 @@ pub struct ProducerEntry {
     pub coordinator_epoch: i32,
     /// First offset of the open transaction; -1: none.
     pub current_txn_first_offset: Offset,
+}
+
+/// A producer may have several entries, one for each of its last batches: the last one tells where it is.
+#[must_use]
+pub fn last_of_each(entries: &[ProducerEntry]) -> BTreeMap<ProducerId, ProducerEntry> {
+    let by_id = entries.iter().map(|entry| (entry.producer_id, *entry));
+    by_id.collect()
 }
 
 #[derive(Debug, thiserror::Error)]

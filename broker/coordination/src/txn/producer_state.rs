@@ -199,10 +199,7 @@ impl ProducerStates {
             .entry(batch.producer_id)
             .or_insert_with(|| ProducerState::new(batch.producer_epoch));
         producer.enter_epoch(batch.producer_epoch);
-        if producer.batches.len() == BATCHES_REMEMBERED {
-            producer.batches.pop_front();
-        }
-        producer.batches.push_back(BatchSeen {
+        producer.remember(BatchSeen {
             last_sequence: batch.last_sequence,
             last_offset: base_offset.plus(i64::from(batch.offset_delta)),
             offset_delta: batch.offset_delta,
@@ -320,51 +317,62 @@ impl ProducerStates {
         self.producers.is_empty()
     }
 
-    /// What a snapshot keeps: of each producer its last batch.
+    /// Of each producer its last batch.
     #[must_use]
     pub fn to_entries(&self) -> Vec<ProducerEntry> {
         let entries = self.producers.iter().map(|(id, producer)| {
             let last = producer.batches.back();
-            ProducerEntry {
-                producer_id: id.0,
-                epoch: producer.epoch.0,
-                last_sequence: producer.last_sequence(),
-                last_offset: last.map_or(-1, |batch| batch.last_offset.0),
-                offset_delta: last.map_or(0, |batch| batch.offset_delta),
-                timestamp: producer.last_timestamp.0,
-                coordinator_epoch: producer.coordinator_epoch,
-                current_txn_first_offset: producer.transaction_start.map_or(-1, |start| start.0),
-                ..Default::default()
-            }
+            producer.entry(*id, last, producer.last_timestamp)
         });
         entries.collect()
     }
 
+    /// What a snapshot keeps: of each producer all batches that are remembered, the last one last. Whoever takes one for each
+    /// producer, as Apache Kafka does, so takes the last.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Vec<ProducerEntry> {
+        let mut entries = Vec::with_capacity(self.producers.len());
+        for (id, producer) in &self.producers {
+            let earlier = producer.batches.len().saturating_sub(1);
+            for batch in producer.batches.iter().take(earlier) {
+                entries.push(producer.entry(*id, Some(batch), batch.timestamp));
+            }
+            let last = producer.batches.back();
+            entries.push(producer.entry(*id, last, producer.last_timestamp));
+        }
+        entries
+    }
+
     /// The state that a snapshot kept.
     #[must_use]
-    pub fn from_entries(entries: &[ProducerEntry]) -> Self {
+    pub fn from_snapshot(entries: &[ProducerEntry]) -> Self {
         let mut states = Self::default();
         for entry in entries {
-            let id = ProducerId(entry.producer_id);
-            let mut producer = ProducerState::new(ProducerEpoch(entry.epoch));
+            let (id, epoch) = (ProducerId(entry.producer_id), ProducerEpoch(entry.epoch));
+            let fresh = || ProducerState::new(epoch);
+            let producer = states.producers.entry(id).or_insert_with(fresh);
+            producer.enter_epoch(epoch);
             producer.last_timestamp = Millis(entry.timestamp);
             producer.coordinator_epoch = entry.coordinator_epoch;
             // A producer whose last word was a marker has no batch; one of a coordinator has no sequence.
             let is_batch = entry.last_offset >= 0 && entry.offset_delta >= 0;
             if is_batch && entry.last_sequence >= NO_SEQUENCE {
-                producer.batches.push_back(BatchSeen {
+                producer.remember(BatchSeen {
                     last_sequence: entry.last_sequence,
                     last_offset: Offset(entry.last_offset),
                     offset_delta: entry.offset_delta,
                     timestamp: Millis(entry.timestamp),
                 });
             }
-            if entry.current_txn_first_offset >= 0 {
-                let start = Offset(entry.current_txn_first_offset);
-                producer.transaction_start = Some(start);
-                states.open_transactions.insert((start, id));
+            let start = Offset(entry.current_txn_first_offset);
+            let start = (start >= Offset::ZERO).then_some(start);
+            let before = std::mem::replace(&mut producer.transaction_start, start);
+            states
+                .open_transactions
+                .extend(start.map(|start| (start, id)));
+            if let Some(before) = before.filter(|before| Some(*before) != start) {
+                states.open_transactions.remove(&(before, id));
             }
-            states.producers.insert(id, producer);
         }
         states
     }
@@ -388,6 +396,27 @@ impl ProducerState {
         }
     }
 
+    fn remember(&mut self, batch: BatchSeen) {
+        if self.batches.len() == BATCHES_REMEMBERED {
+            self.batches.pop_front();
+        }
+        self.batches.push_back(batch);
+    }
+
+    fn entry(&self, id: ProducerId, batch: Option<&BatchSeen>, timestamp: Millis) -> ProducerEntry {
+        ProducerEntry {
+            producer_id: id.0,
+            epoch: self.epoch.0,
+            last_sequence: batch.map_or(NO_SEQUENCE, |batch| batch.last_sequence),
+            last_offset: batch.map_or(-1, |batch| batch.last_offset.0),
+            offset_delta: batch.map_or(0, |batch| batch.offset_delta),
+            timestamp: timestamp.0,
+            coordinator_epoch: self.coordinator_epoch,
+            current_txn_first_offset: self.transaction_start.map_or(-1, |start| start.0),
+            ..Default::default()
+        }
+    }
+
     /// With what a batch has to begin.
     fn next_sequence(&self, batch: &ProducerBatch) -> i32 {
         match self.batches.back() {
@@ -396,12 +425,6 @@ impl ProducerState {
             }
             _ => 0,
         }
-    }
-
-    fn last_sequence(&self) -> i32 {
-        self.batches
-            .back()
-            .map_or(NO_SEQUENCE, |batch| batch.last_sequence)
     }
 
     fn find_duplicate(&self, batch: &ProducerBatch) -> Option<Duplicate> {

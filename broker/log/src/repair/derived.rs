@@ -155,7 +155,10 @@ impl Pass<'_> {
         while let Some(at) = self.there.first().copied().filter(|at| *at <= offset) {
             self.there.remove(0);
             match producer_snapshot::read(self.disk, self.dir, at) {
-                Ok(entries) => self.producers.learn(&entries),
+                Ok(entries) => {
+                    self.producers
+                        .learn(producer_snapshot::last_of_each(&entries));
+                }
                 Err(SnapshotError::Malformed { .. }) => {}
                 Err(SnapshotError::Disk(e)) => return Err(e),
             }

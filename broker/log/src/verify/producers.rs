@@ -108,12 +108,12 @@ impl Producers {
     }
 
     /// Producers whose batches are no longer on the log, from a snapshot.
-    pub(crate) fn learn(&mut self, entries: &[ProducerEntry]) {
-        for entry in entries {
-            if self.is_full(entry.producer_id) || self.known.contains_key(&entry.producer_id) {
+    pub(crate) fn learn(&mut self, last_of_each: BTreeMap<ProducerId, ProducerEntry>) {
+        for (id, entry) in last_of_each {
+            if self.is_full(id) || self.known.contains_key(&id) {
                 continue;
             }
-            self.known.insert(entry.producer_id, *entry);
+            self.known.insert(id, entry);
             if entry.current_txn_first_offset >= Offset::ZERO {
                 self.open
                     .insert((entry.current_txn_first_offset, entry.producer_id));

@@ -23,7 +23,8 @@ pub(super) fn check(
         Err(SnapshotError::Malformed { reason, .. }) => return Ok(Err(reason.to_owned())),
         Err(SnapshotError::Disk(e)) => return Err(e),
     };
-    for entry in &entries {
+    let last = producer_snapshot::last_of_each(&entries);
+    for entry in last.values() {
         if entry.last_offset >= at || entry.current_txn_first_offset >= at {
             let id = entry.producer_id;
             return Ok(Err(format!(
@@ -40,7 +41,7 @@ pub(super) fn check(
             )));
         }
     }
-    producers.learn(&entries);
+    producers.learn(last);
     Ok(Ok(()))
 }
 

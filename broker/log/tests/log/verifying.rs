@@ -112,7 +112,12 @@ pub(crate) fn rich(config: &LogConfig) -> (Arc<MemoryDisk>, Offset) {
         coordinator_epoch: 3,
         current_txn_first_offset: Offset(-1),
     };
-    let entries = [entry(7, Offset(22)), entry(8, Offset(26))];
+    // Of a batch before the last one.
+    let earlier = ProducerEntry {
+        last_sequence: 0,
+        ..entry(7, Offset(21))
+    };
+    let entries = [earlier, entry(7, Offset(22)), entry(8, Offset(26))];
     let end = log.close().unwrap();
     producer_snapshot::write(disk.as_ref(), dir(), end, &entries).unwrap();
     partition_metadata::write(disk.as_ref(), dir(), Uuid::METADATA_TOPIC).unwrap();

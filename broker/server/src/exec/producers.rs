@@ -103,7 +103,7 @@ fn newest_snapshot(log: &Log, disk: &dyn Disk, end: Offset) -> Option<(ProducerS
         match producer_snapshot::read(disk, log.dir(), *at) {
             Ok(entries) => {
                 let entries: Vec<_> = entries.iter().map(to_message).collect();
-                return Some((ProducerStates::from_entries(&entries), *at));
+                return Some((ProducerStates::from_snapshot(&entries), *at));
             }
             Err(error) => warn!("producer snapshot ignored: {error}"),
         }
@@ -144,7 +144,7 @@ fn write_snapshot(
     at: Offset,
     states: &ProducerStates,
 ) -> Result<(), DiskError> {
-    let entries: Vec<_> = states.to_entries().iter().map(from_message).collect();
+    let entries: Vec<_> = states.to_snapshot().iter().map(from_message).collect();
     if entries.is_empty() {
         return producer_snapshot::write_unsynced(disk, log.dir(), at, &entries);
     }

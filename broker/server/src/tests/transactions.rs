@@ -180,9 +180,8 @@ fn readers_of_committed_records_stop_before_what_is_open_and_learn_of_what_was_a
     let written = indexes.each_ref().map(|path| fs::read(path).unwrap());
     server.stop();
     let at_end = producer_snapshot::read(&*RealDisk::shared(), &folder(&server), Offset(10));
-    let open: Vec<_> = at_end
-        .unwrap()
-        .iter()
+    let open: Vec<_> = producer_snapshot::last_of_each(&at_end.unwrap())
+        .values()
         .map(|entry| (entry.producer_id.0, entry.current_txn_first_offset.0))
         .collect();
     assert_eq!(open, [(7, -1), (8, -1), (9, 8)]);
