@@ -48,6 +48,8 @@ pub struct Log {
     pub(crate) snapshots: Vec<Offset>,
     /// Segments that have a transaction index: few logs have any.
     pub(crate) txn_indexes: BTreeSet<Offset>,
+    /// No aborted transaction has its marker here or behind; there may be none before it either.
+    pub(crate) aborted_end: Offset,
     pub(crate) txn_sums: KeptSums,
     pub(crate) hints: Mutex<Hints>,
 }

@@ -66,6 +66,7 @@ impl Log {
             epochs: LeaderEpochs::default(),
             snapshots: folder.snapshots.iter().copied().collect(),
             txn_indexes: folder.txn_indexes,
+            aborted_end: Offset::ZERO,
             txn_sums: KeptSums::default(),
             hints: Mutex::new(Hints::default()),
         };
@@ -98,6 +99,9 @@ impl Log {
             log.flush.epochs_changed();
         }
         log.txn_sums.truncated(log.end);
+        if !log.txn_indexes.is_empty() {
+            log.aborted_end = log.end;
+        }
         report.corrupt = log.damage();
         log.keep_damage(&remembered)?;
         log.segments.iter().for_each(Segment::release);

@@ -117,6 +117,13 @@ impl Log {
         !self.txn_indexes.is_empty() || !self.txn_sums.is_empty()
     }
 
+    /// Whether an aborted transaction may have its marker at or behind `from`. Whoever reads at the end of a log learns
+    /// here, without a look at any index, that there is none to be told of.
+    #[must_use]
+    pub fn may_have_aborted(&self, from: Offset) -> bool {
+        from < self.aborted_end
+    }
+
     /// The aborted transactions that a reader of the batches from `from` to `end` has to know, by their markers.
     pub fn aborted_txns(&self, from: Offset, end: Offset) -> Result<Vec<AbortedTxn>, ReadError> {
         let mut found = Vec::new();
@@ -168,6 +175,7 @@ impl Log {
             self.end
         );
         let segment = self.segments[self.segment_of(marker)].base;
+        self.aborted_end = self.aborted_end.max(marker.next());
         txn_index::append(self.disk.as_ref(), &self.dir, segment, txn)?;
         if self.txn_indexes.insert(segment) {
             self.flush.names_changed();
@@ -194,6 +202,9 @@ impl Log {
         segment: Offset,
         entries: &[AbortedTxn],
     ) -> Result<(), DiskError> {
+        if let Some(last) = entries.last() {
+            self.aborted_end = self.aborted_end.max(last.last_offset.next());
+        }
         txn_index::replace(self.disk.as_ref(), &self.dir, segment, entries)?;
         self.txn_sums.changed(segment);
         if entries.is_empty() {

@@ -62,6 +62,31 @@ fn a_segments_index_goes_with_the_segment() {
 }
 
 #[test]
+fn readers_behind_the_last_aborted_transaction_need_no_index() {
+    let config = LogConfig::default();
+    let (disk, mut log) = new_log(config.clone());
+    for n in 0..5 {
+        append(&mut log, sized(1000 + n, 100));
+    }
+    assert!(!log.may_have_aborted(Offset::ZERO), "nothing was aborted");
+    let marker = Offset(log.end().0 - 1);
+    log.add_aborted(txn(0, marker.0)).unwrap();
+    append(&mut log, sized(2000, 100));
+    assert!(log.may_have_aborted(Offset::ZERO));
+    assert!(log.may_have_aborted(marker));
+    assert!(!log.may_have_aborted(marker.next()));
+    let end = log.close().unwrap();
+    let (mut log, _) = open(&disk, &config, clean(end));
+    assert!(log.may_have_aborted(marker), "the index is not read anew");
+    assert!(!log.may_have_aborted(end));
+    append(&mut log, sized(3000, 100));
+    let marker = Offset(log.end().0 - 1);
+    log.add_aborted(txn(end.0, marker.0)).unwrap();
+    assert!(log.may_have_aborted(marker));
+    assert!(!log.may_have_aborted(log.end()));
+}
+
+#[test]
 fn the_end_of_a_slice_is_the_end_of_its_last_batch() {
     let (_, disk, end) = numbered(&dense(), 60);
     let (log, _) = open(&disk, &dense(), clean(end));

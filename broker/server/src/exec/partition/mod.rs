@@ -235,7 +235,7 @@ impl Partition {
         let read = |log: &Log| {
             let slice = log.read(request)?;
             let aborted = match (&slice, isolation) {
-                (Some(slice), Isolation::ReadCommitted) if log.has_aborted() => {
+                (Some(slice), Isolation::ReadCommitted) if log.may_have_aborted(from) => {
                     log.aborted_txns(from, log.end_of_slice(slice)?.min(upper_end))?
                 }
                 _ => Vec::new(),
