@@ -19,6 +19,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::exec::producers::producer_batch;
 use crate::exec::shard::Asked;
+use crate::exec::transactions::NextEnd;
 
 fn support(version: i16) -> Support {
     match version {
@@ -122,6 +123,8 @@ impl Asking {
     pub(super) async fn settle(mut self, batches: &mut Batches) {
         let (retry_max, backoff) = retries(&self.broker);
         let begun = Instant::now();
+        let (broker, id) = (self.broker.clone(), self.producer.transactional_id.clone());
+        let mut next_end: Option<NextEnd<'_>> = None;
         loop {
             let unasked = Asked::Now(Err(ErrorCode::NotCoordinator));
             let answer = std::mem::replace(&mut self.asked, unasked).answer().await;
@@ -132,8 +135,14 @@ impl Asking {
             {
                 return self.take(&answer, batches);
             }
-            let id = &self.producer.transactional_id;
-            self.broker.transactions.next_end(id, backoff).await;
+            next_end = match next_end {
+                // It is asked again first: the transaction may have ended since.
+                None => Some(broker.transactions.next_end(&id)),
+                Some(next_end) => {
+                    next_end.come(backoff).await;
+                    None
+                }
+            };
             if !self.ask(batches) {
                 return;
             }

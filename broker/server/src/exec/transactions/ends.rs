@@ -1,7 +1,7 @@
 //! Who waits for a transaction's end, so that the producer's next one can begin.
 //!
-//! Always: only transactional ids that somebody waits for are kept.
-//! Deliberately no promise: whoever waits also looks again after a while, as an end may come right before it is waited for.
+//! Always: only transactional ids that somebody waits for are kept, and no end is missed that comes after `watch`.
+//! Whoever waits looks at the transaction between the two, as it may have ended before.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,26 +14,28 @@ pub(super) struct Ends {
     waiting: Mutex<HashMap<String, Vec<oneshot::Sender<()>>>>,
 }
 
-/// Leaves nothing behind, also where the waiting is given up.
-struct Place<'a> {
+/// The next end of a transaction. Leaves nothing behind, also where the waiting is given up.
+pub(crate) struct NextEnd<'a> {
     ends: &'a Ends,
     transactional_id: &'a str,
     end: oneshot::Receiver<()>,
 }
 
-impl Ends {
-    /// Waits for the next end of a transaction of this transactional id, and no longer than `within`.
-    pub(super) async fn next(&self, transactional_id: &str, within: Duration) {
-        let mut place = self.place(transactional_id);
-        let _ = tokio::time::timeout(within, &mut place.end).await;
+impl NextEnd<'_> {
+    /// Waits for it, and no longer than `within`.
+    pub(crate) async fn come(mut self, within: Duration) {
+        let _ = tokio::time::timeout(within, &mut self.end).await;
     }
+}
 
-    fn place<'a>(&'a self, transactional_id: &'a str) -> Place<'a> {
+impl Ends {
+    /// The next end, from now on, of a transaction of this transactional id.
+    pub(super) fn watch<'a>(&'a self, transactional_id: &'a str) -> NextEnd<'a> {
         let (sender, end) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         let senders = waiting.entry(transactional_id.to_owned()).or_default();
         senders.push(sender);
-        Place {
+        NextEnd {
             ends: self,
             transactional_id,
             end,
@@ -49,7 +51,7 @@ impl Ends {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for NextEnd<'_> {
     fn drop(&mut self) {
         self.end.close();
         let mut waiting = self.ends.waiting.lock();
@@ -74,19 +76,25 @@ mod tests {
             ends.ended("other");
             ends.ended("t");
         };
-        tokio::join!(ends.next("t", long), ends.next("t", long), tell);
+        tokio::join!(ends.watch("t").come(long), ends.watch("t").come(long), tell);
         assert!(ends.waiting.lock().is_empty());
-        ends.next("t", Duration::ZERO).await;
+        ends.watch("t").come(Duration::ZERO).await;
         assert!(ends.waiting.lock().is_empty());
-        {
-            let given_up = ends.next("t", long);
-            tokio::pin!(given_up);
-            tokio::select! {
-                biased;
-                () = &mut given_up => panic!("nothing has ended"),
-                () = async {} => assert_eq!(ends.waiting.lock().len(), 1),
-            }
+        let given_up = ends.watch("t");
+        assert_eq!(ends.waiting.lock().len(), 1);
+        drop(given_up);
+        assert!(ends.waiting.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_end_that_comes_before_it_is_waited_for_is_not_missed() {
+        let ends = Ends::default();
+        let next = ends.watch("t");
+        ends.ended("t");
+        tokio::select! {
+            biased;
+            () = next.come(Duration::from_secs(60)) => {}
+            () = async {} => panic!("it waits for another one"),
         }
-        assert!(ends.waiting.lock().is_empty());
     }
 }

@@ -10,7 +10,6 @@ mod errands;
 mod settings;
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ottla_config::resolve::BrokerConfig;
@@ -30,6 +29,7 @@ use super::partition::Partition;
 use super::shard::{Coordinator, Shard, Shards, append_plain};
 use crate::broker::Broker;
 use ends::Ends;
+pub(crate) use ends::NextEnd;
 use errands::Errands;
 
 pub(crate) type Transactions = Shards<TxnCoordinator>;
@@ -123,9 +123,9 @@ impl Transactions {
         self.coordinator().settings.load_full()
     }
 
-    /// Waits until the producer's transaction is over, and no longer than `within`: that it is may have been missed.
-    pub(crate) async fn next_end(&self, transactional_id: &str, within: Duration) {
-        self.coordinator().ends.next(transactional_id, within).await;
+    /// The next end of a transaction of the producer's, to be waited for.
+    pub(crate) fn next_end<'a>(&'a self, transactional_id: &'a str) -> NextEnd<'a> {
+        self.coordinator().ends.watch(transactional_id)
     }
 
     /// Ends the service, and what was done for it.
