@@ -172,11 +172,7 @@ impl Broker {
     }
 
     pub(super) fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid()?.to_string()])
-            .status()?;
-        ensure!(status.success(), "kill -s {name}: {status}");
-        Ok(())
+        signal(name, self.pid()?)
     }
 
     /// Waits for the broker to end by itself.
@@ -294,6 +290,14 @@ impl Drop for Broker {
         // Nobody is left to hear of an error.
         let _ = self.kill();
     }
+}
+
+pub(super) fn signal(name: &str, process: u32) -> Result<()> {
+    let status = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status()?;
+    ensure!(status.success(), "kill -s {name}: {status}");
+    Ok(())
 }
 
 fn free_port() -> Result<u16> {

@@ -1,6 +1,7 @@
 //! What is in a topic against what was acknowledged.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -68,6 +69,34 @@ pub(super) fn read_compacted(broker: &Broker, topic: &str, partition: usize) -> 
          --formatter-property print.offset=true"
     ))?;
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// From the last fault to the last record; the transactions of the dead have to time out first.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What readers of committed records get of each partition, in lines, once there are so many or nobody waits for them any longer.
+pub(super) fn committed(
+    broker: &Broker,
+    topic: &str,
+    partitions: usize,
+    options: &str,
+    count: usize,
+) -> Result<Vec<String>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let read = |partition| {
+            let read = broker.try_tool(&format!(
+                "console-consumer --topic {topic} --partition {partition} --offset earliest --timeout-ms 1000 \
+                 --isolation-level read_committed {options}"
+            ))?;
+            Ok(String::from_utf8(read.stdout)?)
+        };
+        let texts: Vec<String> = (0..partitions).map(read).collect::<Result<_>>()?;
+        let there: usize = texts.iter().map(|text| text.lines().count()).sum();
+        if there >= count || Instant::now() > deadline {
+            return Ok(texts);
+        }
+    }
 }
 
 fn end(broker: &Broker, topic: &str, partition: usize, time: &str) -> Result<i64> {

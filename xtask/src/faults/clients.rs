@@ -114,7 +114,7 @@ pub(super) struct Acks {
 }
 
 impl Acks {
-    fn take(&mut self, line: &str) {
+    pub(super) fn take(&mut self, line: &str) {
         if self.is_closed {
             return;
         }

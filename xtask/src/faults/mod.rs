@@ -22,6 +22,7 @@ mod mount;
 mod needs;
 mod options;
 mod ownership;
+mod pipes;
 mod power;
 mod races;
 mod random;
@@ -196,6 +197,16 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 4,
         quick_rounds: None,
         run: connect::copy_lines_once,
+    },
+    Scenario {
+        id: "S-21",
+        name: "pipe",
+        about: "three pipes hand records on exactly once while they and the broker are killed, stopped and ended (a round is a fault)",
+        needs: &[],
+        rounds: 100,
+        minutes: 3,
+        quick_rounds: Some(8),
+        run: pipes::hand_on_once,
     },
     Scenario {
         id: "S-23",

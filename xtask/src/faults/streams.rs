@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Stage;
 use super::broker::Broker;
+use super::check;
 use super::clients::{Acks, KEYS, Load, Make, Producer, await_end, compile, java};
 use super::kills::PATIENT;
 use super::random::Random;
@@ -28,7 +29,7 @@ const RATE: usize = 300;
 const SENDER: &str = "sender";
 /// Between one fault and the next: sometimes too short to recover.
 const CALM_MAX_MS: u64 = 4_000;
-/// From the last fault to the last count; the transactions of the dead have to time out first.
+/// Until a counter runs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// For applications whose transactions are left open by kills.
@@ -104,20 +105,9 @@ fn judge_when_done(broker: &Broker, acks: &Acks) -> Result<Findings> {
             .entry(format!("{SENDER}-{}", sequence % KEYS))
             .or_default() += 1;
     }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut text = String::new();
-        for partition in 0..PARTITIONS {
-            let read = broker.try_tool(&format!(
-                "console-consumer --topic {TO} --partition {partition} --offset earliest --timeout-ms 1000 \
-                 --isolation-level read_committed --formatter-property print.key=true"
-            ))?;
-            text.push_str(&String::from_utf8(read.stdout)?);
-        }
-        if text.lines().count() >= acks.count || Instant::now() > deadline {
-            return judge(&text, &sent);
-        }
-    }
+    let with_keys = "--formatter-property print.key=true";
+    let texts = check::committed(broker, TO, PARTITIONS, with_keys, acks.count)?;
+    judge(&texts.concat(), &sent)
 }
 
 /// Lines of a key and its count, those of a key in the order in which they were written.

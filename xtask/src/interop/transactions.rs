@@ -91,22 +91,10 @@ fn a_filter_killed_again_and_again(broker: &Broker, level: u8) -> Result<()> {
     }
     let numbers: String = (0..RECORDS).map(|n| format!("{n}\n")).collect();
     ours(broker, "console-producer", &from, &numbers)?.succeeded()?;
-    let pipe = || {
-        let mut command = Command::new(ottla());
-        let options =
-            "pipe --exactly-once --group filter --batch-records 50 --batch-time 5ms --timeout 5s";
-        command.args(options.split(' '));
-        command.args(["--consumer-property", "max.poll.records=50"]);
-        // So that the next one takes the place of the one that was killed at once.
-        command.args(["--consumer-property", "group.instance.id=only"]);
-        command.args(["--transactional-id", "only"]);
-        command.args(["--from", &from, "--to", &to]);
-        command.args(["--bootstrap-server", &broker.address]);
-        let filter = "while read -r n; do [ $((n % 10)) = 0 ] && sleep 0.01; echo $n; done";
-        command.args(["--", "sh", "-c", filter]);
-        command.stdout(Stdio::null());
-        command
-    };
+    // The next one takes the place of the one that was killed at once.
+    let options = "--timeout 5s --consumer-property group.instance.id=only --transactional-id only";
+    let filter = "while read -r n; do [ $((n % 10)) = 0 ] && sleep 0.01; echo $n; done";
+    let pipe = || pipe(&broker.address, &from, &to, options, filter);
     for kill in 1..=KILLS {
         let mut child = pipe().spawn()?;
         let there = written(broker, &to, kill * RESULTS_BETWEEN);
@@ -128,6 +116,19 @@ fn a_filter_killed_again_and_again(broker: &Broker, level: u8) -> Result<()> {
         "(results, different ones): {counts:?}"
     );
     Ok(())
+}
+
+/// A pipe in transactions of fifty records, about, with more options and a filter for the shell.
+pub(crate) fn pipe(address: &str, from: &str, to: &str, options: &str, filter: &str) -> Command {
+    let mut command = Command::new(ottla());
+    let common = "pipe --exactly-once --group filter --batch-records 50 --batch-time 5ms \
+                  --consumer-property max.poll.records=50";
+    command.args(common.split_whitespace());
+    command.args(["--bootstrap-server", address, "--from", from, "--to", to]);
+    command.args(options.split_whitespace());
+    command.args(["--", "sh", "-c", filter]);
+    command.stdout(Stdio::null());
+    command
 }
 
 /// Waits until a topic has so much.
