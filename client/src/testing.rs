@@ -16,9 +16,11 @@ use ottla_protocol::{
     apis::ApiKey,
     errors::ErrorCode,
     messages::{
-        ApiVersionsRequest, ApiVersionsResponse, Message, MetadataResponse, Request,
+        ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        Message, MetadataRequest, MetadataResponse, Request,
         api::{
             api_versions::response::ApiVersion,
+            find_coordinator::response::Coordinator,
             metadata::response::{
                 MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
             },
@@ -209,6 +211,58 @@ pub(crate) fn metadata_of(endpoint: &Endpoint, topics: &[(&str, i32)]) -> Metada
         error_code: ErrorCode::None.code(),
         ..Default::default()
     }
+}
+
+/// All coordinators that are asked for, in this place.
+pub(crate) fn coordinators_at(here: &Endpoint, request: &Incoming) -> FindCoordinatorResponse {
+    let keys = request.body::<FindCoordinatorRequest>().coordinator_keys;
+    let found = |key| Coordinator {
+        key,
+        node_id: 1,
+        host: here.host.as_str().into(),
+        port: i32::from(here.port),
+        ..Default::default()
+    };
+    FindCoordinatorResponse {
+        coordinators: keys.into_iter().map(found).collect(),
+        ..Default::default()
+    }
+}
+
+/// A broker that is the whole cluster, with the topic `t` of two partitions, and every coordinator; everything else is the test's.
+pub(crate) async fn cluster_of_one(
+    other: impl FnMut(&Incoming) -> Answer + Send + 'static,
+) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
+    cluster_of_one_speaking(all_versions(), other).await
+}
+
+/// The same with another answer to ApiVersions.
+pub(crate) async fn cluster_of_one_speaking(
+    versions: ApiVersionsResponse,
+    mut other: impl FnMut(&Incoming) -> Answer + Send + 'static,
+) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
+    // Told to its own answers once it is known.
+    let place: Arc<Mutex<Option<Endpoint>>> = Arc::default();
+    let known = place.clone();
+    let (endpoint, seen) = fake_broker_speaking(versions, move |request| {
+        let here = lock(&known).clone().expect("set before anybody connects");
+        if request.is::<MetadataRequest>() {
+            request.answer(&metadata_of(&here, &[("t", 2)]))
+        } else if request.is::<FindCoordinatorRequest>() {
+            request.answer(&coordinators_at(&here, request))
+        } else {
+            other(request)
+        }
+    })
+    .await;
+    *lock(&place) = Some(endpoint.clone());
+    (endpoint, seen)
+}
+
+/// How many requests of a kind have come.
+pub(crate) fn count<R: Request>(seen: &Mutex<Vec<Incoming>>) -> usize {
+    let seen = lock(seen);
+    seen.iter().filter(|request| request.is::<R>()).count()
 }
 
 /// Short times, so that tests of failure are quick.

@@ -21,6 +21,10 @@ use crate::{
 
 use super::{Admin, Outcomes, TopicPartition, grouped, left_out, misdirected, no_error};
 
+#[cfg(test)]
+#[path = "transactions_tests.rs"]
+mod tests;
+
 /// Which transactions are listed; what is empty or none lets everything through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransactionFilter {

@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 use ottla_protocol::{
     errors::ErrorCode,
     messages::{
-        DeleteGroupsRequest, DeleteGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        MetadataRequest, MetadataResponse,
+        DeleteGroupsRequest, DeleteGroupsResponse, FindCoordinatorRequest, MetadataRequest,
+        MetadataResponse,
         api::{
-            delete_groups::response::DeletableGroupResult, find_coordinator::response::Coordinator,
+            delete_groups::response::DeletableGroupResult,
             metadata::response::MetadataResponseTopic,
         },
     },
@@ -26,52 +26,12 @@ use ottla_protocol::{
 use crate::{
     admin::Admin,
     conn::{Endpoint, EndpointFault},
-    testing::{Answer, Incoming, fake_broker, metadata_of, nobody, quick_cluster, raw_server},
+    testing::{
+        Answer, cluster_of_one, count, fake_broker, metadata_of, nobody, quick_cluster, raw_server,
+    },
 };
 
 use super::*;
-
-/// Where the broker is, told to its own answers once it is known.
-type Place = Arc<Mutex<Option<Endpoint>>>;
-
-/// A broker that describes itself as the whole cluster; everything else is the test's.
-async fn cluster_of_one(
-    mut other: impl FnMut(&Incoming, &Endpoint) -> Answer + Send + 'static,
-) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
-    let place: Place = Arc::default();
-    let known = place.clone();
-    let (endpoint, seen) = fake_broker(move |request| {
-        let here = lock(&known).clone().expect("set before anybody connects");
-        if request.is::<MetadataRequest>() {
-            return request.answer(&metadata_of(&here, &[("t", 2)]));
-        }
-        other(request, &here)
-    })
-    .await;
-    *lock(&place) = Some(endpoint.clone());
-    (endpoint, seen)
-}
-
-fn found(request: &Incoming, here: &Endpoint) -> Answer {
-    let coordinator = Coordinator {
-        key: "g".into(),
-        node_id: 1,
-        host: here.host.as_str().into(),
-        port: i32::from(here.port),
-        ..Default::default()
-    };
-    request.answer(&FindCoordinatorResponse {
-        coordinators: vec![coordinator],
-        ..Default::default()
-    })
-}
-
-fn count<R: ottla_protocol::messages::Request>(seen: &Mutex<Vec<Incoming>>) -> usize {
-    lock(seen)
-        .iter()
-        .filter(|request| request.is::<R>())
-        .count()
-}
 
 #[tokio::test]
 async fn one_good_bootstrap_server_among_bad_ones_is_enough_and_nobody_waits_for_them() {
@@ -80,7 +40,7 @@ async fn one_good_bootstrap_server_among_bad_ones_is_enough_and_nobody_waits_for
         while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
     })
     .await;
-    let (good, _) = cluster_of_one(|_, _| Answer::Silence).await;
+    let (good, _) = cluster_of_one(|_| Answer::Silence).await;
     let mut settings = quick_cluster(vec![nobody().await, silent, good.clone()]);
     settings.conn.setup_timeout = Duration::from_secs(60);
     let started = Instant::now();
@@ -118,7 +78,7 @@ async fn when_no_bootstrap_server_works_each_says_why() {
 
 #[tokio::test]
 async fn who_waits_for_a_cluster_finds_it_when_it_has_come_up() {
-    let (good, _) = cluster_of_one(|_, _| Answer::Silence).await;
+    let (good, _) = cluster_of_one(|_| Answer::Silence).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port());
     let settings = quick_cluster(vec![endpoint]);
@@ -160,7 +120,7 @@ async fn a_listener_that_hangs_up_after_the_handshake_is_named() {
 
 #[tokio::test]
 async fn refreshes_asked_for_at_the_same_time_share_a_request() {
-    let (endpoint, seen) = cluster_of_one(|_, _| Answer::Silence).await;
+    let (endpoint, seen) = cluster_of_one(|_| Answer::Silence).await;
     let cluster = Cluster::connect(quick_cluster(vec![endpoint]))
         .await
         .unwrap();
@@ -181,7 +141,7 @@ async fn refreshes_asked_for_at_the_same_time_share_a_request() {
 
 #[tokio::test]
 async fn a_topic_that_is_just_being_made_is_waited_for() {
-    let place: Place = Arc::default();
+    let place: Arc<Mutex<Option<Endpoint>>> = Arc::default();
     let known = place.clone();
     let asked = Arc::new(AtomicUsize::new(0));
     let times = asked.clone();
@@ -212,7 +172,7 @@ async fn a_topic_that_is_just_being_made_is_waited_for() {
 
 #[tokio::test]
 async fn a_topic_that_never_comes_is_an_error_that_says_so() {
-    let (endpoint, _) = cluster_of_one(|_, _| Answer::Silence).await;
+    let (endpoint, _) = cluster_of_one(|_| Answer::Silence).await;
     let cluster = Cluster::connect(quick_cluster(vec![endpoint]))
         .await
         .unwrap();
@@ -230,10 +190,7 @@ async fn a_topic_that_never_comes_is_an_error_that_says_so() {
 #[tokio::test]
 async fn a_coordinator_that_moved_is_looked_up_anew() {
     let mut refusals = 2;
-    let (endpoint, seen) = cluster_of_one(move |request, here| {
-        if request.is::<FindCoordinatorRequest>() {
-            return found(request, here);
-        }
+    let (endpoint, seen) = cluster_of_one(move |request| {
         let moved = refusals > 0;
         refusals -= i32::from(moved);
         let code = if moved {
@@ -260,10 +217,7 @@ async fn a_coordinator_that_moved_is_looked_up_anew() {
 
 #[tokio::test]
 async fn when_the_deadline_passes_the_last_answer_is_what_the_caller_gets() {
-    let (endpoint, _) = cluster_of_one(|request, here| {
-        if request.is::<FindCoordinatorRequest>() {
-            return found(request, here);
-        }
+    let (endpoint, _) = cluster_of_one(|request| {
         let code = ErrorCode::CoordinatorLoadInProgress.code();
         let result = DeletableGroupResult {
             group_id: "g".into(),
@@ -291,10 +245,7 @@ async fn when_the_deadline_passes_the_last_answer_is_what_the_caller_gets() {
 #[tokio::test]
 async fn a_broker_that_hangs_up_is_connected_to_again() {
     let mut hang_ups = 3;
-    let (endpoint, seen) = cluster_of_one(move |request, here| {
-        if request.is::<FindCoordinatorRequest>() {
-            return found(request, here);
-        }
+    let (endpoint, seen) = cluster_of_one(move |request| {
         if hang_ups > 0 {
             hang_ups -= 1;
             return Answer::Close;
@@ -319,7 +270,7 @@ async fn a_broker_that_hangs_up_is_connected_to_again() {
 
 #[tokio::test]
 async fn a_text_that_fits_no_request_is_refused_here() {
-    let (endpoint, seen) = cluster_of_one(|_, _| Answer::Silence).await;
+    let (endpoint, seen) = cluster_of_one(|_| Answer::Silence).await;
     let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
     let error = admin
         .delete_groups(&["g".repeat(40_000)])

@@ -12,14 +12,13 @@ use ottla_protocol::{
     messages::{
         AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest,
         AddPartitionsToTxnResponse, EndTxnRequest, EndTxnResponse, FindCoordinatorRequest,
-        FindCoordinatorResponse, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest,
-        ProduceRequest, ProduceResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+        InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, ProduceRequest,
+        ProduceResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
         api::{
             add_partitions_to_txn::response::{
                 AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
             },
             api_versions::response::FinalizedFeatureKey,
-            find_coordinator::response::Coordinator as FoundCoordinator,
             produce::response::{PartitionProduceResponse, TopicProduceResponse},
             txn_offset_commit::response::{
                 TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
@@ -34,7 +33,10 @@ use crate::{
     cluster::lock,
     config::ClientKind,
     conn::Endpoint,
-    testing::{Answer, Incoming, all_versions, fake_broker_speaking, metadata_of, quick_cluster},
+    testing::{
+        Answer, Incoming, all_versions, coordinators_at, fake_broker_speaking, metadata_of,
+        quick_cluster,
+    },
 };
 
 use super::*;
@@ -77,7 +79,7 @@ impl Broker {
             return request.answer(&metadata_of(here, &[("t", 2)]));
         }
         if request.is::<FindCoordinatorRequest>() {
-            return request.answer(&coordinator_at(here, request));
+            return request.answer(&coordinators_at(here, request));
         }
         let mut script = lock(&self.0);
         let line = line_of(request);
@@ -188,21 +190,6 @@ fn line_of(request: &Incoming) -> String {
         format!("e{epoch} t-{} s{sequence} {values}", data.index)
     });
     format!("produce {}", batches.collect::<Vec<_>>().join(" "))
-}
-
-fn coordinator_at(here: &Endpoint, request: &Incoming) -> FindCoordinatorResponse {
-    let keys = request.body::<FindCoordinatorRequest>().coordinator_keys;
-    let found = |key| FoundCoordinator {
-        key,
-        node_id: 1,
-        host: here.host.as_str().into(),
-        port: i32::from(here.port),
-        ..Default::default()
-    };
-    FindCoordinatorResponse {
-        coordinators: keys.into_iter().map(found).collect(),
-        ..Default::default()
-    }
 }
 
 fn partitions_added(request: &Incoming, code: i16) -> AddPartitionsToTxnResponse {
