@@ -27,6 +27,7 @@ mod lifecycle;
 mod log_tool;
 mod multicall;
 mod pipe;
+mod producer_ids;
 mod producer_perf_test;
 mod real_input;
 mod tools;

@@ -11,3 +11,5 @@ mod names;
 mod support;
 mod topics;
 mod vectors;
+
+pub(crate) use support::resident_bytes;

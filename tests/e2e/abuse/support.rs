@@ -87,7 +87,7 @@ pub(super) fn framed(key: i16, version: i16, flexible: bool, body: &[u8]) -> Vec
 }
 
 /// Memory that the broker has of its own: what it maps of files is the kernel's.
-pub(super) fn resident_bytes(server: &Server) -> u64 {
+pub(crate) fn resident_bytes(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status
         .lines()

@@ -159,6 +159,16 @@ const SCENARIOS: &[Scenario] = &[
         run: steps::kill_at_each,
     },
     Scenario {
+        id: "S-20",
+        name: "producer-ids",
+        about: "many producer ids on one partition, and all of them expire (a round is an id)",
+        needs: &[],
+        rounds: 100_000,
+        minutes: 2,
+        quick_rounds: None,
+        run: stories::of_producer_ids,
+    },
+    Scenario {
         id: "S-21",
         name: "histories",
         about: "transactions of several makes, kill -9 and SIGSTOP of the broker and of clients (a round is one of these)",

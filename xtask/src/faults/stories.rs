@@ -23,11 +23,22 @@ const MONEY: Story = Story {
     figure: "committed,",
 };
 
+const PRODUCER_IDS: Story = Story {
+    name: "producer_ids::many_producer_ids",
+    rounds: "OTTLA_ROUNDS",
+    figure: "bytes per id",
+};
+
 const ZOMBIES: Story = Story {
     name: "zombies::of_all_producers",
     rounds: "OTTLA_ROUNDS",
     figure: "committed ",
 };
+
+/// A round is an id.
+pub(super) fn of_producer_ids(stage: &mut Stage) -> Result<Report> {
+    tell(&PRODUCER_IDS, stage, &[])
+}
 
 pub(super) fn of_zombies(stage: &mut Stage) -> Result<Report> {
     tell(&ZOMBIES, stage, &[])
