@@ -45,8 +45,8 @@ static void txn_open(Txn *x, const char *id, const char *topic, int partitions, 
 }
 static u8 *txn_batch(Txn *x, int p) { return x->req[p].p + x->at[p]; }
 
-/* Waits before a call is made again, and gives up after 10 s. */
-static void txn_again(Txn *x, i64 since, const char *what, int e) { x->retries++; if (now_ns() - since > 10000000000LL) die("%s: error %d for 10 s", what, e); nap_us(500); }
+/* Waits before a call is made again (--retry-us; clients of Java wait 20 ms), and gives up after 10 s. */
+static void txn_again(Txn *x, i64 since, const char *what, int e) { x->retries++; if (now_ns() - since > 10000000000LL) die("%s: error %d for 10 s", what, e); nap_us(num("retry-us", 500)); }
 
 static int add_partitions(Txn *x, int first, int n) {
   Buf *b = req(&x->c, ADD_PARTITIONS, 2, 0); wstr(b, x->id); w64(b, x->pid); w16(b, x->epoch); w32(b, 1); wstr(b, x->topic); w32(b, n); for (int i = 0; i < n; i++) w32(b, (first + i) % x->partitions);

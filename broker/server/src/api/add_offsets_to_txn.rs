@@ -5,10 +5,10 @@
 //! Clients that give every transaction an epoch of its own do without it (KIP-890).
 
 use ottla_coordination::group::partition_for;
-use ottla_coordination::txn::coordinator::{AddPartitionsToTxn, TxnCommand, TxnResponse};
+use ottla_coordination::txn::coordinator::{AddPartitionsToTxn, TxnResponse};
 use ottla_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
-use super::transaction::{error_of, known_to, producer, reply};
+use super::transaction::{ask_to_add, error_of, known_to, producer, reply};
 use super::{Answer, Context};
 use crate::exec::auto_create;
 
@@ -22,10 +22,7 @@ pub(crate) fn handle(
     let id = request.transactional_id.as_str();
     let producer = producer(id, request.producer_id, request.producer_epoch);
     let partition = partition_for(&request.group_id, auto_create::offsets_partitions(broker));
-    let command = AddPartitionsToTxn::offsets(producer, partition);
-    let asked = broker
-        .transactions
-        .ask(id, TxnCommand::AddPartitionsToTxn(command));
+    let asked = ask_to_add(broker, AddPartitionsToTxn::offsets(producer, partition));
     reply(asked, move |answer| {
         let error = match answer {
             Ok(TxnResponse::AddPartitionsToTxn(error)) => error,

@@ -5,6 +5,7 @@
 //! - v5: TRANSACTION_ABORTABLE is possible.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ottla_coordination::txn::coordinator::{
     AddPartitionsToTxn, TopicPartition, TransactionVersion, TxnCommand, TxnResponse,
@@ -20,7 +21,7 @@ use ottla_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResp
 use ottla_protocol::types::PartitionIndex;
 use ottla_protocol::wire::StrBytes;
 
-use super::transaction::{error_of, known_to, producer, reply_all};
+use super::transaction::{ask_to_add, error_of, known_to, producer, reply_all};
 use super::{Answer, Context};
 use crate::broker::Broker;
 use crate::exec::shard::Asked;
@@ -86,7 +87,7 @@ pub(crate) fn handle(
 
 /// Asks the machine, unless one of the partitions is not there: then none is added, and their errors come with it.
 fn ask(
-    broker: &Broker,
+    broker: &Arc<Broker>,
     version: i16,
     transaction: AddPartitionsToTxnTransaction,
 ) -> ((Wanted, Errors), Asked<TxnResponse>) {
@@ -102,22 +103,23 @@ fn ask(
     let id = wanted.transactional_id.as_str();
     let producer = producer(id, transaction.producer_id, transaction.producer_epoch);
     let partitions = wanted.partitions.clone();
-    let command = if transaction.verify_only {
-        TxnCommand::VerifyPartitions {
+    let asked = if transaction.verify_only {
+        let command = TxnCommand::VerifyPartitions {
             producer,
             partitions,
-        }
+        };
+        broker.transactions.ask(id, command)
     } else {
-        TxnCommand::AddPartitionsToTxn(AddPartitionsToTxn {
+        let command = AddPartitionsToTxn {
             producer,
             partitions,
             client_version: match version >= BATCHES_FROM {
                 true => TransactionVersion(2),
                 false => TransactionVersion(0),
             },
-        })
+        };
+        ask_to_add(broker, command)
     };
-    let asked = broker.transactions.ask(id, command);
     ((wanted, refused), asked)
 }
 

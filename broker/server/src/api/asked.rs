@@ -13,7 +13,7 @@ pub(super) fn reply<T: Send + 'static, R: Send + 'static>(
 ) -> Answer<R> {
     match asked {
         Asked::Now(answer) => Answer::now(map(answer)),
-        Asked::Later(_) => Answer::later(async move { map(asked.answer().await) }),
+        later => Answer::later(async move { map(later.answer().await) }),
     }
 }
 
@@ -27,9 +27,9 @@ pub(super) fn reply_all<K: Send + 'static, T: Send + 'static, R: Send + 'static>
     while let Some((key, asked)) = rest.next() {
         match asked {
             Asked::Now(answer) => answers.push((key, answer)),
-            Asked::Later(_) => {
+            later => {
                 return Answer::later(async move {
-                    answers.push((key, asked.answer().await));
+                    answers.push((key, later.answer().await));
                     for (key, asked) in rest {
                         answers.push((key, asked.answer().await));
                     }

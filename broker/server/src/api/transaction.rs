@@ -1,6 +1,8 @@
 //! What the APIs of transactions share.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ottla_coordination::Answer as Decided;
 use ottla_coordination::txn::coordinator::{
@@ -10,6 +12,8 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{ProducerEpoch, ProducerId};
 
 use crate::broker::Broker;
+use crate::exec::shard::Asked;
+use crate::exec::transactions::NextEnd;
 
 pub(super) use super::asked::{error_of, reply, reply_all};
 
@@ -73,6 +77,67 @@ pub(super) fn verdict(answer: &Decided<TxnResponse>, partition: &TopicPartition)
         Ok(_) => ErrorCode::UnknownServerError,
         Err(code) => *code,
     }
+}
+
+/// Has partitions added to the producer's transaction, once its last one has ended.
+pub(super) fn ask_to_add(broker: &Arc<Broker>, command: AddPartitionsToTxn) -> Asked<TxnResponse> {
+    let broker = broker.clone();
+    let id = command.producer.transactional_id.clone();
+    let ask = move |broker: &Broker| {
+        let id = command.producer.transactional_id.as_str();
+        let command = TxnCommand::AddPartitionsToTxn(command.clone());
+        broker.transactions.ask(id, command)
+    };
+    let asked = ask(&broker);
+    if matches!(&asked, Asked::Now(answer) if !is_last_open(answer)) {
+        return asked;
+    }
+    Asked::Repeated(Box::pin(async move {
+        once_the_last_has_ended(&broker, &id, asked, || ask(&broker)).await
+    }))
+}
+
+/// The answer to what was asked, which is asked again while the producer's last transaction is not over, as long as is
+/// configured: a client would come again much later.
+pub(super) async fn once_the_last_has_ended(
+    broker: &Broker,
+    transactional_id: &str,
+    mut asked: Asked<TxnResponse>,
+    mut ask_again: impl FnMut() -> Asked<TxnResponse>,
+) -> Decided<TxnResponse> {
+    let (retry_max, backoff) = retries(broker);
+    let begun = Instant::now();
+    let mut next_end: Option<NextEnd<'_>> = None;
+    loop {
+        let answer = asked.answer().await;
+        if !is_last_open(&answer) || begun.elapsed() >= retry_max {
+            return answer;
+        }
+        next_end = match next_end {
+            // It is asked again first: the transaction may have ended since.
+            None => Some(broker.transactions.next_end(transactional_id)),
+            Some(next_end) => {
+                next_end.come(backoff).await;
+                None
+            }
+        };
+        asked = ask_again();
+    }
+}
+
+/// Nothing can be added, as the producer's last transaction is not over.
+fn is_last_open(answer: &Decided<TxnResponse>) -> bool {
+    let open = ErrorCode::ConcurrentTransactions;
+    matches!(answer, Ok(TxnResponse::AddPartitionsToTxn(error)) if *error == open)
+}
+
+/// How long to ask again, and how often.
+fn retries(broker: &Broker) -> (Duration, Duration) {
+    let config = broker.config.load();
+    let values = config.settings();
+    let ms = |key: &str| Duration::from_millis(u64::try_from(values.number(key)).unwrap_or(0));
+    let max = ms("add.partitions.to.txn.retry.backoff.max.ms").min(ms("request.timeout.ms"));
+    (max, ms("add.partitions.to.txn.retry.backoff.ms"))
 }
 
 /// Whether the coordinator is asked about what older clients send (`transaction.partition.verification.enable`, KIP-890).

@@ -12,6 +12,7 @@ mod log_dirs;
 mod markers;
 mod metadata_files;
 mod moves;
+mod next_transaction;
 mod old_data;
 mod open_files;
 mod power_cut;

@@ -27,9 +27,9 @@ const TRANSACTION: i8 = 1;
 const READ_COMMITTED: i8 = 1;
 /// Before every transaction got an epoch of its own.
 pub(super) const OLD_END: i16 = 4;
-const OLD_ADD: i16 = 3;
+pub(super) const OLD_ADD: i16 = 3;
 const OLD_PRODUCE: i16 = 11;
-const NEW_PRODUCE: i16 = 12;
+pub(super) const NEW_PRODUCE: i16 = 12;
 pub(super) const NEW_END: i16 = 5;
 const QUICK: (&str, &str) = (
     "transaction.abort.timed.out.transaction.cleanup.interval.ms",
@@ -100,15 +100,19 @@ impl Producer {
         partitions: &[(&str, i32)],
         version: i16,
     ) -> Vec<(String, i32, ErrorCode)> {
-        let request = AddPartitionsToTxnRequest {
+        let request = self.add_request(partitions);
+        let response = self.client.call(&request, version);
+        results(&response.results_by_topic_v3_and_below)
+    }
+
+    pub(super) fn add_request(&self, partitions: &[(&str, i32)]) -> AddPartitionsToTxnRequest {
+        AddPartitionsToTxnRequest {
             v3_and_below_transactional_id: self.id.as_str().into(),
             v3_and_below_producer_id: self.producer_id,
             v3_and_below_producer_epoch: self.epoch,
             v3_and_below_topics: topics(partitions),
             ..Default::default()
-        };
-        let response = self.client.call(&request, version);
-        results(&response.results_by_topic_v3_and_below)
+        }
     }
 
     pub(super) fn added(&mut self, topic: &str) {
@@ -184,7 +188,7 @@ fn topics(partitions: &[(&str, i32)]) -> Vec<AddPartitionsToTxnTopic> {
     partitions.iter().map(topic).collect()
 }
 
-fn results(topics: &[AddPartitionsToTxnTopicResult]) -> Vec<(String, i32, ErrorCode)> {
+pub(super) fn results(topics: &[AddPartitionsToTxnTopicResult]) -> Vec<(String, i32, ErrorCode)> {
     let results = topics.iter().flat_map(|topic| {
         let name = topic.name.to_string();
         let partitions = topic.results_by_partition.iter();
@@ -610,30 +614,4 @@ fn with_an_epoch_for_every_transaction_the_end_tells_the_next() {
     assert_eq!(again, ended);
     let late = producer.send("a", "late", OLD_PRODUCE);
     assert_eq!(late, ErrorCode::InvalidProducerEpoch);
-}
-
-/// Asking again after a while, as is configured, was what each transaction that followed another took.
-#[test]
-fn the_next_transaction_begins_as_soon_as_the_last_one_has_ended() {
-    let never = "60000";
-    let server = TestServer::start(&[
-        ("add.partitions.to.txn.retry.backoff.ms", never),
-        ("add.partitions.to.txn.retry.backoff.max.ms", never),
-    ]);
-    server.add_topic("a", 1);
-    server.add_topic("b", 1);
-    let mut producer = Producer::new(&server, "t");
-    assert_eq!(producer.send("a", "first", NEW_PRODUCE), ErrorCode::None);
-    server.set_config("a", "min.insync.replicas", "2");
-    let ended = producer.end(true, NEW_END);
-    producer.epoch = ended.producer_epoch;
-    producer.sequence = 0;
-    let request = producer.request("b", "second");
-    let asked = producer.client.send(&request, NEW_PRODUCE);
-    server.set_config("a", "min.insync.replicas", "1");
-    let response = producer
-        .client
-        .receive::<ProduceRequest>(NEW_PRODUCE, asked);
-    let partition = &response.responses[0].partition_responses[0];
-    assert_eq!(code(partition.error_code), ErrorCode::None);
 }

@@ -5,7 +5,6 @@
 //! more, because a marker came in between, the partition refuses.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ottla_coordination::Answer as Answered;
 use ottla_coordination::txn::coordinator::{TopicPartition, TxnProducer, TxnResponse};
@@ -14,12 +13,11 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
 use super::{Batches, Failure, Target};
-use crate::api::transaction::{Support, are_partitions_verified, verdict};
+use crate::api::transaction::{Support, are_partitions_verified, once_the_last_has_ended, verdict};
 use crate::broker::Broker;
 use crate::clock;
 use crate::exec::producers::producer_batch;
 use crate::exec::shard::Asked;
-use crate::exec::transactions::NextEnd;
 
 fn support(version: i16) -> Support {
     match version {
@@ -118,35 +116,23 @@ impl Asking {
         true
     }
 
-    /// Waits for the coordinator, and for the end of the producer's last transaction as long as is configured: a client
-    /// would come again much later. Refuses the batches that are not let pass.
+    /// Waits for the coordinator, and for the end of the producer's last transaction. Refuses the batches that are not
+    /// let pass.
     pub(super) async fn settle(mut self, batches: &mut Batches) {
-        let (retry_max, backoff) = retries(&self.broker);
-        let begun = Instant::now();
         let (broker, id) = (self.broker.clone(), self.producer.transactional_id.clone());
-        let mut next_end: Option<NextEnd<'_>> = None;
-        loop {
-            let unasked = Asked::Now(Err(ErrorCode::NotCoordinator));
-            let answer = std::mem::replace(&mut self.asked, unasked).answer().await;
-            let is_last = begun.elapsed() >= retry_max || self.support != Support::Adding;
-            let mut waiting = self.waiting.iter();
-            if is_last
-                || !waiting.any(|(_, it)| verdict(&answer, it) == ErrorCode::ConcurrentTransactions)
-            {
-                return self.take(&answer, batches);
-            }
-            next_end = match next_end {
-                // It is asked again first: the transaction may have ended since.
-                None => Some(broker.transactions.next_end(&id)),
-                Some(next_end) => {
-                    next_end.come(backoff).await;
-                    None
-                }
-            };
-            if !self.ask(batches) {
-                return;
-            }
-        }
+        let asked = self.take_asked();
+        let ask_again = || {
+            // Where nothing is to be asked any more, no batch waits for what this answers.
+            self.ask(batches);
+            self.take_asked()
+        };
+        let answer = once_the_last_has_ended(&broker, &id, asked, ask_again).await;
+        self.take(&answer, batches);
+    }
+
+    fn take_asked(&mut self) -> Asked<TxnResponse> {
+        let unasked = Asked::Now(Err(ErrorCode::NotCoordinator));
+        std::mem::replace(&mut self.asked, unasked)
     }
 
     fn take(&self, answer: &Answered<TxnResponse>, batches: &mut Batches) {
@@ -189,13 +175,4 @@ fn named(target: &Target) -> TopicPartition {
         topic: target.to.topic.name.to_string(),
         partition: target.to.index,
     }
-}
-
-/// How long to ask again, and how often.
-fn retries(broker: &Broker) -> (Duration, Duration) {
-    let config = broker.config.load();
-    let values = config.settings();
-    let ms = |key: &str| Duration::from_millis(u64::try_from(values.number(key)).unwrap_or(0));
-    let max = ms("add.partitions.to.txn.retry.backoff.max.ms").min(ms("request.timeout.ms"));
-    (max, ms("add.partitions.to.txn.retry.backoff.ms"))
 }

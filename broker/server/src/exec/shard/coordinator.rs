@@ -1,5 +1,6 @@
 //! What one kind of coordinator has of its own; everything else its shards do alike.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,6 +61,8 @@ pub(crate) trait Coordinator: Send + Sync + Sized + 'static {
 pub(crate) enum Asked<R> {
     Now(Answer<R>),
     Later(oneshot::Receiver<Answer<R>>),
+    /// From whoever asks for as long as it takes.
+    Repeated(Pin<Box<dyn Future<Output = Answer<R>> + Send>>),
 }
 
 impl<R> Asked<R> {
@@ -67,6 +70,7 @@ impl<R> Asked<R> {
         match self {
             Self::Now(answer) => answer,
             Self::Later(receiver) => receiver.await.unwrap_or(Err(ErrorCode::NotCoordinator)),
+            Self::Repeated(answer) => answer.await,
         }
     }
 }

@@ -1,0 +1,83 @@
+//! A transaction that follows another waits in the broker for the end of that one, whichever request begins it. Asking
+//! again after a while, the broker as is configured or the client, was what each transaction that followed another took.
+
+use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::{AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ProduceRequest};
+
+use super::transaction_coordinator::{
+    NEW_END, NEW_PRODUCE, OLD_ADD, OLD_END, Producer, code, results,
+};
+use crate::testing::TestServer;
+
+/// A producer whose first transaction, on topic `a`, is decided; its marker is written when `end` says so.
+struct Turns {
+    server: TestServer,
+    producer: Producer,
+}
+
+impl Turns {
+    fn start(end_version: i16) -> Self {
+        let never = "60000";
+        let server = TestServer::start(&[
+            ("add.partitions.to.txn.retry.backoff.ms", never),
+            ("add.partitions.to.txn.retry.backoff.max.ms", never),
+        ]);
+        server.add_topic("a", 1);
+        server.add_topic("b", 1);
+        let mut producer = Producer::new(&server, "t");
+        assert_eq!(producer.send("a", "first", NEW_PRODUCE), ErrorCode::None);
+        server.set_config("a", "min.insync.replicas", "2");
+        let ended = producer.end(true, end_version);
+        assert_eq!(code(ended.error_code), ErrorCode::None);
+        if end_version == NEW_END {
+            producer.epoch = ended.producer_epoch;
+            producer.sequence = 0;
+        }
+        Self { server, producer }
+    }
+
+    fn end(&self) {
+        self.server.set_config("a", "min.insync.replicas", "1");
+    }
+}
+
+#[test]
+fn the_next_transactions_batch_is_taken_as_soon_as_the_last_one_has_ended() {
+    let mut turns = Turns::start(NEW_END);
+    let request = turns.producer.request("b", "second");
+    let asked = turns.producer.client.send(&request, NEW_PRODUCE);
+    turns.end();
+    let client = &mut turns.producer.client;
+    let response = client.receive::<ProduceRequest>(NEW_PRODUCE, asked);
+    let partition = &response.responses[0].partition_responses[0];
+    assert_eq!(code(partition.error_code), ErrorCode::None);
+}
+
+#[test]
+fn an_older_clients_partitions_are_added_as_soon_as_the_last_one_has_ended() {
+    let mut turns = Turns::start(OLD_END);
+    let request = turns.producer.add_request(&[("b", 0)]);
+    let asked = turns.producer.client.send(&request, OLD_ADD);
+    turns.end();
+    let client = &mut turns.producer.client;
+    let added = client.receive::<AddPartitionsToTxnRequest>(OLD_ADD, asked);
+    let added = results(&added.results_by_topic_v3_and_below);
+    assert_eq!(added, [("b".to_owned(), 0, ErrorCode::None)]);
+}
+
+#[test]
+fn an_older_clients_offsets_are_added_as_soon_as_the_last_one_has_ended() {
+    let mut turns = Turns::start(OLD_END);
+    let request = AddOffsetsToTxnRequest {
+        transactional_id: "t".into(),
+        producer_id: turns.producer.producer_id,
+        producer_epoch: turns.producer.epoch,
+        group_id: "g".into(),
+        ..Default::default()
+    };
+    let asked = turns.producer.client.send(&request, 3);
+    turns.end();
+    let client = &mut turns.producer.client;
+    let added = client.receive::<AddOffsetsToTxnRequest>(3, asked);
+    assert_eq!(code(added.error_code), ErrorCode::None);
+}
