@@ -15,13 +15,35 @@ use clap::{Command, Parser};
 use crate::context::Context;
 use crate::stop::Stop;
 
+/// Why a command line is no call of a tool.
+pub(crate) enum Uncalled {
+    Version,
+    /// The help text, for standard output.
+    Help(String),
+    Wrong(String),
+}
+
 /// The command line of a tool, or what is wrong about it. Help is for `--help` alone, on standard output. `program` is what
 /// the reference calls itself in errors: some of its tools with `.sh`, others without.
 pub fn start<A: Parser>(words: &[String], program: &str, cx: &mut Context) -> Result<A, Stop> {
-    let command = style(A::command()).bin_name(&cx.program);
-    let given = [program.to_owned()]
-        .into_iter()
-        .chain(words.iter().cloned());
+    match parse(words, cx) {
+        Ok(args) => Ok(args),
+        Err(Uncalled::Version) => Err(Stop::Version),
+        Err(Uncalled::Help(text)) => {
+            write!(cx.out, "{text}")?;
+            // As the reference does it.
+            Err(Stop::Status(1))
+        }
+        Err(Uncalled::Wrong(reason)) => Err(refused(program, &reason)),
+    }
+}
+
+/// The parsing itself, for tools that have words of their own for what is wrong.
+pub(crate) fn parse<A: Parser>(words: &[String], cx: &Context) -> Result<A, Uncalled> {
+    let command = A::command();
+    let program = command.get_name().to_owned();
+    let command = style(command).bin_name(&cx.program);
+    let given = [program].into_iter().chain(words.iter().cloned());
     let error = match command.clone().try_get_matches_from(given) {
         Ok(matches) => match A::from_arg_matches(&matches) {
             Ok(args) => return Ok(args),
@@ -30,17 +52,42 @@ pub fn start<A: Parser>(words: &[String], program: &str, cx: &mut Context) -> Re
         Err(error) => error,
     };
     match error.kind() {
-        ErrorKind::DisplayVersion => Err(Stop::Version),
-        ErrorKind::DisplayHelp => {
-            write!(cx.out, "{error}")?;
-            // As the reference does it.
-            Err(Stop::Status(1))
-        }
-        _ => {
-            let reason = reason(&error, &command, words);
-            Err(refused(program, &reason))
+        ErrorKind::DisplayVersion => Err(Uncalled::Version),
+        ErrorKind::DisplayHelp => Err(Uncalled::Help(error.to_string())),
+        _ => Err(Uncalled::Wrong(reason(&error, &command, words))),
+    }
+}
+
+/// Where brokers, or controllers, are found: exactly one of the two, which [`Servers::chosen`] checks.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Servers {
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "SERVERS")]
+    pub(crate) bootstrap_server: Option<String>,
+    /// The controllers to connect to, as HOST:PORT,HOST:PORT: not supported
+    #[arg(long, value_name = "SERVERS")]
+    pub(crate) bootstrap_controller: Option<String>,
+}
+
+impl Servers {
+    /// The brokers. `Err` says what is wrong in the reference's words; `none` is its sentence where there is neither.
+    pub(crate) fn chosen(&self, none: &str) -> Result<&str, ServersError> {
+        match (&self.bootstrap_server, &self.bootstrap_controller) {
+            (Some(_), Some(_)) => Err(ServersError::Usage(
+                "argument --bootstrap-controller: not allowed with argument --bootstrap-server"
+                    .to_owned(),
+            )),
+            (Some(servers), None) => Ok(servers),
+            (None, Some(_)) => Err(ServersError::Controllers),
+            (None, None) => Err(ServersError::Usage(none.to_owned())),
         }
     }
+}
+
+pub(crate) enum ServersError {
+    Usage(String),
+    /// Of controllers nothing can be asked yet.
+    Controllers,
 }
 
 /// What all tools of this kind have in common. The settings hold for commands, too.

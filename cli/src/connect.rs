@@ -80,6 +80,12 @@ pub async fn admin(settings: ClusterSettings, call: &'static str) -> Result<Admi
         })
 }
 
+/// Controllers have listeners of their own, where other requests are answered than brokers answer.
+pub fn no_controllers() -> Failure {
+    Failure::new("--bootstrap-controller is not supported.")
+        .hint("Name a broker with --bootstrap-server: it forwards what the controller decides.")
+}
+
 /// For `map_err`: a call of this name failed as a whole.
 pub fn failed(call: &'static str) -> impl Fn(ClientError) -> Failure {
     move |error| failure(call, &error)

@@ -11,6 +11,7 @@ mod durations;
 pub mod java_order;
 pub mod jopt;
 pub mod options;
+mod output;
 mod producing;
 pub mod progress;
 mod signals;

@@ -34,6 +34,9 @@ _ottla() {
             ottla,dump-log)
                 cmd="ottla__subcmd__dump__subcmd__log"
                 ;;
+            ottla,features)
+                cmd="ottla__subcmd__features"
+                ;;
             ottla,get-offsets)
                 cmd="ottla__subcmd__get__subcmd__offsets"
                 ;;
@@ -67,6 +70,48 @@ _ottla() {
             ottla,version)
                 cmd="ottla__subcmd__version"
                 ;;
+            ottla__subcmd__features,describe)
+                cmd="ottla__subcmd__features__subcmd__describe"
+                ;;
+            ottla__subcmd__features,disable)
+                cmd="ottla__subcmd__features__subcmd__disable"
+                ;;
+            ottla__subcmd__features,downgrade)
+                cmd="ottla__subcmd__features__subcmd__downgrade"
+                ;;
+            ottla__subcmd__features,feature-dependencies)
+                cmd="ottla__subcmd__features__subcmd__feature__subcmd__dependencies"
+                ;;
+            ottla__subcmd__features,help)
+                cmd="ottla__subcmd__features__subcmd__help"
+                ;;
+            ottla__subcmd__features,upgrade)
+                cmd="ottla__subcmd__features__subcmd__upgrade"
+                ;;
+            ottla__subcmd__features,version-mapping)
+                cmd="ottla__subcmd__features__subcmd__version__subcmd__mapping"
+                ;;
+            ottla__subcmd__features__subcmd__help,describe)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__describe"
+                ;;
+            ottla__subcmd__features__subcmd__help,disable)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__disable"
+                ;;
+            ottla__subcmd__features__subcmd__help,downgrade)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__downgrade"
+                ;;
+            ottla__subcmd__features__subcmd__help,feature-dependencies)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__feature__subcmd__dependencies"
+                ;;
+            ottla__subcmd__features__subcmd__help,help)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__help"
+                ;;
+            ottla__subcmd__features__subcmd__help,upgrade)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__upgrade"
+                ;;
+            ottla__subcmd__features__subcmd__help,version-mapping)
+                cmd="ottla__subcmd__features__subcmd__help__subcmd__version__subcmd__mapping"
+                ;;
             ottla__subcmd__help,broker-api-versions)
                 cmd="ottla__subcmd__help__subcmd__broker__subcmd__api__subcmd__versions"
                 ;;
@@ -84,6 +129,9 @@ _ottla() {
                 ;;
             ottla__subcmd__help,dump-log)
                 cmd="ottla__subcmd__help__subcmd__dump__subcmd__log"
+                ;;
+            ottla__subcmd__help,features)
+                cmd="ottla__subcmd__help__subcmd__features"
                 ;;
             ottla__subcmd__help,get-offsets)
                 cmd="ottla__subcmd__help__subcmd__get__subcmd__offsets"
@@ -117,6 +165,24 @@ _ottla() {
                 ;;
             ottla__subcmd__help,version)
                 cmd="ottla__subcmd__help__subcmd__version"
+                ;;
+            ottla__subcmd__help__subcmd__features,describe)
+                cmd="ottla__subcmd__help__subcmd__features__subcmd__describe"
+                ;;
+            ottla__subcmd__help__subcmd__features,disable)
+                cmd="ottla__subcmd__help__subcmd__features__subcmd__disable"
+                ;;
+            ottla__subcmd__help__subcmd__features,downgrade)
+                cmd="ottla__subcmd__help__subcmd__features__subcmd__downgrade"
+                ;;
+            ottla__subcmd__help__subcmd__features,feature-dependencies)
+                cmd="ottla__subcmd__help__subcmd__features__subcmd__feature__subcmd__dependencies"
+                ;;
+            ottla__subcmd__help__subcmd__features,upgrade)
+                cmd="ottla__subcmd__help__subcmd__features__subcmd__upgrade"
+                ;;
+            ottla__subcmd__help__subcmd__features,version-mapping)
+                cmd="ottla__subcmd__help__subcmd__features__subcmd__version__subcmd__mapping"
                 ;;
             ottla__subcmd__help__subcmd__log,repair)
                 cmd="ottla__subcmd__help__subcmd__log__subcmd__repair"
@@ -197,7 +263,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions producer-perf-test pipe install-links version help"
+            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -630,6 +696,292 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__features)
+            opts="-h --bootstrap-server --bootstrap-controller --command-config --help describe upgrade downgrade disable version-mapping feature-dependencies help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap-controller)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__describe)
+            opts="-h --node-id --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --node-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__disable)
+            opts="-h --feature --unsafe --dry-run --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --feature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__downgrade)
+            opts="-h --metadata --release-version --feature --unsafe --dry-run --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --metadata)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --feature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__feature__subcmd__dependencies)
+            opts="-h --feature --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --feature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help)
+            opts="describe upgrade downgrade disable version-mapping feature-dependencies help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__describe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__disable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__downgrade)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__feature__subcmd__dependencies)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__upgrade)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__help__subcmd__version__subcmd__mapping)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__upgrade)
+            opts="-h --metadata --release-version --feature --dry-run --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --metadata)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --feature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__features__subcmd__version__subcmd__mapping)
+            opts="-h --release-version --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --release-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__get__subcmd__offsets)
             opts="--bootstrap-server --command-config --topic --partitions --topic-partitions --time --exclude-internal-topics --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -699,7 +1051,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions producer-perf-test pipe install-links version help"
+            opts="server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -785,6 +1137,104 @@ _ottla() {
         ottla__subcmd__help__subcmd__dump__subcmd__log)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features)
+            opts="describe upgrade downgrade disable version-mapping feature-dependencies"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features__subcmd__describe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features__subcmd__disable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features__subcmd__downgrade)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features__subcmd__feature__subcmd__dependencies)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features__subcmd__upgrade)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__features__subcmd__version__subcmd__mapping)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

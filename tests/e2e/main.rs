@@ -20,6 +20,7 @@ mod descriptors;
 mod dump_log;
 mod exactly_once;
 mod failed_sync;
+mod features_tool;
 mod gaps;
 mod generated;
 mod idempotence;

@@ -2,6 +2,7 @@
 
 mod configs;
 mod directories;
+mod features;
 mod reassign;
 mod topics;
 

@@ -32,7 +32,7 @@ use crate::exec::metadata_log::MetadataLog;
 use crate::exec::moves::{self, Moves};
 use crate::exec::producer_ids::ProducerIds;
 use crate::exec::transactions::Transactions;
-use crate::exec::{Storage, dir_failures, leftovers, registration};
+use crate::exec::{Storage, dir_failures, features, leftovers, registration};
 use crate::log_limits::LogLimits;
 use crate::net::{Gate, Listener, MemoryPool};
 use crate::settings::{self, Endpoint, Settings};
@@ -320,6 +320,9 @@ fn open_controller(
         partition_count_default: i32::try_from(number("num.partitions")).unwrap_or(1),
         replication_factor_default: i16::try_from(number("default.replication.factor"))
             .unwrap_or(1),
+        min_insync_replicas: i16::try_from(number("min.insync.replicas")).unwrap_or(1),
+        node_id: settings.node_id,
+        features: features::ranges(),
         partitions_max: usize::try_from(number("ottla.partitions.max")).unwrap_or(usize::MAX),
         ..Default::default()
     };

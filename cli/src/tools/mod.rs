@@ -7,6 +7,7 @@ pub mod configs;
 pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
+pub mod features;
 pub mod get_offsets;
 pub mod groups;
 pub mod pipe;
@@ -24,6 +25,7 @@ pub const TOOLS: &[Tool] = &[
     get_offsets::TOOL,
     transactions::TOOL,
     broker_api_versions::TOOL,
+    features::TOOL,
     producer_perf_test::TOOL,
     pipe::TOOL,
 ];

@@ -1,7 +1,5 @@
 //! The cluster itself: nodes, controller, and what each broker speaks.
 
-use std::time::Duration;
-
 use ottla_protocol::{messages::DescribeClusterRequest, types::BrokerId};
 
 use crate::{
@@ -94,16 +92,5 @@ impl Admin {
             ));
         }
         Ok(answers)
-    }
-
-    /// Features of the cluster, as one of its brokers names them.
-    pub async fn describe_features(&self) -> Result<PeerVersions, ClientError> {
-        let connection = self.cluster.any_connection(self.deadline()).await?;
-        // The handshake's answer may be old by now; it is the newest this connection has.
-        let timeout = self.timeout.max(Duration::from_millis(1));
-        connection
-            .ask_versions(timeout)
-            .await
-            .map_err(ClientError::from)
     }
 }

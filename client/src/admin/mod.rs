@@ -15,6 +15,7 @@ use crate::{
 mod by_leader;
 mod cluster;
 mod configs;
+mod features;
 mod group_describe;
 mod group_offsets;
 mod groups;
@@ -29,6 +30,7 @@ pub use configs::{
     AlterOp, AlterResource, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType,
     DescribeDetail, ResourceType,
 };
+pub use features::{FeatureUpdate, UpgradeType};
 pub use group_describe::{
     GroupDescription, GroupEpochs, MemberDescription, MemberEpochs, TopicPartitions,
 };

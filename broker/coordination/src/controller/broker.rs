@@ -1,11 +1,10 @@
-//! Brokers, features and blocks of producer ids.
+//! Brokers and blocks of producer ids.
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::metadata::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use ottla_protocol::messages::metadata::{
-    BrokerRegistrationChangeRecord, FeatureLevelRecord, MetadataRecord, ProducerIdsRecord,
-    RegisterBrokerRecord,
+    BrokerRegistrationChangeRecord, MetadataRecord, ProducerIdsRecord, RegisterBrokerRecord,
 };
 use ottla_protocol::types::{BrokerId, ProducerId};
 
@@ -100,30 +99,6 @@ impl Controller {
             record.topic_id = topic_id;
             Some(MetadataRecord::PartitionChange(record))
         })
-    }
-
-    /// Levels only rise here; the way down loses what the higher level wrote and is no command yet.
-    pub(super) fn set_feature(&self, name: &str, level: i16) -> (Vec<MetadataRecord>, Response) {
-        let current = self.image.features().get(name).copied().unwrap_or(0);
-        if level < current {
-            let error = ApiError::new(
-                ErrorCode::InvalidUpdateVersion,
-                format!(
-                    "Invalid update version {level} for feature {name}. Can't downgrade the version of this \
-                     feature without setting the upgrade type to either safe or unsafe downgrade."
-                ),
-            );
-            return (Vec::new(), Response::SetFeature(Err(error)));
-        }
-        let mut records = Vec::new();
-        if level != current {
-            records.push(MetadataRecord::FeatureLevel(FeatureLevelRecord {
-                name: name.into(),
-                feature_level: level,
-                ..Default::default()
-            }));
-        }
-        (records, Response::SetFeature(Ok(())))
     }
 
     pub(super) fn allocate_producer_ids(

@@ -104,6 +104,13 @@ pub enum Command {
     },
     /// Finalises a feature's level, such as `metadata.version` when the log is new.
     SetFeature { name: String, level: i16 },
+    /// Other levels for features: all of them, or none.
+    UpdateFeatures {
+        updates: Vec<FeatureUpdate>,
+        /// The level of the feature that the quorum keeps, and not the records.
+        kraft_version: i16,
+        validate_only: bool,
+    },
     /// The next block of ids for InitProducerId.
     AllocateProducerIds {
         broker_id: BrokerId,
@@ -116,6 +123,44 @@ pub enum Command {
 pub struct NewTopic {
     pub topic: CreatableTopic,
     pub topic_id: Uuid,
+}
+
+/// A level that a feature is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureUpdate {
+    pub name: String,
+    pub level: i16,
+    /// None where the request has a number that nobody knows.
+    pub upgrade_type: Option<UpgradeType>,
+}
+
+/// Which way a feature's level may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpgradeType {
+    Upgrade,
+    /// Not if that loses what is there.
+    SafeDowngrade,
+    UnsafeDowngrade,
+}
+
+impl UpgradeType {
+    #[must_use]
+    pub fn from_number(number: i8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Upgrade),
+            2 => Some(Self::SafeDowngrade),
+            3 => Some(Self::UnsafeDowngrade),
+            _ => None,
+        }
+    }
+}
+
+/// A feature and the levels that this build can go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureRange {
+    pub name: &'static str,
+    pub min: i16,
+    pub max: i16,
 }
 
 /// Where a broker's replica of a partition lies.
@@ -189,5 +234,6 @@ pub enum Response {
     AssignDirectories(Result<(), ApiError>),
     KeepDirectories(Result<(), ApiError>),
     SetFeature(Result<(), ApiError>),
+    UpdateFeatures(Result<(), ApiError>),
     AllocateProducerIds(Result<ProducerIdBlock, ApiError>),
 }

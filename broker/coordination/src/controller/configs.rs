@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::features::ELIGIBLE_LEADER_REPLICAS;
 use ottla_protocol::messages::metadata::{ConfigRecord, MetadataRecord};
 use ottla_protocol::types::BrokerId;
 
@@ -12,8 +13,7 @@ use super::rules::ConfigResourceType;
 
 /// A value travels in a record with a two-byte length.
 const VALUE_BYTES_MAX: usize = 32_767;
-const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
-const ELR_VERSION: &str = "eligible.leader.replicas.version";
+pub(super) const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
 /// What a resource's configuration becomes: a value for each key to set, none for each to remove.
 type Altered = BTreeMap<String, Option<String>>;
@@ -208,7 +208,7 @@ impl Controller {
         let elr_is_on = self
             .image
             .features()
-            .get(ELR_VERSION)
+            .get(ELIGIBLE_LEADER_REPLICAS)
             .is_some_and(|level| *level > 0);
         if !elr_is_on || resource_type != ConfigResourceType::Broker {
             return Ok(());

@@ -3,6 +3,7 @@
 //! Always: a partition is led only by a broker on which its directory is online.
 
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::features::ELIGIBLE_LEADER_REPLICAS;
 use ottla_protocol::messages::metadata::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
 };
@@ -21,8 +22,7 @@ pub const UNASSIGNED_DIRECTORY: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 pub const LOST_DIRECTORY: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
 
 const NO_LEADER: i32 = -1;
-const SAME_LEADER: i32 = -2;
-const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
+pub(super) const SAME_LEADER: i32 = -2;
 
 impl BrokerImage {
     /// Whether what lies in a directory can be had from the broker.

@@ -12,6 +12,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod directories;
+mod features;
 pub mod image;
 mod names;
 mod placement;
@@ -30,7 +31,7 @@ use crate::machine::Machine;
 
 pub use commands::{
     AlterConfigsResource, ApiError, Command, ConfigChange, ConfigOperation, DirectoryAssignment,
-    NewTopic, ProducerIdBlock, Response,
+    FeatureRange, FeatureUpdate, NewTopic, ProducerIdBlock, Response, UpgradeType,
 };
 pub use directories::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY};
 pub use image::MetadataImage;
@@ -118,6 +119,11 @@ impl Controller {
                 self.keep_directories(broker_id, &online)
             }
             Command::SetFeature { name, level } => self.set_feature(&name, level),
+            Command::UpdateFeatures {
+                updates,
+                kraft_version,
+                validate_only,
+            } => self.update_features(&updates, kraft_version, validate_only),
             Command::AllocateProducerIds {
                 broker_id,
                 broker_epoch,

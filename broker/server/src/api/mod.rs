@@ -52,6 +52,7 @@ mod sync_group;
 mod transaction;
 mod txn_offset_commit;
 mod unsupported;
+mod update_features;
 mod write_txn_markers;
 
 use std::cell::Cell;
@@ -255,6 +256,12 @@ pub(crate) static APIS: &[Api] = &[
         OffsetDeleteRequest,
         InTurn,
         offset_delete::handle
+    ),
+    api!(
+        UpdateFeatures,
+        UpdateFeaturesRequest,
+        InTurn,
+        update_features::handle
     ),
     api!(
         DescribeCluster,

@@ -81,7 +81,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         DescribeClientQuotas => DescribeClientQuotasResponse,
         DescribeUserScramCredentials => DescribeUserScramCredentialsResponse,
         DescribeQuorum => DescribeQuorumResponse,
-        UpdateFeatures => UpdateFeaturesResponse,
         UnregisterBroker => UnregisterBrokerResponse,
         GetTelemetrySubscriptions => GetTelemetrySubscriptionsResponse,
         PushTelemetry => PushTelemetryResponse,

@@ -89,6 +89,13 @@ impl ControllerHost {
         state.active.as_ref().map(|active| active.log.end().0)
     }
 
+    /// The level of the feature that the quorum keeps.
+    pub(crate) fn kraft_version(&self) -> i16 {
+        let state = self.state.lock();
+        let active = state.active.as_ref();
+        active.map_or(0, |active| active.log.kraft_version())
+    }
+
     /// The state after everything that was decided so far, published or not.
     pub(crate) fn image(&self) -> Option<MetadataImage> {
         let state = self.state.lock();

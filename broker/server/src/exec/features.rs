@@ -1,10 +1,13 @@
 //! The features of a cluster that this build knows (KIP-584), and which of their levels.
 //!
-//! Always: a level that a log has is never raised or lowered here; a new log gets the levels of `FEATURES`, or those
-//! that `kafka-storage format` left for it. Records are written in the versions that the log's `metadata.version` has
+//! Always: a level that a log has is raised and lowered by UpdateFeatures alone; a new log gets the levels of `FEATURES`,
+//! or those that `kafka-storage format` left for it. Records are written in the versions that the log's `metadata.version` has
 //! (`metadata_versions`). So whoever could read the directory before can read it afterwards.
 
 use std::collections::BTreeMap;
+
+use ottla_coordination::controller::FeatureRange;
+use ottla_protocol::features::{self, METADATA_VERSION, TRANSACTION_VERSION};
 
 /// A feature with the level that a new cluster gets, and the levels that this node can go on with.
 pub(crate) struct SupportedFeature {
@@ -35,14 +38,11 @@ const fn kept_only(name: &'static str, first_level: i16, min: i16, max: i16) -> 
     }
 }
 
-pub(crate) const METADATA_VERSION: &str = "metadata.version";
-pub(crate) const TRANSACTION_VERSION: &str = "transaction.version";
-
 /// In the order in which the reference finalises them.
 pub(crate) const FEATURES: &[SupportedFeature] = &[
     // 7 is 3.3-IV3, 30 is 4.3-IV0.
     feature(METADATA_VERSION, 30, 7, 30),
-    feature("eligible.leader.replicas.version", 1, 0, 1),
+    feature(features::ELIGIBLE_LEADER_REPLICAS, 1, 0, 1),
     feature("group.version", 1, 0, 1),
     kept_only("share.version", 1, 0, 1),
     kept_only("streams.version", 1, 0, 1),
@@ -57,7 +57,18 @@ pub(crate) fn is_offered(name: &str) -> bool {
 }
 
 /// The version that the quorum itself keeps, in control records of its log.
-pub(crate) const KRAFT_VERSION: SupportedFeature = feature("kraft.version", 0, 0, 1);
+pub(crate) const KRAFT_VERSION: SupportedFeature = feature(features::KRAFT_VERSION, 0, 0, 1);
+
+/// All levels that a log may have, for the controller.
+pub(crate) fn ranges() -> Vec<FeatureRange> {
+    let known = FEATURES.iter().chain([&KRAFT_VERSION]);
+    let range = |feature: &SupportedFeature| FeatureRange {
+        name: feature.name,
+        min: feature.min,
+        max: feature.max,
+    };
+    known.map(range).collect()
+}
 
 /// Why a directory's levels are no good for this build, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +136,18 @@ pub(crate) fn check(levels: &BTreeMap<String, i16>) -> Result<(), UnknownLevel> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The list of what there is knows them all.
+    #[test]
+    fn no_level_is_taken_that_nobody_has_described() {
+        for range in ranges()
+            .iter()
+            .filter(|range| range.name != METADATA_VERSION)
+        {
+            let known = features::Feature::named(range.name).expect("a feature of Kafka's");
+            assert!(known.level(range.min).is_some() && known.level(range.max).is_some());
+        }
+    }
 
     fn refusal(name: &str, level: i16) -> String {
         let levels = BTreeMap::from([(name.to_owned(), level)]);

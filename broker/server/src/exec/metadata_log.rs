@@ -28,7 +28,7 @@ use ottla_protocol::types::{BrokerId, LeaderEpoch, Millis, Offset, PartitionInde
 use ottla_protocol::wire::Uuid;
 use tracing::{error, info};
 
-use super::features::{FEATURES, METADATA_VERSION};
+use super::features::FEATURES;
 use super::log_dirs::LogDir;
 use super::metadata_loaded::Loaded;
 use super::metadata_snapshot::Content;
@@ -38,6 +38,7 @@ use super::quorum_records::QuorumRecords;
 use super::quorum_state::{self, QuorumStateError};
 use super::recovery;
 use super::replay::{READ_BYTES, ReplayError, each_batch, each_record};
+use ottla_protocol::features::METADATA_VERSION;
 
 pub(crate) const TOPIC: &str = "__cluster_metadata";
 const PARTITION: PartitionIndex = PartitionIndex(0);
@@ -208,6 +209,11 @@ impl MetadataLog {
         self.voter.high_watermark()
     }
 
+    /// The level of `kraft.version`.
+    pub(crate) fn kraft_version(&self) -> i16 {
+        self.quorum.level()
+    }
+
     /// Bytes of records that the newest snapshot does not stand for.
     pub(crate) fn bytes_since_snapshot(&self) -> u64 {
         self.bytes_since_snapshot
@@ -282,11 +288,17 @@ impl PlannedSnapshot {
 impl ottla_coordination::Log<MetadataRecord> for MetadataLog {
     fn append(&mut self, now: Millis, records: &[MetadataRecord]) -> Result<Offset, ErrorCode> {
         let mut builder = BatchBuilder::new(Compression::None);
+        let mut level = self.level;
         for record in records {
-            if let Err(failure) = builder.append(now, None, Some(&encode(record, self.level)), &[])
-            {
+            if let Err(failure) = builder.append(now, None, Some(&encode(record, level)), &[]) {
                 error!("metadata records cannot be written as one batch: {failure}");
                 return Err(ErrorCode::UnknownServerError);
+            }
+            if let MetadataRecord::FeatureLevel(feature) = record
+                && feature.name.as_str() == METADATA_VERSION
+            {
+                // What follows may say more, or less.
+                level = feature.feature_level;
             }
         }
         let batch = builder.build().map_err(|failure| {
@@ -297,14 +309,7 @@ impl ottla_coordination::Log<MetadataRecord> for MetadataLog {
             error!("the metadata log cannot be written: {failure}");
             ErrorCode::KafkaStorageError
         })?;
-        for record in records {
-            if let MetadataRecord::FeatureLevel(feature) = record
-                && feature.name.as_str() == METADATA_VERSION
-            {
-                // What follows may say more, or less.
-                self.level = feature.feature_level;
-            }
-        }
+        self.level = level;
         Ok(base)
     }
 }

@@ -17,11 +17,12 @@ use ottla_protocol::records::{RecordError, Records, check_batch};
 use ottla_protocol::types::{BrokerId, Offset};
 
 use super::bootstrap;
-use super::features::{self, KRAFT_VERSION, METADATA_VERSION, UnknownLevel};
+use super::features::{self, KRAFT_VERSION, UnknownLevel};
 use super::metadata_log::folder_of;
 use super::metadata_snapshot;
 use super::quorum_records::QuorumRecords;
 use super::quorum_state::{self, QuorumStateError};
+use ottla_protocol::features::METADATA_VERSION;
 
 /// Batches of metadata are a few MiB at most.
 const BATCH_BYTES_MAX: usize = 256 << 20;

@@ -3,13 +3,12 @@
 //! Always: what an older node of that level reads, it understands; fields that came later are left out.
 
 use bytes::Bytes;
+use ottla_protocol::features::DIRECTORIES_FROM;
 use ottla_protocol::messages::encode_metadata_record;
 use ottla_protocol::messages::metadata::MetadataRecord;
 
 /// 3.4-IV0: whether a broker comes from ZooKeeper.
 const MIGRATION_FROM: i16 = 8;
-/// 3.7-IV2: the directories of brokers and partitions (KIP-858).
-const DIRECTORIES_FROM: i16 = 17;
 /// 4.0-IV1: eligible leader replicas (KIP-966).
 const ELIGIBLE_LEADERS_FROM: i16 = 23;
 /// 4.3-IV0: directories that take no new partitions (KIP-1066).

@@ -15,9 +15,10 @@ use ottla_protocol::messages::broker_registration::request::{Feature, Listener};
 use ottla_protocol::types::BrokerId;
 
 use super::bootstrap;
-use super::features::{FEATURES, METADATA_VERSION};
+use super::features::FEATURES;
 use crate::broker::Broker;
 use crate::data_dirs::random_id;
+use ottla_protocol::features::METADATA_VERSION;
 
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 const PLAINTEXT: i16 = 0;

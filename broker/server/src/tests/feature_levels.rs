@@ -10,18 +10,20 @@ use bytes::Bytes;
 use ottla_config::resolve::BrokerConfig;
 use ottla_log::{Log, LogConfig, Offsets, OpenInput, RealDisk, Timestamps};
 use ottla_protocol::compress::{Compression, InflateLimits};
+use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::{
     AccessControlEntryRecord, BeginTransactionRecord, ClientQuotaRecord, FeatureLevelRecord,
     MetadataRecord,
 };
+use ottla_protocol::messages::update_features::request::FeatureUpdateKey;
 use ottla_protocol::messages::voters_record::Voter;
 use ottla_protocol::messages::{
-    ApiVersionsRequest, KRaftVersionRecord, Message, VotersRecord, decode_metadata_record,
-    encode_metadata_record,
+    ApiVersionsRequest, KRaftVersionRecord, Message, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    VotersRecord, decode_metadata_record, encode_metadata_record,
 };
 use ottla_protocol::records::control::{ControlType, Place, control_batch};
 use ottla_protocol::records::{BatchBuilder, Records, batches_of};
-use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
+use ottla_protocol::types::{LeaderEpoch, Millis, Offset, PartitionIndex};
 use ottla_protocol::wire::{Reader, Uuid};
 
 use crate::data_dirs;
@@ -228,19 +230,14 @@ fn values(
 const REGISTER_BROKER: i16 = 0;
 const PARTITION: i16 = 3;
 
+/// Types of updates.
+const UPGRADE: i8 = 1;
+const SAFE_DOWNGRADE: i8 = 2;
+
 #[test]
 fn a_directory_that_was_formatted_at_an_older_level_stays_at_it() {
-    let dir = Arc::new(tempfile::tempdir().unwrap());
-    let data = dir.path().join("data");
-    fs::create_dir_all(&data).unwrap();
     let levels = [level("metadata.version", 15), level("group.version", 1)];
-    fs::write(data.join("bootstrap.checkpoint"), batch(&levels)).unwrap();
-    fs::write(
-        data.join("meta.properties"),
-        "version=1\ncluster.id=b3R0bGEtcmVmLWNsdXN0ZQ\nnode.id=1\n",
-    )
-    .unwrap();
-    let mut server = TestServer::start_in(dir, &[]);
+    let mut server = formatted_at(&levels);
     server.add_topic("t", 1);
     let image = server.broker().image.load();
     let features: Vec<_> = image.features().clone().into_iter().collect();
@@ -284,6 +281,92 @@ fn features_that_are_not_served_are_kept_and_not_told() {
             .any(|told| told.name == name);
         assert_eq!((is_supported, is_finalized), (is_told, is_told), "{name}");
     }
+}
+
+fn formatted_at(records: &[MetadataRecord]) -> TestServer {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let data = dir.path().join("data");
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("bootstrap.checkpoint"), batch(records)).unwrap();
+    fs::write(
+        data.join("meta.properties"),
+        "version=1\ncluster.id=b3R0bGEtcmVmLWNsdXN0ZQ\nnode.id=1\n",
+    )
+    .unwrap();
+    TestServer::start_in(dir, &[])
+}
+
+fn update(server: &TestServer, name: &str, level: i16, upgrade_type: i8) -> UpdateFeaturesResponse {
+    let request = UpdateFeaturesRequest {
+        feature_updates: vec![FeatureUpdateKey {
+            feature: name.into(),
+            max_version_level: level,
+            upgrade_type,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    server.connect().call(&request, 2)
+}
+
+#[test]
+fn the_metadata_log_follows_its_version_and_gets_what_it_had_no_place_for() {
+    let mut server = formatted_at(&[level("metadata.version", 15)]);
+    server.add_topic("before", 1);
+    assert_eq!(
+        update(&server, "metadata.version", 30, UPGRADE).error_code,
+        0
+    );
+    server.add_topic("after", 1);
+    server.stop();
+    // The registration at the start, and the same again with its directories.
+    let versions = versions(&server);
+    assert_eq!(versions[&REGISTER_BROKER], [2, 4]);
+    assert_eq!(versions[&PARTITION], [0, 2]);
+    let lies_in = |record: &(MetadataRecord, i16)| match &record.0 {
+        MetadataRecord::PartitionChange(change) => change.directories.clone(),
+        _ => None,
+    };
+    let said: Vec<_> = records(&server).iter().filter_map(lies_in).collect();
+    assert!(!said.is_empty());
+    server = server.restarted(&[]);
+    let image = server.broker().image.load();
+    assert_eq!(image.features()["metadata.version"], 30);
+    for topic in ["before", "after"] {
+        let partition = image.topics().partition(topic, PartitionIndex(0)).unwrap();
+        let own = server.broker().storage.dirs.online_ids();
+        assert_eq!(partition.directories, own, "{topic}");
+    }
+}
+
+#[test]
+fn a_level_that_was_set_is_there_after_a_restart_and_told_at_once() {
+    let mut server = TestServer::start(&[]);
+    assert_eq!(
+        update(&server, "transaction.version", 1, SAFE_DOWNGRADE).error_code,
+        0
+    );
+    assert_eq!(
+        server.broker().image.load().features()["transaction.version"],
+        1
+    );
+    let refused = update(&server, "transaction.version", 3, UPGRADE);
+    assert_eq!(refused.error_code, ErrorCode::InvalidUpdateVersion.code());
+    assert_eq!(
+        refused.error_message.as_deref(),
+        Some(
+            "The update failed for all features since the following feature had an error: Invalid update version 3 for \
+             feature transaction.version. Local controller 1 only supports versions 0-2"
+        )
+    );
+    assert_eq!(
+        update(&server, "transaction.version", 0, SAFE_DOWNGRADE).error_code,
+        0
+    );
+    server.stop();
+    server = server.restarted(&[]);
+    let image = server.broker().image.load();
+    assert!(!image.features().contains_key("transaction.version"));
 }
 
 #[test]

@@ -142,9 +142,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     };
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?;
     if bootstrap.is_none() {
-        return Err(Failure::new("--bootstrap-controller is not supported.")
-            .hint("Name a broker with --bootstrap-server: it forwards what the controller decides.")
-            .into());
+        return Err(connect::no_controllers().into());
     }
     let servers = [("bootstrap.servers", bootstrap.unwrap_or_default())];
     let settings = connect::settings(&args.command_config, &servers, cx)?;

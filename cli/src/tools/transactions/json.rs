@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::ask::Listed;
 use super::hanging::Open;
 use super::render::state;
+use crate::output::json_text;
 
 const VERSION: u32 = 1;
 
@@ -21,13 +22,13 @@ pub(super) fn listed(found: &[Listed]) -> String {
         })
     };
     let transactions: Vec<Value> = found.iter().map(transaction).collect();
-    text(&json!({ "version": VERSION, "transactions": transactions }))
+    json_text(&json!({ "version": VERSION, "transactions": transactions }))
 }
 
 pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
     let partitions = found.partitions.iter();
     let partitions: Vec<Value> = partitions.map(partition).collect();
-    text(&json!({
+    json_text(&json!({
         "version": VERSION,
         "transactionalId": found.id,
         "coordinator": found.coordinator.0,
@@ -43,7 +44,7 @@ pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
 
 pub(super) fn producers(at: &TopicPartition, found: &[ProducerState]) -> String {
     let producers: Vec<Value> = found.iter().map(producer).collect();
-    text(&json!({
+    json_text(&json!({
         "version": VERSION,
         "topic": at.topic,
         "partition": at.partition,
@@ -60,7 +61,7 @@ pub(super) fn hanging(found: &[Open], now_ms: i64) -> String {
         value
     };
     let transactions: Vec<Value> = found.iter().map(transaction).collect();
-    text(&json!({ "version": VERSION, "transactions": transactions }))
+    json_text(&json!({ "version": VERSION, "transactions": transactions }))
 }
 
 fn producer(state: &ProducerState) -> Value {
@@ -76,8 +77,4 @@ fn producer(state: &ProducerState) -> Value {
 
 fn partition(at: &TopicPartition) -> Value {
     json!({ "topic": at.topic, "partition": at.partition })
-}
-
-fn text(value: &Value) -> String {
-    format!("{value}\n")
 }

@@ -15,6 +15,7 @@ use ottla_protocol::types::BrokerId;
 use crate::argparse::{self, number};
 use crate::connect::{self, Unconnected};
 use crate::context::{self, Context};
+use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
 use crate::tool::{REFERENCE_VERSION, Tool};
 
@@ -124,19 +125,6 @@ struct Partition {
     topic: String,
     #[arg(long, allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
     partition: i32,
-}
-
-#[derive(Debug, Clone, clap::Args)]
-struct Output {
-    /// How the result looks: table or json
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    output: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Table,
-    Json,
 }
 
 /// What shall be done.

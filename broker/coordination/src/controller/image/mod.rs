@@ -13,6 +13,7 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ottla_protocol::features::METADATA_VERSION;
 use ottla_protocol::messages::metadata::{FeatureLevelRecord, MetadataRecord, ProducerIdsRecord};
 use ottla_protocol::types::Offset;
 
@@ -20,9 +21,6 @@ pub use cluster::{BrokerImage, ClusterImage, Endpoint};
 pub use configs::ConfigsImage;
 use foreign::ForeignImage;
 pub use topics::{PartitionImage, TopicImage, TopicsImage};
-
-/// The feature whose level says which record versions the log may have.
-pub const METADATA_VERSION: &str = "metadata.version";
 
 /// The state of the cluster after some record of the metadata log.
 #[derive(Clone, Debug, Default, PartialEq)]

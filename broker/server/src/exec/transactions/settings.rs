@@ -4,7 +4,7 @@ use ottla_config::resolve::BrokerConfig;
 use ottla_coordination::controller::MetadataImage;
 use ottla_coordination::txn::coordinator::{TransactionVersion, TxnSettings};
 
-use crate::exec::features::TRANSACTION_VERSION;
+use ottla_protocol::features::TRANSACTION_VERSION;
 
 /// Of the broker, with the cluster's level of the feature.
 pub(super) fn settings(config: &BrokerConfig, image: &MetadataImage) -> TxnSettings {

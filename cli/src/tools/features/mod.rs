@@ -1,0 +1,277 @@
+//! `kafka-features`: the features of a cluster, other levels for them, and what levels mean.
+
+mod facts;
+mod json;
+mod plan;
+mod render;
+
+use std::io::Write;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use ottla_client::ApiError;
+use ottla_client::admin::{Admin, FeatureUpdate};
+use ottla_protocol::types::BrokerId;
+
+use crate::argparse::{self, Servers, ServersError, Uncalled, number};
+use crate::connect::{self, failed};
+use crate::context::{self, Context};
+use crate::output::{Format, Output};
+use crate::stop::{Failure, Stop};
+use crate::tool::Tool;
+
+use plan::{Change, Release, Verb};
+
+pub const TOOL: Tool = Tool {
+    name: "features",
+    link: "kafka-features",
+    about: "Describe, upgrade and downgrade the features of a cluster",
+    command: Args::command,
+    run,
+};
+
+/// Describe, upgrade and downgrade the features of a cluster.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "kafka-features",
+    after_help = "Examples:\n  \
+        kafka-features --bootstrap-server localhost:9092 describe\n  \
+        kafka-features --bootstrap-server localhost:9092 downgrade --feature transaction.version=0 --dry-run\n  \
+        kafka-features version-mapping --release-version 4.0"
+)]
+pub struct Args {
+    #[command(flatten)]
+    servers: Servers,
+    /// A file of client properties to connect with
+    #[arg(long, value_name = "FILE")]
+    command_config: Option<String>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Show the features that are supported, and their levels
+    Describe {
+        /// Ask this broker, not any
+        #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
+        node_id: Option<i32>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Raise the levels of features
+    Upgrade {
+        #[command(flatten)]
+        levels: Levels,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Lower the levels of features
+    Downgrade {
+        #[command(flatten)]
+        levels: Levels,
+        /// Also where that destroys metadata for good
+        #[arg(long = "unsafe")]
+        is_unsafe: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Lower features to level 0
+    Disable {
+        /// A feature; may be repeated
+        #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+        feature: Vec<String>,
+        /// Also where that destroys metadata for good
+        #[arg(long = "unsafe")]
+        is_unsafe: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Show the level of each feature that a release brings
+    VersionMapping {
+        /// A release as 4.0 or 4.0-IV3; the newest if it is left out
+        #[arg(long, value_name = "VERSION")]
+        release_version: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what levels of features need of other features
+    FeatureDependencies {
+        /// A feature and its level, as transaction.version=2; may be repeated
+        #[arg(long, value_name = "NAME=LEVEL", required = true, action = clap::ArgAction::Append)]
+        feature: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Levels {
+    /// A metadata.version as 4.0-IV3 (deprecated)
+    #[arg(long, value_name = "VERSION")]
+    metadata: Option<String>,
+    /// All features, as this release brings them
+    #[arg(long, value_name = "VERSION")]
+    release_version: Option<String>,
+    /// A feature and its level, as transaction.version=2; may be repeated
+    #[arg(long, value_name = "NAME=LEVEL", action = clap::ArgAction::Append)]
+    feature: Vec<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct How {
+    /// Ask whether it could be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A level, and the broker's verdict on it.
+type Verdict<'a> = (&'a FeatureUpdate, &'a Result<(), ApiError>);
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let args: Args = match argparse::parse(words, cx) {
+        Ok(args) => args,
+        Err(Uncalled::Version) => return Err(Stop::Version),
+        Err(Uncalled::Help(text)) => return Ok(write!(cx.out, "{text}")?),
+        Err(Uncalled::Wrong(reason)) => return Err(wrong(&reason)),
+    };
+    let (change, how) = match &args.action {
+        Action::VersionMapping {
+            release_version,
+            output,
+        } => return show_mapping(release_version.as_deref(), output.output, cx),
+        Action::FeatureDependencies { feature, output } => {
+            return show_dependencies(feature, output.output, cx);
+        }
+        Action::Describe { node_id, output } => {
+            return describe(&args, node_id.map(BrokerId), output.output, cx);
+        }
+        Action::Upgrade { levels, how } => (plan(Verb::Upgrade, levels, cx)?, how),
+        Action::Downgrade {
+            levels,
+            is_unsafe,
+            how,
+        } => {
+            let verb = Verb::Downgrade {
+                is_unsafe: *is_unsafe,
+            };
+            (plan(verb, levels, cx)?, how)
+        }
+        Action::Disable {
+            feature,
+            is_unsafe,
+            how,
+        } => (plan::disable(feature, *is_unsafe)?, how),
+    };
+    update(&args, &change, how, cx)
+}
+
+fn wrong(reason: &str) -> Stop {
+    Stop::Usage(format!(
+        "Command line error: {reason}. Type --help for help."
+    ))
+}
+
+fn plan(verb: Verb, levels: &Levels, cx: &mut Context) -> Result<Change, Stop> {
+    let release = match (&levels.release_version, &levels.metadata) {
+        (Some(release), _) => Some(Release::All(release)),
+        (None, Some(metadata)) => {
+            let notice = " `metadata` flag is deprecated and may be removed in a future release.";
+            writeln!(cx.out, "{notice}")?;
+            Some(Release::Metadata(metadata))
+        }
+        (None, None) => None,
+    };
+    if levels.release_version.is_some() && (levels.metadata.is_some() || !levels.feature.is_empty())
+    {
+        return Err(Stop::failed(
+            "Can not specify `release-version` with other feature flags.",
+        ));
+    }
+    Ok(plan::change(verb, release, &levels.feature)?)
+}
+
+/// What a connected tool does with its cluster.
+fn with_cluster<T>(
+    args: &Args,
+    call: &'static str,
+    cx: &mut Context,
+    ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
+) -> Result<T, Stop> {
+    let none = "You must specify either --bootstrap-controller or --bootstrap-server.";
+    let servers = args.servers.chosen(none).map_err(|error| match error {
+        ServersError::Usage(reason) => wrong(&reason),
+        ServersError::Controllers => connect::no_controllers().into(),
+    })?;
+    let config: Vec<String> = args.command_config.iter().cloned().collect();
+    let settings = connect::settings(&config, &[("bootstrap.servers", servers)], cx)?;
+    let outcome = context::block_on(async {
+        let admin = connect::admin(settings, call).await?;
+        ask(&admin).await
+    })?;
+    Ok(outcome?)
+}
+
+fn describe(
+    args: &Args,
+    node: Option<BrokerId>,
+    format: Format,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    let call = "describeFeatures";
+    let found = with_cluster(args, call, cx, async |admin| {
+        admin.describe_features(node).await.map_err(failed(call))
+    })?;
+    let text = match format {
+        Format::Table => render::described(&found),
+        Format::Json => json::described(&found),
+    };
+    Ok(cx.out.write_all(text.as_bytes())?)
+}
+
+fn update(args: &Args, change: &Change, how: &How, cx: &mut Context) -> Result<(), Stop> {
+    let call = "updateFeatures";
+    let verdicts = with_cluster(args, call, cx, async |admin| {
+        let asked = admin.update_features(&change.updates, how.dry_run).await;
+        asked.map_err(failed(call))
+    })?;
+    let mut verdicts: Vec<Verdict<'_>> = change.updates.iter().zip(&verdicts).collect();
+    verdicts.sort_by_key(|(update, _)| &*update.name);
+    let text = match how.output.output {
+        Format::Table => render::updated(change.verb, &verdicts, how.dry_run),
+        Format::Json => json::updated(&verdicts, how.dry_run),
+    };
+    cx.out.write_all(text.as_bytes())?;
+    match verdicts
+        .iter()
+        .filter(|(_, verdict)| verdict.is_err())
+        .count()
+    {
+        0 => Ok(()),
+        failures => Err(Stop::failed(format!(
+            "{failures} out of {} operation(s) failed.",
+            verdicts.len()
+        ))),
+    }
+}
+
+fn show_mapping(release: Option<&str>, format: Format, cx: &mut Context) -> Result<(), Stop> {
+    let mapping = facts::mapping(release)?;
+    let text = match format {
+        Format::Table => render::mapping(&mapping),
+        Format::Json => json::mapping(&mapping),
+    };
+    Ok(cx.out.write_all(text.as_bytes())?)
+}
+
+/// What is known of the features before the first that is not is shown.
+fn show_dependencies(features: &[String], format: Format, cx: &mut Context) -> Result<(), Stop> {
+    let (known, failure) = facts::dependencies(features);
+    let text = match format {
+        Format::Table => render::dependencies(&known),
+        Format::Json => json::dependencies(&known),
+    };
+    cx.out.write_all(text.as_bytes())?;
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
+}
