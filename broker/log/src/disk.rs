@@ -128,8 +128,19 @@ impl<T> Context<T> for io::Result<T> {
 
 /// Reads until the buffer is full or the file ends; how much there was.
 pub fn read_full(file: &dyn DiskFile, buf: &mut [u8], position: u64) -> io::Result<usize> {
+    let len = buf.len();
+    read_at_least(file, buf, len, position)
+}
+
+/// Reads until there are `least` bytes or the file ends; how much there was. More is taken where it comes at once.
+pub fn read_at_least(
+    file: &dyn DiskFile,
+    buf: &mut [u8],
+    least: usize,
+    position: u64,
+) -> io::Result<usize> {
     let mut done = 0;
-    while done < buf.len() {
+    while done < least {
         match file.read_at(&mut buf[done..], position + done as u64) {
             Ok(0) => break,
             Ok(n) => done += n,

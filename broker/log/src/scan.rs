@@ -9,7 +9,7 @@ use std::io;
 use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD};
 use ottla_protocol::types::Offset;
 
-use crate::disk::{DiskFile, read_full};
+use crate::disk::{DiskFile, read_at_least};
 use crate::errors::Fault;
 
 /// Window for headers alone: many small batches a read, little waste between large ones.
@@ -53,7 +53,8 @@ impl<'a> Window<'a> {
             Some(from) if from + len <= self.buf.len() => from,
             _ => {
                 self.buf.resize(self.size, 0);
-                let read = read_full(self.file, &mut self.buf, position)?;
+                // At the end of a log the rest of the window is never there: no second call to learn that.
+                let read = read_at_least(self.file, &mut self.buf, len, position)?;
                 self.buf.truncate(read);
                 self.start = position;
                 0

@@ -1,6 +1,7 @@
 //! Reading: where a slice begins, where it must end.
 
-use ottla_log::{LogConfig, MinimumRead, ReadError, ReadRequest};
+use ottla_log::testing::{Call, FaultyDisk};
+use ottla_log::{LogConfig, MinimumRead, ReadError, ReadRequest, SharedDisk};
 use ottla_protocol::types::Offset;
 
 use crate::support::*;
@@ -118,4 +119,25 @@ fn headers_are_told_from_any_offset_on() {
             .unwrap();
         assert_eq!(seen, (from..40).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn the_last_batch_is_found_with_one_read() {
+    let faulty = FaultyDisk::new(memory());
+    let disk: SharedDisk = faulty.clone();
+    let (mut log, _) = open(&disk, &LogConfig::default(), UNKNOWN);
+    for n in 0..3 {
+        append(&mut log, sized(1000 + n, 100));
+    }
+    let last = ReadRequest {
+        from: Offset(2),
+        max_bytes: 1000,
+        upper_end: log.end(),
+        minimum: MinimumRead::OneBatch,
+    };
+    // Where it begins is remembered from here on.
+    let first = log.read(last).unwrap().expect("a slice");
+    faulty.fail_from(Call::Read, 1, 5);
+    let again = log.read(last).unwrap().expect("a slice");
+    assert_eq!((again.position, again.len), (first.position, first.len));
 }
