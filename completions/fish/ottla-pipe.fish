@@ -1,4 +1,4 @@
-complete -c ottla-pipe -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla-pipe -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT [localhost:9092]' -r
 complete -c ottla-pipe -l from -d 'A topic to read; may be repeated, and hold several names with commas between them' -r
 complete -c ottla-pipe -l to -d 'The topic that results go to; with --format json an answer may name another' -r
 complete -c ottla-pipe -l group -d 'The group that reads: several pipes of a group share the partitions' -r

@@ -369,7 +369,7 @@ json\t''"
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l print-metrics -d 'Print what the producer has counted at the end'
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l payload-monotonic -d 'Values are the numbers from 0 on'
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -s h -l help -d 'Print help'
-complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
+complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT [localhost:9092]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l from -d 'A topic to read; may be repeated, and hold several names with commas between them' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l to -d 'The topic that results go to; with --format json an answer may name another' -r
 complete -c ottla -n "__fish_ottla_using_subcommand pipe" -l group -d 'The group that reads: several pipes of a group share the partitions' -r

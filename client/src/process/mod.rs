@@ -82,9 +82,21 @@ impl Exchange {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use ottla_client::{consumer::Consumer, producer::TransactionalProducer};
-    /// # use ottla_client::process::{Exchange, Output, ProcessError, ProcessSettings};
-    /// # async fn example(consumer: Consumer, producer: TransactionalProducer) -> Result<(), ProcessError> {
+    /// # use ottla_client::{cluster::Cluster, config::{ClientKind, Patience}};
+    /// # use ottla_client::{consumer::{Consumer, ConsumerSettings}, producer::TransactionalProducer};
+    /// # use ottla_client::process::{Exchange, Output, ProcessSettings};
+    /// # async fn example(producer: TransactionalProducer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let keys = [
+    ///     ("bootstrap.servers", "localhost:9092"),
+    ///     ("group.id", "pricing"),
+    ///     ("auto.offset.reset", "earliest"),
+    ///     ("enable.auto.commit", "false"),
+    ///     ("isolation.level", "read_committed"),
+    /// ];
+    /// let settings = ClientKind::Consumer.settings(keys)?;
+    /// let cluster = ClientKind::Consumer.cluster_settings(&settings, Patience::Configured)?;
+    /// let cluster = Cluster::connect(cluster).await?;
+    /// let consumer = Consumer::start(cluster, ConsumerSettings::from_config(&settings)?);
     /// let mut exchange = Exchange::exactly_once(consumer, producer)?;
     /// exchange.consumer().subscribe(["orders"]).await?;
     /// let settings = ProcessSettings {

@@ -22,7 +22,7 @@ use super::workers::{RETRY_BACKOFF, WorkSettings};
     override_usage = "ottla-pipe [OPTIONS] -- PROGRAM [ARGUMENT]..."
 )]
 pub(super) struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT [localhost:9092]
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: Vec<String>,
     /// A topic to read; may be repeated, and hold several names with commas between them
@@ -108,7 +108,6 @@ pub(super) struct Plan {
 /// `words` are the options, `command` what stands behind `--`; `unique` makes a transactional id of this process alone.
 pub(super) fn plan(args: &Args, command: &[String], unique: u64) -> Result<Plan, Stop> {
     options::require(&[
-        Given::values("bootstrap-server", &args.bootstrap_server),
         Given::values("from", &args.from),
         Given::values("group", &args.group),
     ])?;
@@ -227,13 +226,16 @@ fn producer(args: &Args, transactional_id: &str) -> Result<Vec<(String, String)>
     Ok(properties)
 }
 
+/// Where a broker of this machine listens unless it is told otherwise.
+const HERE: &str = "localhost:9092";
+
 fn common(args: &Args, own: &[String]) -> Result<Vec<(String, String)>, Stop> {
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.map(str::to_owned);
     let mut properties = options::client_properties(&args.command_config, &[])?;
     for (key, value) in pairs(own) {
         set(&mut properties, &key, value);
     }
-    set(&mut properties, "bootstrap.servers", bootstrap.to_owned());
+    set_unless_given(&mut properties, "bootstrap.servers", bootstrap, HERE);
     Ok(properties)
 }
 
@@ -271,6 +273,23 @@ mod tests {
         assert_eq!(value(&plan.producer, "transactional.id"), None);
         let several = planned(&format!("{LEAST} --from b,c")).unwrap();
         assert_eq!(several.topics, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn brokers_are_those_of_the_option_then_of_the_properties_then_the_one_here() {
+        let servers = |line: &str| {
+            let plan = planned(line).unwrap();
+            let [consumer, producer] = [&plan.consumer, &plan.producer]
+                .map(|properties| value(properties, "bootstrap.servers").map(str::to_owned));
+            assert_eq!(consumer, producer);
+            consumer.unwrap_or_default()
+        };
+        let properties = "--consumer-property bootstrap.servers=p:1 \
+                          --producer-property bootstrap.servers=p:1";
+        assert_eq!(servers(&format!("{LEAST} {properties}")), "h:1");
+        let least = "--from a --group g --to b";
+        assert_eq!(servers(&format!("{least} {properties}")), "p:1");
+        assert_eq!(servers(least), "localhost:9092");
     }
 
     #[test]

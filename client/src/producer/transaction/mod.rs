@@ -33,6 +33,7 @@ use super::{
 /// nothing can be sent outside of one, and none can be begun within another.
 ///
 /// ```no_run
+/// # use std::time::Duration;
 /// # use ottla_client::{cluster::Cluster, config::{ClientKind, Patience}};
 /// # use ottla_client::producer::{ErrorClass, ProducerSettings, Record, TransactionalProducer};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,10 +54,16 @@ use super::{
 ///         transaction.send(record).await?;
 ///     }
 ///     match transaction.commit().await {
+///         // Nothing of it is seen by anybody; it may be tried again, as another transaction.
 ///         Err(error) if error.class == ErrorClass::Abortable => eprintln!("{number}: {error}"),
+///         // Not known yet: the coordinator has not answered in time.
+///         Err(error) if error.class == ErrorClass::Retriable => {
+///             println!("{number}: {:?}", producer.settle().await?);
+///         }
 ///         outcome => outcome?,
 ///     }
 /// }
+/// producer.close(Duration::from_secs(10)).await;
 /// # Ok(())
 /// # }
 /// ```
