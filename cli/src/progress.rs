@@ -68,8 +68,9 @@ impl Progress {
     /// The same with a word about it.
     pub fn tell(&self, done: u64, message: &str) {
         if let Some(bar) = &self.0 {
-            bar.set_message(message.to_owned());
+            // The message is what draws both.
             bar.set_position(done);
+            bar.set_message(message.to_owned());
         }
     }
 
