@@ -118,23 +118,19 @@ impl Crew {
         self.seats.is_empty()
     }
 
-    /// Waits until so many more transactions are committed.
-    pub(super) async fn more_committed(&mut self, transactions: u64, random: &mut Random) {
-        let is_at_work = |seat: &Seat| seat.role == Role::Move && !seat.is_stopped;
-        if !self.seats.iter().any(is_at_work) {
-            for seat in &mut self.seats {
-                seat.go_on();
-            }
-        }
-        let goal = self.committed() + usize::try_from(transactions).unwrap();
-        eventually("more transactions of other clients", async || {
+    /// Waits until members of the group, of which `ours` counts for those who are not of the crew, have committed so many more
+    /// transactions.
+    pub(super) async fn more_moved(&mut self, ours: &AtomicUsize, more: u64, random: &mut Random) {
+        let count = |crew: &Self| crew.moved() + ours.load(SeqCst);
+        let goal = count(self) + usize::try_from(more).unwrap();
+        eventually("more transactions of members", async || {
             self.look_after(random);
-            self.committed() >= goal
+            count(self) >= goal
         })
         .await;
     }
 
-    fn committed(&self) -> usize {
+    fn moved(&self) -> usize {
         let movers = self.seats.iter().filter(|seat| seat.role == Role::Move);
         movers.map(Seat::achieved).sum()
     }
@@ -160,6 +156,7 @@ impl Crew {
         for seat in &mut self.seats {
             if !seat.is_stopped && seat.last().has_ended() {
                 self.faults.gave_up += 1;
+                eprintln!("{} gave up: {}", seat.name, seat.errors(1));
                 seat.start(random);
             }
         }
@@ -275,6 +272,13 @@ impl Seat {
             .push(Process::start(command, errors.unwrap(), note));
     }
 
+    /// The last lines that its processes said on stderr.
+    fn errors(&self, count: usize) -> String {
+        let said = fs::read_to_string(&self.errors).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
     fn last(&mut self) -> &mut Process {
         self.processes.last_mut().unwrap()
     }
@@ -341,11 +345,8 @@ impl Drop for Seat {
             let _ = process.child.wait();
         }
         if thread::panicking() {
-            let errors = fs::read_to_string(&self.errors).unwrap_or_default();
-            let errors: Vec<&str> = errors.lines().collect();
-            let heard = &heard[heard.len().saturating_sub(TAIL)..];
-            let errors = &errors[errors.len().saturating_sub(TAIL)..];
-            eprintln!("{}:\n{}{}", self.name, heard.concat(), errors.join("\n"));
+            let heard = heard[heard.len().saturating_sub(TAIL)..].concat();
+            eprintln!("{}:\n{heard}{}", self.name, self.errors(TAIL));
         }
     }
 }

@@ -2,14 +2,15 @@
 //! recorded of it has to be the history of a broker that did everything exactly once.
 //!
 //! Our own client's workers (`workers`) commit the offsets of an input of theirs. Some that were succeeded go on as if they did
-//! not know. Clients of other makes (`crew`), where there are any, are the members of a group that shares out a topic, and
-//! are killed and stopped as well. The output is the same. The moments are random: `OTTLA_SEED` repeats the choices,
-//! `OTTLA_KILLS` makes more.
+//! not know. Others (`movers`) are members of a group that shares out a topic, and so are clients of other makes (`crew`), where
+//! there are any, which are killed and stopped as well. The output of all is the same. The moments are random: `OTTLA_SEED`
+//! repeats the choices, `OTTLA_KILLS` makes more.
 #![allow(clippy::print_stderr)]
 
 mod crew;
 mod history;
 mod money;
+mod movers;
 mod planted;
 mod readers;
 mod told;
@@ -31,6 +32,7 @@ use crate::consumer::{Door, story};
 use crate::random::{Random, number};
 use crew::Crew;
 use history::{Commit, Ended, History, Reading, check};
+use movers::Mover;
 use readers::{read_all, read_along};
 use workers::{Worker, feed};
 
@@ -38,15 +40,17 @@ use workers::{Worker, feed};
 const INPUT: &str = "in";
 const GROUP: &str = "workers";
 const WORKERS: i32 = 3;
-/// What clients of other makes work on, as members of a group.
+/// What members of a group work on.
 const FED: &str = "fed";
 const MOVERS: &str = "movers";
-const FED_PARTITIONS: i32 = 4;
+/// Enough for all of them, and for some who are gone and not missed yet.
+const FED_PARTITIONS: i32 = 8;
+const OWN_MOVERS: usize = 2;
 const OUTPUT: &str = "out";
 const PARTITIONS: i32 = 2;
 const KILLS: u64 = 5;
 const COMMITTED_BETWEEN_KILLS_MAX: u64 = 40;
-const COMMITTED_BY_OTHERS_MAX: u64 = 20;
+const MOVED_BETWEEN_KILLS_MAX: u64 = 10;
 /// Within a transaction's way through the broker.
 const MOMENT_MAX_US: u64 = 30_000;
 const STOPPED_MAX_US: u64 = 500_000;
@@ -59,6 +63,7 @@ const BROKER: [&str; 1] = ["transaction.abort.timed.out.transaction.cleanup.inte
 struct Shared {
     address: String,
     committed: AtomicUsize,
+    moved: AtomicUsize,
     done: AtomicBool,
     readings: Mutex<Vec<Reading>>,
 }
@@ -88,17 +93,26 @@ fn killed_and_stopped_again_and_again_the_broker_does_exactly_once_what_transact
                 handle.block_on(read_along(&shared, partition));
             }));
         }
-        let mut crew = Crew::from_environment(&shared.address, &mut random);
-        if !crew.is_empty() {
-            let (handle, shared) = (handle.clone(), shared.clone());
-            readers.push(thread::spawn(move || handle.block_on(feed(&shared))));
-            crew.get_on(&mut random).await;
+        for number in 0..OWN_MOVERS {
+            let mover = Mover {
+                shared: shared.clone(),
+                name: format!("mover-{number}"),
+                random: random.fork(),
+            };
+            let handle = handle.clone();
+            workers.push(thread::spawn(move || handle.block_on(mover.run())));
         }
+        let feeder = {
+            let (handle, shared) = (handle.clone(), shared.clone());
+            thread::spawn(move || handle.block_on(feed(&shared)))
+        };
+        let mut crew = Crew::from_environment(&shared.address, &mut random);
+        crew.get_on(&mut random).await;
         for _ in 0..number("OTTLA_KILLS").unwrap_or(KILLS) {
             more_committed(&shared, 1 + random.below(COMMITTED_BETWEEN_KILLS_MAX)).await;
+            let more = random.below(MOVED_BETWEEN_KILLS_MAX);
+            crew.more_moved(&shared.moved, more, &mut random).await;
             if !crew.is_empty() {
-                let more = random.below(COMMITTED_BY_OTHERS_MAX);
-                crew.more_committed(more, &mut random).await;
                 crew.trouble(&mut random);
             }
             random.pause_up_to_us(MOMENT_MAX_US);
@@ -121,6 +135,7 @@ fn killed_and_stopped_again_and_again_the_broker_does_exactly_once_what_transact
         for worker in workers {
             history.transactions.extend(worker.join().unwrap());
         }
+        feeder.join().unwrap();
         for reader in readers {
             reader.join().unwrap();
         }
@@ -133,9 +148,10 @@ fn killed_and_stopped_again_and_again_the_broker_does_exactly_once_what_transact
             all.filter(|transaction| transaction.ended == ended).count()
         };
         let counts = [Ended::Committed, Ended::Aborted, Ended::Unknown].map(count);
-        eprintln!("committed, aborted and unknown: {counts:?}; {crew}");
+        let moved = shared.moved.load(SeqCst);
+        eprintln!("committed, aborted and unknown: {counts:?}; {moved} moved; {crew}");
         assert_eq!(check(&history), []);
-        assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
+        assert!(counts[0] > 0 && counts[1] > 0 && moved > 0, "{counts:?}");
     });
 }
 

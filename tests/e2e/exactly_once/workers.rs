@@ -19,7 +19,7 @@ use super::{GROUP, INPUT, MOMENT_MAX_US, OUTPUT, PARTITIONS, PATIENCE, Shared};
 use super::{cluster, committed, eventually};
 use crate::random::Random;
 
-const RECORDS_MAX: u64 = 3;
+pub(super) const RECORDS_MAX: u64 = 3;
 const INPUT_MAX: u64 = 5;
 /// Records of input between one while and the next.
 const FED_AT_ONCE: i32 = 8;

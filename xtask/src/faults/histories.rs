@@ -2,14 +2,17 @@
 //! a fault was planted, where the checks must find something.
 
 use std::iter;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use super::Stage;
-use super::clients::python;
+use super::clients::{compile, java, python};
 use super::report::Report;
 use super::stories::{self, Story};
-use crate::shell::target_dir;
+use crate::interop::peer;
+use crate::shell::{root, run, target_dir};
 
 const STORY: &str = "exactly_once::killed";
 /// Each tries another order of events.
@@ -22,7 +25,8 @@ pub(super) fn are_sound(stage: &mut Stage) -> Result<Report> {
         rounds: "OTTLA_KILLS",
         figure: "committed,",
     };
-    stories::tell(&story, stage, &[("OTTLA_HISTORY_CLIENTS", clients()?)])
+    let clients = clients(stage.path())?;
+    stories::tell(&story, stage, &[("OTTLA_HISTORY_CLIENTS", clients)])
 }
 
 /// A round is a time that the broker without fences is killed or stopped.
@@ -53,9 +57,24 @@ pub(super) fn show_a_planted_fault(stage: &mut Stage) -> Result<Report> {
     anyhow::bail!("nobody noticed in {TRIES} attempts that the fences were gone")
 }
 
-/// The commands of clients of other makes, as the story wants them.
-fn clients() -> Result<String> {
-    let clients = [("librdkafka", python("tests/faults/history_worker.py")?)];
+/// Builds clients of other makes; their commands, as the story wants them.
+fn clients(directory: &Path) -> Result<String> {
+    let jars = peer::jars()?;
+    compile("HistoryWorker.java", &jars, directory)?;
+    let class_path = std::env::join_paths([directory.to_owned(), jars.join("*")])?;
+    let mut of_java = java(Path::new(&class_path));
+    of_java.arg("HistoryWorker");
+
+    let franz = directory.join("franz");
+    let mut build = Command::new("go");
+    build.current_dir(root().join("tests/interop/franz"));
+    run(build.args(["build", "-o"]).arg(&franz).arg("./history"))?;
+
+    let clients = [
+        ("librdkafka", python("tests/faults/history_worker.py")?),
+        ("java", of_java),
+        ("franz", Command::new(franz)),
+    ];
     let mut lines = String::new();
     for (name, command) in clients {
         lines.push_str(name);

@@ -172,10 +172,10 @@ const SCENARIOS: &[Scenario] = &[
         id: "S-21",
         name: "histories",
         about: "transactions of several makes, kill -9 and SIGSTOP of the broker and of clients (a round is one of these)",
-        needs: &[Need::Librdkafka],
+        needs: &[Need::Librdkafka, Need::Java, Need::Go],
         rounds: 300,
         minutes: 10,
-        quick_rounds: None,
+        quick_rounds: Some(5),
         run: histories::are_sound,
     },
     Scenario {

@@ -16,6 +16,8 @@ pub(super) enum Need {
     Java,
     /// Likewise with Kafka Streams.
     Streams,
+    /// For franz-go.
+    Go,
     /// Root, loop devices, XFS and ext4.
     Mounts,
     /// Root, and control groups of memory.
@@ -37,6 +39,7 @@ impl Need {
                 package("javac", "default-jdk-headless")?;
                 run(&mut script("tests/interop/streams/setup.sh"))
             }
+            Need::Go => package("go", "golang-go"),
             Need::Mounts => {
                 is_root()?;
                 package("mkfs.ext4", "e2fsprogs")?;
