@@ -96,7 +96,12 @@ fn canonical(command: &Command, words: &[String]) -> Result<Vec<String>, OptionE
         let value = match given {
             Some(value) => Some(value.to_owned()),
             None if value_is_optional(option) => {
-                words.next_if(|next| !looks_like_option(next)).cloned()
+                // One that wants a number takes nothing else.
+                let fits = |next: &&String| match option.is_allow_negative_numbers_set() {
+                    true => next.parse::<i64>().is_ok(),
+                    false => !looks_like_option(next),
+                };
+                words.next_if(fits).cloned()
             }
             None => Some(
                 words

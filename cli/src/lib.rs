@@ -6,8 +6,10 @@
 
 pub mod argparse;
 pub mod connect;
+mod consuming;
 pub mod context;
 mod durations;
+mod java_format;
 pub mod java_order;
 pub mod jopt;
 pub mod options;

@@ -4,6 +4,9 @@
 
 use serde_json::Value;
 
+use crate::jopt;
+use crate::stop::Stop;
+
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Output {
     /// How the result looks: table or json
@@ -15,6 +18,17 @@ pub(crate) struct Output {
 pub(crate) enum Format {
     Table,
     Json,
+}
+
+/// The value of `--output`, where options may be repeated.
+pub(crate) fn format(output: &[String]) -> Result<Format, Stop> {
+    match jopt::one("output", output)? {
+        None | Some("table") => Ok(Format::Table),
+        Some("json") => Ok(Format::Json),
+        Some(other) => Err(Stop::Usage(format!(
+            "There is no format '{other}'; --output takes table or json."
+        ))),
+    }
 }
 
 /// The whole of what standard output gets.

@@ -7,6 +7,8 @@ pub mod configs;
 pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
+pub mod consumer_perf_test;
+pub mod e2e_latency;
 pub mod features;
 pub mod get_offsets;
 pub mod groups;
@@ -27,6 +29,8 @@ pub const TOOLS: &[Tool] = &[
     broker_api_versions::TOOL,
     features::TOOL,
     producer_perf_test::TOOL,
+    consumer_perf_test::TOOL,
+    e2e_latency::TOOL,
     pipe::TOOL,
 ];
 

@@ -14,10 +14,7 @@ use std::io::Write;
 
 use clap::CommandFactory;
 
-use ottla_client::config::{ClientKind, Patience};
-use ottla_client::consumer::ConsumerSettings;
-
-use crate::connect::warn_of_unknown;
+use crate::consuming;
 use crate::context::{self, Context};
 use crate::options;
 use crate::stop::{Failure, Stop};
@@ -39,25 +36,12 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     args::check(&args)?;
     args::rename_old_options(&mut args, cx)?;
     let plan = plan::plan(&args)?;
-    let settings = ClientKind::Consumer
-        .settings(plan.properties.iter().map(|(key, value)| (key, value)))
-        .map_err(unusable)?;
-    for key in settings.unknown() {
-        warn_of_unknown(key, cx);
-    }
+    let (cluster, consumer) = consuming::settings(&plan.properties, cx)?;
     for warning in &plan.warnings {
         cx.warn(warning);
     }
-    let cluster = ClientKind::Consumer
-        .cluster_settings(&settings, Patience::Prompt)
-        .map_err(unusable)?;
-    let consumer = ConsumerSettings::from_config(&settings).map_err(unusable)?;
     let (count, end) = context::block_on_beside(reading::read(&plan, cluster, consumer, cx))?;
     finish(&plan, count, end, cx)
-}
-
-fn unusable(error: impl ToString) -> Failure {
-    Failure::new(error.to_string())
 }
 
 /// Says why it is over, how much there was, and with what status the tool ends.

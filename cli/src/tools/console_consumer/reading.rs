@@ -8,14 +8,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ottla_client::ClientError;
 use ottla_client::admin::{Admin, TopicPartition};
 use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord, ConsumerSettings};
 
 use super::formatter::FormatError;
 use super::plan::{Plan, Source, Start};
-use crate::connect;
+use crate::consuming::{self, NoCluster};
 use crate::context::Context;
 use crate::progress::Progress;
 use crate::signals::Signals;
@@ -37,14 +36,21 @@ pub(super) enum End {
     Output(io::Error),
 }
 
+impl From<NoCluster> for End {
+    fn from(none: NoCluster) -> Self {
+        match none {
+            NoCluster::TimedOut(after) => Self::TimedOut(after),
+            NoCluster::Unusable(failure) => Self::Unusable(failure),
+            NoCluster::Signal(status) => Self::Signal(status),
+        }
+    }
+}
+
 /// Longer than this nothing is waited for when the consumer closes.
 const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Longer than this nothing is waited for when the group that the tool made is deleted.
 const FORGET_WITHIN: Duration = Duration::from_secs(2);
-
-/// Between two attempts to find the cluster.
-const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// After so long without a record it is worth a look whether there can be any.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
@@ -78,7 +84,7 @@ async fn read_counting(
     }
     let mut signals = Signals::listen().map_err(End::Output)?;
     let started = Instant::now();
-    let cluster = connect(plan, cluster, &mut signals, cx).await?;
+    let cluster = consuming::connect(plan.patience, cluster, &mut signals, cx).await?;
     let mut reading = Reading {
         plan,
         progress: Progress::of_records(plan.records_max, cx),
@@ -107,52 +113,6 @@ async fn read_counting(
 async fn forget(group: &str, cluster: Cluster) {
     let admin = Admin::over(cluster).with_timeout(FORGET_WITHIN);
     admin.delete_groups(&[group.to_owned()]).await.ok();
-}
-
-/// Like the reference, it waits for a cluster to come up; unlike there, a person is told at once.
-async fn connect(
-    plan: &Plan,
-    settings: ClusterSettings,
-    signals: &mut Signals,
-    cx: &mut Context,
-) -> Result<Cluster, End> {
-    let started = Instant::now();
-    let mut is_told = false;
-    loop {
-        let left = plan
-            .patience
-            .map(|patience| (patience, patience.saturating_sub(started.elapsed())));
-        let timed_out = async {
-            match left {
-                Some((patience, left)) => {
-                    tokio::time::sleep(left).await;
-                    patience
-                }
-                None => std::future::pending().await,
-            }
-        };
-        let attempt = async {
-            let failed = match Cluster::connect(settings.clone()).await {
-                Ok(cluster) => return Ok(Some(cluster)),
-                Err(error) => error,
-            };
-            if !failed.may_pass() && !matches!(failed, ClientError::TimedOut { .. }) {
-                return Err(End::Unusable(Failure::new(connect::capitalized(&failed))));
-            }
-            if !is_told {
-                is_told = true;
-                cx.warn(format!("{}; trying again.", connect::capitalized(&failed)));
-            }
-            tokio::time::sleep(CONNECT_AGAIN_AFTER).await;
-            Ok(None)
-        };
-        tokio::select! {
-            biased;
-            status = signals.first() => return Err(End::Signal(status)),
-            outcome = attempt => if let Some(cluster) = outcome? { return Ok(cluster) },
-            patience = timed_out => return Err(End::TimedOut(patience)),
-        }
-    }
 }
 
 struct Reading<'a> {

@@ -15,6 +15,7 @@ use crate::connect::{self, Unconnected};
 use crate::context::{self, Context, without_escapes};
 use crate::jopt;
 use crate::options;
+use crate::output;
 use crate::stop::Stop;
 use crate::tool::Tool;
 
@@ -54,7 +55,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if let Some(pattern) = jopt::one("validate-regex", &args.validate_regex)? {
         return Ok(writeln!(cx.out, "{}", pattern::verdict(pattern))?);
     }
-    let format = plan::format(&args)?;
+    let format = output::format(&args.output)?;
     match work(&args, format, cx) {
         Ok(()) => Ok(()),
         Err(Ended::Stop(stop)) => Err(stop),

@@ -8,6 +8,7 @@ use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
 use crate::durations;
 use crate::jopt;
+pub(super) use crate::output::Format;
 use crate::stop::Stop;
 use crate::table::known_as;
 
@@ -60,15 +61,6 @@ pub(super) struct Wait {
     pub(super) topics: Vec<TopicScope>,
     pub(super) lag_max: i64,
     pub(super) within: Duration,
-}
-
-/// How results look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// As the reference shows them.
-    Table,
-    /// As docs/json/consumer-groups.md says.
-    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,16 +223,6 @@ fn length(option: &str, text: &str) -> Result<Duration, Stop> {
             "--{option} {text}: a number with a unit is needed (500ms, 60s, 5m)"
         ))
     })
-}
-
-pub(super) fn format(args: &Args) -> Result<Format, Stop> {
-    match jopt::one("output", &args.output)? {
-        None | Some("table") => Ok(Format::Table),
-        Some("json") => Ok(Format::Json),
-        Some(other) => Err(Stop::Usage(format!(
-            "There is no format '{other}'; --output takes table or json."
-        ))),
-    }
 }
 
 /// How long each question may take, where nobody says.

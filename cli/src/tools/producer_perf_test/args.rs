@@ -5,6 +5,7 @@ use rand::Rng;
 
 use crate::argparse::{number, refused};
 use crate::options::{read_properties, set};
+use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
 
 use super::PROGRAM;
@@ -73,16 +74,8 @@ pub(super) struct Args {
     /// Values are the numbers from 0 on
     #[arg(long)]
     payload_monotonic: bool,
-    /// How the result looks: table or json
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    output: Format,
-}
-
-/// `table` is what the reference prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
-    Table,
-    Json,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// What shall be done.
@@ -180,7 +173,7 @@ pub(super) fn plan(args: Args) -> Result<Plan, Stop> {
         properties,
         transaction_duration_ms: has_transactions.then_some(duration_ms.unwrap_or(3000)),
         print_metrics: args.print_metrics,
-        format: args.output,
+        format: args.output.output,
         notices,
     })
 }

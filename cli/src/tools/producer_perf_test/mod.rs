@@ -21,11 +21,12 @@ use ottla_client::producer::{
 
 use crate::argparse;
 use crate::context::{self, Context};
+use crate::output::Format;
 use crate::producing::{self, Troubles, committed, failed_transaction, not_in_transaction};
 use crate::stop::{Failure, Stop};
 use crate::throttle::Throttle;
 use crate::tool::Tool;
-use args::{Args, Format, Plan};
+use args::{Args, Plan};
 use payload::Payloads;
 use recorder::Recorder;
 

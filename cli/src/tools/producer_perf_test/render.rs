@@ -1,8 +1,8 @@
 //! The figures as the reference prints them, and as JSON: docs/json/producer-perf-test.md. Pure.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
+
+use crate::java_format::{self, decimal};
 
 use super::recorder::{Counts, Report};
 use super::stats::{Sum, Total};
@@ -38,14 +38,6 @@ pub(super) fn total(total: &Total, is_steady_state: bool) -> String {
     )
 }
 
-/// As Java writes it.
-fn decimal(number: f64, digits: usize) -> String {
-    match number.is_infinite() {
-        true => "Infinity".to_owned(),
-        false => format!("{number:.digits$}"),
-    }
-}
-
 /// What of the reference's metrics this client counts.
 pub(super) fn metrics(counts: &Counts, sum: &Sum, client_id: &str) -> String {
     let seconds = sum.elapsed_ms as f64 / 1000.0;
@@ -68,17 +60,7 @@ pub(super) fn metrics(counts: &Counts, sum: &Sum, client_id: &str) -> String {
             counts.delivered as f64 / counts.batches as f64,
         ),
     ];
-    let named = rows.map(|(name, value)| {
-        let name = format!("producer-metrics:{name}:{{client-id={client_id}}}");
-        (name, value)
-    });
-    let width = named.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let mut text = format!("\n{:width$}   Value\n", "Metric Name");
-    for (name, value) in named {
-        let value = decimal(value, 3);
-        writeln!(text, "{name:width$} : {value}").expect("a string takes it");
-    }
-    text
+    java_format::metrics("producer-metrics", client_id, &rows)
 }
 
 pub(super) fn json_report(report: &Report) -> Option<Value> {
