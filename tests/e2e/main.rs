@@ -37,4 +37,5 @@ mod tools;
 mod transactions;
 mod transactions_tool;
 mod transcripts;
+mod verifiable;
 mod zombies;

@@ -16,6 +16,7 @@ pub mod pipe;
 pub mod producer_perf_test;
 pub mod topics;
 pub mod transactions;
+pub mod verifiable;
 
 pub const TOOLS: &[Tool] = &[
     topics::TOOL,
@@ -31,6 +32,8 @@ pub const TOOLS: &[Tool] = &[
     producer_perf_test::TOOL,
     consumer_perf_test::TOOL,
     e2e_latency::TOOL,
+    verifiable::producer::TOOL,
+    verifiable::consumer::TOOL,
     pipe::TOOL,
 ];
 
