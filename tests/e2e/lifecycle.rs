@@ -109,7 +109,8 @@ fn a_directory_of_another_user_is_refused_with_the_path_and_the_user() {
     let program = place.path().join("ottla");
     fs::copy(env!("CARGO_BIN_EXE_ottla"), &program).unwrap();
     let mut broker = Command::new(&program);
-    broker.arg("server").arg("--data-dir").arg(&mine);
+    broker.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]);
+    broker.arg(&mine);
     if rustix::process::geteuid().is_root() {
         broker.uid(NOBODY).gid(NOBODY);
     }
