@@ -16,6 +16,7 @@ mod console_transactions;
 mod consumer;
 mod consumer_groups;
 mod consumer_perf_test;
+mod coordinator_states;
 mod crash;
 mod descriptors;
 mod dump_log;

@@ -170,6 +170,16 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "S-21",
+        name: "states",
+        about: "kill -9 of the coordinator in each state of a transaction over four partitions and an offset",
+        needs: &[],
+        rounds: 200,
+        minutes: 4,
+        quick_rounds: None,
+        run: stories::of_coordinator_states,
+    },
+    Scenario {
+        id: "S-21",
         name: "histories",
         about: "transactions of several makes, kill -9 and SIGSTOP of the broker and of clients (a round is one of these)",
         needs: &[Need::Librdkafka, Need::Java, Need::Go],

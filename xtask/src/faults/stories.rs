@@ -29,6 +29,12 @@ const PRODUCER_IDS: Story = Story {
     figure: "bytes per id",
 };
 
+const COORDINATOR_STATES: Story = Story {
+    name: "coordinator_states::killed_in_any_state",
+    rounds: "OTTLA_KILLS",
+    figure: "killed in",
+};
+
 const ZOMBIES: Story = Story {
     name: "zombies::of_all_producers",
     rounds: "OTTLA_ROUNDS",
@@ -38,6 +44,11 @@ const ZOMBIES: Story = Story {
 /// A round is an id.
 pub(super) fn of_producer_ids(stage: &mut Stage) -> Result<Report> {
     tell(&PRODUCER_IDS, stage, &[])
+}
+
+/// A round is a kill.
+pub(super) fn of_coordinator_states(stage: &mut Stage) -> Result<Report> {
+    tell(&COORDINATOR_STATES, stage, &[])
 }
 
 pub(super) fn of_zombies(stage: &mut Stage) -> Result<Report> {
