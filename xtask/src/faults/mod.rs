@@ -34,6 +34,7 @@ mod stops;
 mod stories;
 mod streams;
 mod sync_errors;
+mod zombies;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -237,6 +238,16 @@ const SCENARIOS: &[Scenario] = &[
         minutes: 1,
         quick_rounds: None,
         run: stories::of_zombies,
+    },
+    Scenario {
+        id: "S-23",
+        name: "zombies-clients",
+        about: "likewise librdkafka and Kafka's own client, against each other",
+        needs: &[Need::Librdkafka, Need::Java],
+        rounds: 500,
+        minutes: 3,
+        quick_rounds: Some(10),
+        run: zombies::of_other_clients,
     },
     Scenario {
         id: "S-24",
