@@ -10,99 +10,35 @@
 //! All batches are appended before the next request of the connection begins; only the reply may wait for a flush. Where
 //! the transaction coordinator is asked first (`verification`), the connection waits for it.
 
+mod failure;
+mod targets;
 mod verification;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use ottla_coordination::txn::{Origin, ProducerBatch, Verification};
+use bytes::BytesMut;
+use ottla_coordination::txn::{Origin, ProducerBatch};
 use ottla_protocol::compress::InflateLimits;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::produce::request::TopicProduceData;
-use ottla_protocol::messages::produce::response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
-};
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::records::batch::{TimestampType, patch_max_timestamp};
 use ottla_protocol::records::builder::{RecompressError, recompress};
-use ottla_protocol::records::{RecordError, Rules, Validated, validate_produce};
+use ottla_protocol::records::{Rules, Validated, validate_produce};
 use ottla_protocol::types::{Millis, ProducerId};
-use ottla_protocol::wire::Records;
 
 use super::{Answer, Context};
 use crate::clock;
-use crate::exec::partition::{Acks, Append, Partition, Placed};
+use crate::exec::partition::{Acks, Append, Placed};
 use crate::exec::producers::producer_batch;
 use crate::exec::topic::TopicSettings;
 use crate::exec::waits::AckWait;
+use failure::Failure;
+use targets::{NO_OFFSET, Target, fill, lay_out, partition_of};
 use verification::ask_coordinator;
 
 /// Versions before it must not carry zstd.
 const ZSTD_FROM: i16 = 7;
-/// First version that names topics by id.
-const TOPIC_IDS_FROM: i16 = 13;
-
-const NO_OFFSET: i64 = -1;
-
-/// Why nothing of a partition was appended.
-struct Failure {
-    code: ErrorCode,
-    message: Option<String>,
-    records: Vec<BatchIndexAndErrorMessage>,
-}
-
-impl From<ErrorCode> for Failure {
-    fn from(code: ErrorCode) -> Self {
-        Self {
-            code,
-            message: None,
-            records: Vec::new(),
-        }
-    }
-}
-
-impl Failure {
-    fn told(code: ErrorCode, message: String) -> Self {
-        Self {
-            message: Some(message),
-            ..code.into()
-        }
-    }
-}
-
-impl From<RecordError> for Failure {
-    fn from(error: RecordError) -> Self {
-        let records = match &error {
-            RecordError::Rejected(rejected) => rejected
-                .iter()
-                .map(|record| BatchIndexAndErrorMessage {
-                    batch_index: i32::try_from(record.index).unwrap_or(i32::MAX),
-                    batch_index_error_message: Some(record.reason.to_string().into()),
-                    ..Default::default()
-                })
-                .collect(),
-            _ => Vec::new(),
-        };
-        Self {
-            code: error.code(),
-            message: Some(error.to_string()),
-            records,
-        }
-    }
-}
-
-/// One partition's batch: where it is to go, and where in the frame it lies.
-struct Target {
-    topic: usize,
-    partition: usize,
-    to: Arc<Partition>,
-    range: Range<usize>,
-    verification: Verification,
-    /// Why it is not to be appended.
-    refused: Option<Failure>,
-}
 
 /// A request on its way: what is answered so far, and what is to be appended.
 struct Batches {
@@ -203,92 +139,6 @@ impl Batches {
     }
 }
 
-/// Prepares the response, with errors where a partition can't be found, and lists what is to be appended.
-fn lay_out(
-    context: &Context<'_>,
-    request: &ProduceRequest,
-    frame: &Bytes,
-    acks_are_valid: bool,
-) -> (ProduceResponse, Vec<Target>) {
-    let mut targets = Vec::with_capacity(request.topic_data.len());
-    let mut responses = Vec::with_capacity(request.topic_data.len());
-    for (topic_index, data) in request.topic_data.iter().enumerate() {
-        let topic = if context.version >= TOPIC_IDS_FROM {
-            context.broker.storage.topics.by_id(&data.topic_id)
-        } else {
-            context.broker.storage.topics.by_name(&data.name)
-        };
-        let mut partition_responses = Vec::with_capacity(data.partition_data.len());
-        for (index, partition) in data.partition_data.iter().enumerate() {
-            let mut response = PartitionProduceResponse {
-                index: partition.index,
-                base_offset: NO_OFFSET,
-                log_append_time_ms: NO_OFFSET,
-                log_start_offset: NO_OFFSET,
-                ..Default::default()
-            };
-            let found = topic.as_ref().and_then(|topic| topic.get(partition.index));
-            match found {
-                _ if !acks_are_valid => {
-                    fill(&mut response, Err(ErrorCode::InvalidRequiredAcks.into()))
-                }
-                Some(to) => targets.push(Target {
-                    topic: topic_index,
-                    partition: index,
-                    to,
-                    range: range_in(frame, partition.records.as_ref()),
-                    verification: Verification::Waived,
-                    refused: None,
-                }),
-                None => fill(&mut response, Err(unknown(context, data).into())),
-            }
-            partition_responses.push(response);
-        }
-        responses.push(TopicProduceResponse {
-            // The known topic's name is memory of its own; the request's would keep the frame.
-            name: topic
-                .as_ref()
-                .map_or_else(|| data.name.detached(), |topic| topic.topic.name.clone()),
-            topic_id: data.topic_id,
-            partition_responses,
-            ..Default::default()
-        });
-    }
-    (
-        ProduceResponse {
-            responses,
-            ..Default::default()
-        },
-        targets,
-    )
-}
-
-fn unknown(context: &Context<'_>, data: &TopicProduceData) -> ErrorCode {
-    let by_id = context.version >= TOPIC_IDS_FROM;
-    if by_id
-        && context
-            .broker
-            .storage
-            .topics
-            .by_id(&data.topic_id)
-            .is_none()
-    {
-        return ErrorCode::UnknownTopicId;
-    }
-    ErrorCode::UnknownTopicOrPartition
-}
-
-/// Where in the frame a record set lies; record sets are slices of it.
-fn range_in(frame: &Bytes, records: Option<&Records>) -> Range<usize> {
-    match records {
-        Some(Records::Bytes(bytes)) if !bytes.is_empty() => {
-            let start = (bytes.as_ptr() as usize).saturating_sub(frame.as_ptr() as usize);
-            start..start + bytes.len()
-        }
-        _ => 0..0,
-    }
-}
-
 /// Validates and appends one partition's record set.
 fn append(
     target: &Target,
@@ -365,32 +215,6 @@ fn recompressed(
         message: Some(error.to_string()),
         records: Vec::new(),
     })
-}
-
-fn fill(response: &mut PartitionProduceResponse, result: Result<Placed, Failure>) {
-    match result {
-        Ok(placed) => {
-            response.base_offset = placed.base_offset.0;
-            response.log_append_time_ms = placed.log_append_time.map_or(NO_OFFSET, |time| time.0);
-            response.log_start_offset = placed.log_start.0;
-        }
-        Err(failure) => {
-            response.error_code = failure.code.code();
-            response.error_message = failure.message.map(Into::into);
-            response.record_errors = failure.records;
-        }
-    }
-}
-
-fn partition_of<'a>(
-    response: &'a mut ProduceResponse,
-    target: &Target,
-) -> Option<&'a mut PartitionProduceResponse> {
-    response
-        .responses
-        .get_mut(target.topic)?
-        .partition_responses
-        .get_mut(target.partition)
 }
 
 fn first_error(response: &ProduceResponse) -> Option<ErrorCode> {

@@ -1,7 +1,7 @@
 //! Records on their way into batches: the producer's state, without IO, clock or task.
 //!
 //! Always: reserved memory stays within `buffer.memory` (but for a lone batch), a batch never exceeds `max.request.size`, and every batch
-//! gets exactly one outcome. Owns: the partitions' queues, partition choice, what is ready to be sent to whom, expiry.
+//! gets exactly one outcome. Owns: the partitions' queues, partition choice (`topic`), what is ready to be sent to whom (`work`), expiry.
 //! Not here: brokers and connections; the sender asks with the time and puts answers back.
 
 use std::{
@@ -12,14 +12,19 @@ use std::{
 
 use ottla_protocol::{compress::Compression, records::BATCH_OVERHEAD, types::BrokerId};
 
+mod topic;
+mod work;
+
+pub(super) use work::{Drained, Work};
+
 use super::{
     BatchPlace, Delivery, Partitioner, ProduceError, Record, TransactionError,
     batch::{Batch, Identity, lone_batch_size_max},
     delivery::Completion,
-    partitioner::{Choice, PartitionInput, PartitionState},
     queue::{PartitionQueue, SendRules},
     scope::{Scope, Started, TransactionProtocol},
 };
+use topic::TopicState;
 
 /// What the accumulator goes by.
 #[derive(Clone, Debug)]
@@ -52,14 +57,6 @@ pub(super) struct Accumulator {
     identity: Option<Identity>,
     /// For producers of transactions.
     scope: Option<Scope>,
-}
-
-#[derive(Debug)]
-struct TopicState {
-    name: Arc<str>,
-    /// By partition index.
-    slots: Vec<Slot>,
-    choice: PartitionState,
 }
 
 #[derive(Debug)]
@@ -99,32 +96,6 @@ pub(super) enum News {
     Full,
 }
 
-/// A batch that is to be sent.
-#[derive(Debug)]
-pub(super) struct Drained {
-    pub(super) slot: Slot,
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
-    pub(super) batch: Batch,
-}
-
-/// What there is to do.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    /// One request per broker.
-    pub(super) requests: Vec<(BrokerId, Vec<Drained>)>,
-    /// Brokers that have something to get but no room for it.
-    pub(super) wants: Vec<BrokerId>,
-    /// Some partition has something to send and no leader.
-    pub(super) leader_missing: bool,
-    /// Something is to be sent and the producer has no (usable) identity.
-    pub(super) identity_missing: bool,
-    /// Partitions that are to be added to the transaction before anything is sent to them.
-    pub(super) to_add: Vec<Slot>,
-    /// When to look again at the latest.
-    pub(super) next_event: Option<Instant>,
-}
-
 impl Accumulator {
     pub(super) fn new(settings: AccumulatorSettings) -> Self {
         let scope = settings.rules.transactional.then(Scope::closed);
@@ -147,11 +118,7 @@ impl Accumulator {
         let topic = self
             .topics
             .entry(name.clone())
-            .or_insert_with(|| TopicState {
-                name: name.clone(),
-                slots: Vec::new(),
-                choice: PartitionState::default(),
-            });
+            .or_insert_with(|| TopicState::new(name.clone()));
         for index in topic.slots.len()..leaders.len() {
             topic.slots.push(Slot(self.partitions.len()));
             let index = i32::try_from(index).unwrap_or(i32::MAX);
@@ -169,12 +136,7 @@ impl Accumulator {
                 entry.leader = *leader;
             }
         }
-        let with_leader = (0..).zip(leaders).filter(|(_, leader)| leader.is_some());
-        let mut available: Vec<i32> = with_leader.map(|(index, _)| index).collect();
-        if available.is_empty() {
-            available = (0..).zip(leaders).map(|(index, _)| index).collect();
-        }
-        topic.choice.set_available(available);
+        topic.set_leaders(leaders);
     }
 
     pub(super) fn topic_names(&self) -> Vec<Arc<str>> {
@@ -204,8 +166,8 @@ impl Accumulator {
             .topics
             .get_mut(record.topic)
             .ok_or(AppendError::UnknownTopic)?;
-        let (index, is_sticky) = choose(topic, &self.settings.partitioner, record);
-        let mut slot = slot_of(topic, index).map_err(AppendError::Refused)?;
+        let (index, is_sticky) = topic.choose(&self.settings.partitioner, record);
+        let mut slot = topic.slot(index).map_err(AppendError::Refused)?;
         let record_size_max = size_max - BATCH_OVERHEAD;
         let batch_bytes = self.settings.batch_bytes;
         let mut news = News::None;
@@ -217,7 +179,7 @@ impl Accumulator {
             // A batch's worth went there: the next batch goes elsewhere.
             if is_sticky && (filled || topic.choice.sticky_bytes() >= batch_bytes) {
                 let index = topic.choice.leave_sticky(rand::random());
-                slot = slot_of(topic, index).map_err(AppendError::Refused)?;
+                slot = topic.slot(index).map_err(AppendError::Refused)?;
             }
             if !self.partitions[slot.0]
                 .queue
@@ -283,93 +245,6 @@ impl Accumulator {
             }
         }
         Ok(())
-    }
-
-    /// What is to be done now. `has_room` says whether a broker can take another request.
-    pub(super) fn work(&mut self, now: Instant, has_room: impl Fn(BrokerId) -> bool) -> Work {
-        let mut work = Work::default();
-        if self
-            .scope
-            .as_ref()
-            .is_some_and(|scope| scope.failure().is_some())
-        {
-            return work;
-        }
-        let adds_partitions = self.scope.as_ref().is_some_and(Scope::adds_partitions);
-        let in_a_hurry = self.starved || self.closed;
-        let mut sizes: HashMap<BrokerId, usize> = HashMap::new();
-        for (index, entry) in self.partitions.iter_mut().enumerate() {
-            if entry.queue.is_idle() {
-                continue;
-            }
-            let lingered = |batch: &Batch| batch.age(now) >= self.settings.linger;
-            if entry
-                .queue
-                .open
-                .as_ref()
-                .is_some_and(|batch| in_a_hurry || lingered(batch))
-            {
-                entry.queue.close_open();
-            }
-            let next = entry
-                .queue
-                .next_event(self.settings.linger, &self.settings.rules);
-            // What is due and can't be done now is done when an answer comes, not by looking again at once.
-            work.next_event = [work.next_event, next.filter(|at| *at > now)]
-                .into_iter()
-                .flatten()
-                .min();
-            if !entry.queue.may_send(now, &self.settings.rules) {
-                continue;
-            }
-            let Some(leader) = entry.leader else {
-                work.leader_missing = true;
-                continue;
-            };
-            if adds_partitions && !entry.is_added {
-                work.to_add.push(Slot(index));
-                continue;
-            }
-            if self.settings.idempotent
-                && self.scope.is_none()
-                && (self.identity.is_none() || entry.queue.needs_other_id(self.identity))
-            {
-                work.identity_missing = true;
-                continue;
-            }
-            if !has_room(leader) {
-                work.wants.push(leader);
-                continue;
-            }
-            let size = sizes.entry(leader).or_default();
-            if *size > 0 && *size + entry.queue.next_size() > self.settings.request_bytes_max {
-                work.wants.push(leader);
-                continue;
-            }
-            *size += entry.queue.next_size();
-            let identity = self.identity.filter(|_| self.settings.idempotent);
-            if let Some(scope) = &mut self.scope {
-                scope.note_started(Started::Yes);
-            }
-            let Some(batch) = entry.queue.take(identity) else {
-                continue;
-            };
-            let drained = Drained {
-                slot: Slot(index),
-                topic: entry.topic.clone(),
-                partition: entry.index,
-                batch,
-            };
-            match work
-                .requests
-                .iter_mut()
-                .find(|(broker, _)| *broker == leader)
-            {
-                Some((_, batches)) => batches.push(drained),
-                None => work.requests.push((leader, vec![drained])),
-            }
-        }
-        work
     }
 
     /// Fails what has waited for longer than `delivery.timeout.ms`, and what belongs to a failed transaction. Returns the
@@ -513,33 +388,4 @@ impl Accumulator {
     pub(super) fn memory_used(&self) -> usize {
         self.memory_used
     }
-}
-
-/// The partition's index, and whether it is the sticky one.
-fn choose(topic: &mut TopicState, partitioner: &Partitioner, record: &Record<'_>) -> (i32, bool) {
-    if let Some(partition) = record.partition {
-        return (partition, false);
-    }
-    let partitions = i32::try_from(topic.slots.len()).unwrap_or(i32::MAX);
-    let input = PartitionInput {
-        topic: record.topic,
-        key: record.key,
-        value: record.value,
-        partitions,
-    };
-    match topic.choice.choose(partitioner, &input) {
-        Choice::Fixed(index) => (index, false),
-        Choice::Sticky(index) => (index, true),
-    }
-}
-
-fn slot_of(topic: &TopicState, partition: i32) -> Result<Slot, ProduceError> {
-    let found = usize::try_from(partition)
-        .ok()
-        .and_then(|index| topic.slots.get(index));
-    found.copied().ok_or_else(|| ProduceError::NoSuchPartition {
-        topic: topic.name.to_string(),
-        partition,
-        count: i32::try_from(topic.slots.len()).unwrap_or(i32::MAX),
-    })
 }

@@ -4,23 +4,20 @@
 //! begin and what their markers end, the first unstable offset, expiry.
 //! Always: the remembered batches of a producer are of its current epoch, in order and without gaps; a sequence
 //! number follows 2^31-1 with 0; `check` and `check_marker` change nothing, `apply` and `apply_marker` believe what is on the log.
-//! Not here: whether a coordinator may decide, the bytes of the snapshot and the
-//! transaction index.
+//! Not here: whether a coordinator may decide, the bytes of the snapshot and the transaction index.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod producer;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::internal::producer_snapshot::ProducerEntry;
-use ottla_protocol::records::batch::sequence_after;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
 use super::FENCES_STAND;
 use super::coordinator::TransactionVersion;
 use super::verification::{Askings, Verification};
-
-/// As many as a producer may have in flight without losing its order.
-const BATCHES_REMEMBERED: usize = 5;
-const NO_SEQUENCE: i32 = -1;
+use producer::{BatchSeen, ProducerState};
 
 /// A batch with a producer id, as its header tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,37 +89,6 @@ pub struct ProducerStates {
     /// First offsets of transactions whose markers the high watermark has not passed yet, with the markers' offsets.
     unreplicated: BTreeMap<(Offset, ProducerId), Offset>,
     askings: Askings,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ProducerState {
-    epoch: ProducerEpoch,
-    batches: VecDeque<BatchSeen>,
-    last_timestamp: Millis,
-    coordinator_epoch: i32,
-    transaction_start: Option<Offset>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct BatchSeen {
-    last_sequence: i32,
-    last_offset: Offset,
-    offset_delta: i32,
-    timestamp: Millis,
-}
-
-impl BatchSeen {
-    fn first_sequence(&self) -> i32 {
-        sequence_after(self.last_sequence, -self.offset_delta)
-    }
-
-    fn base_offset(&self) -> Offset {
-        Offset(
-            self.last_offset
-                .0
-                .saturating_sub(i64::from(self.offset_delta)),
-        )
-    }
 }
 
 impl ProducerStates {
@@ -315,130 +281,5 @@ impl ProducerStates {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.producers.is_empty()
-    }
-
-    /// Of each producer its last batch.
-    #[must_use]
-    pub fn to_entries(&self) -> Vec<ProducerEntry> {
-        let entries = self.producers.iter().map(|(id, producer)| {
-            let last = producer.batches.back();
-            producer.entry(*id, last, producer.last_timestamp)
-        });
-        entries.collect()
-    }
-
-    /// What a snapshot keeps: of each producer all batches that are remembered, the last one last. Whoever takes one for each
-    /// producer, as Apache Kafka does, so takes the last.
-    #[must_use]
-    pub fn to_snapshot(&self) -> Vec<ProducerEntry> {
-        let mut entries = Vec::with_capacity(self.producers.len());
-        for (id, producer) in &self.producers {
-            let earlier = producer.batches.len().saturating_sub(1);
-            for batch in producer.batches.iter().take(earlier) {
-                entries.push(producer.entry(*id, Some(batch), batch.timestamp));
-            }
-            let last = producer.batches.back();
-            entries.push(producer.entry(*id, last, producer.last_timestamp));
-        }
-        entries
-    }
-
-    /// The state that a snapshot kept.
-    #[must_use]
-    pub fn from_snapshot(entries: &[ProducerEntry]) -> Self {
-        let mut states = Self::default();
-        for entry in entries {
-            let (id, epoch) = (ProducerId(entry.producer_id), ProducerEpoch(entry.epoch));
-            let fresh = || ProducerState::new(epoch);
-            let producer = states.producers.entry(id).or_insert_with(fresh);
-            producer.enter_epoch(epoch);
-            producer.last_timestamp = Millis(entry.timestamp);
-            producer.coordinator_epoch = entry.coordinator_epoch;
-            // A producer whose last word was a marker has no batch; one of a coordinator has no sequence.
-            let is_batch = entry.last_offset >= 0 && entry.offset_delta >= 0;
-            if is_batch && entry.last_sequence >= NO_SEQUENCE {
-                producer.remember(BatchSeen {
-                    last_sequence: entry.last_sequence,
-                    last_offset: Offset(entry.last_offset),
-                    offset_delta: entry.offset_delta,
-                    timestamp: Millis(entry.timestamp),
-                });
-            }
-            let start = Offset(entry.current_txn_first_offset);
-            let start = (start >= Offset::ZERO).then_some(start);
-            let before = std::mem::replace(&mut producer.transaction_start, start);
-            states
-                .open_transactions
-                .extend(start.map(|start| (start, id)));
-            if let Some(before) = before.filter(|before| Some(*before) != start) {
-                states.open_transactions.remove(&(before, id));
-            }
-        }
-        states
-    }
-}
-
-impl ProducerState {
-    fn new(epoch: ProducerEpoch) -> Self {
-        Self {
-            epoch,
-            batches: VecDeque::new(),
-            last_timestamp: Millis(-1),
-            coordinator_epoch: -1,
-            transaction_start: None,
-        }
-    }
-
-    fn enter_epoch(&mut self, epoch: ProducerEpoch) {
-        if epoch != self.epoch {
-            self.epoch = epoch;
-            self.batches.clear();
-        }
-    }
-
-    fn remember(&mut self, batch: BatchSeen) {
-        if self.batches.len() == BATCHES_REMEMBERED {
-            self.batches.pop_front();
-        }
-        self.batches.push_back(batch);
-    }
-
-    fn entry(&self, id: ProducerId, batch: Option<&BatchSeen>, timestamp: Millis) -> ProducerEntry {
-        ProducerEntry {
-            producer_id: id.0,
-            epoch: self.epoch.0,
-            last_sequence: batch.map_or(NO_SEQUENCE, |batch| batch.last_sequence),
-            last_offset: batch.map_or(-1, |batch| batch.last_offset.0),
-            offset_delta: batch.map_or(0, |batch| batch.offset_delta),
-            timestamp: timestamp.0,
-            coordinator_epoch: self.coordinator_epoch,
-            current_txn_first_offset: self.transaction_start.map_or(-1, |start| start.0),
-            ..Default::default()
-        }
-    }
-
-    /// With what a batch has to begin.
-    fn next_sequence(&self, batch: &ProducerBatch) -> i32 {
-        match self.batches.back() {
-            Some(last) if batch.producer_epoch == self.epoch => {
-                sequence_after(last.last_sequence, 1).max(0)
-            }
-            _ => 0,
-        }
-    }
-
-    fn find_duplicate(&self, batch: &ProducerBatch) -> Option<Duplicate> {
-        if batch.producer_epoch != self.epoch {
-            return None;
-        }
-        let seen = self.batches.iter().find(|seen| {
-            seen.first_sequence() == batch.first_sequence
-                && seen.last_sequence == batch.last_sequence
-        })?;
-        Some(Duplicate {
-            base_offset: seen.base_offset(),
-            last_offset: seen.last_offset,
-            timestamp: seen.timestamp,
-        })
     }
 }

@@ -1,0 +1,71 @@
+//! A topic's partitions, and which of them a record goes to.
+
+use std::sync::Arc;
+
+use ottla_protocol::types::BrokerId;
+
+use super::Slot;
+use crate::producer::{
+    Partitioner, ProduceError, Record,
+    partitioner::{Choice, PartitionInput, PartitionState},
+};
+
+#[derive(Debug)]
+pub(super) struct TopicState {
+    name: Arc<str>,
+    /// By partition index.
+    pub(super) slots: Vec<Slot>,
+    pub(super) choice: PartitionState,
+}
+
+impl TopicState {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            slots: Vec::new(),
+            choice: PartitionState::default(),
+        }
+    }
+
+    /// Records without a key go to partitions that have a leader, as long as any has.
+    pub(super) fn set_leaders(&mut self, leaders: &[Option<BrokerId>]) {
+        let with_leader = (0..).zip(leaders).filter(|(_, leader)| leader.is_some());
+        let mut available: Vec<i32> = with_leader.map(|(index, _)| index).collect();
+        if available.is_empty() {
+            available = (0..).zip(leaders).map(|(index, _)| index).collect();
+        }
+        self.choice.set_available(available);
+    }
+
+    /// The partition's index, and whether it is the sticky one.
+    pub(super) fn choose(&mut self, partitioner: &Partitioner, record: &Record<'_>) -> (i32, bool) {
+        if let Some(partition) = record.partition {
+            return (partition, false);
+        }
+        let input = PartitionInput {
+            topic: record.topic,
+            key: record.key,
+            value: record.value,
+            partitions: self.count(),
+        };
+        match self.choice.choose(partitioner, &input) {
+            Choice::Fixed(index) => (index, false),
+            Choice::Sticky(index) => (index, true),
+        }
+    }
+
+    pub(super) fn slot(&self, partition: i32) -> Result<Slot, ProduceError> {
+        let found = usize::try_from(partition)
+            .ok()
+            .and_then(|index| self.slots.get(index));
+        found.copied().ok_or_else(|| ProduceError::NoSuchPartition {
+            topic: self.name.to_string(),
+            partition,
+            count: self.count(),
+        })
+    }
+
+    fn count(&self) -> i32 {
+        i32::try_from(self.slots.len()).unwrap_or(i32::MAX)
+    }
+}
