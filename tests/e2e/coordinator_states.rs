@@ -17,7 +17,7 @@ use crate::random::{Random, number};
 use crate::requests::create_topic;
 use crate::server::{Server, ottla};
 use crate::transactional::{
-    Claim, Protocol, Step, Transactional, committed_offset, find_coordinators,
+    Claim, Protocol, Step, Transactional, assert_committed, committed_offset, find_coordinators,
 };
 use crate::wait;
 use crate::wire::Wire;
@@ -100,22 +100,11 @@ fn killed_in_any_state_the_coordinator_carries_out_what_it_has_decided_everywher
     for _ in 0..kills {
         story.cycle();
     }
-    let committed: Vec<String> = story.committed.iter().map(i64::to_string).collect();
-    for partition in PARTITIONS {
-        let read = story.server.try_tool(
-            &format!(
-                "console-consumer --topic {TOPIC} --partition {partition} --offset earliest \
-                 --isolation-level read_committed --timeout-ms 1000"
-            ),
-            "",
-        );
-        let text = String::from_utf8(read.stdout).unwrap();
-        assert_eq!(text.lines().collect::<Vec<_>>(), committed);
-    }
+    assert_committed(&story.server, TOPIC, PARTITIONS, &story.committed);
     let hits = &story.killed_in;
     eprintln!(
         "killed in {hits:?}; committed {}; readers waited at most {:?}",
-        committed.len(),
+        story.committed.len(),
         story.stuck
     );
     let fewest = hits.values().min().unwrap();

@@ -22,6 +22,7 @@ use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
 
 use crate::requests::produce;
+use crate::server::Server;
 use crate::wait;
 use crate::wire::Wire;
 
@@ -324,4 +325,25 @@ pub(crate) fn committed_offset(address: &str, topic: &str) -> i64 {
         let is_there = group.error_code == 0 && partition.error_code == 0;
         is_there.then_some(partition.committed_offset)
     })
+}
+
+/// Each partition has a record of each of these transactions, and nothing else that was committed.
+pub(crate) fn assert_committed(
+    server: &Server,
+    topic: &str,
+    partitions: Range<i32>,
+    numbers: &[i64],
+) {
+    let expected: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    for partition in partitions {
+        let read = server.try_tool(
+            &format!(
+                "console-consumer --topic {topic} --partition {partition} --offset earliest \
+                 --isolation-level read_committed --timeout-ms 1000"
+            ),
+            "",
+        );
+        let text = String::from_utf8(read.stdout).unwrap();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
 }

@@ -8,7 +8,7 @@ use ottla_protocol::errors::ErrorCode;
 use crate::requests::create_topic;
 use crate::server::Server;
 use crate::transactional::{
-    Claim, Protocol, Step, Transactional, committed_offset, find_coordinators,
+    Claim, Protocol, Step, Transactional, assert_committed, committed_offset, find_coordinators,
 };
 use crate::wait::until;
 use crate::wire::Wire;
@@ -60,7 +60,7 @@ fn check(protocol: Protocol) {
             producer.take(step, number);
         }
         if commits {
-            committed.push(number.to_string());
+            committed.push(number);
         }
     };
     producer.take(init, 0);
@@ -78,19 +78,9 @@ fn check(protocol: Protocol) {
         }
     }
     let server = producer.server;
-    for partition in PARTITIONS {
-        let read = server.try_tool(
-            &format!(
-                "console-consumer --topic {TOPIC} --partition {partition} --offset earliest \
-                 --isolation-level read_committed --timeout-ms 1000"
-            ),
-            "",
-        );
-        let text = String::from_utf8(read.stdout).unwrap();
-        assert_eq!(text.lines().collect::<Vec<_>>(), committed);
-    }
+    assert_committed(&server, TOPIC, PARTITIONS, &committed);
     let offset = committed_offset(server.address(), TOPIC);
-    assert_eq!(Some(&offset.to_string()), committed.last());
+    assert_eq!(Some(&offset), committed.last());
 }
 
 impl Producer {

@@ -16,7 +16,7 @@ use crate::random::{Random, number};
 use crate::requests::create_topic;
 use crate::server::Server;
 use crate::transactional::{
-    Claim, Protocol, Step, Transactional, committed_offset, find_coordinators,
+    Claim, Protocol, Step, Transactional, assert_committed, committed_offset, find_coordinators,
 };
 use crate::wait;
 use crate::wire::Wire;
@@ -57,21 +57,10 @@ fn of_all_producers_of_a_transactional_id_the_last_one_survives() {
         let offset = committed_offset(story.server.address(), TOPIC);
         assert_eq!(Some(&offset), story.committed.last(), "round {round}");
     }
-    let committed: Vec<String> = story.committed.iter().map(i64::to_string).collect();
-    for partition in PARTITIONS {
-        let read = story.server.try_tool(
-            &format!(
-                "console-consumer --topic {TOPIC} --partition {partition} --offset earliest \
-                 --isolation-level read_committed --timeout-ms 1000"
-            ),
-            "",
-        );
-        let text = String::from_utf8(read.stdout).unwrap();
-        assert_eq!(text.lines().collect::<Vec<_>>(), committed);
-    }
+    assert_committed(&story.server, TOPIC, PARTITIONS, &story.committed);
     eprintln!(
         "committed {}; refused {:?}",
-        committed.len(),
+        story.committed.len(),
         story.refusals
     );
 }

@@ -206,27 +206,7 @@ impl Transfer {
             // Committing, or settling, tells what became of it.
             let _ = begun.send(record).await;
         }
-        match plan {
-            Plan::Abort => begun.abort().await?,
-            Plan::Vanish => {
-                drop(tokio::time::timeout(moment, begun.flush()).await);
-                return Ok(false);
-            }
-            Plan::VanishInCommit => {
-                self.ended = Ended::Unknown;
-                match tokio::time::timeout(moment, begun.commit()).await {
-                    Ok(outcome) => outcome?,
-                    Err(_) => return Ok(false),
-                }
-                self.ended = Ended::Committed;
-            }
-            Plan::Commit => {
-                self.ended = Ended::Unknown;
-                begun.commit().await?;
-                self.ended = Ended::Committed;
-            }
-        }
-        Ok(true)
+        plan.carry_out(begun, moment, &mut self.ended).await
     }
 
     fn sides(&self) -> [(i32, i64); 2] {

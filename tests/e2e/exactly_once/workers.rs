@@ -9,8 +9,8 @@ use ottla_client::admin::{NewOffset, TopicPartition};
 use ottla_client::config::ClientKind;
 use ottla_client::consumer::GroupMetadata;
 use ottla_client::producer::{
-    ErrorClass, Producer, ProducerSettings, Record, Settled, TransactionError,
-    TransactionalProducer,
+    ErrorClass, Producer, ProducerSettings, Record, Settled, Transaction as OpenTransaction,
+    TransactionError, TransactionalProducer,
 };
 
 use super::history::{Ended, Input, Transaction};
@@ -191,6 +191,38 @@ impl Worker {
     }
 }
 
+impl Plan {
+    /// Ends the transaction, or leaves it at some moment. True: the producer knows how it ended.
+    pub(super) async fn carry_out(
+        self,
+        begun: OpenTransaction<'_>,
+        moment: Duration,
+        ended: &mut Ended,
+    ) -> Result<bool, TransactionError> {
+        match self {
+            Plan::Abort => begun.abort().await?,
+            Plan::Vanish => {
+                drop(tokio::time::timeout(moment, begun.flush()).await);
+                return Ok(false);
+            }
+            Plan::VanishInCommit => {
+                *ended = Ended::Unknown;
+                match tokio::time::timeout(moment, begun.commit()).await {
+                    Ok(outcome) => outcome?,
+                    Err(_) => return Ok(false),
+                }
+                *ended = Ended::Committed;
+            }
+            Plan::Commit => {
+                *ended = Ended::Unknown;
+                begun.commit().await?;
+                *ended = Ended::Committed;
+            }
+        }
+        Ok(true)
+    }
+}
+
 /// True: the producer knows how it ended.
 async fn transact(
     producer: &mut TransactionalProducer,
@@ -223,25 +255,5 @@ async fn transact(
     });
     let offsets: Vec<_> = offsets.collect();
     begun.send_offsets(&group, &offsets).await?;
-    match plan {
-        Plan::Abort => begun.abort().await?,
-        Plan::Vanish => {
-            drop(tokio::time::timeout(moment, begun.flush()).await);
-            return Ok(false);
-        }
-        Plan::VanishInCommit => {
-            transaction.ended = Ended::Unknown;
-            match tokio::time::timeout(moment, begun.commit()).await {
-                Ok(outcome) => outcome?,
-                Err(_) => return Ok(false),
-            }
-            transaction.ended = Ended::Committed;
-        }
-        Plan::Commit => {
-            transaction.ended = Ended::Unknown;
-            begun.commit().await?;
-            transaction.ended = Ended::Committed;
-        }
-    }
-    Ok(true)
+    plan.carry_out(begun, moment, &mut transaction.ended).await
 }
