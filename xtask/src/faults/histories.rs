@@ -11,7 +11,7 @@ use super::Stage;
 use super::clients::{compile, java, python};
 use super::report::Report;
 use super::stories::{self, Story};
-use crate::interop::peer;
+use crate::interop::{BINARY, peer};
 use crate::shell::{root, run, target_dir};
 
 const STORY: &str = "exactly_once::killed";
@@ -32,9 +32,13 @@ pub(super) fn are_sound(stage: &mut Stage) -> Result<Report> {
 /// A round is a time that the broker without fences is killed or stopped.
 pub(super) fn show_a_planted_fault(stage: &mut Stage) -> Result<Report> {
     let folder = target_dir().join("planted");
+    let clients = clients(stage.path())?;
     for tries in 1..=TRIES {
         let mut story = stories::command(STORY, &["--features", "planted-fault"]);
         let output = story
+            // The one with the fault, and no other.
+            .env_remove(BINARY)
+            .env("OTTLA_HISTORY_CLIENTS", &clients)
             .env("CARGO_TARGET_DIR", &folder)
             .env("OTTLA_KILLS", stage.rounds.to_string())
             .env("OTTLA_SEED", stage.random.below(u64::MAX).to_string())

@@ -193,7 +193,7 @@ const SCENARIOS: &[Scenario] = &[
         id: "S-21",
         name: "histories-control",
         about: "likewise in a build without fences: the histories must show it",
-        needs: &[],
+        needs: &[Need::Librdkafka, Need::Java, Need::Go],
         rounds: 10,
         minutes: 3,
         quick_rounds: None,
