@@ -126,7 +126,7 @@ pub(super) async fn once_the_last_has_ended(
 }
 
 /// Nothing can be added, as the producer's last transaction is not over.
-fn is_last_open(answer: &Decided<TxnResponse>) -> bool {
+pub(super) fn is_last_open(answer: &Decided<TxnResponse>) -> bool {
     let open = ErrorCode::ConcurrentTransactions;
     matches!(answer, Ok(TxnResponse::AddPartitionsToTxn(error)) if *error == open)
 }

@@ -32,7 +32,10 @@ use ottla_protocol::messages::{
 use ottla_protocol::types::Millis;
 
 use super::offset_commit::{known, merge};
-use super::transaction::{Support, are_partitions_verified, error_of, producer, reply, verdict};
+use super::transaction::{
+    Support, are_partitions_verified, error_of, is_last_open, once_the_last_has_ended, producer,
+    reply, verdict,
+};
 use super::{Answer, Context};
 use crate::broker::Broker;
 use crate::clock;
@@ -69,11 +72,11 @@ pub(crate) fn handle(
     };
     let allowed = match wanted.ask_transaction(verification) {
         None => Ok(()),
-        Some(Asked::Now(answer)) => wanted.allowed(&answer),
+        Some(Asked::Now(answer)) if !is_last_open(&answer) => wanted.allowed(&answer),
         Some(asked) => {
             return Answer::later(async move {
-                let answer = match wanted.allowed(&asked.answer().await) {
-                    Ok(()) => decided(wanted.ask_group(verification).answer().await),
+                let answer = match wanted.once_allowed(verification, asked).await {
+                    Ok(verification) => decided(wanted.ask_group(verification).answer().await),
                     Err(error) => Err(error),
                 };
                 wanted.respond(answer)
@@ -189,6 +192,27 @@ impl Wanted {
         let command = self.support.command(self.producer.clone(), partitions);
         let id = self.producer.transactional_id.as_str();
         Some(self.broker.transactions.ask(id, command))
+    }
+
+    /// Waits for the coordinator, and for the end of the producer's last transaction. That may have had offsets here, too:
+    /// what could be shown before its marker may count no more.
+    async fn once_allowed(
+        &self,
+        mut verification: Verification,
+        asked: Asked<TxnResponse>,
+    ) -> Result<Verification, ErrorCode> {
+        let ask_again = || match self.begin_verification() {
+            Ok(begun) => {
+                verification = begun;
+                let is_added = Ok(TxnResponse::AddPartitionsToTxn(ErrorCode::None));
+                self.ask_transaction(begun).unwrap_or(Asked::Now(is_added))
+            }
+            Err(error) => Asked::Now(Err(error)),
+        };
+        let id = &self.producer.transactional_id;
+        let answer = once_the_last_has_ended(&self.broker, id, asked, ask_again).await;
+        self.allowed(&answer)?;
+        Ok(verification)
     }
 
     /// What the transaction says, in words that the client knows.

@@ -2,21 +2,26 @@
 //! again after a while, the broker as is configured or the client, was what each transaction that followed another took.
 
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::{AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ProduceRequest};
-
-use super::transaction_coordinator::{
-    NEW_END, NEW_PRODUCE, OLD_ADD, OLD_END, Producer, code, results,
+use ottla_protocol::messages::{
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ProduceRequest, TxnOffsetCommitRequest,
 };
+
+use super::groups::member;
+use super::transaction_coordinator::{
+    NEW_END, NEW_PRODUCE, OLD_ADD, OLD_END, Producer, code, reaches, results,
+};
+use super::txn_offsets::{NEW as NEW_OFFSETS, sent_topic, stable};
 use crate::testing::TestServer;
 
-/// A producer whose first transaction, on topic `a`, is decided; its marker is written when `end` says so.
+/// A producer whose first transaction is open, or decided; the marker in one topic is written when `end` says so.
 struct Turns {
     server: TestServer,
     producer: Producer,
+    held: &'static str,
 }
 
 impl Turns {
-    fn start(end_version: i16) -> Self {
+    fn start(held: &'static str) -> Self {
         let never = "60000";
         let server = TestServer::start(&[
             ("add.partitions.to.txn.retry.backoff.ms", never),
@@ -24,26 +29,42 @@ impl Turns {
         ]);
         server.add_topic("a", 1);
         server.add_topic("b", 1);
-        let mut producer = Producer::new(&server, "t");
-        assert_eq!(producer.send("a", "first", NEW_PRODUCE), ErrorCode::None);
-        server.set_config("a", "min.insync.replicas", "2");
-        let ended = producer.end(true, end_version);
-        assert_eq!(code(ended.error_code), ErrorCode::None);
-        if end_version == NEW_END {
-            producer.epoch = ended.producer_epoch;
-            producer.sequence = 0;
+        Self {
+            producer: Producer::new(&server, "t"),
+            server,
+            held,
         }
-        Self { server, producer }
+    }
+
+    fn decided(end_version: i16) -> Self {
+        let mut turns = Self::start("a");
+        let first = turns.producer.send("a", "first", NEW_PRODUCE);
+        assert_eq!(first, ErrorCode::None);
+        turns.decide(end_version);
+        turns
+    }
+
+    fn decide(&mut self, end_version: i16) {
+        self.server
+            .set_config(self.held, "min.insync.replicas", "2");
+        let ended = self.producer.end(true, end_version);
+        assert_eq!(code(ended.error_code), ErrorCode::None);
+        reaches(&self.server, "t", "PrepareCommit");
+        if end_version == NEW_END {
+            self.producer.epoch = ended.producer_epoch;
+            self.producer.sequence = 0;
+        }
     }
 
     fn end(&self) {
-        self.server.set_config("a", "min.insync.replicas", "1");
+        self.server
+            .set_config(self.held, "min.insync.replicas", "1");
     }
 }
 
 #[test]
 fn the_next_transactions_batch_is_taken_as_soon_as_the_last_one_has_ended() {
-    let mut turns = Turns::start(NEW_END);
+    let mut turns = Turns::decided(NEW_END);
     let request = turns.producer.request("b", "second");
     let asked = turns.producer.client.send(&request, NEW_PRODUCE);
     turns.end();
@@ -55,7 +76,7 @@ fn the_next_transactions_batch_is_taken_as_soon_as_the_last_one_has_ended() {
 
 #[test]
 fn an_older_clients_partitions_are_added_as_soon_as_the_last_one_has_ended() {
-    let mut turns = Turns::start(OLD_END);
+    let mut turns = Turns::decided(OLD_END);
     let request = turns.producer.add_request(&[("b", 0)]);
     let asked = turns.producer.client.send(&request, OLD_ADD);
     turns.end();
@@ -67,7 +88,7 @@ fn an_older_clients_partitions_are_added_as_soon_as_the_last_one_has_ended() {
 
 #[test]
 fn an_older_clients_offsets_are_added_as_soon_as_the_last_one_has_ended() {
-    let mut turns = Turns::start(OLD_END);
+    let mut turns = Turns::decided(OLD_END);
     let request = AddOffsetsToTxnRequest {
         transactional_id: "t".into(),
         producer_id: turns.producer.producer_id,
@@ -80,4 +101,25 @@ fn an_older_clients_offsets_are_added_as_soon_as_the_last_one_has_ended() {
     let client = &mut turns.producer.client;
     let added = client.receive::<AddOffsetsToTxnRequest>(3, asked);
     assert_eq!(code(added.error_code), ErrorCode::None);
+}
+
+#[test]
+fn offsets_count_in_the_next_transaction_though_the_last_one_had_some_as_well() {
+    let mut turns = Turns::start("__consumer_offsets");
+    member(&turns.server);
+    let first = turns.producer.send_offset("b", 5, NEW_OFFSETS);
+    assert_eq!(first, ErrorCode::None);
+    turns.decide(NEW_END);
+    let second = turns
+        .producer
+        .send_request(vec![sent_topic("b", &[(0, 6)])]);
+    let asked = turns.producer.client.send(&second, NEW_OFFSETS);
+    turns.end();
+    let client = &mut turns.producer.client;
+    let sent = client.receive::<TxnOffsetCommitRequest>(NEW_OFFSETS, asked);
+    let sent = &sent.topics[0].partitions[0];
+    assert_eq!(code(sent.error_code), ErrorCode::None);
+    let ended = turns.producer.end(true, NEW_END);
+    assert_eq!(code(ended.error_code), ErrorCode::None);
+    assert_eq!(stable(&turns.server, "b"), 6);
 }

@@ -22,7 +22,7 @@ use crate::testing::{Client, TestServer, eventually};
 
 /// Before the partition of the offsets became part of the transaction by itself.
 const OLD: i16 = 4;
-const NEW: i16 = 5;
+pub(super) const NEW: i16 = 5;
 /// Before TRANSACTION_ABORTABLE.
 const OLDER: i16 = 3;
 
@@ -30,7 +30,7 @@ fn error(code: i16) -> ErrorCode {
     ErrorCode::from_code(code)
 }
 
-fn sent_topic(name: &str, partitions: &[(i32, i64)]) -> TxnOffsetCommitRequestTopic {
+pub(super) fn sent_topic(name: &str, partitions: &[(i32, i64)]) -> TxnOffsetCommitRequestTopic {
     let partition = |(index, offset): &(i32, i64)| TxnOffsetCommitRequestPartition {
         partition_index: *index,
         committed_offset: *offset,
@@ -45,7 +45,10 @@ fn sent_topic(name: &str, partitions: &[(i32, i64)]) -> TxnOffsetCommitRequestTo
 }
 
 impl Producer {
-    fn send_request(&self, topics: Vec<TxnOffsetCommitRequestTopic>) -> TxnOffsetCommitRequest {
+    pub(super) fn send_request(
+        &self,
+        topics: Vec<TxnOffsetCommitRequestTopic>,
+    ) -> TxnOffsetCommitRequest {
         TxnOffsetCommitRequest {
             transactional_id: self.id.as_str().into(),
             group_id: "g".into(),
@@ -66,7 +69,7 @@ impl Producer {
     }
 
     /// One offset of the first partition.
-    fn send_offset(&mut self, topic: &str, offset: i64, version: i16) -> ErrorCode {
+    pub(super) fn send_offset(&mut self, topic: &str, offset: i64, version: i16) -> ErrorCode {
         let sent = self.send_offsets(vec![sent_topic(topic, &[(0, offset)])], version);
         sent[0].2
     }
@@ -142,7 +145,7 @@ fn fetch(server: &TestServer, topic: &str, require_stable: bool) -> Result<i64, 
 }
 
 /// The offset that counts when nothing may replace it any more.
-fn stable(server: &TestServer, topic: &str) -> i64 {
+pub(super) fn stable(server: &TestServer, topic: &str) -> i64 {
     let mut found = Err(ErrorCode::UnstableOffsetCommit);
     eventually("no transaction is open", || {
         found = fetch(server, topic, true);
