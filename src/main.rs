@@ -11,6 +11,7 @@ mod generate;
 mod links;
 mod log_tool;
 mod server_start;
+mod storage;
 mod tools;
 
 fn main() -> ExitCode {

@@ -11,6 +11,7 @@ const SERVER_TOOLS: &[Tool] = &[
     crate::server_start::TOOL,
     crate::dump_log::TOOL,
     crate::log_tool::TOOL,
+    crate::storage::TOOL,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Tool> {

@@ -13,7 +13,7 @@ mod java_format;
 pub mod java_order;
 pub mod jopt;
 pub mod options;
-mod output;
+pub mod output;
 mod producing;
 pub mod progress;
 mod signals;

@@ -8,20 +8,30 @@ use crate::jopt;
 use crate::stop::Stop;
 
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Output {
+pub struct Output {
     /// How the result looks: table or json
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) output: Format,
+    pub output: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     Table,
     Json,
 }
 
+impl Format {
+    /// As `--output` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// The value of `--output`, where options may be repeated.
-pub(crate) fn format(output: &[String]) -> Result<Format, Stop> {
+pub fn format(output: &[String]) -> Result<Format, Stop> {
     match jopt::one("output", output)? {
         None | Some("table") => Ok(Format::Table),
         Some("json") => Ok(Format::Json),
@@ -32,6 +42,6 @@ pub(crate) fn format(output: &[String]) -> Result<Format, Stop> {
 }
 
 /// The whole of what standard output gets.
-pub(crate) fn json_text(value: &Value) -> String {
+pub fn json_text(value: &Value) -> String {
     format!("{value}\n")
 }

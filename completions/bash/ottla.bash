@@ -67,6 +67,9 @@ _ottla() {
             ottla,server)
                 cmd="ottla__subcmd__server"
                 ;;
+            ottla,storage)
+                cmd="ottla__subcmd__storage"
+                ;;
             ottla,topics)
                 cmd="ottla__subcmd__topics"
                 ;;
@@ -175,6 +178,9 @@ _ottla() {
             ottla__subcmd__help,server)
                 cmd="ottla__subcmd__help__subcmd__server"
                 ;;
+            ottla__subcmd__help,storage)
+                cmd="ottla__subcmd__help__subcmd__storage"
+                ;;
             ottla__subcmd__help,topics)
                 cmd="ottla__subcmd__help__subcmd__topics"
                 ;;
@@ -214,6 +220,21 @@ _ottla() {
             ottla__subcmd__help__subcmd__log,verify)
                 cmd="ottla__subcmd__help__subcmd__log__subcmd__verify"
                 ;;
+            ottla__subcmd__help__subcmd__storage,feature-dependencies)
+                cmd="ottla__subcmd__help__subcmd__storage__subcmd__feature__subcmd__dependencies"
+                ;;
+            ottla__subcmd__help__subcmd__storage,format)
+                cmd="ottla__subcmd__help__subcmd__storage__subcmd__format"
+                ;;
+            ottla__subcmd__help__subcmd__storage,info)
+                cmd="ottla__subcmd__help__subcmd__storage__subcmd__info"
+                ;;
+            ottla__subcmd__help__subcmd__storage,random-uuid)
+                cmd="ottla__subcmd__help__subcmd__storage__subcmd__random__subcmd__uuid"
+                ;;
+            ottla__subcmd__help__subcmd__storage,version-mapping)
+                cmd="ottla__subcmd__help__subcmd__storage__subcmd__version__subcmd__mapping"
+                ;;
             ottla__subcmd__help__subcmd__transactions,abort)
                 cmd="ottla__subcmd__help__subcmd__transactions__subcmd__abort"
                 ;;
@@ -237,6 +258,42 @@ _ottla() {
                 ;;
             ottla__subcmd__log,verify)
                 cmd="ottla__subcmd__log__subcmd__verify"
+                ;;
+            ottla__subcmd__storage,feature-dependencies)
+                cmd="ottla__subcmd__storage__subcmd__feature__subcmd__dependencies"
+                ;;
+            ottla__subcmd__storage,format)
+                cmd="ottla__subcmd__storage__subcmd__format"
+                ;;
+            ottla__subcmd__storage,help)
+                cmd="ottla__subcmd__storage__subcmd__help"
+                ;;
+            ottla__subcmd__storage,info)
+                cmd="ottla__subcmd__storage__subcmd__info"
+                ;;
+            ottla__subcmd__storage,random-uuid)
+                cmd="ottla__subcmd__storage__subcmd__random__subcmd__uuid"
+                ;;
+            ottla__subcmd__storage,version-mapping)
+                cmd="ottla__subcmd__storage__subcmd__version__subcmd__mapping"
+                ;;
+            ottla__subcmd__storage__subcmd__help,feature-dependencies)
+                cmd="ottla__subcmd__storage__subcmd__help__subcmd__feature__subcmd__dependencies"
+                ;;
+            ottla__subcmd__storage__subcmd__help,format)
+                cmd="ottla__subcmd__storage__subcmd__help__subcmd__format"
+                ;;
+            ottla__subcmd__storage__subcmd__help,help)
+                cmd="ottla__subcmd__storage__subcmd__help__subcmd__help"
+                ;;
+            ottla__subcmd__storage__subcmd__help,info)
+                cmd="ottla__subcmd__storage__subcmd__help__subcmd__info"
+                ;;
+            ottla__subcmd__storage__subcmd__help,random-uuid)
+                cmd="ottla__subcmd__storage__subcmd__help__subcmd__random__subcmd__uuid"
+                ;;
+            ottla__subcmd__storage__subcmd__help,version-mapping)
+                cmd="ottla__subcmd__storage__subcmd__help__subcmd__version__subcmd__mapping"
                 ;;
             ottla__subcmd__transactions,abort)
                 cmd="ottla__subcmd__transactions__subcmd__abort"
@@ -287,7 +344,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
+            opts="-h --help server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1207,7 +1264,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server dump-log log topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
+            opts="server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1559,6 +1616,90 @@ _ottla() {
         ottla__subcmd__help__subcmd__server)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__storage)
+            opts="info format version-mapping feature-dependencies random-uuid"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__storage__subcmd__feature__subcmd__dependencies)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__storage__subcmd__format)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__storage__subcmd__info)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__storage__subcmd__random__subcmd__uuid)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__storage__subcmd__version__subcmd__mapping)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1985,6 +2126,272 @@ _ottla() {
                     ;;
                 --log-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage)
+            opts="-h --help info format version-mapping feature-dependencies random-uuid help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__feature__subcmd__dependencies)
+            opts="-f -h --feature --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --feature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__format)
+            opts="-c -t -S -g -r -f -s -N -I -h --config --cluster-id --add-scram --ignore-formatted --release-version --feature --standalone --no-initial-controllers --initial-controllers --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add-scram)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -S)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --feature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --initial-controllers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help)
+            opts="info format version-mapping feature-dependencies random-uuid help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help__subcmd__feature__subcmd__dependencies)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help__subcmd__format)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help__subcmd__info)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help__subcmd__random__subcmd__uuid)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__help__subcmd__version__subcmd__mapping)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__info)
+            opts="-c -h --config --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__random__subcmd__uuid)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__storage__subcmd__version__subcmd__mapping)
+            opts="-r -h --release-version --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --release-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -34,6 +34,7 @@ mod pipe;
 mod producer_ids;
 mod producer_perf_test;
 mod real_input;
+mod storage;
 mod tools;
 mod transactions;
 mod transactions_tool;

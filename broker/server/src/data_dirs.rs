@@ -327,7 +327,7 @@ fn first_foreign_entry(path: &Path) -> io::Result<Option<String>> {
 
 /// A random id that is none of Kafka's reserved ones and does not begin with a dash in its text form, which command
 /// lines would take for an option.
-pub(crate) fn random_id() -> Uuid {
+pub fn random_id() -> Uuid {
     loop {
         let id = Uuid(*uuid::Uuid::new_v4().as_bytes());
         if !id.to_string().starts_with('-') {

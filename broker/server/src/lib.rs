@@ -21,4 +21,5 @@ mod testing;
 mod tests;
 
 pub use boot::{Started, serve};
+pub use data_dirs::random_id;
 pub use settings::{Endpoint, SettingsError};

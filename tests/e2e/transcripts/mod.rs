@@ -59,6 +59,11 @@ fn perf() {
 }
 
 #[test]
+fn storage() {
+    check("storage");
+}
+
+#[test]
 fn every_allowed_difference_stands_in_the_ledger_of_gaps() {
     let gaps = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/gaps.md"))
         .expect("docs/gaps.md");

@@ -76,7 +76,7 @@ fn dependencies_of(text: &str) -> Result<Dependencies, Failure> {
     })
 }
 
-pub(super) fn name_and_level(text: &str) -> Result<(&str, i16), Failure> {
+pub fn name_and_level(text: &str) -> Result<(&str, i16), Failure> {
     let cannot = |reason: &str| {
         Failure::new(format!(
             "Can't parse feature=level string {text}: {reason}."

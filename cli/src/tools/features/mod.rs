@@ -19,6 +19,7 @@ use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
+pub use facts::name_and_level;
 use plan::{Change, Release, Verb};
 
 pub const TOOL: Tool = Tool {
