@@ -185,7 +185,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "transactions of several makes, kill -9 and SIGSTOP of the broker and of clients (a round is one of these)",
         needs: &[Need::Librdkafka, Need::Java, Need::Go],
         rounds: 300,
-        minutes: 10,
+        minutes: 15,
         quick_rounds: Some(5),
         run: histories::are_sound,
     },
