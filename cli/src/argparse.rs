@@ -12,8 +12,9 @@ use std::str::FromStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 
+use crate::connect;
 use crate::context::Context;
-use crate::stop::Stop;
+use crate::stop::{Failure, Stop};
 
 /// Why a command line is no call of a tool.
 pub(crate) enum Uncalled {
@@ -58,36 +59,25 @@ pub(crate) fn parse<A: Parser>(words: &[String], cx: &Context) -> Result<A, Unca
     }
 }
 
-/// Where brokers, or controllers, are found: exactly one of the two, which [`Servers::chosen`] checks.
+/// Where brokers, or controllers, are found.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Servers {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
     #[arg(long, value_name = "SERVERS")]
     pub(crate) bootstrap_server: Option<String>,
     /// The controllers to connect to, as HOST:PORT,HOST:PORT: not supported
-    #[arg(long, value_name = "SERVERS")]
+    #[arg(long, value_name = "SERVERS", conflicts_with = "bootstrap_server")]
     pub(crate) bootstrap_controller: Option<String>,
 }
 
 impl Servers {
-    /// The brokers. `Err` says what is wrong in the reference's words; `none` is its sentence where there is neither.
-    pub(crate) fn chosen(&self, none: &str) -> Result<&str, ServersError> {
-        match (&self.bootstrap_server, &self.bootstrap_controller) {
-            (Some(_), Some(_)) => Err(ServersError::Usage(
-                "argument --bootstrap-controller: not allowed with argument --bootstrap-server"
-                    .to_owned(),
-            )),
-            (Some(servers), None) => Ok(servers),
-            (None, Some(_)) => Err(ServersError::Controllers),
-            (None, None) => Err(ServersError::Usage(none.to_owned())),
+    /// The brokers; None where nothing is given.
+    pub(crate) fn brokers(&self) -> Result<Option<&str>, Failure> {
+        match self.bootstrap_controller {
+            Some(_) => Err(connect::no_controllers()),
+            None => Ok(self.bootstrap_server.as_deref()),
         }
     }
-}
-
-pub(crate) enum ServersError {
-    Usage(String),
-    /// Of controllers nothing can be asked yet.
-    Controllers,
 }
 
 /// What all tools of this kind have in common. The settings hold for commands, too.

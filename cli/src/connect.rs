@@ -8,7 +8,8 @@ use ottla_client::cluster::ClusterSettings;
 use ottla_client::config::{ClientKind, Patience};
 use ottla_client::conn::{EndpointFault, RequestError};
 use ottla_client::{ApiError, ClientError};
-use ottla_config::{admin, consumer, producer};
+use ottla_config::{admin, broker, consumer, producer};
+use ottla_protocol::errors::ErrorCode;
 
 use crate::context::Context;
 use crate::options;
@@ -52,7 +53,8 @@ pub fn settings(
 pub fn warn_of_unknown(key: &str, cx: &mut Context) {
     let known = admin::lookup(key).is_some()
         || producer::lookup(key).is_some()
-        || consumer::lookup(key).is_some();
+        || consumer::lookup(key).is_some()
+        || broker::TABLE.lookup(key).is_some();
     if !known {
         cx.warn(format!(
             "The configuration '{key}' is not known and has no effect."
@@ -84,6 +86,16 @@ pub async fn admin(settings: ClusterSettings, call: &'static str) -> Result<Admi
 pub fn no_controllers() -> Failure {
     Failure::new("--bootstrap-controller is not supported.")
         .hint("Name a broker with --bootstrap-server: it forwards what the controller decides.")
+}
+
+/// The exception that stands for an error in the reference.
+pub fn class(code: ErrorCode) -> String {
+    format!("org.apache.kafka.common.errors.{}", code.exception())
+}
+
+/// The exception as it describes itself.
+pub fn exception(error: &ApiError) -> String {
+    format!("{}: {}", class(error.code), error.text())
 }
 
 /// For `map_err`: a call of this name failed as a whole.

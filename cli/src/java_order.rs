@@ -3,6 +3,8 @@
 //! Some of the reference's tools print a map as it comes. The order looks random but is a function of the keys, and
 //! recorded outputs have it: following it keeps our outputs equal byte for byte.
 
+use ottla_client::admin::TopicPartition;
+
 /// Sorts as a map yields that was made for `expected` entries (`None`: made without a number) and filled in the order
 /// given. Keys that share a bucket stay in that order.
 pub fn sort<T>(entries: &mut [T], expected: Option<usize>, key: impl Fn(&T) -> &str) {
@@ -24,6 +26,12 @@ pub fn hash(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(u32::from(unit))
     })
+}
+
+/// `TopicPartition.hashCode`.
+pub fn hash_of(at: &TopicPartition) -> u32 {
+    let own = 31_u32.wrapping_add(at.partition.cast_unsigned());
+    own.wrapping_mul(31).wrapping_add(hash(&at.topic))
 }
 
 fn spread(hash: u32) -> u32 {

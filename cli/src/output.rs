@@ -2,7 +2,8 @@
 //!
 //! Always: JSON is one object on one line that tells its version; `docs/json` says what it has.
 
-use serde_json::Value;
+use ottla_client::ApiError;
+use serde_json::{Value, json};
 
 use crate::jopt;
 use crate::stop::Stop;
@@ -39,6 +40,10 @@ pub fn format(output: &[String]) -> Result<Format, Stop> {
             "There is no format '{other}'; --output takes table or json."
         ))),
     }
+}
+
+pub(crate) fn json_error(error: &ApiError) -> Value {
+    json!({ "code": error.code.name(), "message": error.text() })
 }
 
 /// The whole of what standard output gets.

@@ -37,3 +37,22 @@ pub(crate) fn known_as<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let mut known = known.iter().copied();
     known.find(|known| known.eq_ignore_ascii_case(name))
 }
+
+/// Columns as wide as their widest value, each with a tab behind it.
+pub(crate) fn tabbed<const N: usize>(
+    heads: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let heads = heads.map(str::to_owned);
+    let rows: Vec<[String; N]> = [heads].into_iter().chain(rows).collect();
+    let widths: [usize; N] =
+        std::array::from_fn(|column| width(0, rows.iter().map(|row| row[column].as_str())));
+    let mut text = String::new();
+    for row in &rows {
+        for (value, width) in row.iter().zip(widths) {
+            write!(text, "{:width$}\t", visible(value)).expect("a string takes it");
+        }
+        text.push('\n');
+    }
+    text
+}

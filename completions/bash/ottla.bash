@@ -19,6 +19,9 @@ _ottla() {
             ottla,broker-api-versions)
                 cmd="ottla__subcmd__broker__subcmd__api__subcmd__versions"
                 ;;
+            ottla,cluster)
+                cmd="ottla__subcmd__cluster"
+                ;;
             ottla,configs)
                 cmd="ottla__subcmd__configs"
                 ;;
@@ -33,6 +36,9 @@ _ottla() {
                 ;;
             ottla,consumer-perf-test)
                 cmd="ottla__subcmd__consumer__subcmd__perf__subcmd__test"
+                ;;
+            ottla,delete-records)
+                cmd="ottla__subcmd__delete__subcmd__records"
                 ;;
             ottla,dump-log)
                 cmd="ottla__subcmd__dump__subcmd__log"
@@ -57,6 +63,12 @@ _ottla() {
                 ;;
             ottla,log)
                 cmd="ottla__subcmd__log"
+                ;;
+            ottla,log-dirs)
+                cmd="ottla__subcmd__log__subcmd__dirs"
+                ;;
+            ottla,metadata-quorum)
+                cmd="ottla__subcmd__metadata__subcmd__quorum"
                 ;;
             ottla,pipe)
                 cmd="ottla__subcmd__pipe"
@@ -84,6 +96,30 @@ _ottla() {
                 ;;
             ottla,version)
                 cmd="ottla__subcmd__version"
+                ;;
+            ottla__subcmd__cluster,cluster-id)
+                cmd="ottla__subcmd__cluster__subcmd__cluster__subcmd__id"
+                ;;
+            ottla__subcmd__cluster,help)
+                cmd="ottla__subcmd__cluster__subcmd__help"
+                ;;
+            ottla__subcmd__cluster,list-endpoints)
+                cmd="ottla__subcmd__cluster__subcmd__list__subcmd__endpoints"
+                ;;
+            ottla__subcmd__cluster,unregister)
+                cmd="ottla__subcmd__cluster__subcmd__unregister"
+                ;;
+            ottla__subcmd__cluster__subcmd__help,cluster-id)
+                cmd="ottla__subcmd__cluster__subcmd__help__subcmd__cluster__subcmd__id"
+                ;;
+            ottla__subcmd__cluster__subcmd__help,help)
+                cmd="ottla__subcmd__cluster__subcmd__help__subcmd__help"
+                ;;
+            ottla__subcmd__cluster__subcmd__help,list-endpoints)
+                cmd="ottla__subcmd__cluster__subcmd__help__subcmd__list__subcmd__endpoints"
+                ;;
+            ottla__subcmd__cluster__subcmd__help,unregister)
+                cmd="ottla__subcmd__cluster__subcmd__help__subcmd__unregister"
                 ;;
             ottla__subcmd__features,describe)
                 cmd="ottla__subcmd__features__subcmd__describe"
@@ -130,6 +166,9 @@ _ottla() {
             ottla__subcmd__help,broker-api-versions)
                 cmd="ottla__subcmd__help__subcmd__broker__subcmd__api__subcmd__versions"
                 ;;
+            ottla__subcmd__help,cluster)
+                cmd="ottla__subcmd__help__subcmd__cluster"
+                ;;
             ottla__subcmd__help,configs)
                 cmd="ottla__subcmd__help__subcmd__configs"
                 ;;
@@ -144,6 +183,9 @@ _ottla() {
                 ;;
             ottla__subcmd__help,consumer-perf-test)
                 cmd="ottla__subcmd__help__subcmd__consumer__subcmd__perf__subcmd__test"
+                ;;
+            ottla__subcmd__help,delete-records)
+                cmd="ottla__subcmd__help__subcmd__delete__subcmd__records"
                 ;;
             ottla__subcmd__help,dump-log)
                 cmd="ottla__subcmd__help__subcmd__dump__subcmd__log"
@@ -168,6 +210,12 @@ _ottla() {
                 ;;
             ottla__subcmd__help,log)
                 cmd="ottla__subcmd__help__subcmd__log"
+                ;;
+            ottla__subcmd__help,log-dirs)
+                cmd="ottla__subcmd__help__subcmd__log__subcmd__dirs"
+                ;;
+            ottla__subcmd__help,metadata-quorum)
+                cmd="ottla__subcmd__help__subcmd__metadata__subcmd__quorum"
                 ;;
             ottla__subcmd__help,pipe)
                 cmd="ottla__subcmd__help__subcmd__pipe"
@@ -196,6 +244,15 @@ _ottla() {
             ottla__subcmd__help,version)
                 cmd="ottla__subcmd__help__subcmd__version"
                 ;;
+            ottla__subcmd__help__subcmd__cluster,cluster-id)
+                cmd="ottla__subcmd__help__subcmd__cluster__subcmd__cluster__subcmd__id"
+                ;;
+            ottla__subcmd__help__subcmd__cluster,list-endpoints)
+                cmd="ottla__subcmd__help__subcmd__cluster__subcmd__list__subcmd__endpoints"
+                ;;
+            ottla__subcmd__help__subcmd__cluster,unregister)
+                cmd="ottla__subcmd__help__subcmd__cluster__subcmd__unregister"
+                ;;
             ottla__subcmd__help__subcmd__features,describe)
                 cmd="ottla__subcmd__help__subcmd__features__subcmd__describe"
                 ;;
@@ -219,6 +276,15 @@ _ottla() {
                 ;;
             ottla__subcmd__help__subcmd__log,verify)
                 cmd="ottla__subcmd__help__subcmd__log__subcmd__verify"
+                ;;
+            ottla__subcmd__help__subcmd__metadata__subcmd__quorum,add-controller)
+                cmd="ottla__subcmd__help__subcmd__metadata__subcmd__quorum__subcmd__add__subcmd__controller"
+                ;;
+            ottla__subcmd__help__subcmd__metadata__subcmd__quorum,describe)
+                cmd="ottla__subcmd__help__subcmd__metadata__subcmd__quorum__subcmd__describe"
+                ;;
+            ottla__subcmd__help__subcmd__metadata__subcmd__quorum,remove-controller)
+                cmd="ottla__subcmd__help__subcmd__metadata__subcmd__quorum__subcmd__remove__subcmd__controller"
                 ;;
             ottla__subcmd__help__subcmd__storage,feature-dependencies)
                 cmd="ottla__subcmd__help__subcmd__storage__subcmd__feature__subcmd__dependencies"
@@ -258,6 +324,30 @@ _ottla() {
                 ;;
             ottla__subcmd__log,verify)
                 cmd="ottla__subcmd__log__subcmd__verify"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum,add-controller)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__add__subcmd__controller"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum,describe)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__describe"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum,help)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__help"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum,remove-controller)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__remove__subcmd__controller"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum__subcmd__help,add-controller)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__add__subcmd__controller"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum__subcmd__help,describe)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__describe"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum__subcmd__help,help)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__help"
+                ;;
+            ottla__subcmd__metadata__subcmd__quorum__subcmd__help,remove-controller)
+                cmd="ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__remove__subcmd__controller"
                 ;;
             ottla__subcmd__storage,feature-dependencies)
                 cmd="ottla__subcmd__storage__subcmd__feature__subcmd__dependencies"
@@ -344,7 +434,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
+            opts="-h --help server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets delete-records log-dirs transactions broker-api-versions cluster features metadata-quorum producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -369,6 +459,232 @@ _ottla() {
                     return 0
                     ;;
                 --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster)
+            opts="-h --help cluster-id unregister list-endpoints help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__cluster__subcmd__id)
+            opts="-b -C -c -h --bootstrap-server --bootstrap-controller --command-config --config --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap-controller)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__help)
+            opts="cluster-id unregister list-endpoints help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__help__subcmd__cluster__subcmd__id)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__help__subcmd__list__subcmd__endpoints)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__help__subcmd__unregister)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__list__subcmd__endpoints)
+            opts="-b -C -c -h --bootstrap-server --bootstrap-controller --command-config --config --include-fenced-brokers --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap-controller)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__cluster__subcmd__unregister)
+            opts="-b -C -c -i -h --bootstrap-server --bootstrap-controller --command-config --config --id --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap-controller)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -803,6 +1119,36 @@ _ottla() {
                     return 0
                     ;;
                 --date-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__delete__subcmd__records)
+            opts="--bootstrap-server --offset-json-file --command-config --output --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --offset-json-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1264,7 +1610,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets transactions broker-api-versions features producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
+            opts="server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets delete-records log-dirs transactions broker-api-versions cluster features metadata-quorum producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1280,6 +1626,62 @@ _ottla() {
         ottla__subcmd__help__subcmd__broker__subcmd__api__subcmd__versions)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__cluster)
+            opts="cluster-id unregister list-endpoints"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__cluster__subcmd__cluster__subcmd__id)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__cluster__subcmd__list__subcmd__endpoints)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__cluster__subcmd__unregister)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1348,6 +1750,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__consumer__subcmd__perf__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__delete__subcmd__records)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1557,6 +1973,20 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__help__subcmd__log__subcmd__dirs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__help__subcmd__log__subcmd__repair)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1572,6 +2002,62 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__log__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__metadata__subcmd__quorum)
+            opts="describe add-controller remove-controller"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__metadata__subcmd__quorum__subcmd__add__subcmd__controller)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__metadata__subcmd__quorum__subcmd__describe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__metadata__subcmd__quorum__subcmd__remove__subcmd__controller)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1893,6 +2379,40 @@ _ottla() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ottla__subcmd__log__subcmd__dirs)
+            opts="--bootstrap-server --command-config --describe --topic-list --broker-list --output --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-list)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker-list)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ottla__subcmd__log__subcmd__repair)
             opts="-h --dry-run --execute --aside --deep --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1927,6 +2447,164 @@ _ottla() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum)
+            opts="-h --bootstrap-server --bootstrap-controller --command-config --help describe add-controller remove-controller help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bootstrap-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap-controller)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__add__subcmd__controller)
+            opts="-h --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__describe)
+            opts="-h --status --replication --human-readable --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__help)
+            opts="describe add-controller remove-controller help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__add__subcmd__controller)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__describe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__help__subcmd__remove__subcmd__controller)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__metadata__subcmd__quorum__subcmd__remove__subcmd__controller)
+            opts="-i -d -h --controller-id --controller-directory-id --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --controller-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --controller-directory-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -11,6 +11,7 @@ mod wait;
 mod wire;
 
 mod abuse;
+mod cluster_tools;
 mod compaction;
 mod console_transactions;
 mod consumer;

@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     /// Empty: each client is answered with the address that it connected to.
     pub(crate) advertised: Vec<Endpoint>,
     pub(crate) log_dirs: Vec<PathBuf>,
+    /// Where a configuration says that controllers are; nobody listens there.
+    pub(crate) controller_endpoints: Vec<Endpoint>,
     pub(crate) metadata_log_dir: PathBuf,
     pub(crate) socket_request_bytes_max: usize,
     pub(crate) request_memory_bytes: usize,
@@ -81,6 +83,7 @@ impl Settings {
             rack: values.opt_text("broker.rack").map(str::to_owned),
             listeners: listeners(values)?,
             advertised: endpoints("advertised.listeners", values.list("advertised.listeners"))?,
+            controller_endpoints: controller_endpoints(values)?,
             metadata_log_dir: metadata_log_dir(values, &log_dirs),
             log_dirs,
             socket_request_bytes_max: positive(values, "socket.request.max.bytes"),
@@ -205,6 +208,20 @@ fn listeners(values: &Values) -> Result<Vec<Endpoint>, SettingsError> {
         }
     }
     Ok(listeners)
+}
+
+/// Of each controller listener: where it is advertised, else where it listens.
+fn controller_endpoints(values: &Values) -> Result<Vec<Endpoint>, SettingsError> {
+    let mut known = endpoints("advertised.listeners", values.list("advertised.listeners"))?;
+    known.extend(endpoints("listeners", values.list("listeners"))?);
+    let names = values.list("controller.listener.names").iter();
+    let find = |name: &String| {
+        known
+            .iter()
+            .find(|endpoint| endpoint.name == *name)
+            .cloned()
+    };
+    Ok(names.filter_map(find).collect())
 }
 
 fn endpoints(key: &'static str, texts: &[String]) -> Result<Vec<Endpoint>, SettingsError> {

@@ -3,15 +3,19 @@
 use crate::tool::Tool;
 
 pub mod broker_api_versions;
+pub mod cluster;
 pub mod configs;
 pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
 pub mod consumer_perf_test;
+pub mod delete_records;
 pub mod e2e_latency;
 pub mod features;
 pub mod get_offsets;
 pub mod groups;
+pub mod log_dirs;
+pub mod metadata_quorum;
 pub mod pipe;
 pub mod producer_perf_test;
 pub mod topics;
@@ -26,9 +30,13 @@ pub const TOOLS: &[Tool] = &[
     consumer_groups::TOOL,
     groups::TOOL,
     get_offsets::TOOL,
+    delete_records::TOOL,
+    log_dirs::TOOL,
     transactions::TOOL,
     broker_api_versions::TOOL,
+    cluster::TOOL,
     features::TOOL,
+    metadata_quorum::TOOL,
     producer_perf_test::TOOL,
     consumer_perf_test::TOOL,
     e2e_latency::TOOL,

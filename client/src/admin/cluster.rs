@@ -1,6 +1,9 @@
 //! The cluster itself: nodes, controller, and what each broker speaks.
 
-use ottla_protocol::{messages::DescribeClusterRequest, types::BrokerId};
+use ottla_protocol::{
+    messages::{DescribeClusterRequest, UnregisterBrokerRequest},
+    types::BrokerId,
+};
 
 use crate::{
     cluster::{Broker, Lane, Target},
@@ -73,6 +76,20 @@ impl Admin {
             controller: metadata.controller,
             nodes: metadata.brokers().map(node).collect(),
         })
+    }
+
+    /// Takes a broker that is gone for good out of the cluster (KIP-631).
+    pub async fn unregister_broker(&self, id: BrokerId) -> Result<(), ClientError> {
+        let request = UnregisterBrokerRequest {
+            broker_id: id.0,
+            ..Default::default()
+        };
+        let response = self
+            .cluster
+            .call(&Target::Controller, &request, self.call(), no_error)
+            .await?;
+        let message = response.error_message.as_deref();
+        Ok(ApiError::check(response.error_code, message)?)
     }
 
     /// What every broker speaks, by broker id; a broker that can't be reached is an error in its place.

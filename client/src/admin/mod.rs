@@ -21,6 +21,7 @@ mod group_offsets;
 mod groups;
 mod log_dirs;
 mod offsets;
+mod quorum;
 mod records;
 mod topics;
 mod transactions;
@@ -39,6 +40,7 @@ pub use group_offsets::{CommittedOffset, NewOffset};
 pub use groups::{GroupListing, MemberToRemove};
 pub use log_dirs::{LogDir, ReplicaOnDisk};
 pub use offsets::{Isolation, ListedOffset, OffsetSpec};
+pub use quorum::{QuorumDescription, QuorumEndpoint, QuorumReplica};
 pub use topics::{
     CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };

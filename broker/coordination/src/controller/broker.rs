@@ -5,6 +5,7 @@ use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::metadata::register_broker_record::{BrokerEndpoint, BrokerFeature};
 use ottla_protocol::messages::metadata::{
     BrokerRegistrationChangeRecord, MetadataRecord, ProducerIdsRecord, RegisterBrokerRecord,
+    UnregisterBrokerRecord,
 };
 use ottla_protocol::types::{BrokerId, ProducerId};
 
@@ -76,6 +77,26 @@ impl Controller {
                 (records, Response::UnfenceBroker(Ok(())))
             }
         }
+    }
+
+    /// It leads nothing: what it led was taken from it when it was fenced.
+    pub(super) fn unregister_broker(&self, id: BrokerId) -> (Vec<MetadataRecord>, Response) {
+        let Some(broker) = self.image.cluster().broker(id) else {
+            let error = ApiError::new(
+                ErrorCode::BrokerIdNotRegistered,
+                format!("Broker ID {id} is not currently registered"),
+            );
+            return (Vec::new(), Response::UnregisterBroker(Err(error)));
+        };
+        let record = UnregisterBrokerRecord {
+            broker_id: id.0,
+            broker_epoch: broker.epoch,
+            ..Default::default()
+        };
+        (
+            vec![MetadataRecord::UnregisterBroker(record)],
+            Response::UnregisterBroker(Ok(())),
+        )
     }
 
     /// Partitions without a leader go to the broker if it has all that was committed, and has it online. A broker that

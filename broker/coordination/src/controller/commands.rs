@@ -92,6 +92,8 @@ pub enum Command {
         broker_id: BrokerId,
         broker_epoch: i64,
     },
+    /// The broker is gone for good.
+    UnregisterBroker { broker_id: BrokerId },
     /// The broker has put replicas into directories, or found them there (AssignReplicasToDirs).
     AssignDirectories {
         broker_id: BrokerId,
@@ -231,6 +233,7 @@ pub enum Response {
     /// The broker's epoch.
     RegisterBroker(Result<i64, ApiError>),
     UnfenceBroker(Result<(), ApiError>),
+    UnregisterBroker(Result<(), ApiError>),
     AssignDirectories(Result<(), ApiError>),
     KeepDirectories(Result<(), ApiError>),
     SetFeature(Result<(), ApiError>),

@@ -111,6 +111,7 @@ impl Controller {
                 broker_id,
                 broker_epoch,
             } => self.unfence_broker(broker_id, broker_epoch),
+            Command::UnregisterBroker { broker_id } => self.unregister_broker(broker_id),
             Command::AssignDirectories {
                 broker_id,
                 assignments,

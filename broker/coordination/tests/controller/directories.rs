@@ -66,6 +66,31 @@ impl Cluster {
 }
 
 #[test]
+fn a_broker_that_is_gone_is_taken_out_of_the_cluster_once() {
+    let mut cluster = Cluster::of(&[1, 2]);
+    let unregister = |broker_id| Command::UnregisterBroker { broker_id };
+    let answer = cluster.ask(unregister(BrokerId(2)));
+    assert_eq!(answer, Response::UnregisterBroker(Ok(())));
+    assert!(
+        cluster
+            .host
+            .machine()
+            .image()
+            .cluster()
+            .broker(BrokerId(2))
+            .is_none()
+    );
+    let Response::UnregisterBroker(Err(error)) = cluster.ask(unregister(BrokerId(2))) else {
+        panic!("it was not there any more");
+    };
+    assert_eq!(
+        error.to_string(),
+        "BROKER_ID_NOT_REGISTERED: Broker ID 2 is not currently registered"
+    );
+    cluster.check_replay();
+}
+
+#[test]
 fn a_broker_with_several_directories_chooses_and_says_so() {
     let mut cluster = Cluster::of(&[]);
     cluster.start_with(&[A, B]);

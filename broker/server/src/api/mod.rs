@@ -26,6 +26,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
@@ -48,9 +49,11 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod raft_voters;
 mod sync_group;
 mod transaction;
 mod txn_offset_commit;
+mod unregister_broker;
 mod unsupported;
 mod update_features;
 mod write_txn_markers;
@@ -258,6 +261,12 @@ pub(crate) static APIS: &[Api] = &[
         offset_delete::handle
     ),
     api!(
+        DescribeQuorum,
+        DescribeQuorumRequest,
+        InTurn,
+        describe_quorum::handle
+    ),
+    api!(
         UpdateFeatures,
         UpdateFeaturesRequest,
         InTurn,
@@ -274,6 +283,12 @@ pub(crate) static APIS: &[Api] = &[
         DescribeProducersRequest,
         InTurn,
         describe_producers::handle
+    ),
+    api!(
+        UnregisterBroker,
+        UnregisterBrokerRequest,
+        InTurn,
+        unregister_broker::handle
     ),
     api!(
         DescribeTransactions,
@@ -310,6 +325,13 @@ pub(crate) static APIS: &[Api] = &[
         DescribeTopicPartitionsRequest,
         InTurn,
         describe_topic_partitions::handle
+    ),
+    api!(AddRaftVoter, AddRaftVoterRequest, InTurn, raft_voters::add),
+    api!(
+        RemoveRaftVoter,
+        RemoveRaftVoterRequest,
+        InTurn,
+        raft_voters::remove
     ),
 ];
 

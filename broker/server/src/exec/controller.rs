@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::config_rules::Rules;
-use super::metadata_log::MetadataLog;
+use super::metadata_log::{MetadataLog, Quorum};
 use crate::broker::Broker;
 use crate::clock;
 
@@ -94,6 +94,13 @@ impl ControllerHost {
         let state = self.state.lock();
         let active = state.active.as_ref();
         active.map_or(0, |active| active.log.kraft_version())
+    }
+
+    /// How the quorum is; None once the log has failed.
+    pub(crate) fn quorum(&self) -> Option<Quorum> {
+        let state = self.state.lock();
+        let active = state.active.as_ref();
+        active.map(|active| active.log.quorum())
     }
 
     /// The state after everything that was decided so far, published or not.

@@ -84,6 +84,17 @@ impl MetadataLogError {
     }
 }
 
+/// The quorum as its leader, and only voter, knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quorum {
+    pub(crate) leader: BrokerId,
+    pub(crate) epoch: LeaderEpoch,
+    /// The leader's, in a quorum that goes by directories (KIP-853).
+    pub(crate) directory_id: Option<Uuid>,
+    pub(crate) high_watermark: Offset,
+    pub(crate) log_end: Offset,
+}
+
 pub(crate) struct MetadataLog {
     /// Has room for the log when producers have filled the disk.
     dir: Arc<LogDir>,
@@ -212,6 +223,16 @@ impl MetadataLog {
     /// The level of `kraft.version`.
     pub(crate) fn kraft_version(&self) -> i16 {
         self.quorum.level()
+    }
+
+    pub(crate) fn quorum(&self) -> Quorum {
+        Quorum {
+            leader: self.voter.leader(),
+            epoch: self.voter.epoch(),
+            directory_id: (self.kraft_version() > 0).then_some(self.dir.id),
+            high_watermark: self.voter.high_watermark(),
+            log_end: self.log.end(),
+        }
     }
 
     /// Bytes of records that the newest snapshot does not stand for.

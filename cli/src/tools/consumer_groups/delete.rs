@@ -7,12 +7,14 @@ use ottla_client::admin::{Admin, TopicPartition};
 use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
 
-use super::ended::{self, Ended, Wrapped};
+use super::ended::{Ended, Wrapped};
 use super::json;
 use super::list;
-use super::plan::{Format, Groups, TopicScope};
+use super::plan::{Groups, TopicScope};
 use super::{partitions, render};
+use crate::connect;
 use crate::context::Context;
+use crate::output::Format;
 use crate::stop::Stop;
 use crate::table::visible;
 
@@ -46,7 +48,7 @@ pub(super) async fn groups(
     }
     writeln!(cx.out, "\nError: Deletion of some consumer groups failed:")?;
     for (id, error) in &failed {
-        let reason = ended::described(error);
+        let reason = connect::exception(error);
         let what = format!("* Group '{}' could not be deleted due to", visible(id));
         writeln!(cx.out, "{what}: {}", visible(&reason))?;
     }

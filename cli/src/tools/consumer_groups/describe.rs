@@ -16,10 +16,11 @@ use super::json;
 use super::list;
 use super::members;
 use super::partitions;
-use super::plan::{Description, Format, View};
+use super::plan::{Description, View};
 use super::record_times::RecordTimes;
 use super::render::{self, OffsetColumns, OffsetRow, Owner};
 use crate::context::Context;
+use crate::output::Format;
 use crate::table::visible;
 
 /// A group as it was found, with the partitions that it reads or has read where these are wanted.

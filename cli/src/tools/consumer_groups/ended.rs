@@ -72,7 +72,7 @@ impl Wrapped {
     /// For `map_err`: the broker said no.
     pub(super) fn refused(self) -> impl Fn(ApiError) -> Problem {
         move |error| Problem {
-            sentence: self.sentence(&class(error.code), error.text()),
+            sentence: self.sentence(&connect::class(error.code), error.text()),
             code: Some(error.code),
             failure: connect::refused(error),
         }
@@ -80,17 +80,7 @@ impl Wrapped {
 }
 
 pub(super) fn class_of(error: &ClientError) -> String {
-    class(error.code().unwrap_or(ErrorCode::RequestTimedOut))
-}
-
-/// The exception that stands for an error in the reference.
-pub(super) fn class(code: ErrorCode) -> String {
-    format!("org.apache.kafka.common.errors.{}", code.exception())
-}
-
-/// An exception as it describes itself.
-pub(super) fn described(error: &ApiError) -> String {
-    format!("{}: {}", class(error.code), error.text())
+    connect::class(error.code().unwrap_or(ErrorCode::RequestTimedOut))
 }
 
 impl From<Problem> for Ended {

@@ -9,6 +9,8 @@ use ottla_client::admin::{
 };
 use serde_json::{Value, json};
 
+use crate::output::json_error;
+
 use super::describe::Seen;
 use super::plan::{self, Description, View};
 use super::render::{MISSING, OffsetRow, shown_as};
@@ -103,7 +105,7 @@ pub(super) fn offsets(row: &OffsetRow, now_ms: Option<i64>) -> Value {
 
 pub(super) fn deleted_groups(outcomes: &Outcomes<String>) -> Value {
     let group = |(group, outcome): &(String, Result<(), ApiError>)| {
-        let error = outcome.as_ref().err().map(error);
+        let error = outcome.as_ref().err().map(json_error);
         json!({ "group": group, "deleted": outcome.is_ok(), "error": error })
     };
     json!({ "version": VERSION, "groups": outcomes.iter().map(group).collect::<Vec<_>>() })
@@ -119,13 +121,9 @@ pub(super) fn deleted_offsets(
             "topic": topic,
             "partition": partition,
             "deleted": outcome.is_ok(),
-            "error": outcome.as_ref().err().map(error),
+            "error": outcome.as_ref().err().map(json_error),
         })
     };
     let partitions: Vec<Value> = rows.iter().map(row).collect();
     json!({ "version": VERSION, "group": group, "partitions": partitions })
-}
-
-fn error(error: &ApiError) -> Value {
-    json!({ "code": error.code.name(), "message": error.text() })
 }

@@ -6,11 +6,12 @@ use ottla_client::admin::{Admin, GroupListing};
 
 use super::ended::{self, Ended, Problem, Wrapped};
 use super::json;
-use super::plan::{Format, Groups, Listing};
+use super::plan::{Groups, Listing};
 use super::render;
 use crate::connect;
 use crate::context::Context;
 use crate::java_order;
+use crate::output::Format;
 use crate::stop::Failure;
 use crate::table::visible;
 

@@ -15,7 +15,6 @@ use crate::connect::{self, Unconnected};
 use crate::context::{self, Context, without_escapes};
 use crate::jopt;
 use crate::options;
-use crate::output;
 use crate::stop::Stop;
 use crate::tool::Tool;
 
@@ -37,9 +36,10 @@ mod reset;
 mod wait_lag;
 mod watch;
 
+use crate::output::{self, Format};
 use args::Args;
 use ended::{Ended, Problem, Wrapped};
-use plan::{Format, Plan};
+use plan::Plan;
 
 pub const TOOL: Tool = Tool {
     name: "consumer-groups",
@@ -120,7 +120,7 @@ fn no_connection(unconnected: Unconnected, plan: &Plan) -> Problem {
                 Plan::Describe(description) if !description.groups.are_all() => Wrapped::Once,
                 _ => Wrapped::Twice,
             };
-            let timed_out = ended::class(ErrorCode::RequestTimedOut);
+            let timed_out = connect::class(ErrorCode::RequestTimedOut);
             let sentence = match plan.groups() {
                 Some(groups) if groups.are_all() => list::no_brokers(wrapped),
                 _ => wrapped.sentence(&timed_out, &failure.message),

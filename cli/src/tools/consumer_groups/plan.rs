@@ -8,7 +8,6 @@ use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
 use crate::durations;
 use crate::jopt;
-pub(super) use crate::output::Format;
 use crate::stop::Stop;
 use crate::table::known_as;
 

@@ -11,8 +11,8 @@ use ottla_client::admin::{
 };
 use ottla_protocol::errors::ErrorCode;
 
-use super::ended;
 use super::plan::{self, Listing};
+use crate::connect;
 use crate::durations;
 use crate::table::{known_as, line, width};
 
@@ -254,7 +254,7 @@ pub(super) fn deletions(
     for (topic, partition, outcome) in rows {
         let status = match outcome {
             Ok(()) => "Successful".to_owned(),
-            Err(error) => format!("Error: {}", ended::described(error)),
+            Err(error) => format!("Error: {}", connect::exception(error)),
         };
         row(topic, &or_missing(*partition), &status);
     }

@@ -14,10 +14,11 @@ use ottla_protocol::errors::ErrorCode;
 use super::describe::{self, Seen};
 use super::ended::{Ended, Problem, Wrapped};
 use super::json;
-use super::plan::{Format, TopicScope, Wait};
+use super::plan::{TopicScope, Wait};
 use super::render::OffsetRow;
 use crate::context::Context;
 use crate::durations;
+use crate::output::Format;
 use crate::stop::Stop;
 use crate::table::visible;
 

@@ -10,10 +10,11 @@ use ottla_client::admin::Admin;
 
 use super::describe::{self, Seen};
 use super::ended::Ended;
-use super::plan::{Description, Format};
+use super::plan::Description;
 use super::rates::{History, Rates};
 use super::record_times::RecordTimes;
 use crate::context::Context;
+use crate::output::Format;
 use crate::signals::Signals;
 use crate::stop::Stop;
 

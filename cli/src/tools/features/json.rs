@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Verdict;
 use super::facts::{Dependencies, Mapping};
 use super::render::level_in_force;
-use crate::output::json_text;
+use crate::output::{json_error, json_text};
 
 const VERSION: u32 = 1;
 
@@ -35,7 +35,7 @@ pub(super) fn updated(verdicts: &[Verdict<'_>], dry_run: bool) -> String {
         json!({
             "feature": update.name,
             "level": update.level,
-            "error": error.map(|error| json!({ "code": error.code.name(), "message": error.text() })),
+            "error": error.map(json_error),
         })
     };
     let features: Vec<Value> = verdicts.iter().map(feature).collect();

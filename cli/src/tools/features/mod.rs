@@ -12,7 +12,7 @@ use ottla_client::ApiError;
 use ottla_client::admin::{Admin, FeatureUpdate};
 use ottla_protocol::types::BrokerId;
 
-use crate::argparse::{self, Servers, ServersError, Uncalled, number};
+use crate::argparse::{self, Servers, Uncalled, number};
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::output::{Format, Output};
@@ -201,10 +201,7 @@ fn with_cluster<T>(
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
     let none = "You must specify either --bootstrap-controller or --bootstrap-server.";
-    let servers = args.servers.chosen(none).map_err(|error| match error {
-        ServersError::Usage(reason) => wrong(&reason),
-        ServersError::Controllers => connect::no_controllers().into(),
-    })?;
+    let servers = args.servers.brokers()?.ok_or_else(|| wrong(none))?;
     let config: Vec<String> = args.command_config.iter().cloned().collect();
     let settings = connect::settings(&config, &[("bootstrap.servers", servers)], cx)?;
     let outcome = context::block_on(async {

@@ -127,7 +127,9 @@ fn open_for_long(
     longer_than_ms: i64,
 ) -> Vec<Open> {
     let count = described.len();
-    java_order::sort_by_hash(&mut described, Some(count), |(at, _)| hash(at));
+    java_order::sort_by_hash(&mut described, Some(count), |(at, _)| {
+        java_order::hash_of(at)
+    });
     let mut open = Vec::new();
     for (at, states) in described {
         let long = states.into_iter().filter(|state| {
@@ -189,13 +191,6 @@ fn those_that_hang(
 
 fn producer_of(open: &Open) -> i64 {
     open.state.producer_id
-}
-
-/// `TopicPartition.hashCode`.
-pub(super) fn hash(at: &TopicPartition) -> u32 {
-    let own = 31_u32.wrapping_add(at.partition.cast_unsigned());
-    own.wrapping_mul(31)
-        .wrapping_add(java_order::hash(&at.topic))
 }
 
 /// `Long.hashCode`.
@@ -262,8 +257,14 @@ mod tests {
     fn a_partition_hashes_as_in_java() {
         // new TopicPartition("tx", 0) and ("tx", 1): 31 * (31 + partition) + "tx".hashCode().
         let topic = u32::from(b't') * 31 + u32::from(b'x');
-        assert_eq!(hash(&TopicPartition::new("tx", 0)), 31 * 31 + topic);
-        assert_eq!(hash(&TopicPartition::new("tx", 1)), 31 * 32 + topic);
+        assert_eq!(
+            java_order::hash_of(&TopicPartition::new("tx", 0)),
+            31 * 31 + topic
+        );
+        assert_eq!(
+            java_order::hash_of(&TopicPartition::new("tx", 1)),
+            31 * 32 + topic
+        );
         assert_eq!(hash_of_long(1 << 32), 1);
     }
 }

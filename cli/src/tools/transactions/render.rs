@@ -1,13 +1,11 @@
 //! The tables, as the reference prints them. Pure.
 
-use std::fmt::Write;
-
 use ottla_client::admin::{ProducerState, TransactionDescription};
 
 use super::ask::Listed;
-use super::hanging::{self, Open};
+use super::hanging::Open;
 use crate::java_order;
-use crate::table::{known_as, visible, width};
+use crate::table::{known_as, tabbed};
 
 const MS_PER_MINUTE: i64 = 60_000;
 
@@ -37,7 +35,7 @@ pub(super) fn listed(found: &[Listed]) -> String {
             state(&listing.state).to_owned(),
         ]
     };
-    table(heads, found.iter().map(row))
+    tabbed(heads, found.iter().map(row))
 }
 
 pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
@@ -54,7 +52,7 @@ pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
     ];
     let duration = found.started_at_ms.map(|at| now_ms.saturating_sub(at));
     let mut partitions = found.partitions.clone();
-    java_order::sort_by_hash(&mut partitions, None, hanging::hash);
+    java_order::sort_by_hash(&mut partitions, None, java_order::hash_of);
     let partitions: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     let row = [
         found.coordinator.to_string(),
@@ -67,7 +65,7 @@ pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
         or_none(duration),
         partitions.join(","),
     ];
-    table(heads, [row])
+    tabbed(heads, [row])
 }
 
 pub(super) fn producers(found: &[ProducerState]) -> String {
@@ -89,7 +87,7 @@ pub(super) fn producers(found: &[ProducerState]) -> String {
             or_none(state.open_since),
         ]
     };
-    table(heads, found.iter().map(row))
+    tabbed(heads, found.iter().map(row))
 }
 
 pub(super) fn hanging(found: &[Open], now_ms: i64) -> String {
@@ -116,7 +114,7 @@ pub(super) fn hanging(found: &[Open], now_ms: i64) -> String {
             (lasts_ms / MS_PER_MINUTE).to_string(),
         ]
     };
-    table(heads, found.iter().map(row))
+    tabbed(heads, found.iter().map(row))
 }
 
 pub(super) fn state(name: &str) -> &'static str {
@@ -125,20 +123,4 @@ pub(super) fn state(name: &str) -> &'static str {
 
 fn or_none(number: Option<i64>) -> String {
     number.map_or_else(|| "None".to_owned(), |number| number.to_string())
-}
-
-/// Columns as wide as their widest value, each with a tab behind it.
-fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let heads = heads.map(str::to_owned);
-    let rows: Vec<[String; N]> = [heads].into_iter().chain(rows).collect();
-    let widths: [usize; N] =
-        std::array::from_fn(|column| width(0, rows.iter().map(|row| row[column].as_str())));
-    let mut text = String::new();
-    for row in &rows {
-        for (value, width) in row.iter().zip(widths) {
-            write!(text, "{:width$}\t", visible(value)).expect("a string takes it");
-        }
-        text.push('\n');
-    }
-    text
 }

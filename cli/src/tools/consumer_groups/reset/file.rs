@@ -10,8 +10,9 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use ottla_client::admin::TopicPartition;
 use ottla_protocol::errors::ErrorCode;
 
-use super::super::ended::{self, Problem, Wrapped};
+use super::super::ended::{Problem, Wrapped};
 use super::undo::UndoFile;
+use crate::connect;
 use crate::stop::Failure;
 use crate::topic_filter::why_no_topic_name;
 
@@ -97,7 +98,7 @@ fn row(group: &str, record: &StringRecord, topic_at: usize) -> Result<Row, Probl
         let at = TopicPartition::new(topic, field(1).parse().unwrap_or(0));
         let text =
             format!("Failed to fetch metadata for partition {at} due to invalid topic `{topic}`");
-        let class = ended::class(ErrorCode::InvalidTopicException);
+        let class = connect::class(ErrorCode::InvalidTopicException);
         return Err(Problem {
             sentence: Wrapped::Twice.sentence(&class, &text),
             failure: Failure::new(format!("Line {line} names no topic: {reason}")),

@@ -2,9 +2,9 @@
 
 use ottla_client::admin::{Admin, Isolation, ListedOffset, OffsetSpec, TopicPartition};
 
-use super::super::plan::Format;
 use super::{NewOffsets, tell};
 use crate::context::Context;
+use crate::output::Format;
 
 use super::super::ended::{Ended, Wrapped};
 

@@ -14,9 +14,10 @@ use super::describe;
 use super::ended::{Ended, Problem, Wrapped};
 use super::list;
 use super::partitions;
-use super::plan::{Format, Groups, TopicScope};
+use super::plan::{Groups, TopicScope};
 use crate::context::Context;
 use crate::java_order;
+use crate::output::Format;
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
 

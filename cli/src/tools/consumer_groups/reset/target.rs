@@ -9,13 +9,14 @@ use ottla_protocol::errors::ErrorCode;
 
 use super::super::args::Args;
 use super::super::describe;
-use super::super::ended::{self, Ended, Problem, Wrapped};
+use super::super::ended::{Ended, Problem, Wrapped};
 use super::super::partitions;
-use super::super::plan::Format;
 use super::undo::UndoFile;
 use super::{Move, NewOffsets, file, log, tell, time, undo};
+use crate::connect;
 use crate::context::Context;
 use crate::jopt;
+use crate::output::Format;
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
 
@@ -142,7 +143,7 @@ async fn check_rows(asked: &NewOffsets, admin: &Admin) -> Result<(), Ended> {
         "Failed to fetch metadata for partition {at} because metadata for topic `{topic}` could not be found"
     );
     Err(Problem {
-        sentence: Wrapped::Twice.sentence(&ended::class(error.code), &text),
+        sentence: Wrapped::Twice.sentence(&connect::class(error.code), &text),
         failure: Failure::new(text).hint("kafka-topics --list shows the topics there are."),
         code: Some(error.code),
     }

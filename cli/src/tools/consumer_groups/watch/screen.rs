@@ -8,7 +8,7 @@ use terminal_size::{Height, Width, terminal_size};
 use super::{Moment, page};
 use crate::context::{Context, without_escapes};
 
-use super::super::plan::Format;
+use crate::output::Format;
 
 pub(super) struct Screen {
     every: Duration,

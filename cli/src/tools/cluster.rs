@@ -1,0 +1,236 @@
+//! `kafka-cluster`: the cluster's id, its endpoints, and taking a broker out of it.
+
+use std::io::Write;
+
+use clap::{ArgGroup, CommandFactory, Parser, Subcommand};
+use ottla_client::ClientError;
+use ottla_client::admin::{Admin, ClusterDescription};
+use ottla_client::conn::RequestError;
+use ottla_protocol::types::BrokerId;
+use serde_json::{Value, json};
+
+use crate::argparse::{self, number};
+use crate::connect::{self, failed};
+use crate::context::{self, Context};
+use crate::output::{Format, Output, json_text};
+use crate::stop::{Failure, Stop};
+use crate::table::{line, width};
+use crate::tool::Tool;
+
+pub const TOOL: Tool = Tool {
+    name: "cluster",
+    link: "kafka-cluster",
+    about: "Show the cluster's id and endpoints, unregister brokers",
+    command: Args::command,
+    run,
+};
+
+/// Show the cluster's id and endpoints, unregister brokers.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "kafka-cluster",
+    after_help = "Examples:\n  \
+        kafka-cluster cluster-id --bootstrap-server localhost:9092\n  \
+        kafka-cluster list-endpoints --bootstrap-server localhost:9092 --output json"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Show the id of the cluster
+    ClusterId {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take a broker that is gone for good out of the cluster
+    Unregister {
+        #[command(flatten)]
+        connection: Connection,
+        /// The broker
+        #[arg(short, long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
+        id: i32,
+    },
+    /// List the brokers and where they are reached
+    ListEndpoints {
+        #[command(flatten)]
+        connection: Connection,
+        /// Also those that are shut out for now
+        #[arg(long)]
+        include_fenced_brokers: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(group(ArgGroup::new("servers").required(true).args(["bootstrap_server", "bootstrap_controller"])))]
+struct Connection {
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(short = 'b', long, value_name = "SERVERS")]
+    bootstrap_server: Option<String>,
+    /// The controllers to connect to, as HOST:PORT,HOST:PORT: not supported
+    #[arg(short = 'C', long, value_name = "SERVERS")]
+    bootstrap_controller: Option<String>,
+    /// A file of client properties to connect with
+    #[arg(short = 'c', long, value_name = "FILE")]
+    command_config: Option<String>,
+    /// The same (deprecated)
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+}
+
+const JSON_VERSION: u32 = 1;
+const DESCRIBE: &str = "listNodes";
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let args: Args = argparse::start(words, TOOL.link, cx)?;
+    let text = match &args.action {
+        Action::ClusterId { connection, output } => {
+            let found = with_cluster(connection, DESCRIBE, cx, async |admin| {
+                describe(admin, false).await
+            })?;
+            cluster_id(found.id.as_deref(), output.output)
+        }
+        Action::ListEndpoints {
+            connection,
+            include_fenced_brokers,
+            output,
+        } => {
+            if *include_fenced_brokers && connection.bootstrap_controller.is_some() {
+                return Err(Stop::failed(
+                    "The option --include-fenced-brokers is only supported with --bootstrap-server option",
+                ));
+            }
+            let found = with_cluster(connection, DESCRIBE, cx, async |admin| {
+                describe(admin, *include_fenced_brokers).await
+            })?;
+            match output.output {
+                Format::Table => endpoints(&found),
+                Format::Json => endpoints_json(&found),
+            }
+        }
+        Action::Unregister { connection, id } => {
+            let call = "unregisterBroker";
+            with_cluster(connection, call, cx, async |admin| {
+                unregister(admin, BrokerId(*id)).await
+            })?
+        }
+    };
+    Ok(cx.out.write_all(text.as_bytes())?)
+}
+
+/// Connects, and asks.
+fn with_cluster<T>(
+    connection: &Connection,
+    call: &'static str,
+    cx: &mut Context,
+    ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
+) -> Result<T, Stop> {
+    let Some(servers) = &connection.bootstrap_server else {
+        return Err(connect::no_controllers().into());
+    };
+    if connection.config.is_some() {
+        if connection.command_config.is_some() {
+            return Err(Stop::failed(
+                "--config and --command-config cannot be specified together.",
+            ));
+        }
+        let notice = "Option --config has been deprecated and will be removed in a future version. Use --command-config instead.";
+        writeln!(cx.out, "{notice}")?;
+    }
+    let config = connection.command_config.iter().chain(&connection.config);
+    let config: Vec<String> = config.cloned().collect();
+    let settings = connect::settings(&config, &[("bootstrap.servers", servers)], cx)?;
+    let outcome = context::block_on(async {
+        let admin = connect::admin(settings, call).await?;
+        ask(&admin).await
+    })?;
+    Ok(outcome?)
+}
+
+async fn describe(admin: &Admin, include_fenced: bool) -> Result<ClusterDescription, Failure> {
+    let found = admin.describe_cluster(include_fenced).await;
+    found.map_err(failed(DESCRIBE))
+}
+
+async fn unregister(admin: &Admin, id: BrokerId) -> Result<String, Failure> {
+    match admin.unregister_broker(id).await {
+        Ok(()) => Ok(format!("Broker {id} is no longer registered.\n")),
+        Err(ClientError::Request(RequestError::Version { .. })) => {
+            Ok("The target cluster does not support the broker unregistration API.\n".to_owned())
+        }
+        Err(error) => Err(connect::failure("unregisterBroker", &error)),
+    }
+}
+
+fn cluster_id(id: Option<&str>, format: Format) -> String {
+    match (format, id) {
+        (Format::Json, id) => json_text(&json!({ "version": JSON_VERSION, "clusterId": id })),
+        (Format::Table, Some(id)) => format!("Cluster ID: {id}\n"),
+        (Format::Table, None) => {
+            "No cluster ID found. The Kafka version is probably too old.\n".to_owned()
+        }
+    }
+}
+
+/// Columns for hosts and racks grow with what is in them.
+fn endpoints(found: &ClusterDescription) -> String {
+    let hosts = found.nodes.iter().map(|node| &*node.broker.endpoint.host);
+    let racks = found
+        .nodes
+        .iter()
+        .filter_map(|node| node.broker.rack.as_deref());
+    let rack_width = match width(0, racks) {
+        0 => 10,
+        some => some,
+    };
+    let widths = [10, width(0, hosts), 10, rack_width, 10, 15];
+    let heads = ["ID", "HOST", "PORT", "RACK", "STATE", "ENDPOINT_TYPE"];
+    let mut text = String::new();
+    line(&mut text, heads.into_iter().zip(widths));
+    for node in &found.nodes {
+        let id = node.broker.id.to_string();
+        let port = node.broker.endpoint.port.to_string();
+        let row = [
+            &*id,
+            &*node.broker.endpoint.host,
+            &*port,
+            rack(node.broker.rack.as_deref()),
+            state(node.is_fenced),
+            "broker",
+        ];
+        line(&mut text, row.into_iter().zip(widths));
+    }
+    text
+}
+
+fn rack(rack: Option<&str>) -> &str {
+    rack.unwrap_or("null")
+}
+
+fn state(is_fenced: bool) -> &'static str {
+    if is_fenced { "fenced" } else { "unfenced" }
+}
+
+fn endpoints_json(found: &ClusterDescription) -> String {
+    let node = |node: &ottla_client::admin::ClusterNode| {
+        json!({
+            "id": node.broker.id.0,
+            "host": &*node.broker.endpoint.host,
+            "port": node.broker.endpoint.port,
+            "rack": node.broker.rack,
+            "fenced": node.is_fenced,
+        })
+    };
+    let nodes: Vec<Value> = found.nodes.iter().map(node).collect();
+    json_text(&json!({
+        "version": JSON_VERSION,
+        "clusterId": found.id,
+        "brokers": nodes,
+    }))
+}

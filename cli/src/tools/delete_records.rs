@@ -1,0 +1,272 @@
+//! `kafka-delete-records`: deletes what lies before an offset of each partition that a file names.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+
+use clap::{CommandFactory, Parser};
+use ottla_client::ApiError;
+use ottla_client::admin::{Outcomes, TopicPartition};
+use ottla_protocol::errors::ErrorCode;
+use serde_json::{Value, json};
+
+use crate::connect::{self, failed};
+use crate::context::{self, Context};
+use crate::jopt;
+use crate::options::{self, Given, Standard, ToolArgs};
+use crate::output::{self, Format, json_text};
+use crate::stop::{Failure, Stop};
+use crate::table::visible;
+use crate::tool::Tool;
+
+pub const TOOL: Tool = Tool {
+    name: "delete-records",
+    link: "kafka-delete-records",
+    about: "Delete the records before an offset of partitions",
+    command: Args::command,
+    run,
+};
+
+/// Delete the records before an offset of partitions.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "kafka-delete-records",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        echo '{\"partitions\": [{\"topic\": \"orders\", \"partition\": 0, \"offset\": -1}]}' > all.json\n  \
+        kafka-delete-records --bootstrap-server localhost:9092 --offset-json-file all.json"
+)]
+pub struct Args {
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "SERVERS")]
+    bootstrap_server: Vec<String>,
+    /// The offsets: {"partitions": [{"topic": "t", "partition": 0, "offset": 3}], "version": 1}; offset -1 is the high
+    /// watermark
+    #[arg(long, value_name = "FILE")]
+    offset_json_file: Vec<String>,
+    /// A file of client properties to connect with
+    #[arg(long, value_name = "FILE")]
+    command_config: Vec<String>,
+    /// How the result looks: table or json [table]
+    #[arg(long, value_name = "FORMAT")]
+    output: Vec<String>,
+
+    #[command(flatten)]
+    standard: Standard,
+}
+
+impl ToolArgs for Args {
+    const INTRO: &'static str =
+        "This tool helps to delete records of the given partitions down to the specified offset.";
+
+    fn standard(&self) -> &Standard {
+        &self.standard
+    }
+}
+
+const JSON_VERSION: u32 = 1;
+/// Far above any sensible list of partitions.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let args: Args = options::start(words)?;
+    options::require(&[
+        Given::values("bootstrap-server", &args.bootstrap_server),
+        Given::values("offset-json-file", &args.offset_json_file),
+    ])?;
+    let format = output::format(&args.output)?;
+    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let servers = [("bootstrap.servers", bootstrap)];
+    let settings = connect::settings(&args.command_config, &servers, cx)?;
+    let file = jopt::one("offset-json-file", &args.offset_json_file)?.unwrap_or_default();
+    let before = parse(&read(file)?)?;
+    if format == Format::Table {
+        writeln!(cx.out, "Executing records delete operation")?;
+    }
+    let outcomes = context::block_on(async {
+        let admin = match connect::admin(settings, CALL).await {
+            Ok(admin) => admin,
+            // The reference ends with its titles, and an error for each partition.
+            Err(connect::Unconnected::NoBroker(failure)) => return Ok(Err(failure)),
+            Err(connect::Unconnected::NoAddress(failure)) => return Err(failure),
+        };
+        admin
+            .delete_records(&before)
+            .await
+            .map_err(failed(CALL))
+            .map(Ok)
+    })??;
+    // In the order of the file; the reference's differs from run to run.
+    let outcomes = match outcomes {
+        Ok(outcomes) => outcomes,
+        Err(failure) if format == Format::Json => return Err(failure.into()),
+        Err(failure) => {
+            cx.warn(failure.hints.join("\n"));
+            let unreachable = |(at, _): &(TopicPartition, i64)| (at.clone(), Err(unknown()));
+            before.iter().map(unreachable).collect()
+        }
+    };
+    if format == Format::Json {
+        cx.out.write_all(as_json(&outcomes).as_bytes())?;
+        // Nobody has written a script for the reference's way to tell failures here.
+        return match outcomes.iter().any(|(_, outcome)| outcome.is_err()) {
+            true => Err(Stop::Status(1)),
+            false => Ok(()),
+        };
+    }
+    cx.out.write_all(table(&outcomes).as_bytes())?;
+    for (at, outcome) in &outcomes {
+        if let Err(error) = outcome {
+            cx.warn(format!("Nothing of {at} was deleted: {error}."));
+        }
+    }
+    Ok(())
+}
+
+const CALL: &str = "deleteRecords(api=METADATA)";
+
+fn unknown() -> ApiError {
+    ErrorCode::UnknownTopicOrPartition.into()
+}
+
+fn read(path: &str) -> Result<String, Failure> {
+    let unreadable = |reason: String| {
+        Failure::new(format!("Unable to read file {path}")).hint(connect::capitalized(reason))
+    };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if size.len() > FILE_BYTES_MAX {
+        return Err(unreadable(format!(
+            "it has more than {FILE_BYTES_MAX} bytes"
+        )));
+    }
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The offsets, or what is wrong with the file in the reference's words.
+fn parse(text: &str) -> Result<Vec<(TopicPartition, i64)>, Failure> {
+    let json: Value = serde_json::from_str(text).map_err(|error| {
+        Failure::new("The input string is not a valid JSON").hint(connect::capitalized(error))
+    })?;
+    let version = json.get("version").map_or(Some(1), Value::as_i64);
+    if version != Some(1) {
+        let version = json.get("version").unwrap_or(&Value::Null);
+        return Err(Failure::new(format!(
+            "Not supported version field value {version}"
+        )));
+    }
+    let partitions = json
+        .get("partitions")
+        .ok_or_else(|| Failure::new("Missing partitions field"))?;
+    let partitions = partitions
+        .as_array()
+        .ok_or_else(|| Failure::new(format!("Expected JSON array, received {partitions}")))?;
+    let parsed: Vec<(TopicPartition, i64)> =
+        partitions.iter().map(partition).collect::<Result<_, _>>()?;
+    let mut seen = HashSet::new();
+    let twice = parsed.iter().filter(|(at, _)| !seen.insert(at));
+    let mut twice: Vec<String> = twice.map(|(at, _)| at.to_string()).collect();
+    twice.dedup();
+    if !twice.is_empty() {
+        return Err(Failure::new(format!(
+            "Offset json file contains duplicate topic partitions: {}",
+            twice.join(",")
+        )));
+    }
+    Ok(parsed)
+}
+
+fn partition(json: &Value) -> Result<(TopicPartition, i64), Failure> {
+    let field = |name: &str| {
+        let missing = || Failure::new(format!("No such field exists: `{name}`"));
+        json.get(name).ok_or_else(missing)
+    };
+    let wrong = |what: &str, found: &Value| {
+        Failure::new(format!("Expected `{what}` value, received {found}"))
+    };
+    let topic = field("topic")?;
+    let topic = topic.as_str().ok_or_else(|| wrong("String", topic))?;
+    let partition = field("partition")?;
+    let number = partition
+        .as_i64()
+        .and_then(|number| i32::try_from(number).ok());
+    let number = number.ok_or_else(|| wrong("Integer", partition))?;
+    let offset = field("offset")?;
+    let offset = offset.as_i64().ok_or_else(|| wrong("Long", offset))?;
+    Ok((TopicPartition::new(topic, number), offset))
+}
+
+fn table(outcomes: &Outcomes<TopicPartition, i64>) -> String {
+    let mut text = "Records delete operation completed:\n".to_owned();
+    for (at, outcome) in outcomes {
+        let outcome = match outcome {
+            Ok(low_watermark) => format!("low_watermark: {low_watermark}"),
+            Err(error) => format!("error: {}", exception(error)),
+        };
+        text += &format!("partition: {}\t{outcome}\n", visible(&at.to_string()));
+    }
+    text
+}
+
+/// The reference asks for a partition that does not exist until its time is up.
+fn exception(error: &ApiError) -> String {
+    match error.code {
+        ErrorCode::UnknownTopicOrPartition => connect::exception(&ApiError {
+            code: ErrorCode::RequestTimedOut,
+            message: Some(format!(
+                "Timed out waiting for a node assignment. Call: {CALL}"
+            )),
+        }),
+        _ => visible(&connect::exception(error)).into_owned(),
+    }
+}
+
+fn as_json(outcomes: &Outcomes<TopicPartition, i64>) -> String {
+    let row = |(at, outcome): &(TopicPartition, Result<i64, ApiError>)| {
+        json!({
+            "topic": at.topic,
+            "partition": at.partition,
+            "lowWatermark": outcome.as_ref().ok(),
+            "error": outcome.as_ref().err().map(output::json_error),
+        })
+    };
+    let partitions: Vec<Value> = outcomes.iter().map(row).collect();
+    json_text(&json!({ "version": JSON_VERSION, "partitions": partitions }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_names_offsets() {
+        let text = r#"{"partitions": [{"topic": "a", "partition": 1, "offset": 7}, {"topic": "b", "partition": 0, "offset": -1}]}"#;
+        let expected = [
+            (TopicPartition::new("a", 1), 7),
+            (TopicPartition::new("b", 0), -1),
+        ];
+        assert_eq!(parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_in_the_references_words() {
+        for (text, words) in [
+            ("not json", "The input string is not a valid JSON"),
+            (r#"{"version": 9}"#, "Not supported version field value 9"),
+            ("{}", "Missing partitions field"),
+            (
+                r#"{"partitions": [{"topic": "a", "partition": 0}]}"#,
+                "No such field exists: `offset`",
+            ),
+            (
+                r#"{"partitions": [{"topic": "a", "partition": 0, "offset": 1}, {"topic": "a", "partition": 0, "offset": 2}]}"#,
+                "Offset json file contains duplicate topic partitions: a-0",
+            ),
+            (
+                r#"{"partitions": [{"topic": "a", "partition": 5000000000, "offset": 1}]}"#,
+                "Expected `Integer` value, received 5000000000",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err().message, words, "{text}");
+        }
+    }
+}
