@@ -110,6 +110,15 @@ fn records_that_cannot_be_sent_are_told_with_the_references_class() {
     assert_eq!(error["exception"], class);
 }
 
+/// It gave up at the first answer that did not know the topic yet, as it gives up on records.
+#[test]
+fn a_topic_that_the_first_record_makes_takes_it() {
+    let server = Server::start();
+    let text = server.tool("verifiable-producer --topic new --max-messages 2");
+    let sent = text.matches("producer_send_success").count();
+    assert_eq!(sent, 2, "{text}");
+}
+
 #[test]
 fn two_consumers_share_the_partitions_and_tell_what_they_read_and_commit() {
     let server = Server::with(&["--override", "group.initial.rebalance.delay.ms=0"], &[]);

@@ -104,8 +104,10 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     for (key, value) in file {
         set(&mut properties, &key, value);
     }
-    let settings = producing::settings(&properties, cx)?;
-    let status = context::block_on(work(&args, settings, cx))??;
+    let (mut cluster, settings) = producing::settings(&properties, cx)?;
+    // It is sending that is not tried again; a topic that is only just made is looked up until it is there.
+    cluster.retries = u32::MAX;
+    let status = context::block_on(work(&args, (cluster, settings), cx))??;
     match status {
         Some(status) => Err(Stop::Status(status)),
         None => Ok(()),
