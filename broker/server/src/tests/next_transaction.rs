@@ -3,7 +3,8 @@
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ProduceRequest, TxnOffsetCommitRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, ProduceRequest,
+    TxnOffsetCommitRequest,
 };
 
 use super::groups::member;
@@ -114,12 +115,15 @@ fn offsets_count_in_the_next_transaction_though_the_last_one_had_some_as_well() 
         .producer
         .send_request(vec![sent_topic("b", &[(0, 6)])]);
     let asked = turns.producer.client.send(&second, NEW_OFFSETS);
+    // Before it knows of the offsets: whatever waits, the requests of a connection take effect in turn.
+    let end = turns.producer.end_request(true);
+    let ending = turns.producer.client.send(&end, NEW_END);
     turns.end();
     let client = &mut turns.producer.client;
     let sent = client.receive::<TxnOffsetCommitRequest>(NEW_OFFSETS, asked);
     let sent = &sent.topics[0].partitions[0];
     assert_eq!(code(sent.error_code), ErrorCode::None);
-    let ended = turns.producer.end(true, NEW_END);
+    let ended = client.receive::<EndTxnRequest>(NEW_END, ending);
     assert_eq!(code(ended.error_code), ErrorCode::None);
     assert_eq!(stable(&turns.server, "b"), 6);
 }

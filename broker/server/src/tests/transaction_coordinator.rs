@@ -149,15 +149,18 @@ impl Producer {
         assert_eq!(self.send(topic, value, OLD_PRODUCE), ErrorCode::None);
     }
 
-    pub(super) fn end(&mut self, committed: bool, version: i16) -> EndTxnResponse {
-        let request = EndTxnRequest {
+    pub(super) fn end_request(&self, committed: bool) -> EndTxnRequest {
+        EndTxnRequest {
             transactional_id: self.id.as_str().into(),
             producer_id: self.producer_id,
             producer_epoch: self.epoch,
             committed,
             ..Default::default()
-        };
-        self.client.call(&request, version)
+        }
+    }
+
+    pub(super) fn end(&mut self, committed: bool, version: i16) -> EndTxnResponse {
+        self.client.call(&self.end_request(committed), version)
     }
 
     pub(crate) fn ended(&mut self, committed: bool) {
