@@ -40,7 +40,8 @@ fn every_record_of_every_partition_is_counted_once_and_is_there() {
         "--num-records 5000 --payload-monotonic --throughput -1 --warmup-records 1000 --output json \
          --command-property batch.size=500",
     );
-    let lines = lines_of(&output);
+    let mut lines = lines_of(&output);
+    lines.retain(|line| line["type"] != "interval");
     let [total, steady] = lines.as_slice() else {
         panic!("{lines:?}");
     };
@@ -56,6 +57,27 @@ fn every_record_of_every_partition_is_counted_once_and_is_there() {
 }
 
 #[test]
+fn intervals_have_lines_before_the_total_has_one() {
+    let server = Server::start();
+    create_topic(server.address(), "load", 1);
+    let options = "--num-records 300 --record-size 10 --throughput 1000 --reporting-interval 50";
+    let text = String::from_utf8(perf(&server, options).stdout).unwrap();
+    let (intervals, total) = text.trim_end().rsplit_once('\n').expect("an interval");
+    assert!(
+        intervals
+            .lines()
+            .all(|line| line.ends_with("ms max latency.")),
+        "{text}"
+    );
+    assert!(total.starts_with("300 records sent, "), "{text}");
+    let lines = lines_of(&perf(&server, &format!("{options} --output json")));
+    let intervals = lines.iter().filter(|line| line["type"] == "interval");
+    let records: i64 = intervals.filter_map(|line| line["records"].as_i64()).sum();
+    assert!((1..=300).contains(&records), "{lines:?}");
+    assert_eq!(lines.last().unwrap()["records"], 300);
+}
+
+#[test]
 fn readers_of_what_is_committed_see_all_that_went_in_transactions() {
     let server = Server::start();
     create_topic(server.address(), "load", 2);
@@ -64,7 +86,7 @@ fn readers_of_what_is_committed_see_all_that_went_in_transactions() {
         "--num-records 300 --payload-monotonic --throughput 500 --transaction-duration-ms 50 --output json",
     );
     let lines = lines_of(&output);
-    assert_eq!(lines[0]["records"], 300);
+    assert_eq!(lines.last().unwrap()["records"], 300);
     let options = "--max-messages 300 --isolation-level read_committed";
     assert_eq!(values(&server, options), numbers(300));
 }
