@@ -94,10 +94,7 @@ func staleMember(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if err := client.BeginTransaction(); err != nil {
-		return err
-	}
-	if err := send(ctx, client, from, 0, "x"); err != nil {
+	if err := begin(ctx, client, from, "x"); err != nil {
 		return err
 	}
 	pid, epoch, err := client.ProducerID(ctx)

@@ -25,6 +25,15 @@ func producer(id string, more ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append(options, more...)...)
 }
 
+func topicAndProducer(ctx context.Context, partitions int32, more ...kgo.Opt) (string, *kgo.Client, error) {
+	topic, err := topic(ctx, partitions)
+	if err != nil {
+		return "", nil, err
+	}
+	client, err := producer(fresh("txn"), more...)
+	return topic, client, err
+}
+
 func send(ctx context.Context, client *kgo.Client, topic string, partition int32, values ...string) error {
 	var records []*kgo.Record
 	for _, value := range values {
@@ -33,12 +42,17 @@ func send(ctx context.Context, client *kgo.Client, topic string, partition int32
 	return client.ProduceSync(ctx, records...).FirstErr()
 }
 
-// transaction sends one record in a transaction of its own.
-func transaction(ctx context.Context, client *kgo.Client, topic string, value string, end kgo.TransactionEndTry) error {
+// begin opens a transaction with one record.
+func begin(ctx context.Context, client *kgo.Client, topic string, value string) error {
 	if err := client.BeginTransaction(); err != nil {
 		return err
 	}
-	if err := send(ctx, client, topic, 0, value); err != nil {
+	return send(ctx, client, topic, 0, value)
+}
+
+// transaction sends one record in a transaction of its own.
+func transaction(ctx context.Context, client *kgo.Client, topic string, value string, end kgo.TransactionEndTry) error {
+	if err := begin(ctx, client, topic, value); err != nil {
 		return err
 	}
 	return client.EndTransaction(ctx, end)

@@ -22,11 +22,7 @@ var codecs = map[string]kgo.CompressionCodec{
 }
 
 func commitAndAbort(ctx context.Context, codec kgo.CompressionCodec) error {
-	topic, err := topic(ctx, 1)
-	if err != nil {
-		return err
-	}
-	client, err := producer(fresh("txn"), kgo.ProducerBatchCompression(codec))
+	topic, client, err := topicAndProducer(ctx, 1, kgo.ProducerBatchCompression(codec))
 	if err != nil {
 		return err
 	}
@@ -53,11 +49,7 @@ func commitAndAbort(ctx context.Context, codec kgo.CompressionCodec) error {
 }
 
 func manyPartitions(ctx context.Context) error {
-	topic, err := topic(ctx, 5)
-	if err != nil {
-		return err
-	}
-	client, err := producer(fresh("txn"))
+	topic, client, err := topicAndProducer(ctx, 5)
 	if err != nil {
 		return err
 	}
@@ -155,11 +147,7 @@ func manyTopics(ctx context.Context) error {
 }
 
 func manyInARow(ctx context.Context) error {
-	topic, err := topic(ctx, 1)
-	if err != nil {
-		return err
-	}
-	client, err := producer(fresh("txn"))
+	topic, client, err := topicAndProducer(ctx, 1)
 	if err != nil {
 		return err
 	}
@@ -179,19 +167,12 @@ func manyInARow(ctx context.Context) error {
 }
 
 func openHoldsBack(ctx context.Context) error {
-	topic, err := topic(ctx, 1)
-	if err != nil {
-		return err
-	}
-	client, err := producer(fresh("txn"))
+	topic, client, err := topicAndProducer(ctx, 1)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	if err := client.BeginTransaction(); err != nil {
-		return err
-	}
-	if err := send(ctx, client, topic, 0, "open"); err != nil {
+	if err := begin(ctx, client, topic, "open"); err != nil {
 		return err
 	}
 	plain := must(kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.RecordPartitioner(kgo.ManualPartitioner())))
@@ -276,11 +257,7 @@ func leftOpen(ctx context.Context) error {
 }
 
 func timeoutTooLarge(ctx context.Context) error {
-	topic, err := topic(ctx, 1)
-	if err != nil {
-		return err
-	}
-	client, err := producer(fresh("txn"), kgo.TransactionTimeout(20*24*time.Hour))
+	topic, client, err := topicAndProducer(ctx, 1, kgo.TransactionTimeout(20*24*time.Hour))
 	if err != nil {
 		return err
 	}
@@ -302,10 +279,7 @@ func timeout(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if err := client.BeginTransaction(); err != nil {
-		return err
-	}
-	if err := send(ctx, client, topic, 0, "too slow"); err != nil {
+	if err := begin(ctx, client, topic, "too slow"); err != nil {
 		return err
 	}
 	for {
