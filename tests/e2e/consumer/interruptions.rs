@@ -4,8 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::{ottla, signal};
 use crate::wait;
@@ -174,54 +172,4 @@ fn outlives_the_broker(protocol: (&'static str, &'static str)) {
         assert_eq!(consumer.group_metadata(), before);
         consumer.close(PATIENCE).await;
     });
-}
-
-/// An address that stays while the broker behind it moves to another port.
-pub(crate) struct Door {
-    port: u16,
-    leads_to: Arc<Mutex<String>>,
-}
-
-impl Door {
-    pub(crate) async fn open() -> Door {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let leads_to: Arc<Mutex<String>> = Arc::default();
-        let to = leads_to.clone();
-        tokio::spawn(async move {
-            while let Ok((mut outside, _)) = listener.accept().await {
-                let to = to.lock().unwrap().clone();
-                tokio::spawn(async move {
-                    let mut inside = TcpStream::connect(to).await?;
-                    copy_bidirectional(&mut outside, &mut inside).await
-                });
-            }
-        });
-        Door { port, leads_to }
-    }
-
-    pub(crate) fn leads_to(&self, address: &str) {
-        address.clone_into(&mut self.leads_to.lock().unwrap());
-    }
-
-    /// One of ours behind it.
-    pub(crate) fn broker(&self) -> Broker {
-        self.broker_with(&[])
-    }
-
-    /// Further settings, of the form `key=value`.
-    pub(crate) fn broker_with(&self, settings: &[&str]) -> Broker {
-        let advertised = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{}", self.port);
-        let mut options = overrides();
-        options.extend(["--override", &advertised]);
-        for setting in settings {
-            options.extend(["--override", setting]);
-        }
-        let server = Server::with(&options, &[]);
-        self.leads_to(server.address());
-        Broker {
-            address: format!("127.0.0.1:{}", self.port),
-            ours: Some(server),
-        }
-    }
 }

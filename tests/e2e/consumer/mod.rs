@@ -19,6 +19,7 @@ use crate::server::Server;
 
 mod commits;
 mod coordinated;
+mod door;
 mod groups;
 mod interruptions;
 mod positions;
@@ -26,7 +27,7 @@ mod rebalances;
 mod static_members;
 mod transactions;
 
-pub(crate) use interruptions::Door;
+pub(crate) use door::{Door, Lost};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const A_WHILE: Duration = Duration::from_millis(50);

@@ -3,8 +3,8 @@
 //!
 //! Our own client's workers (`workers`) commit the offsets of an input of theirs. Some that were succeeded go on as if they did
 //! not know. Others (`movers`) are members of a group that shares out a topic, and so are clients of other makes (`crew`), where
-//! there are any, which are killed and stopped as well. The output of all is the same. The moments are random: `OTTLA_SEED`
-//! repeats the choices, `OTTLA_KILLS` makes more.
+//! there are any, which are killed and stopped as well. The output of all is the same. Between all of them and the broker requests
+//! and answers get lost (S-22). The moments are random: `OTTLA_SEED` repeats the choices, `OTTLA_KILLS` makes more.
 #![allow(clippy::print_stderr)]
 
 mod crew;
@@ -24,11 +24,11 @@ use std::time::Duration;
 use ottla_client::admin::{Admin, TopicPartition};
 use ottla_client::cluster::Cluster;
 use ottla_client::config::{ClientKind, Patience};
-
+use ottla_protocol::apis::ApiKey;
 use rustix::process::Signal;
 use tokio::runtime::Handle;
 
-use crate::consumer::{Door, story};
+use crate::consumer::{Door, Lost, story};
 use crate::random::{Random, number};
 use crew::Crew;
 use history::{Commit, Ended, History, Reading, check};
@@ -54,6 +54,15 @@ const MOVED_BETWEEN_KILLS_MAX: u64 = 10;
 /// Within a transaction's way through the broker.
 const MOMENT_MAX_US: u64 = 30_000;
 const STOPPED_MAX_US: u64 = 500_000;
+const LOSSES_MAX: u64 = 6;
+/// What makes a transaction, and can get lost.
+const LOSABLE: [ApiKey; 5] = [
+    ApiKey::Produce,
+    ApiKey::InitProducerId,
+    ApiKey::AddOffsetsToTxn,
+    ApiKey::TxnOffsetCommit,
+    ApiKey::EndTxn,
+];
 const PATIENCE: Duration = Duration::from_secs(60);
 const A_WHILE: Duration = Duration::from_millis(20);
 /// So that those who are gone do not keep the others waiting for long.
@@ -109,6 +118,7 @@ fn killed_and_stopped_again_and_again_the_broker_does_exactly_once_what_transact
         let mut crew = Crew::from_environment(&shared.address, &mut random);
         crew.get_on(&mut random).await;
         for _ in 0..number("OTTLA_KILLS").unwrap_or(KILLS) {
+            lose_some(&door, &mut random);
             more_committed(&shared, 1 + random.below(COMMITTED_BETWEEN_KILLS_MAX)).await;
             let more = random.below(MOVED_BETWEEN_KILLS_MAX);
             crew.more_moved(&shared.moved, more, &mut random).await;
@@ -149,10 +159,25 @@ fn killed_and_stopped_again_and_again_the_broker_does_exactly_once_what_transact
         };
         let counts = [Ended::Committed, Ended::Aborted, Ended::Unknown].map(count);
         let moved = shared.moved.load(SeqCst);
-        eprintln!("committed, aborted and unknown: {counts:?}; {moved} moved; {crew}");
+        let lost = door.lost();
+        eprintln!(
+            "committed, aborted and unknown: {counts:?}; {moved} moved; {lost} lost on their way; {crew}"
+        );
         assert_eq!(check(&history), []);
         assert!(counts[0] > 0 && counts[1] > 0 && moved > 0, "{counts:?}");
     });
+}
+
+fn lose_some(door: &Door, random: &mut Random) {
+    for _ in 0..random.below(LOSSES_MAX + 1) {
+        let lost = match random.below(3) {
+            0 => Lost::Request,
+            1 => Lost::Answer,
+            _ => Lost::HalfTheAnswer,
+        };
+        let api = usize::try_from(random.below(LOSABLE.len() as u64)).unwrap();
+        door.lose(LOSABLE[api], lost);
+    }
 }
 
 /// Nothing is open any more: reads everything once more, and where the groups are.
