@@ -186,7 +186,7 @@ const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Librdkafka, Need::Java, Need::Go],
         rounds: 300,
         minutes: 15,
-        quick_rounds: Some(5),
+        quick_rounds: Some(3),
         run: histories::are_sound,
     },
     Scenario {
@@ -226,7 +226,7 @@ const SCENARIOS: &[Scenario] = &[
         needs: &[],
         rounds: 100,
         minutes: 3,
-        quick_rounds: Some(8),
+        quick_rounds: Some(5),
         run: pipes::hand_on_once,
     },
     Scenario {
