@@ -11,7 +11,7 @@ use ottla_client::{ApiError, ClientError};
 use ottla_config::{admin, broker, consumer, producer};
 use ottla_protocol::errors::ErrorCode;
 
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::options;
 use crate::stop::{Failure, Stop};
 
@@ -80,6 +80,22 @@ pub async fn admin(settings: ClusterSettings, call: &'static str) -> Result<Admi
             }
             _ => Unconnected::NoBroker(failure(call, &error)),
         })
+}
+
+/// Connects to the cluster at `servers` for what a tool asks of it. `call` is as in `admin`.
+pub fn ask<T>(
+    command_config: &[String],
+    servers: &str,
+    call: &'static str,
+    cx: &mut Context,
+    ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
+) -> Result<T, Stop> {
+    let settings = settings(command_config, &[("bootstrap.servers", servers)], cx)?;
+    let outcome = context::block_on(async {
+        let admin = admin(settings, call).await?;
+        ask(&admin).await
+    })?;
+    Ok(outcome?)
 }
 
 /// Controllers have listeners of their own, where other requests are answered than brokers answer.

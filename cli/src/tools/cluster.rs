@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::argparse::{self, number};
 use crate::connect::{self, failed};
-use crate::context::{self, Context};
+use crate::context::Context;
 use crate::output::{Format, Output, json_text};
 use crate::stop::{Failure, Stop};
 use crate::table::{line, width};
@@ -145,12 +145,7 @@ fn with_cluster<T>(
     }
     let config = connection.command_config.iter().chain(&connection.config);
     let config: Vec<String> = config.cloned().collect();
-    let settings = connect::settings(&config, &[("bootstrap.servers", servers)], cx)?;
-    let outcome = context::block_on(async {
-        let admin = connect::admin(settings, call).await?;
-        ask(&admin).await
-    })?;
-    Ok(outcome?)
+    connect::ask(&config, servers, call, cx, ask)
 }
 
 async fn describe(admin: &Admin, include_fenced: bool) -> Result<ClusterDescription, Failure> {

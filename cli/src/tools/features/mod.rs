@@ -14,7 +14,7 @@ use ottla_protocol::types::BrokerId;
 
 use crate::argparse::{self, Servers, Uncalled, number};
 use crate::connect::{self, failed};
-use crate::context::{self, Context};
+use crate::context::Context;
 use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -203,12 +203,7 @@ fn with_cluster<T>(
     let none = "You must specify either --bootstrap-controller or --bootstrap-server.";
     let servers = args.servers.brokers()?.ok_or_else(|| wrong(none))?;
     let config: Vec<String> = args.command_config.iter().cloned().collect();
-    let settings = connect::settings(&config, &[("bootstrap.servers", servers)], cx)?;
-    let outcome = context::block_on(async {
-        let admin = connect::admin(settings, call).await?;
-        ask(&admin).await
-    })?;
-    Ok(outcome?)
+    connect::ask(&config, servers, call, cx, ask)
 }
 
 fn describe(

@@ -15,7 +15,7 @@ use ottla_protocol::wire::Uuid;
 
 use crate::argparse::{self, Servers, Uncalled, number};
 use crate::connect::{self, failed};
-use crate::context::{self, Context};
+use crate::context::Context;
 use crate::options;
 use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
@@ -194,12 +194,7 @@ fn with_cluster<T>(
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
     let config: Vec<String> = args.command_config.iter().cloned().collect();
-    let settings = connect::settings(&config, &[("bootstrap.servers", servers)], cx)?;
-    let outcome = context::block_on(async {
-        let admin = connect::admin(settings, call).await?;
-        ask(&admin).await
-    })?;
-    Ok(outcome?)
+    connect::ask(&config, servers, call, cx, ask)
 }
 
 async fn describe(admin: &Admin) -> Result<(Option<String>, QuorumDescription), Failure> {
