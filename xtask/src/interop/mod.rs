@@ -16,6 +16,7 @@ mod process;
 mod tools;
 mod transactions;
 mod transactions_tool;
+mod transcripts;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -79,6 +80,12 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka],
         in_ci: true,
         run: tools::on_kafka,
+    },
+    Part {
+        name: "transcripts: our tools against Kafka's cluster of three",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: transcripts::topics_cluster,
     },
     Part {
         name: "groups: Kafka's tools and ours against our broker",

@@ -1,0 +1,23 @@
+//! The transcripts of Kafka's tools that need more of a server than ours offers: replayed with our tools on the
+//! reference's own servers. `tests/e2e/transcripts` replays the others on ours.
+//!
+//! Always: the recorder itself replays them, with the servers, properties and number of nodes that it recorded with.
+
+use anyhow::{Context, Result};
+
+use super::ottla;
+use crate::shell::{run, script};
+
+/// On three nodes.
+pub(super) fn topics_cluster() -> Result<()> {
+    replay("topics-cluster")
+}
+
+/// Our tools print what the reference's printed in each case of the suite, or `allowed.tsv` has the reason.
+fn replay(suite: &str) -> Result<()> {
+    let ottla = ottla();
+    let ottla = ottla.to_str().context("a binary at a plain path")?;
+    let mut recorder = script("tests/transcripts/record.py");
+    recorder.args(["--check", "--scripts", "--suite", suite]);
+    run(recorder.args(["--tool", &format!("{ottla} {{short}}")]))
+}
