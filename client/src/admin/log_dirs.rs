@@ -1,10 +1,11 @@
-//! Where brokers keep their replicas.
+//! Where brokers keep their replicas, and moves from one directory of a broker to another (KIP-113).
 
 use ottla_protocol::{
     messages::{
-        DescribeLogDirsRequest, DescribeLogDirsResponse,
-        api::describe_log_dirs::{
-            request::DescribableLogDirTopic, response::DescribeLogDirsResult,
+        AlterReplicaLogDirsRequest, DescribeLogDirsRequest, DescribeLogDirsResponse,
+        api::{
+            alter_replica_log_dirs::request::{AlterReplicaLogDir, AlterReplicaLogDirTopic},
+            describe_log_dirs::{request::DescribableLogDirTopic, response::DescribeLogDirsResult},
         },
     },
     types::BrokerId,
@@ -15,7 +16,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, TopicPartition, no_error};
+use super::{Admin, Outcomes, TopicPartition, grouped, in_order, no_error};
 
 /// A log directory of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,57 @@ pub struct ReplicaOnDisk {
     pub is_future: bool,
 }
 
+/// A replica: a partition on one of its brokers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartitionReplica {
+    pub broker: BrokerId,
+    pub partition: TopicPartition,
+}
+
+impl std::fmt::Display for TopicPartitionReplica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.partition, self.broker)
+    }
+}
+
 impl Admin {
+    /// Has replicas moved to directories of their brokers, by absolute path. That a move has begun is all the outcome
+    /// says; naming the directory that a replica lies in ends a move that is under way.
+    pub async fn alter_replica_log_dirs(
+        &self,
+        moves: &[(TopicPartitionReplica, String)],
+    ) -> Result<Outcomes<TopicPartitionReplica>, ClientError> {
+        let mut answers = Outcomes::new();
+        let by_broker = grouped(moves.iter().map(|(replica, dir)| {
+            let at = &replica.partition;
+            (replica.broker, (dir.as_str(), at))
+        }));
+        for (broker, of_broker) in by_broker {
+            let request = AlterReplicaLogDirsRequest {
+                dirs: grouped(of_broker)
+                    .into_iter()
+                    .map(into_dir)
+                    .collect::<Result<_, _>>()?,
+                ..Default::default()
+            };
+            let response = self
+                .cluster
+                .call(&Target::Broker(broker), &request, self.call(), no_error)
+                .await?;
+            for topic in &response.results {
+                for answer in &topic.partitions {
+                    let partition = TopicPartition::new(&*topic.topic_name, answer.partition_index);
+                    let replica = TopicPartitionReplica { broker, partition };
+                    answers.push((replica, ApiError::check(answer.error_code, None)));
+                }
+            }
+        }
+        Ok(in_order(
+            moves.iter().map(|(replica, _)| replica.clone()),
+            answers,
+        ))
+    }
+
     /// The log directories of each broker with the replicas of these topics, or of all.
     pub async fn describe_log_dirs(
         &self,
@@ -62,8 +113,31 @@ impl Admin {
     }
 }
 
+fn into_dir(
+    (path, partitions): (&str, Vec<&TopicPartition>),
+) -> Result<AlterReplicaLogDir, ClientError> {
+    let pairs = partitions
+        .into_iter()
+        .map(|at| (at.topic.as_str(), at.partition));
+    let topic = |(name, partitions)| {
+        Ok(AlterReplicaLogDirTopic {
+            name: wire_text("the topic name", name)?,
+            partitions,
+            ..Default::default()
+        })
+    };
+    Ok(AlterReplicaLogDir {
+        path: wire_text("the path", path)?,
+        topics: grouped(pairs)
+            .into_iter()
+            .map(topic)
+            .collect::<Result<_, ClientError>>()?,
+        ..Default::default()
+    })
+}
+
 fn describable(partitions: &[TopicPartition]) -> Result<Vec<DescribableLogDirTopic>, ClientError> {
-    let by_topic = super::grouped(
+    let by_topic = grouped(
         partitions
             .iter()
             .map(|at| (at.topic.as_str(), at.partition)),

@@ -19,9 +19,11 @@ mod features;
 mod group_describe;
 mod group_offsets;
 mod groups;
+mod leaders;
 mod log_dirs;
 mod offsets;
 mod quorum;
+mod reassignments;
 mod records;
 mod topics;
 mod transactions;
@@ -38,9 +40,11 @@ pub use group_describe::{
 pub(crate) use group_offsets::commit_topics;
 pub use group_offsets::{CommittedOffset, NewOffset};
 pub use groups::{GroupListing, MemberToRemove};
-pub use log_dirs::{LogDir, ReplicaOnDisk};
+pub use leaders::ElectionType;
+pub use log_dirs::{LogDir, ReplicaOnDisk, TopicPartitionReplica};
 pub use offsets::{Isolation, ListedOffset, OffsetSpec};
 pub use quorum::{QuorumDescription, QuorumEndpoint, QuorumReplica};
+pub use reassignments::{NewReplicas, Reassignment};
 pub use topics::{
     CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };
