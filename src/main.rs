@@ -10,6 +10,7 @@ mod dump_log;
 mod generate;
 mod links;
 mod log_tool;
+mod run;
 mod server_start;
 mod storage;
 mod tools;
@@ -47,6 +48,8 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
         "help" | "--help" | "-h" => tools::help(rest, cx),
         "version" | "--version" | "-V" => tools::version(cx),
         "--generate" => generate::generate(rest, cx),
+        run::broker::WORD => run::broker::serve(rest, cx),
+        run::child::WORD => run::child::exec(rest, cx),
         "install-links" => links::install(rest, cx),
         name => return named(name, rest, cx),
     };

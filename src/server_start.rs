@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
@@ -95,7 +96,12 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if given.get_flag("version") {
         return Err(Stop::Version);
     }
-    serve(&given, cx).map_err(|error| Stop::failed(reason(&error)))
+    serve(&given, cx).map_err(|error| refusal(&error))
+}
+
+/// Why there is no broker, or none any more.
+pub(crate) fn refusal(error: &anyhow::Error) -> Stop {
+    Stop::failed(reason(error))
 }
 
 /// All causes, each once: some of ours name theirs themselves. What an operator most often meets gets its remedy.
@@ -127,7 +133,13 @@ fn first_line(error: &clap::Error) -> String {
 }
 
 fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
-    start_logging(given)?;
+    let level = given.get_one::<String>("log-level").cloned();
+    let level = level.or_else(|| std::env::var(LOG_VARIABLE).ok());
+    let format = given.get_one::<String>("log-format");
+    start_logging(
+        level.as_deref().unwrap_or("info"),
+        format.is_some_and(|format| format == "json"),
+    )?;
     let ephemeral = if given.get_flag("ephemeral") {
         Some(tempfile::tempdir().context("cannot make a temporary directory")?)
     } else {
@@ -139,17 +151,24 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
     }
     let config = BrokerConfig::load(pairs)?;
     let ready_file = given.get_one::<PathBuf>("ready-file");
+    until_signal(config, async |started: &Started| {
+        cx.out
+            .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
+        cx.flush()?;
+        ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
+    })
+}
+
+/// Runs a broker until a signal ends it.
+pub(crate) fn until_signal(
+    config: BrokerConfig,
+    on_ready: impl AsyncFnOnce(&Started) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     // Behind a pointer the server is compiled once, and not for each place that the runtime polls from.
-    let server: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(ottla_server::serve(config, |started| {
-            cx.out
-                .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
-            cx.flush()?;
-            ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
-        }));
+    let server: Pin<Box<dyn Future<Output = _>>> = Box::pin(ottla_server::serve(config, on_ready));
     let served = runtime.block_on(server);
     runtime.shutdown_background();
     served
@@ -173,10 +192,7 @@ fn screen(started: &Started, is_ephemeral: bool) -> String {
     let Some((_, address)) = started.listeners.first() else {
         return text;
     };
-    let reach = match address.ip().is_unspecified() {
-        true => format!("localhost:{}", address.port()),
-        false => address.to_string(),
-    };
+    let reach = reach(*address);
     let _ = write!(
         text,
         "\nTry next, in another shell:\n  \
@@ -185,6 +201,14 @@ fn screen(started: &Started, is_ephemeral: bool) -> String {
          ottla console-consumer --bootstrap-server {reach} --topic hello --from-beginning\n"
     );
     text
+}
+
+/// Where a client on this machine finds what listens here.
+pub(crate) fn reach(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("localhost:{}", address.port()),
+        false => address.to_string(),
+    }
 }
 
 /// In one step, so that whoever waits for the file never reads half of it.
@@ -247,20 +271,16 @@ fn read_config(file: &Path) -> anyhow::Result<Vec<(String, String)>> {
     ottla_config::properties::parse(&text).with_context(what)
 }
 
-fn start_logging(given: &ArgMatches) -> anyhow::Result<()> {
-    let level = given
-        .get_one::<String>("log-level")
-        .cloned()
-        .or_else(|| std::env::var(LOG_VARIABLE).ok());
-    let level = level.unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(&level).with_context(|| format!("--log-level {level}"))?;
+/// To standard error. `level` is one level, or one per module.
+pub(crate) fn start_logging(level: &str, as_json: bool) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level {level}"))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let started = match given.get_one::<String>("log-format").map(String::as_str) {
-        Some("json") => lines.json().try_init(),
-        _ => lines.with_target(false).try_init(),
+    let started = match as_json {
+        true => lines.json().try_init(),
+        false => lines.with_target(false).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }

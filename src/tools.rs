@@ -9,6 +9,7 @@ use ottla_cli::{Context, Failure, Stop, Tool, jopt};
 /// Tools that need the broker's crates, and so live here and not in `ottla-cli`. One line each.
 const SERVER_TOOLS: &[Tool] = &[
     crate::server_start::TOOL,
+    crate::run::TOOL,
     crate::dump_log::TOOL,
     crate::log_tool::TOOL,
     crate::storage::TOOL,

@@ -76,6 +76,9 @@ _ottla() {
             ottla,producer-perf-test)
                 cmd="ottla__subcmd__producer__subcmd__perf__subcmd__test"
                 ;;
+            ottla,run)
+                cmd="ottla__subcmd__run"
+                ;;
             ottla,server)
                 cmd="ottla__subcmd__server"
                 ;;
@@ -222,6 +225,9 @@ _ottla() {
                 ;;
             ottla__subcmd__help,producer-perf-test)
                 cmd="ottla__subcmd__help__subcmd__producer__subcmd__perf__subcmd__test"
+                ;;
+            ottla__subcmd__help,run)
+                cmd="ottla__subcmd__help__subcmd__run"
                 ;;
             ottla__subcmd__help,server)
                 cmd="ottla__subcmd__help__subcmd__server"
@@ -434,7 +440,7 @@ _ottla() {
 
     case "${cmd}" in
         ottla)
-            opts="-h --help server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets delete-records log-dirs transactions broker-api-versions cluster features metadata-quorum producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
+            opts="-h --help server run dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets delete-records log-dirs transactions broker-api-versions cluster features metadata-quorum producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1610,7 +1616,7 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help)
-            opts="server dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets delete-records log-dirs transactions broker-api-versions cluster features metadata-quorum producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
+            opts="server run dump-log log storage topics configs console-producer console-consumer consumer-groups groups get-offsets delete-records log-dirs transactions broker-api-versions cluster features metadata-quorum producer-perf-test consumer-perf-test e2e-latency verifiable-producer verifiable-consumer pipe install-links version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2086,6 +2092,20 @@ _ottla() {
             return 0
             ;;
         ottla__subcmd__help__subcmd__producer__subcmd__perf__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__help__subcmd__run)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2762,6 +2782,40 @@ _ottla() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ottla__subcmd__run)
+            opts="-h --topic --override --env --listen --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --override)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -35,6 +35,7 @@ mod pipe;
 mod producer_ids;
 mod producer_perf_test;
 mod real_input;
+mod run;
 mod storage;
 mod tools;
 mod transactions;

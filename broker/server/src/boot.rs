@@ -52,10 +52,10 @@ pub struct Started {
     pub node_id: i32,
 }
 
-/// Runs a broker until a signal or a failure ends it.
+/// Runs a broker until a signal or a failure ends it. It answers while `on_ready` runs, and ends where that fails.
 pub async fn serve(
     config: BrokerConfig,
-    on_ready: impl FnOnce(&Started) -> anyhow::Result<()>,
+    on_ready: impl AsyncFnOnce(&Started) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     settings::raise_descriptors_max();
@@ -66,15 +66,19 @@ pub async fn serve(
     // A port in use is found out before anything is written.
     let listeners = bind(&settings.listeners)?;
     let data = data_dirs::open(&settings)?;
-    let server = Server::start(config, settings, data, listeners)?;
-    on_ready(&server.started)?;
-    let mut server = server;
+    let mut server = Server::start(config, settings, data, listeners)?;
+    let started = server.started.clone();
+    let serving = async {
+        on_ready(&started).await?;
+        std::future::pending().await
+    };
     let outcome = tokio::select! {
         signal = signals.next() => {
             info!(signal, "stopping");
             Ok(())
         }
         Some(why) = server.fatal.recv() => Err(anyhow::anyhow!(why)),
+        failed = serving => failed,
     };
     tokio::select! {
         stopped = server.stop() => stopped?,
