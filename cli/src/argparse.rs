@@ -12,9 +12,9 @@ use std::str::FromStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 
-use crate::connect;
+use crate::connect::Bootstrap;
 use crate::context::Context;
-use crate::stop::{Failure, Stop};
+use crate::stop::Stop;
 
 /// Why a command line is no call of a tool.
 pub(crate) enum Uncalled {
@@ -65,18 +65,18 @@ pub(crate) struct Servers {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
     #[arg(long, value_name = "SERVERS")]
     pub(crate) bootstrap_server: Option<String>,
-    /// The controllers to connect to, as HOST:PORT,HOST:PORT: not supported
+    /// The controllers to connect to instead, as HOST:PORT,HOST:PORT
     #[arg(long, value_name = "SERVERS", conflicts_with = "bootstrap_server")]
     pub(crate) bootstrap_controller: Option<String>,
 }
 
 impl Servers {
-    /// The brokers; None where nothing is given.
-    pub(crate) fn brokers(&self) -> Result<Option<&str>, Failure> {
-        match self.bootstrap_controller {
-            Some(_) => Err(connect::no_controllers()),
-            None => Ok(self.bootstrap_server.as_deref()),
-        }
+    /// None where nothing is given.
+    pub(crate) fn bootstrap(&self) -> Option<Bootstrap<'_>> {
+        Bootstrap::of_options(
+            self.bootstrap_server.as_deref(),
+            self.bootstrap_controller.as_deref(),
+        )
     }
 }
 

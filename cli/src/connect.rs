@@ -6,7 +6,7 @@
 use ottla_client::admin::Admin;
 use ottla_client::cluster::ClusterSettings;
 use ottla_client::config::{ClientKind, Patience};
-use ottla_client::conn::{EndpointFault, RequestError};
+use ottla_client::conn::{EndpointError, EndpointFault, RequestError};
 use ottla_client::{ApiError, ClientError};
 use ottla_config::{admin, broker, consumer, producer};
 use ottla_protocol::errors::ErrorCode;
@@ -82,26 +82,53 @@ pub async fn admin(settings: ClusterSettings, call: &'static str) -> Result<Admi
         })
 }
 
-/// Connects to the cluster at `servers` for what a tool asks of it. `call` is as in `admin`.
-pub fn ask<T>(
+/// Where a tool finds the cluster: `--bootstrap-server` or `--bootstrap-controller`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bootstrap<'a> {
+    Servers(&'a str),
+    Controllers(&'a str),
+}
+
+impl<'a> From<&'a str> for Bootstrap<'a> {
+    fn from(servers: &'a str) -> Self {
+        Self::Servers(servers)
+    }
+}
+
+impl<'a> Bootstrap<'a> {
+    /// At most one of the two is there; the tools have different words for both and for neither.
+    pub fn of_options(servers: Option<&'a str>, controllers: Option<&'a str>) -> Option<Self> {
+        let controllers = controllers.map(Self::Controllers);
+        servers.map(Self::Servers).or(controllers)
+    }
+
+    /// What the option sets of the client's properties: a file's other way to the cluster is put aside.
+    pub fn properties(self) -> [(&'static str, &'a str); 2] {
+        let (servers, controllers) = match self {
+            Self::Servers(servers) => (servers, ""),
+            Self::Controllers(controllers) => ("", controllers),
+        };
+        [
+            ("bootstrap.servers", servers),
+            ("bootstrap.controllers", controllers),
+        ]
+    }
+}
+
+/// Connects to the cluster, or to its controllers, for what a tool asks of it. `call` is as in `admin`.
+pub fn ask<'a, T>(
     command_config: &[String],
-    servers: &str,
+    bootstrap: impl Into<Bootstrap<'a>>,
     call: &'static str,
     cx: &mut Context,
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
-    let settings = settings(command_config, &[("bootstrap.servers", servers)], cx)?;
+    let settings = settings(command_config, &bootstrap.into().properties(), cx)?;
     let outcome = context::block_on(async {
         let admin = admin(settings, call).await?;
         ask(&admin).await
     })?;
     Ok(outcome?)
-}
-
-/// Controllers have listeners of their own, where other requests are answered than brokers answer.
-pub fn no_controllers() -> Failure {
-    Failure::new("--bootstrap-controller is not supported.")
-        .hint("Name a broker with --bootstrap-server: it forwards what the controller decides.")
 }
 
 /// The exception that stands for an error in the reference.
@@ -124,6 +151,13 @@ pub fn failure(call: &str, error: &ClientError) -> Failure {
     match error {
         ClientError::Api(error) => refused(error.clone()),
         ClientError::Request(RequestError::Version { .. }) => Failure::new(capitalized(error)),
+        ClientError::Endpoint(EndpointError {
+            fault: EndpointFault::Lacks(api),
+            ..
+        }) => {
+            let api = api_constant(api);
+            Failure::new(format!("The node does not support {api}")).hint(capitalized(error))
+        }
         ClientError::TimedOut {
             last: Some(last), ..
         } => match &**last {
@@ -139,6 +173,18 @@ fn unanswered(call: &str, error: &ClientError) -> Failure {
         "Timed out waiting for a node assignment. Call: {call}"
     ))
     .hint(capitalized(error))
+}
+
+/// `DescribeCluster` as `DESCRIBE_CLUSTER`.
+fn api_constant(api: &str) -> String {
+    let mut constant = String::new();
+    for letter in api.chars() {
+        if letter.is_uppercase() && !constant.is_empty() {
+            constant.push('_');
+        }
+        constant.extend(letter.to_uppercase());
+    }
+    constant
 }
 
 /// The broker said no.

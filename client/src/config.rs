@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use ottla_config::{ConfigError, def::Table, resolve::Settings};
 
 use crate::{
-    cluster::{Backoff, ClusterSettings},
+    cluster::{Backoff, ClusterSettings, EndpointType},
     conn::{ConnSettings, Endpoint, Plain, RESPONSE_BYTES_MAX, Transport},
     error::TEXT_BYTES_MAX,
 };
@@ -75,8 +75,10 @@ impl ClientKind {
             }
             _ => ms("socket.connection.setup.timeout.ms"),
         };
+        let (endpoint_type, bootstrap) = self.bootstrap(settings)?;
         Ok(ClusterSettings {
-            bootstrap: bootstrap(settings)?,
+            bootstrap,
+            endpoint_type,
             conn: ConnSettings {
                 client_id: self.client_id_of(settings)?.into(),
                 setup_timeout,
@@ -112,6 +114,29 @@ impl ClientKind {
         })
     }
 
+    /// Brokers, or for admin clients controllers (KIP-919), but not both.
+    fn bootstrap(self, settings: &Settings) -> Result<(EndpointType, Vec<Endpoint>), ConfigError> {
+        let controllers = match self {
+            Self::Admin => endpoints(settings, CONTROLLERS)?,
+            Self::Producer | Self::Consumer => Vec::new(),
+        };
+        let brokers = endpoints(settings, SERVERS)?;
+        match (brokers.is_empty(), controllers.is_empty()) {
+            (false, true) => Ok((EndpointType::Broker, brokers)),
+            (true, false) => Ok((EndpointType::Controller, controllers)),
+            (true, true) => Err(invalid(
+                SERVERS,
+                &settings.list(SERVERS).join(","),
+                "at least one host:port is needed",
+            )),
+            (false, false) => Err(invalid(
+                CONTROLLERS,
+                &settings.list(CONTROLLERS).join(","),
+                "it cannot stand beside bootstrap.servers",
+            )),
+        }
+    }
+
     fn client_id_of(self, settings: &Settings) -> Result<&str, ConfigError> {
         match settings.opt_text("client.id").unwrap_or_default() {
             "" => Ok(self.client_id()),
@@ -138,24 +163,15 @@ impl ClientKind {
     }
 }
 
-fn bootstrap(settings: &Settings) -> Result<Vec<Endpoint>, ConfigError> {
-    let key = "bootstrap.servers";
-    let mut endpoints = Vec::new();
-    for item in settings
-        .list(key)
-        .iter()
-        .filter(|item| !item.trim().is_empty())
-    {
-        endpoints.push(Endpoint::parse(item).map_err(|bad| invalid(key, item, bad.reason))?);
-    }
-    if endpoints.is_empty() {
-        return Err(invalid(
-            key,
-            &settings.list(key).join(","),
-            "at least one host:port is needed",
-        ));
-    }
-    Ok(endpoints)
+const SERVERS: &str = "bootstrap.servers";
+const CONTROLLERS: &str = "bootstrap.controllers";
+
+fn endpoints(settings: &Settings, key: &str) -> Result<Vec<Endpoint>, ConfigError> {
+    let given = settings.list(key);
+    let given = given.iter().filter(|item| !item.trim().is_empty());
+    let endpoint =
+        |item: &String| Endpoint::parse(item).map_err(|bad| invalid(key, item, bad.reason));
+    given.map(endpoint).collect()
 }
 
 fn transport(settings: &Settings) -> Result<Arc<dyn Transport>, ConfigError> {
@@ -207,6 +223,22 @@ mod tests {
         assert_eq!(settings.api_timeout.as_millis(), 5678);
         assert_eq!(settings.retry_backoff.initial.as_millis(), 7);
         assert_eq!(settings.retries, 3);
+    }
+
+    #[test]
+    fn a_cluster_is_found_through_brokers_or_through_controllers() {
+        let settings = cluster(ClientKind::Admin, &[("bootstrap.controllers", "a:1,b:2")]).unwrap();
+        assert_eq!(settings.endpoint_type, EndpointType::Controller);
+        assert_eq!(settings.bootstrap.len(), 2);
+        let given = [("bootstrap.controllers", ""), ("bootstrap.servers", "a:1")];
+        let settings = cluster(ClientKind::Admin, &given).unwrap();
+        assert_eq!(settings.endpoint_type, EndpointType::Broker);
+        let both = [
+            ("bootstrap.controllers", "a:1"),
+            ("bootstrap.servers", "a:1"),
+        ];
+        let error = cluster(ClientKind::Admin, &both).unwrap_err().to_string();
+        assert!(error.contains("beside bootstrap.servers"), "{error}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::{Backoff, ClusterSettings, lock},
+    cluster::{Backoff, ClusterSettings, EndpointType, lock},
     conn::{ConnSettings, Endpoint},
 };
 
@@ -280,6 +280,7 @@ pub(crate) fn quick_cluster(bootstrap: Vec<Endpoint>) -> ClusterSettings {
     };
     ClusterSettings {
         bootstrap,
+        endpoint_type: EndpointType::Broker,
         conn: quick_conn(),
         reconnect_backoff: backoff,
         retry_backoff: backoff,

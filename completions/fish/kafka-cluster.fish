@@ -30,20 +30,20 @@ complete -c kafka-cluster -n "__fish_kafka_cluster_needs_command" -f -a "unregis
 complete -c kafka-cluster -n "__fish_kafka_cluster_needs_command" -f -a "list-endpoints" -d 'List the brokers and where they are reached'
 complete -c kafka-cluster -n "__fish_kafka_cluster_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s C -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -l config -d 'The same (deprecated)' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
 json\t''"
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s h -l help -d 'Print help'
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s C -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -l config -d 'The same (deprecated)' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s i -l id -d 'The broker' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s h -l help -d 'Print help'
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s C -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -l config -d 'The same (deprecated)' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -l output -d 'How the result looks: table or json' -r -f -a "table\t''

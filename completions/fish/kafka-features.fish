@@ -25,7 +25,7 @@ function __fish_kafka_features_using_subcommand
 end
 
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c kafka-features -n "__fish_kafka_features_needs_command" -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c kafka-features -n "__fish_kafka_features_needs_command" -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -l command-config -d 'A file of client properties to connect with' -r
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -s h -l help -d 'Print help'
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -f -a "describe" -d 'Show the features that are supported, and their levels'
@@ -35,7 +35,7 @@ complete -c kafka-features -n "__fish_kafka_features_needs_command" -f -a "disab
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -f -a "version-mapping" -d 'Show the level of each feature that a release brings'
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -f -a "feature-dependencies" -d 'Show what levels of features need of other features'
 complete -c kafka-features -n "__fish_kafka_features_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c kafka-features -n "__fish_kafka_features_using_subcommand describe" -l node-id -d 'Ask this broker, not any' -r
+complete -c kafka-features -n "__fish_kafka_features_using_subcommand describe" -l node-id -d 'Ask this node, not any' -r
 complete -c kafka-features -n "__fish_kafka_features_using_subcommand describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
 json\t''"
 complete -c kafka-features -n "__fish_kafka_features_using_subcommand describe" -s h -l help -d 'Print help'

@@ -25,7 +25,7 @@ function __fish_kafka_metadata_quorum_using_subcommand
 end
 
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -l command-config -d 'A file of client properties to connect with; for add-controller, the controller\'s own' -r
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -s h -l help -d 'Print help'
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -f -a "describe" -d 'Show the quorum'

@@ -370,20 +370,20 @@ complete -c ottla -n "__fish_ottla_using_subcommand cluster; and not __fish_seen
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and not __fish_seen_subcommand_from cluster-id unregister list-endpoints help" -f -a "list-endpoints" -d 'List the brokers and where they are reached'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and not __fish_seen_subcommand_from cluster-id unregister list-endpoints help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s C -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -l config -d 'The same (deprecated)' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
 json\t''"
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s C -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -l config -d 'The same (deprecated)' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s i -l id -d 'The broker' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s C -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -l config -d 'The same (deprecated)' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
@@ -395,7 +395,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_sub
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "list-endpoints" -d 'List the brokers and where they are reached'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -f -a "describe" -d 'Show the features that are supported, and their levels'
@@ -405,7 +405,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_see
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -f -a "version-mapping" -d 'Show the level of each feature that a release brings'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -f -a "feature-dependencies" -d 'Show what levels of features need of other features'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -l node-id -d 'Ask this broker, not any' -r
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -l node-id -d 'Ask this node, not any' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
 json\t''"
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -s h -l help -d 'Print help'
@@ -446,7 +446,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_su
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from help" -f -a "feature-dependencies" -d 'Show what levels of features need of other features'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
-complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -l bootstrap-controller -d 'The controllers to connect to, as HOST:PORT,HOST:PORT: not supported' -r
+complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -l command-config -d 'A file of client properties to connect with; for add-controller, the controller\'s own' -r
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -f -a "describe" -d 'Show the quorum'

@@ -48,6 +48,30 @@ fn a_cluster_of_one_tells_its_endpoints_and_keeps_its_only_broker() {
 }
 
 #[test]
+fn a_brokers_listener_is_none_of_a_controller() {
+    let server = Server::start();
+    let lines = [
+        ("features", "describe"),
+        ("cluster", "cluster-id"),
+        ("metadata-quorum", "describe --status"),
+    ];
+    for (tool, line) in lines {
+        let mut command = ottla();
+        command.arg(tool);
+        let at = ["--bootstrap-controller", server.address()];
+        // Of `cluster` it is an option of the command.
+        match tool {
+            "cluster" => command.args(line.split(' ')).args(at),
+            _ => command.args(at).args(line.split(' ')),
+        };
+        refused(
+            &command.output().unwrap(),
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+        );
+    }
+}
+
+#[test]
 fn a_quorum_of_one_describes_itself_and_stays_one() {
     let server = Server::start();
     let quorum = |line: &str| {

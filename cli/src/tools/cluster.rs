@@ -4,13 +4,14 @@ use std::io::Write;
 
 use clap::{ArgGroup, CommandFactory, Parser, Subcommand};
 use ottla_client::ClientError;
-use ottla_client::admin::{Admin, ClusterDescription};
+use ottla_client::admin::{Admin, ClusterDescription, ClusterNode};
+use ottla_client::cluster::EndpointType;
 use ottla_client::conn::RequestError;
 use ottla_protocol::types::BrokerId;
 use serde_json::{Value, json};
 
 use crate::argparse::{self, number};
-use crate::connect::{self, failed};
+use crate::connect::{self, Bootstrap, failed};
 use crate::context::Context;
 use crate::output::{Format, Output, json_text};
 use crate::stop::{Failure, Stop};
@@ -73,7 +74,7 @@ struct Connection {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
     #[arg(short = 'b', long, value_name = "SERVERS")]
     bootstrap_server: Option<String>,
-    /// The controllers to connect to, as HOST:PORT,HOST:PORT: not supported
+    /// The controllers to connect to instead, as HOST:PORT,HOST:PORT
     #[arg(short = 'C', long, value_name = "SERVERS")]
     bootstrap_controller: Option<String>,
     /// A file of client properties to connect with
@@ -131,9 +132,6 @@ fn with_cluster<T>(
     cx: &mut Context,
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
-    let Some(servers) = &connection.bootstrap_server else {
-        return Err(connect::no_controllers().into());
-    };
     if connection.config.is_some() {
         if connection.command_config.is_some() {
             return Err(Stop::failed(
@@ -145,7 +143,12 @@ fn with_cluster<T>(
     }
     let config = connection.command_config.iter().chain(&connection.config);
     let config: Vec<String> = config.cloned().collect();
-    connect::ask(&config, servers, call, cx, ask)
+    let bootstrap = Bootstrap::of_options(
+        connection.bootstrap_server.as_deref(),
+        connection.bootstrap_controller.as_deref(),
+    );
+    let bootstrap = bootstrap.unwrap_or(Bootstrap::Servers(""));
+    connect::ask(&config, bootstrap, call, cx, ask)
 }
 
 async fn describe(admin: &Admin, include_fenced: bool) -> Result<ClusterDescription, Failure> {
@@ -173,7 +176,7 @@ fn cluster_id(id: Option<&str>, format: Format) -> String {
     }
 }
 
-/// Columns for hosts and racks grow with what is in them.
+/// Columns for hosts and racks grow with what is in them. Controllers have no state.
 fn endpoints(found: &ClusterDescription) -> String {
     let hosts = found.nodes.iter().map(|node| &*node.broker.endpoint.host);
     let racks = found
@@ -186,20 +189,30 @@ fn endpoints(found: &ClusterDescription) -> String {
     };
     let widths = [10, width(0, hosts), 10, rack_width, 10, 15];
     let heads = ["ID", "HOST", "PORT", "RACK", "STATE", "ENDPOINT_TYPE"];
-    let mut text = String::new();
-    line(&mut text, heads.into_iter().zip(widths));
+    let kind = match found.endpoint_type {
+        EndpointType::Broker => "broker",
+        EndpointType::Controller => "controller",
+    };
+    let shown = |cells: [&str; 6]| {
+        let columns = cells.into_iter().zip(widths).enumerate();
+        let has_state = found.endpoint_type == EndpointType::Broker;
+        let columns = columns.filter(|(at, _)| has_state || heads.get(*at) != Some(&"STATE"));
+        let mut text = String::new();
+        line(&mut text, columns.map(|(_, column)| column));
+        text
+    };
+    let mut text = shown(heads);
     for node in &found.nodes {
         let id = node.broker.id.to_string();
         let port = node.broker.endpoint.port.to_string();
-        let row = [
-            &*id,
-            &*node.broker.endpoint.host,
-            &*port,
+        text += &shown([
+            &id,
+            &node.broker.endpoint.host,
+            &port,
             rack(node.broker.rack.as_deref()),
             state(node.is_fenced),
-            "broker",
-        ];
-        line(&mut text, row.into_iter().zip(widths));
+            kind,
+        ]);
     }
     text
 }
@@ -213,7 +226,7 @@ fn state(is_fenced: bool) -> &'static str {
 }
 
 fn endpoints_json(found: &ClusterDescription) -> String {
-    let node = |node: &ottla_client::admin::ClusterNode| {
+    let broker = |node: &ClusterNode| {
         json!({
             "id": node.broker.id.0,
             "host": &*node.broker.endpoint.host,
@@ -222,10 +235,17 @@ fn endpoints_json(found: &ClusterDescription) -> String {
             "fenced": node.is_fenced,
         })
     };
-    let nodes: Vec<Value> = found.nodes.iter().map(node).collect();
-    json_text(&json!({
-        "version": JSON_VERSION,
-        "clusterId": found.id,
-        "brokers": nodes,
-    }))
+    let controller = |node: &ClusterNode| {
+        json!({
+            "id": node.broker.id.0,
+            "host": &*node.broker.endpoint.host,
+            "port": node.broker.endpoint.port,
+        })
+    };
+    let nodes = found.nodes.iter();
+    let (kind, nodes): (_, Vec<Value>) = match found.endpoint_type {
+        EndpointType::Broker => ("brokers", nodes.map(broker).collect()),
+        EndpointType::Controller => ("controllers", nodes.map(controller).collect()),
+    };
+    json_text(&json!({ "version": JSON_VERSION, "clusterId": found.id, kind: nodes }))
 }

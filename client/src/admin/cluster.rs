@@ -6,7 +6,7 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::{Broker, Lane, Target},
+    cluster::{Broker, EndpointType, Lane, Target},
     conn::{PeerVersions, RequestError},
     error::{ApiError, ClientError},
 };
@@ -17,13 +17,14 @@ use super::{Admin, no_error};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterDescription {
     pub id: Option<String>,
-    /// The node to send controller requests to; with KRaft any broker, which passes them on.
+    /// The node to send controller requests to; with KRaft any broker, which passes them on, or the active controller.
     pub controller: Option<BrokerId>,
-    /// By id.
+    /// Brokers, or controllers where those are talked to, by id.
     pub nodes: Vec<ClusterNode>,
+    pub endpoint_type: EndpointType,
 }
 
-/// A broker, and whether it is shut out for now.
+/// A node, and whether it is shut out for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterNode {
     pub broker: Broker,
@@ -36,8 +37,10 @@ impl Admin {
         &self,
         include_fenced: bool,
     ) -> Result<ClusterDescription, ClientError> {
+        let endpoint_type = self.cluster.settings().endpoint_type;
         let request = DescribeClusterRequest {
             include_fenced_brokers: include_fenced,
+            endpoint_type: endpoint_type.on_wire(),
             ..Default::default()
         };
         let response = match self
@@ -45,7 +48,9 @@ impl Admin {
             .call(&Target::Any, &request, self.call(), no_error)
             .await
         {
-            Err(ClientError::Request(RequestError::Version { .. })) => {
+            Err(ClientError::Request(RequestError::Version { .. }))
+                if endpoint_type == EndpointType::Broker =>
+            {
                 return self.describe_by_snapshot().await;
             }
             other => other?,
@@ -61,6 +66,7 @@ impl Admin {
             id: Some(response.cluster_id.to_string()),
             controller: Some(BrokerId(response.controller_id)).filter(|id| id.0 >= 0),
             nodes,
+            endpoint_type,
         })
     }
 
@@ -75,6 +81,7 @@ impl Admin {
             id: metadata.cluster_id.clone(),
             controller: metadata.controller,
             nodes: metadata.brokers().map(node).collect(),
+            endpoint_type: EndpointType::Broker,
         })
     }
 

@@ -15,7 +15,7 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::Target,
+    cluster::{EndpointType, Target},
     error::{ApiError, ClientError, wire_text},
 };
 
@@ -270,10 +270,16 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Outcomes<ConfigResource>, ClientError> {
         let mut answers = Outcomes::new();
+        let at_controllers = self.cluster.settings().endpoint_type == EndpointType::Controller;
+        // Controllers change brokers' configurations themselves.
+        let target = |resource: &ConfigResource| match resource.kind {
+            ResourceType::Broker if at_controllers => Target::Any,
+            _ => resource.target(),
+        };
         for (target, group) in grouped(
             changes
                 .iter()
-                .map(|change| (change.resource.target(), change)),
+                .map(|change| (target(&change.resource), change)),
         ) {
             let request = IncrementalAlterConfigsRequest {
                 resources: group.into_iter().map(altered).collect::<Result<_, _>>()?,

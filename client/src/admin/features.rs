@@ -9,7 +9,7 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::{Lane, Target},
+    cluster::Target,
     conn::PeerVersions,
     error::{ApiError, ClientError, wire_text},
 };
@@ -44,20 +44,13 @@ impl UpgradeType {
 }
 
 impl Admin {
-    /// Features of the cluster, as this broker names them, or any.
+    /// Features of the cluster, as this node names them, or any.
     pub async fn describe_features(
         &self,
-        broker: Option<BrokerId>,
+        node: Option<BrokerId>,
     ) -> Result<PeerVersions, ClientError> {
-        let deadline = self.deadline();
-        let connection = match broker {
-            None => self.cluster.any_connection(deadline).await?,
-            Some(id) => {
-                self.cluster
-                    .connection_to(id, Lane::Control, deadline)
-                    .await?
-            }
-        };
+        let target = node.map_or(Target::Any, Target::Broker);
+        let connection = self.cluster.connection_for(&target, &self.call()).await?;
         // The handshake's answer may be old by now; it is the newest this connection has.
         let timeout = self.timeout.max(Duration::from_millis(1));
         connection

@@ -7,12 +7,12 @@ use crate::{
     error::{ApiError, ClientError},
 };
 
-use super::{Cluster, CoordinatorKind, Deadline, Lane, within};
+use super::{Cluster, CoordinatorKind, Deadline, EndpointType, Lane, within};
 
 /// Who is to answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Whoever is at hand.
+    /// Whoever is at hand; the active controller where controllers are talked to.
     Any,
     Broker(BrokerId),
     Controller,
@@ -170,6 +170,7 @@ impl Cluster {
         versions: VersionRange,
         deadline: Deadline,
     ) -> Result<R::Response, ClientError> {
+        self.settings().endpoint_type.check::<R>()?;
         let asking = async {
             let timeout = self.settings().request_timeout;
             Ok(connection.send(request, versions, timeout).await?)
@@ -185,9 +186,11 @@ impl Cluster {
     ) -> Result<Connection, ClientError> {
         let deadline = call.deadline;
         match target {
-            Target::Any => self.any_connection(deadline).await,
+            Target::Any if self.settings().endpoint_type == EndpointType::Broker => {
+                self.any_connection(deadline).await
+            }
             Target::Broker(id) => self.connection_to(*id, call.lane, deadline).await,
-            Target::Controller => match self.metadata().controller {
+            Target::Any | Target::Controller => match self.metadata().controller {
                 Some(id) => self.connection_to(id, call.lane, deadline).await,
                 None => self.any_connection(deadline).await,
             },

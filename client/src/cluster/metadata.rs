@@ -147,6 +147,21 @@ impl Metadata {
         }
     }
 
+    /// Of a quorum; `brokers` are its controllers.
+    pub(super) fn of_controllers(
+        cluster_id: String,
+        active: Option<BrokerId>,
+        controllers: BTreeMap<BrokerId, Broker>,
+        asked_at: Instant,
+    ) -> Self {
+        Self {
+            cluster_id: Some(cluster_id),
+            controller: active,
+            brokers: controllers,
+            ..Self::empty(asked_at)
+        }
+    }
+
     /// This snapshot with an answer merged in: brokers are replaced, topics added or replaced; after asking for all
     /// topics, those that are not in the answer are gone.
     pub(crate) fn merged(

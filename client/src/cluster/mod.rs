@@ -1,5 +1,5 @@
-//! A cluster as its clients see it: found through bootstrap servers, described by metadata, asked through the right
-//! broker.
+//! A cluster as its clients see it: found through bootstrap servers, or its controllers, described by metadata, asked
+//! through the right node.
 //!
 //! Owns: connections, the metadata cache and its coalesced refresh, the coordinator cache, retrying by the error
 //! table within a deadline. Not here: what is asked (`crate::admin`, `crate::producer`, `crate::consumer`).
@@ -26,6 +26,7 @@ use crate::{
 
 mod backoff;
 mod call;
+mod controllers;
 mod coordinator;
 mod metadata;
 mod pool;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use backoff::{Backoff, Deadline};
 pub use call::{Call, Target};
+pub use controllers::EndpointType;
 pub use coordinator::CoordinatorKind;
 pub(crate) use metadata::Scope;
 pub(crate) use metadata::broker_ids;
@@ -44,6 +46,8 @@ pub use pool::Lane;
 #[derive(Clone, Debug)]
 pub struct ClusterSettings {
     pub bootstrap: Vec<Endpoint>,
+    /// What the nodes at `bootstrap` are to be.
+    pub endpoint_type: EndpointType,
     pub conn: ConnSettings,
     /// Between attempts to connect to one broker.
     pub reconnect_backoff: Backoff,
@@ -291,12 +295,15 @@ impl Cluster {
         ))
     }
 
-    /// Asks for the wanted topics and merges the answer.
+    /// Asks for the wanted topics and merges the answer; controllers are asked for each other.
     async fn fetch_metadata(
         &self,
         connection: &Connection,
         deadline: Deadline,
     ) -> Result<Arc<Metadata>, ClientError> {
+        if self.settings().endpoint_type == EndpointType::Controller {
+            return self.fetch_controllers(connection, deadline).await;
+        }
         let asked_at = Instant::now();
         let names: Vec<String> = lock(&self.inner.wanted).iter().cloned().collect();
         let response = self

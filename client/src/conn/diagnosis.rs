@@ -35,6 +35,8 @@ pub enum EndpointFault {
     Foreign(Vec<u8>),
     /// The peer closed instead of answering.
     Closed,
+    /// It is a node of a cluster, but not of the side that is looked for: it has no such API.
+    Lacks(&'static str),
     /// It speaks Kafka, but a dialect without the versions we need.
     Dialect(String),
     /// Any other fault of the socket.
@@ -62,6 +64,7 @@ impl EndpointError {
             | EndpointFault::Tls
             | EndpointFault::Http
             | EndpointFault::Foreign(_)
+            | EndpointFault::Lacks(_)
             | EndpointFault::Dialect(_) => false,
         }
     }
@@ -151,6 +154,16 @@ impl fmt::Display for EndpointError {
                 f,
                 "{at} closed the connection instead of answering: check that this port is a PLAINTEXT Kafka listener"
             ),
+            EndpointFault::Lacks("Metadata") => write!(
+                f,
+                "{at} is a Kafka node that serves no clients here: use a broker's listener, not a controller's"
+            ),
+            EndpointFault::Lacks(api) => {
+                write!(
+                    f,
+                    "{at} is no controller that this client can talk to: it does not speak {api}"
+                )
+            }
             EndpointFault::Dialect(detail) => write!(f, "{at} can't be used: {detail}"),
             EndpointFault::Io(detail) => write!(f, "the connection to {at} failed: {detail}"),
         }

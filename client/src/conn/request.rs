@@ -77,10 +77,9 @@ impl RequestError {
     /// The same as a fault of the endpoint: for the first request after the handshake.
     pub(crate) fn as_endpoint_fault(&self) -> EndpointFault {
         match self {
-            Self::Version { theirs: None, .. } => EndpointFault::Dialect(
-                "it is a Kafka node that serves no clients here; use a broker's listener, not a controller's"
-                    .to_owned(),
-            ),
+            Self::Version {
+                api, theirs: None, ..
+            } => EndpointFault::Lacks(api),
             Self::Connection {
                 fault: Fault::Closed,
                 ..

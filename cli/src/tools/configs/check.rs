@@ -45,7 +45,7 @@ pub(super) fn check(args: &Args) -> Result<Entities, Stop> {
         }
         (false, false) => {
             return refuse(
-                "Only one of --bootstrap-server or --bootstrap-controller can be specified.",
+                "Only one of --bootstrap-server or --bootstrap-controller can be specified",
             );
         }
         _ => {}

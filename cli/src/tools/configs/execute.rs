@@ -3,6 +3,7 @@
 use ottla_client::admin::{
     Admin, AlterOp, AlterResource, ConfigResource, DescribeDetail, ResourceType,
 };
+use ottla_client::cluster::EndpointType;
 
 use super::plan::{Kind, Plan};
 use super::render;
@@ -122,7 +123,10 @@ async fn alter(
     changes: &[(String, AlterOp)],
     admin: &Admin,
 ) -> Result<(), Failure> {
-    if is_of_broker(kind) {
+    let settings = admin.cluster().settings();
+    let is_forwarded =
+        settings.endpoint_type == EndpointType::Controller && kind.resource == ResourceType::Broker;
+    if is_of_broker(kind) && !is_forwarded {
         known_broker(name, "incrementalAlterConfigs", admin)?;
     }
     let change = AlterResource {

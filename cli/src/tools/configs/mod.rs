@@ -8,7 +8,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser};
 
-use crate::connect;
+use crate::connect::{self, Bootstrap};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
@@ -140,12 +140,12 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         }
         Err(failure) => return Err(failure.into()),
     };
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?;
-    if bootstrap.is_none() {
-        return Err(connect::no_controllers().into());
-    }
-    let servers = [("bootstrap.servers", bootstrap.unwrap_or_default())];
-    let settings = connect::settings(&args.command_config, &servers, cx)?;
+    let bootstrap = Bootstrap::of_options(
+        jopt::one("bootstrap-server", &args.bootstrap_server)?,
+        jopt::one("bootstrap-controller", &args.bootstrap_controller)?,
+    );
+    let bootstrap = bootstrap.unwrap_or(Bootstrap::Servers("")).properties();
+    let settings = connect::settings(&args.command_config, &bootstrap, cx)?;
     let mut text = String::new();
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;

@@ -53,7 +53,7 @@ pub struct Args {
 enum Action {
     /// Show the features that are supported, and their levels
     Describe {
-        /// Ask this broker, not any
+        /// Ask this node, not any
         #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         node_id: Option<i32>,
         #[command(flatten)]
@@ -201,9 +201,9 @@ fn with_cluster<T>(
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
     let none = "You must specify either --bootstrap-controller or --bootstrap-server.";
-    let servers = args.servers.brokers()?.ok_or_else(|| wrong(none))?;
+    let bootstrap = args.servers.bootstrap().ok_or_else(|| wrong(none))?;
     let config: Vec<String> = args.command_config.iter().cloned().collect();
-    connect::ask(&config, servers, call, cx, ask)
+    connect::ask(&config, bootstrap, call, cx, ask)
 }
 
 fn describe(

@@ -14,7 +14,7 @@ use ottla_client::admin::{Admin, QuorumDescription};
 use ottla_protocol::wire::Uuid;
 
 use crate::argparse::{self, Servers, Uncalled, number};
-use crate::connect::{self, failed};
+use crate::connect::{self, Bootstrap, failed};
 use crate::context::Context;
 use crate::options;
 use crate::output::{Format, Output};
@@ -103,7 +103,6 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Err(Uncalled::Help(text)) => return Ok(write!(cx.out, "{text}")?),
         Err(Uncalled::Wrong(reason)) => return Err(argparse::refused(TOOL.link, &reason)),
     };
-    let servers = args.servers.brokers()?.unwrap_or_default();
     let text = match &args.action {
         Action::Describe {
             status,
@@ -112,7 +111,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             output,
         } => {
             let view = view(*status, *replication, *human_readable)?;
-            let (cluster_id, quorum) = with_cluster(&args, servers, DESCRIBE, cx, describe)?;
+            let (cluster_id, quorum) = with_cluster(&args, DESCRIBE, cx, describe)?;
             let now_ms = Timestamp::now().as_millisecond();
             match (output.output, view) {
                 (Format::Json, _) => json::described(cluster_id.as_deref(), &quorum),
@@ -126,7 +125,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let controller = controller(&args)?;
             if !dry_run {
                 let call = "addRaftVoter";
-                with_cluster(&args, servers, call, cx, async |admin| {
+                with_cluster(&args, call, cx, async |admin| {
                     let (id, directory) = (controller.id, controller.directory_id);
                     let added = admin
                         .add_raft_voter(id, directory, &controller.endpoints)
@@ -154,7 +153,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let directory = directory(controller_directory_id)?;
             if !dry_run {
                 let call = "removeRaftVoter";
-                with_cluster(&args, servers, call, cx, async |admin| {
+                with_cluster(&args, call, cx, async |admin| {
                     let removed = admin.remove_raft_voter(*controller_id, directory).await;
                     removed.map_err(|error| refused(call, &error))
                 })?;
@@ -188,13 +187,13 @@ fn view(status: bool, replication: bool, human_readable: bool) -> Result<View, S
 
 fn with_cluster<T>(
     args: &Args,
-    servers: &str,
     call: &'static str,
     cx: &mut Context,
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
     let config: Vec<String> = args.command_config.iter().cloned().collect();
-    connect::ask(&config, servers, call, cx, ask)
+    let bootstrap = args.servers.bootstrap().unwrap_or(Bootstrap::Servers(""));
+    connect::ask(&config, bootstrap, call, cx, ask)
 }
 
 async fn describe(admin: &Admin) -> Result<(Option<String>, QuorumDescription), Failure> {
