@@ -122,11 +122,11 @@ pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
     Ok(properties)
 }
 
-/// `KEY=VALUE` words. Those without `=` are dropped without a word, as in the reference.
+/// `KEY=VALUE` words. One without `=` is a key whose value is empty, as in the reference.
 pub fn pairs(words: &[String]) -> impl Iterator<Item = (String, String)> {
     words
         .iter()
-        .filter_map(|word| word.split_once('='))
+        .map(|word| word.split_once('=').unwrap_or((word, "")))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 

@@ -225,11 +225,11 @@ complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l group -
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l max-messages -d 'End after so many records' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l timeout-ms -d 'End when no record has come for so long' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l isolation-level -d 'read_uncommitted or read_committed [read_uncommitted]' -r
-complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter -d 'How to show records: DefaultMessageFormatter, LoggingMessageFormatter, NoOpMessageFormatter, OffsetsMessageFormatter, GroupMetadataMessageFormatter or TransactionLogMessageFormatter, all of them in org.apache.kafka.tools.consumer' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter -d 'How to show records: DefaultMessageFormatter, LoggingMessageFormatter, NoOpMessageFormatter, OffsetsMessageFormatter, GroupMetadataMessageFormatter, TransactionLogMessageFormatter, ShareGroupMessageFormatter or group.share.ShareGroupStateMessageFormatter, all of them in org.apache.kafka.tools.consumer' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter-property -d 'A property of the formatter, KEY=VALUE: print.timestamp, print.partition, print.offset, print.delivery, print.epoch, print.headers, print.key, print.value (all true or false), key.separator, line.separator, headers.separator, null.literal, key.deserializer, value.deserializer, headers.deserializer' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l formatter-config -d 'A file with properties of the formatter' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l property -d 'Old name of --formatter-property' -r
-complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l key-deserializer -d 'How to read keys: a class of org.apache.kafka.common.serialization; the bytes as they are where none is named' -r
+complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l key-deserializer -d 'How to read keys: a class of org.apache.kafka.common.serialization, or string, short, integer, long, float, double, boolean, uuid, bytes, hex, base64; the bytes as they are where none is named' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l value-deserializer -d 'The same for values' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l command-property -d 'A property of the consumer, KEY=VALUE' -r
 complete -c ottla -n "__fish_ottla_using_subcommand console-consumer" -l command-config -d 'A file with properties of the consumer' -r

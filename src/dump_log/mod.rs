@@ -99,9 +99,8 @@ impl ToolArgs for Args {
     }
 }
 
-/// What shall be done, from the options.
+/// What shall be done with a file, from the options.
 struct Plan {
-    files: Vec<JavaFile>,
     shows_contents: bool,
     shows_records: bool,
     skips_record_metadata: bool,
@@ -113,8 +112,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn from(args: &Args) -> Result<Self, Stop> {
-        options::require(&[Given::values("files", &args.files)])?;
+    /// For a log. Like the reference, it looks at an option only when a file asks for it.
+    fn of_logs(args: &Args) -> Result<Self, Stop> {
         let key = jopt::one("key-decoder-class", &args.key_decoder_class)?;
         let value = jopt::one("value-decoder-class", &args.value_decoder_class)?;
         let parsing = match () {
@@ -130,19 +129,38 @@ impl Plan {
         };
         let is_plain = matches!(parsing, Parsing::Plain { .. });
         let shows_contents = args.print_data_log || !is_plain || key.is_some() || value.is_some();
-        let files = jopt::one("files", &args.files)?.unwrap_or_default();
         Ok(Self {
-            files: java::split(files, ',').map(JavaFile::new).collect(),
             shows_contents,
             shows_records: args.deep_iteration || shows_contents,
+            bytes_max: jopt::number("max-bytes", &args.max_bytes)?.unwrap_or(i32::MAX),
+            parsing,
+            ..Self::of_any(args)
+        })
+    }
+
+    /// For an index.
+    fn of_indexes(args: &Args) -> Result<Self, Stop> {
+        let message_bytes_max = jopt::number("max-message-size", &args.max_message_size)?;
+        Ok(Self {
+            message_bytes_max: message_bytes_max.unwrap_or(5 << 20),
+            ..Self::of_any(args)
+        })
+    }
+
+    fn of_any(args: &Args) -> Self {
+        Self {
+            shows_contents: false,
+            shows_records: false,
             skips_record_metadata: args.skip_record_metadata,
             verifies_only: args.verify_index_only,
             sanity_only: args.index_sanity_check,
-            bytes_max: jopt::number("max-bytes", &args.max_bytes)?.unwrap_or(i32::MAX),
-            message_bytes_max: jopt::number("max-message-size", &args.max_message_size)?
-                .unwrap_or(5 << 20),
-            parsing,
-        })
+            bytes_max: i32::MAX,
+            message_bytes_max: 0,
+            parsing: Parsing::Plain {
+                key: Decoder::String,
+                value: Decoder::String,
+            },
+        }
     }
 }
 
@@ -194,10 +212,12 @@ impl<T: Default> ByFile<T> {
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    let plan = Plan::from(&options::start::<Args>(words)?)?;
+    let args: Args = options::start(words)?;
+    options::require(&[Given::values("files", &args.files)])?;
+    let files = jopt::one("files", &args.files)?.unwrap_or_default();
     let mut findings = Findings::default();
-    for file in &plan.files {
-        dump(file, &plan, &mut findings, cx)?;
+    for file in java::split(files, ',').map(JavaFile::new) {
+        dump(&file, &args, &mut findings, cx)?;
     }
     tell(findings, cx);
     Ok(())
@@ -205,15 +225,15 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 fn dump(
     file: &JavaFile,
-    plan: &Plan,
+    args: &Args,
     findings: &mut Findings,
     cx: &mut Context,
 ) -> Result<(), Stop> {
     writeln!(cx.out, "Dumping {file}")?;
     match file.suffix() {
-        ".log" | ".checkpoint" => log_file::dump(file, plan, findings, cx),
-        ".index" => index_file::dump_offsets(file, plan, findings, cx),
-        ".timeindex" => index_file::dump_times(file, plan, findings, cx),
+        ".log" | ".checkpoint" => log_file::dump(file, &Plan::of_logs(args)?, findings, cx),
+        ".index" => index_file::dump_offsets(file, &Plan::of_indexes(args)?, findings, cx),
+        ".timeindex" => index_file::dump_times(file, &Plan::of_any(args), findings, cx),
         ".snapshot" => small_file::dump_producers(file, cx),
         ".txnindex" => small_file::dump_aborted(file, cx),
         _ => {

@@ -14,7 +14,11 @@ use super::decoders::frame;
 
 /// A record's value as text, or why there is none.
 pub(super) fn show(value: Option<&[u8]>) -> Result<String, String> {
-    let value = value.ok_or("the record has no value")?;
+    // The reference does not expect this, and shows what its virtual machine says.
+    let value = value.ok_or(
+        "Cannot invoke \"java.nio.ByteBuffer.remaining()\" because the return value of \
+         \"org.apache.kafka.common.record.internal.Record.value()\" is null",
+    )?;
     let mut r = Reader::new(Bytes::copy_from_slice(value));
     let (kind, version) = frame(&mut r)?;
     let text = match kind as i16 {

@@ -34,6 +34,16 @@ fn console_consumer() {
 }
 
 #[test]
+fn console_details() {
+    check("console-details");
+}
+
+#[test]
+fn internal_topics() {
+    check("internal-topics");
+}
+
+#[test]
 fn formatters() {
     check("formatters");
 }

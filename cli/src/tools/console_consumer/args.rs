@@ -47,22 +47,23 @@ pub(super) struct Args {
     #[arg(long, value_name = "LEVEL")]
     pub(super) isolation_level: Vec<String>,
     /// How to show records: DefaultMessageFormatter, LoggingMessageFormatter, NoOpMessageFormatter,
-    /// OffsetsMessageFormatter, GroupMetadataMessageFormatter or TransactionLogMessageFormatter, all of them in
-    /// org.apache.kafka.tools.consumer
+    /// OffsetsMessageFormatter, GroupMetadataMessageFormatter, TransactionLogMessageFormatter, ShareGroupMessageFormatter
+    /// or group.share.ShareGroupStateMessageFormatter, all of them in org.apache.kafka.tools.consumer
     #[arg(long, value_name = "CLASS")]
     pub(super) formatter: Vec<String>,
     /// A property of the formatter, KEY=VALUE: print.timestamp, print.partition, print.offset, print.delivery,
     /// print.epoch, print.headers, print.key, print.value (all true or false), key.separator, line.separator,
     /// headers.separator, null.literal, key.deserializer, value.deserializer, headers.deserializer
     #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) formatter_property: Vec<String>,
+    formatter_property: Vec<String>,
     /// A file with properties of the formatter
     #[arg(long, value_name = "FILE")]
     pub(super) formatter_config: Vec<String>,
     /// Old name of --formatter-property
     #[arg(long, value_name = "KEY=VALUE")]
     property: Vec<String>,
-    /// How to read keys: a class of org.apache.kafka.common.serialization; the bytes as they are where none is named
+    /// How to read keys: a class of org.apache.kafka.common.serialization, or string, short, integer, long, float, double,
+    /// boolean, uuid, bytes, hex, base64; the bytes as they are where none is named
     #[arg(long, value_name = "CLASS")]
     pub(super) key_deserializer: Vec<String>,
     /// The same for values
@@ -118,41 +119,87 @@ pub(super) fn check(args: &Args) -> Result<(), Stop> {
     options::require(&[Given::values("bootstrap-server", &args.bootstrap_server)])
 }
 
-/// Reads old names as the new ones, with a warning where the reference puts it: on standard output.
+/// Reads old names of the consumer's properties as the new ones, with a warning where the reference puts it: on standard
+/// output.
 pub(super) fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
-    for (old, old_values, new, new_values) in [
+    let mut renamed = [
         (
-            "property",
-            &mut args.property,
-            "formatter-property",
-            &mut args.formatter_property,
-        ),
-        (
-            "consumer-property",
+            CONSUMER_PROPERTY,
             &mut args.consumer_property,
-            "command-property",
             &mut args.command_property,
         ),
         (
-            "consumer.config",
+            CONSUMER_CONFIG,
             &mut args.consumer_config,
-            "command-config",
             &mut args.command_config,
         ),
-    ] {
-        if old_values.is_empty() {
-            continue;
+    ];
+    for (names, old, new) in &renamed {
+        names.check(old, new)?;
+    }
+    for (names, old, new) in &mut renamed {
+        if let Some(warning) = names.rename(old, new) {
+            writeln!(cx.out, "{warning}")?;
         }
-        if !new_values.is_empty() {
-            return Err(Stop::Usage(format!(
-                "Options --{old} and --{new} cannot be specified together."
-            )));
-        }
-        writeln!(
-            cx.out,
-            "Option --{old} is deprecated and will be removed in a future version. Use --{new} instead."
-        )?;
-        std::mem::swap(old_values, new_values);
     }
     Ok(())
+}
+
+/// An option that has got another name.
+pub(super) struct Renamed {
+    old: &'static str,
+    new: &'static str,
+}
+
+const CONSUMER_PROPERTY: Renamed = Renamed {
+    old: "consumer-property",
+    new: "command-property",
+};
+const CONSUMER_CONFIG: Renamed = Renamed {
+    old: "consumer.config",
+    new: "command-config",
+};
+const PROPERTY: Renamed = Renamed {
+    old: "property",
+    new: "formatter-property",
+};
+
+impl Renamed {
+    fn check(&self, old: &[String], new: &[String]) -> Result<(), Stop> {
+        if old.is_empty() || new.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "Options --{} and --{} cannot be specified together.",
+            self.old, self.new
+        );
+        Err(Stop::Usage(text))
+    }
+
+    fn rename(&self, old: &mut Vec<String>, new: &mut Vec<String>) -> Option<String> {
+        if old.is_empty() {
+            return None;
+        }
+        std::mem::swap(old, new);
+        Some(self.warning())
+    }
+
+    fn warning(&self) -> String {
+        format!(
+            "Option --{} is deprecated and will be removed in a future version. Use --{} instead.",
+            self.old, self.new
+        )
+    }
+}
+
+impl Args {
+    /// The properties of the formatter, and what is to be said where they have their old name. The reference looks at them
+    /// when it has found the formatter.
+    pub(super) fn formatter_words(&self) -> Result<(&[String], Option<String>), Stop> {
+        PROPERTY.check(&self.property, &self.formatter_property)?;
+        Ok(match self.property.is_empty() {
+            true => (&self.formatter_property, None),
+            false => (&self.property, Some(PROPERTY.warning())),
+        })
+    }
 }

@@ -6,10 +6,16 @@
 use std::fmt;
 use std::io::Write;
 
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use thiserror::Error;
+
+use super::charset::Charset;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deserializer {
+    /// Our own, as is `Hex`: any bytes as text.
+    Base64,
     Boolean,
     /// Java prints the address of an array, which is of no use: these are the bytes themselves.
     ByteArray,
@@ -17,10 +23,11 @@ pub(super) enum Deserializer {
     Bytes,
     Double,
     Float,
+    Hex,
     Integer,
     Long,
     Short,
-    String,
+    String(Charset),
     Uuid,
     Void,
 }
@@ -38,9 +45,18 @@ const CLASSES: [(&str, Deserializer); 12] = [
     ("IntegerDeserializer", Deserializer::Integer),
     ("LongDeserializer", Deserializer::Long),
     ("ShortDeserializer", Deserializer::Short),
-    ("StringDeserializer", Deserializer::String),
+    ("StringDeserializer", Deserializer::String(Charset::Utf8)),
     ("UUIDDeserializer", Deserializer::Uuid),
     ("VoidDeserializer", Deserializer::Void),
+];
+
+/// Names of our own, in any case: those of the classes without `Deserializer`, and these.
+const SHORT_NAMES: [(&str, Deserializer); 5] = [
+    ("base64", Deserializer::Base64),
+    ("bool", Deserializer::Boolean),
+    ("hex", Deserializer::Hex),
+    ("int", Deserializer::Integer),
+    ("raw", Deserializer::ByteArray),
 ];
 
 /// The messages are the reference's.
@@ -57,31 +73,49 @@ pub(super) enum DeserializeError {
 }
 
 impl Deserializer {
-    /// The class of this full name; `Err` says what to tell the user instead.
-    pub(super) fn of_class(class: &str) -> Result<Self, String> {
-        let named = |name: &str| CLASSES.iter().find(|(known, _)| *known == name);
-        if let Some((_, deserializer)) = class.strip_prefix(PACKAGE).and_then(named) {
-            return Ok(*deserializer);
-        }
-        let advice = match named(class) {
-            Some((name, _)) => format!("Did you mean {PACKAGE}{name}?"),
-            None => {
-                let names: Vec<&str> = CLASSES.iter().map(|(name, _)| *name).collect();
-                format!("Built in are, in {PACKAGE}: {}.", names.join(", "))
-            }
+    /// The one of this name: of a class in full, or a short one of our own; `Err` says what to tell the user instead.
+    /// `property` finds the properties that are the deserializer's own.
+    pub(super) fn named<'a>(
+        name: &str,
+        is_key: bool,
+        property: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<Self, String> {
+        let of_class = |class: &str| CLASSES.iter().find(|(known, _)| *known == class);
+        let short = || {
+            let of_class = CLASSES.iter().find(|(known, _)| {
+                let short = known.strip_suffix("Deserializer").unwrap_or(known);
+                short.eq_ignore_ascii_case(name)
+            });
+            let mut own = SHORT_NAMES.iter();
+            of_class.or_else(|| own.find(|(known, _)| known.eq_ignore_ascii_case(name)))
         };
-        Err(format!(
-            "There is no deserializer {class}; the bytes are shown as they are. {advice}"
-        ))
+        let found = name.strip_prefix(PACKAGE).and_then(of_class).or_else(short);
+        match found {
+            Some((_, Self::String(_))) => {
+                let of_part = match is_key {
+                    true => "key.deserializer.encoding",
+                    false => "value.deserializer.encoding",
+                };
+                let encoding = property(of_part).or_else(|| property("deserializer.encoding"));
+                let encoding = encoding.unwrap_or("UTF-8");
+                let charset = Charset::named(encoding).ok_or_else(|| {
+                    format!("Unsupported encoding {encoding}; the bytes are shown as they are.")
+                })?;
+                Ok(Self::String(charset))
+            }
+            Some((_, found)) => Ok(*found),
+            None => Err(unknown(name, of_class(name).is_some())),
+        }
     }
 
     pub(super) fn write(self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DeserializeError> {
         match self {
             Self::ByteArray => out.extend_from_slice(bytes),
-            Self::String => match str::from_utf8(bytes) {
-                Ok(text) => out.extend_from_slice(text.as_bytes()),
-                Err(_) => out.extend_from_slice(String::from_utf8_lossy(bytes).as_bytes()),
-            },
+            Self::String(charset) => charset.write(bytes, out),
+            Self::Base64 => put(out, format_args!("{}", Base64Display::new(bytes, &BASE64))),
+            Self::Hex => bytes
+                .iter()
+                .for_each(|byte| put(out, format_args!("{byte:02x}"))),
             Self::Bytes => bytes.iter().for_each(|byte| put_escaped(*byte, out)),
             Self::ByteBuffer => {
                 let length = bytes.len();
@@ -126,6 +160,21 @@ impl Deserializer {
         }
         Ok(())
     }
+}
+
+fn unknown(name: &str, lacks_package: bool) -> String {
+    let advice = match lacks_package {
+        true => format!("Did you mean {PACKAGE}{name}?"),
+        false => {
+            let names = CLASSES.iter().map(|(name, _)| *name);
+            let names: Vec<&str> = names.collect();
+            format!(
+                "Built in are, in {PACKAGE}: {}. Short names will do: string, long, uuid, hex, base64 and the like.",
+                names.join(", ")
+            )
+        }
+    };
+    format!("There is no deserializer {name}; the bytes are shown as they are. {advice}")
 }
 
 /// Formats into a vector, which takes everything.
@@ -194,8 +243,14 @@ mod tests {
     use super::*;
 
     fn text(class: &str, bytes: &[u8]) -> String {
-        let deserializer = Deserializer::of_class(&format!("{PACKAGE}{class}Deserializer"))
-            .expect("a built-in class");
+        let class = format!("{PACKAGE}{class}Deserializer");
+        shown(
+            Deserializer::named(&class, false, |_| None).expect("a built-in class"),
+            bytes,
+        )
+    }
+
+    fn shown(deserializer: Deserializer, bytes: &[u8]) -> String {
         let mut out = Vec::new();
         match deserializer.write(bytes, &mut out) {
             Ok(()) => String::from_utf8(out).expect("text"),
@@ -262,9 +317,38 @@ mod tests {
     }
 
     #[test]
-    fn a_class_needs_its_package() {
-        let advice = Deserializer::of_class("LongDeserializer").expect_err("no package");
+    fn a_class_needs_its_package_and_a_short_name_none() {
+        let named = |name: &str| Deserializer::named(name, false, |_| None);
+        let advice = named("LongDeserializer").expect_err("no package");
         assert!(advice.contains("org.apache.kafka.common.serialization.LongDeserializer"));
-        assert!(Deserializer::of_class("no.Such").is_err());
+        assert!(named("no.Such").is_err());
+        for (name, expected) in [
+            ("long", Deserializer::Long),
+            ("Integer", Deserializer::Integer),
+            ("int", Deserializer::Integer),
+            ("UUID", Deserializer::Uuid),
+            ("bytearray", Deserializer::ByteArray),
+            ("bytes", Deserializer::Bytes),
+            ("String", Deserializer::String(Charset::Utf8)),
+        ] {
+            assert_eq!(named(name), Ok(expected), "{name}");
+        }
+        assert_eq!(shown(named("hex").expect("ours"), b"a\xff"), "61ff");
+        assert_eq!(shown(named("Base64").expect("ours"), b"a\xff"), "Yf8=");
+    }
+
+    #[test]
+    fn text_may_have_another_encoding() {
+        let with = |is_key, key: &'static str, value| {
+            let property = move |asked: &str| (asked == key).then_some(value);
+            Deserializer::named("string", is_key, property)
+        };
+        let latin1 = Ok(Deserializer::String(Charset::Latin1));
+        assert_eq!(with(false, "deserializer.encoding", "iso-8859-1"), latin1);
+        assert_eq!(with(true, "key.deserializer.encoding", "latin1"), latin1);
+        let utf8 = Ok(Deserializer::String(Charset::Utf8));
+        assert_eq!(with(false, "key.deserializer.encoding", "latin1"), utf8);
+        let refused = with(false, "deserializer.encoding", "nonsense").expect_err("no such");
+        assert!(refused.starts_with("Unsupported encoding nonsense"));
     }
 }

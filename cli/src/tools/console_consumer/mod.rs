@@ -5,6 +5,7 @@
 //! record that cannot be shown ends with 1, a signal with 128 and its number.
 
 mod args;
+mod charset;
 mod deserializers;
 mod formatter;
 mod plan;
@@ -36,6 +37,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     args::check(&args)?;
     args::rename_old_options(&mut args, cx)?;
     let plan = plan::plan(&args)?;
+    if let Some(note) = &plan.note {
+        writeln!(cx.out, "{note}")?;
+    }
     let (cluster, consumer) = consuming::settings(&plan.properties, cx)?;
     for warning in &plan.warnings {
         cx.warn(warning);

@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub(super) ephemeral_group: Option<String>,
     /// The consumer's properties.
     pub(super) properties: Vec<(String, String)>,
+    /// For standard output, where the reference says that an option has got another name.
+    pub(super) note: Option<String>,
     /// For the user, and no reason to stop.
     pub(super) warnings: Vec<String>,
 }
@@ -65,7 +67,10 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
     let start = start(args)?;
     let mut warnings = Vec::new();
     let class = jopt::one("formatter", &args.formatter)?.unwrap_or(formatter::DEFAULT_CLASS);
-    let formatter = Formatter::of_class(class, &formatter_properties(args)?, &mut warnings)?;
+    formatter::check_class(class)?;
+    let (words, note) = args.formatter_words()?;
+    let properties_of_formatter = formatter_properties(args, words)?;
+    let formatter = Formatter::of_class(class, &properties_of_formatter, &mut warnings)?;
     let source = source(args, start)?;
     let has_chosen = properties.iter().any(|(key, _)| key == "group.protocol");
     if !has_chosen && !matches!(source, Source::Partition(..)) {
@@ -87,6 +92,7 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
         formatter,
         ephemeral_group: is_ephemeral.then_some(group),
         properties,
+        note,
         warnings,
     })
 }
@@ -191,7 +197,7 @@ fn consumer_properties(args: &Args) -> Result<Vec<(String, String)>, Stop> {
 }
 
 /// The file, the two options with a class, and on top of them the properties of the command line.
-fn formatter_properties(args: &Args) -> Result<Vec<(String, String)>, Stop> {
+fn formatter_properties(args: &Args, words: &[String]) -> Result<Vec<(String, String)>, Stop> {
     let mut properties = match jopt::one("formatter-config", &args.formatter_config)? {
         Some(path) => options::read_properties(path)?,
         None => Vec::new(),
@@ -212,7 +218,7 @@ fn formatter_properties(args: &Args) -> Result<Vec<(String, String)>, Stop> {
             set(&mut properties, key, class.to_owned());
         }
     }
-    properties.extend(pairs(&args.formatter_property));
+    properties.extend(pairs(words));
     Ok(properties)
 }
 

@@ -1,10 +1,11 @@
 //! From lines of text to records: the reference's `LineMessageReader`.
 //!
 //! A line is `HEADERS delimiter KEY separator VALUE`, each part only where its parse option is on; separators may be
-//! longer than a character and split at their first occurrence. Bytes stay as they are: unlike the reference, text
+//! longer than a character and split at their first occurrence, but the one between headers is a regular expression. Bytes stay as they are: unlike the reference, text
 //! that is not UTF-8 is not changed.
 
 use memchr::memmem;
+use regex::bytes::Regex;
 
 use ottla_client::producer::Record;
 use ottla_protocol::records::Header;
@@ -12,13 +13,15 @@ use ottla_protocol::records::Header;
 use crate::stop::Failure;
 
 /// The reader's properties.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct LineReader {
     parse_key: bool,
     key_separator: Vec<u8>,
     parse_headers: bool,
     headers_delimiter: Vec<u8>,
     headers_separator: Vec<u8>,
+    /// The same as a pattern.
+    between_headers: Regex,
     headers_key_separator: Vec<u8>,
     null_marker: Option<Vec<u8>>,
     ignore_error: bool,
@@ -57,7 +60,13 @@ impl LineReader {
         let yes =
             |key: &str| text(key).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
         let bytes = |key: &str, default: &str| text(key).unwrap_or(default).as_bytes().to_vec();
+        let between_headers = text("headers.separator").unwrap_or(",");
+        let between_headers = Regex::new(between_headers).map_err(|error| {
+            let hint = "headers.separator is a regular expression; a backslash before a character takes its meaning.";
+            Failure::new(error.to_string()).hint(hint)
+        })?;
         let reader = Self {
+            between_headers,
             parse_key: yes("parse.key"),
             key_separator: bytes("key.separator", "\t"),
             parse_headers: yes("parse.headers"),
@@ -157,13 +166,18 @@ impl LineReader {
 
     fn split_headers<'a>(&self, text: &'a [u8], number: u64) -> Result<Vec<Header<'a>>, Failure> {
         let mut pairs = Vec::new();
-        let mut rest = text;
-        while let Some(pair) = self.split_off(&mut rest, &self.headers_separator)? {
-            pairs.push(pair);
+        let mut start = 0;
+        for found in self.between_headers.find_iter(text) {
+            // As Java splits: an empty match before everything separates nothing.
+            if found.end() > 0 {
+                pairs.extend(text.get(start..found.start()));
+                start = found.end();
+            }
         }
-        pairs.push(rest);
-        // Java's split drops empty strings at the end, but the only one there is stays.
-        while pairs.len() > 1 && pairs.last().is_some_and(|pair| pair.is_empty()) {
+        // Empty parts at the end are dropped, unless there was nothing to split.
+        let was_split = !pairs.is_empty();
+        pairs.extend(text.get(start..));
+        while was_split && pairs.last().is_some_and(|pair| pair.is_empty()) {
             pairs.pop();
         }
         pairs
@@ -207,6 +221,28 @@ fn missing(what: &str, number: u64, line: &[u8]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_are_separated_by_a_pattern_as_java_splits() {
+        let all = |separator, line| {
+            let separator = ("headers.separator", separator);
+            shown(
+                &[
+                    ("parse.headers", "true"),
+                    ("ignore.error", "true"),
+                    separator,
+                ],
+                line,
+            )
+        };
+        assert_eq!(all("[;/]+", "a:1;b:2;/c:3/\tv"), "[a=1 b=2 c=3] null v");
+        assert_eq!(all(".", "a:1.b:2\tv"), "[] null v");
+        assert_eq!(all("|", "a:|\tv"), "[a=null = |=null] null v");
+        assert_eq!(all("", "ab\tv"), "[a=null b=null] null v");
+        assert_eq!(all(",", "\tv"), "[=null] null v");
+        assert_eq!(all(",", ",a:1\tv"), "[=null a=1] null v");
+        assert!(reader(&[("headers.separator", "(")]).is_err());
+    }
 
     fn reader(properties: &[(&str, &str)]) -> Result<LineReader, String> {
         let owned: Vec<(String, String)> = properties
@@ -299,11 +335,11 @@ mod tests {
     #[test]
     fn separators_that_cannot_be_told_apart_are_refused() {
         assert_eq!(
-            reader(&[("headers.separator", ":")]),
+            reader(&[("headers.separator", ":")]).map(drop),
             Err("headers.separator and headers.key.separator may not be equal".to_owned())
         );
         assert_eq!(
-            reader(&[("null.marker", "\t")]),
+            reader(&[("null.marker", "\t")]).map(drop),
             Err("null.marker and key.separator may not be equal".to_owned())
         );
     }

@@ -34,6 +34,9 @@ pub const TOOL: Tool = Tool {
     run,
 };
 
+/// The reference's reader of lines, and the only one.
+const LINE_READER: &str = "org.apache.kafka.tools.LineMessageReader";
+
 /// Send lines of standard input to a topic.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -146,6 +149,7 @@ struct Plan {
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut args: Args = options::start(words)?;
+    options::require(&[Given::values("topic", &args.topic)])?;
     rename_old_options(&mut args, cx)?;
     let plan = plan(&args)?;
     let (cluster, mut producer) = producing::settings(&plan.properties, cx)?;
@@ -187,13 +191,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 /// Reads old names as the new ones, with a warning where the reference puts it: on standard output.
 fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
-    for (old, old_values, new, new_values) in [
-        (
-            "property",
-            &mut args.property,
-            "reader-property",
-            &mut args.reader_property,
-        ),
+    let mut renamed = [
         (
             "producer-property",
             &mut args.producer_property,
@@ -206,26 +204,39 @@ fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
             "command-config",
             &mut args.command_config,
         ),
-    ] {
-        if old_values.is_empty() {
-            continue;
-        }
-        if !new_values.is_empty() {
+        (
+            "property",
+            &mut args.property,
+            "reader-property",
+            &mut args.reader_property,
+        ),
+    ];
+    for (old, old_values, new, new_values) in &renamed {
+        if !old_values.is_empty() && !new_values.is_empty() {
             return Err(Stop::Usage(format!(
                 "Options --{new} and --{old} cannot be specified together."
             )));
         }
+    }
+    for (old, old_values, new, new_values) in &mut renamed {
+        if !old_values.is_empty() {
+            writeln!(
+                cx.out,
+                "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+            )?;
+            std::mem::swap(*old_values, *new_values);
+        }
+    }
+    if !args.max_partition_memory_bytes.is_empty() {
         writeln!(
             cx.out,
-            "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+            "Warning: --max-partition-memory-bytes is deprecated and will be removed in Apache Kafka 5.0. Use --batch-size instead."
         )?;
-        std::mem::swap(old_values, new_values);
     }
     Ok(())
 }
 
 fn plan(args: &Args) -> Result<Plan, Stop> {
-    options::require(&[Given::values("topic", &args.topic)])?;
     let Some(bootstrap) = jopt::one("bootstrap-server", &args.bootstrap_server)? else {
         return Err(Stop::Usage(
             "Error while validating the bootstrap address\n".to_owned(),
@@ -237,20 +248,26 @@ fn plan(args: &Args) -> Result<Plan, Stop> {
         ))
     })?;
     if let Some(class) = jopt::one("line-reader", &args.line_reader)?
-        && !class.ends_with("LineMessageReader")
+        && class != LINE_READER
     {
         return Err(Failure::new(class)
-            .hint("Java classes can't be loaded; org.apache.kafka.tools.LineMessageReader is built in.")
+            .hint(format!(
+                "Java classes can't be loaded; {LINE_READER} is built in."
+            ))
             .into());
     }
-    let topic = jopt::one("topic", &args.topic)?.unwrap_or_default();
     let mut reader = match jopt::one("reader-config", &args.reader_config)? {
         Some(path) => options::read_properties(path)?,
         None => Vec::new(),
     };
+    let topic = jopt::one("topic", &args.topic)?.unwrap_or_default();
+    reader.push(("topic".to_owned(), topic.to_owned()));
     reader.extend(pairs(&args.reader_property));
+    // A property of the reader may name another one.
+    let mut topics = reader.iter().rev().filter(|(key, _)| key == "topic");
+    let topic = topics.next().map(|(_, topic)| topic.clone());
     Ok(Plan {
-        topic: topic.to_owned(),
+        topic: topic.unwrap_or_default(),
         sync: args.sync,
         reader: LineReader::from_properties(&reader)?,
         commit_every: commit_every(args)?,
@@ -454,11 +471,9 @@ mod tests {
     }
 
     #[test]
-    fn a_property_without_a_value_is_dropped() {
-        assert!(
-            properties("--command-property nonsense")
-                .iter()
-                .all(|(key, _)| key != "nonsense")
-        );
+    fn a_property_without_a_value_is_empty() {
+        let acks = "--command-property linger.ms --command-property client.id=a=b";
+        assert_eq!(value(acks, "linger.ms"), "");
+        assert_eq!(value(acks, "client.id"), "a=b");
     }
 }

@@ -58,7 +58,8 @@ impl Columns {
         };
         let bytes = |key: &str, default: &str| text(key).unwrap_or(default).as_bytes().to_vec();
         let mut deserializer = |key: &str| {
-            let found = Deserializer::of_class(text(key)?);
+            let own = |name: &str| text(&format!("{key}.{name}"));
+            let found = Deserializer::named(text(key)?, key == "key.deserializer", own);
             found.map_err(|advice| warnings.push(advice)).ok()
         };
         Self {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use ottla_client::consumer::ConsumerRecord;
 use ottla_protocol::messages::coordinator::{self, CoordinatorRecordError, CoordinatorTopic};
 use ottla_protocol::messages::internal::{
-    GroupMetadataKey, LegacyOffsetCommitKey, OffsetCommitKey, TransactionLogKey,
+    GroupMetadataKey, LegacyOffsetCommitKey, OffsetCommitKey, ShareGroupCurrentMemberAssignmentKey,
+    ShareGroupMemberMetadataKey, ShareGroupMetadataKey, ShareGroupStatePartitionMetadataKey,
+    ShareGroupTargetAssignmentMemberKey, ShareGroupTargetAssignmentMetadataKey,
 };
 use ottla_protocol::messages::{Message, json_text};
 
@@ -15,7 +17,45 @@ pub(in crate::tools::console_consumer) enum Internal {
     Offsets,
     GroupMetadata,
     TransactionLog,
+    ShareGroup,
+    ShareGroupState,
 }
+
+/// With a topic's types of records that are shown, or none where all are.
+const SHOWN: [(Internal, CoordinatorTopic, &[i16]); 5] = [
+    (
+        Internal::Offsets,
+        CoordinatorTopic::Groups,
+        &[LegacyOffsetCommitKey::API_KEY, OffsetCommitKey::API_KEY],
+    ),
+    (
+        Internal::GroupMetadata,
+        CoordinatorTopic::Groups,
+        &[GroupMetadataKey::API_KEY],
+    ),
+    (
+        Internal::ShareGroup,
+        CoordinatorTopic::Groups,
+        &[
+            ShareGroupMemberMetadataKey::API_KEY,
+            ShareGroupMetadataKey::API_KEY,
+            ShareGroupTargetAssignmentMetadataKey::API_KEY,
+            ShareGroupTargetAssignmentMemberKey::API_KEY,
+            ShareGroupCurrentMemberAssignmentKey::API_KEY,
+            ShareGroupStatePartitionMetadataKey::API_KEY,
+        ],
+    ),
+    (
+        Internal::TransactionLog,
+        CoordinatorTopic::Transactions,
+        &[],
+    ),
+    (
+        Internal::ShareGroupState,
+        CoordinatorTopic::ShareGroups,
+        &[],
+    ),
+];
 
 impl Internal {
     pub(super) fn write(
@@ -26,22 +66,17 @@ impl Internal {
         let Some(key) = &record.key else {
             return Ok(());
         };
-        let (topic, shown): (_, &[i16]) = match self {
-            Self::Offsets => (
-                CoordinatorTopic::Groups,
-                &[LegacyOffsetCommitKey::API_KEY, OffsetCommitKey::API_KEY],
-            ),
-            Self::GroupMetadata => (CoordinatorTopic::Groups, &[GroupMetadataKey::API_KEY]),
-            Self::TransactionLog => (
-                CoordinatorTopic::Transactions,
-                &[TransactionLogKey::API_KEY],
-            ),
+        let mut all = SHOWN.iter();
+        let Some((_, topic, shown)) = all.find(|(internal, ..)| *internal == self) else {
+            return Ok(());
         };
-        let kind = key.first_chunk().map(|kind| i16::from_be_bytes(*kind));
-        if kind.is_some_and(|kind| !shown.contains(&kind)) {
+        let record = match coordinator::read(*topic, key.clone(), record.value.clone()) {
+            Err(CoordinatorRecordError::UnknownType(_)) => return Ok(()),
+            read => read?,
+        };
+        if !shown.is_empty() && !shown.contains(&record.record_type) {
             return Ok(());
         }
-        let record = coordinator::read(topic, key.clone(), record.value.clone())?;
         let value = record.value.map_or(
             Value::Null,
             |value| json!({ "version": value.version, "data": value.data }),
