@@ -4,7 +4,8 @@ use std::io::Write;
 
 use comfy_table::{Table, presets::NOTHING};
 
-use ottla_cli::{Context, Failure, Stop, Tool, jopt};
+use ottla_cli::meant::meant;
+use ottla_cli::{Context, Failure, Stop, Tool};
 
 /// Tools that need the broker's crates, and so live here and not in `ottla-cli`. One line each.
 const SERVER_TOOLS: &[Tool] = &[
@@ -31,14 +32,9 @@ pub(crate) fn by_name(name: &str) -> Option<&'static Tool> {
 
 pub(crate) fn unknown(name: &str) -> Stop {
     let failure = Failure::new(format!("ottla has no tool '{name}'."));
-    let nearest = all()
-        .map(|tool| (jopt::edits(name, tool.name), tool.name))
-        .min();
-    let failure = match nearest {
-        Some((edits, tool)) if jopt::is_near(edits, tool) => {
-            failure.hint(format!("Did you mean `ottla {tool}`?"))
-        }
-        _ => failure,
+    let failure = match meant(name, all().map(|tool| tool.name)) {
+        Some(tool) => failure.hint(format!("Did you mean `ottla {tool}`?")),
+        None => failure,
     };
     failure.hint("`ottla` alone lists the tools.").into()
 }

@@ -12,6 +12,8 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use thiserror::Error;
 
+use crate::meant::meant;
+
 /// The messages are the reference's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OptionError {
@@ -179,44 +181,9 @@ fn unknown(command: &Command, name: &str) -> OptionError {
 fn nearest(command: &Command, name: &str) -> Option<String> {
     let longs = || command.get_arguments().filter_map(Arg::get_long);
     let by_prefix = || longs().find(|long| name.len() > 1 && long.starts_with(name));
-    let by_distance = || {
-        let scored = longs().map(|long| (edits(name, long), long));
-        scored
-            .min()
-            .filter(|(edits, long)| is_near(*edits, long))
-            .map(|(_, long)| long)
-    };
-    by_prefix().or_else(by_distance).map(str::to_owned)
-}
-
-/// Whether so many edits are a slip of the pen. Of a short name more than half has to be right.
-pub fn is_near(edits: usize, name: &str) -> bool {
-    edits <= 1 + name.len() / 4 && edits * 2 <= name.len()
-}
-
-/// The Levenshtein distance: how many letters to insert, remove or replace.
-pub fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let above = row.get(j + 1).copied().unwrap_or(usize::MAX - 1);
-            let here = (diagonal + usize::from(from != *to))
-                .min(above + 1)
-                .min(left + 1);
-            diagonal = above;
-            if let Some(cell) = row.get_mut(j) {
-                *cell = left;
-            }
-            left = here;
-        }
-        if let Some(last) = row.last_mut() {
-            *last = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    by_prefix()
+        .or_else(|| meant(name, longs()))
+        .map(str::to_owned)
 }
 
 /// The value of an option that is asked for one.

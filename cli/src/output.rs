@@ -1,52 +1,469 @@
-//! How a result looks: as people read it, or as JSON.
+//! How a result looks: as people read it, or as data for programs.
 //!
-//! Always: JSON is one object on one line that tells its version; `docs/json` says what it has.
+//! A tool gives one [`Report`]: the value, and where its rows are. All forms of data are made of it here and nowhere else, so
+//! that a tool which offers one offers all. Always: `table` is the tool's own layout, the reference's where it has one; JSON is
+//! one object on one line that tells its version; `docs/json` says what it has, and YAML has the same.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
 
 use ottla_client::ApiError;
 use serde_json::{Value, json};
 
+use crate::context::Context;
 use crate::jopt;
+use crate::meant::meant;
+use crate::options::Given;
 use crate::stop::Stop;
+use crate::table;
 
+/// The option, where the last one counts (see `argparse`).
 #[derive(Debug, Clone, clap::Args)]
 pub struct Output {
-    /// How the result looks: table or json
+    /// How the result looks: table, wide, json, yaml, csv or tsv
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// The option, where one that is given twice is an error (see `jopt`).
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct OutputOnce {
+    /// How the result looks: table, which is the reference's, wide, json, yaml, csv or tsv [table]
+    #[arg(long, value_name = "FORMAT")]
+    output: Vec<String>,
+}
+
+impl OutputOnce {
+    pub fn format(&self) -> Result<Format, Stop> {
+        match jopt::one("output", &self.output)? {
+            None => Ok(Format::Table),
+            Some(name) => name.parse().map_err(Stop::Usage),
+        }
+    }
+
+    pub fn given(&self) -> Given {
+        Given::values("output", &self.output)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
+    /// As the tool lays it out.
     Table,
+    /// Derived from its report.
+    Data(Form),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A table of all columns.
+    Wide,
     Json,
+    Yaml,
+    Csv,
+    Tsv,
 }
 
 impl Format {
+    pub const ALL: [Self; 6] = [
+        Self::Table,
+        Self::Data(Form::Wide),
+        Self::Data(Form::Json),
+        Self::Data(Form::Yaml),
+        Self::Data(Form::Csv),
+        Self::Data(Form::Tsv),
+    ];
+
     /// As `--output` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
-            Self::Json => "json",
+            Self::Data(Form::Wide) => "wide",
+            Self::Data(Form::Json) => "json",
+            Self::Data(Form::Yaml) => "yaml",
+            Self::Data(Form::Csv) => "csv",
+            Self::Data(Form::Tsv) => "tsv",
         }
     }
-}
 
-/// The value of `--output`, where options may be repeated.
-pub fn format(output: &[String]) -> Result<Format, Stop> {
-    match jopt::one("output", output)? {
-        None | Some("table") => Ok(Format::Table),
-        Some("json") => Ok(Format::Json),
-        Some(other) => Err(Stop::Usage(format!(
-            "There is no format '{other}'; --output takes table or json."
-        ))),
+    pub fn is_data(self) -> bool {
+        self != Self::Table
     }
 }
 
-pub(crate) fn json_error(error: &ApiError) -> Value {
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || Self::ALL.into_iter().map(Self::name);
+        let found = Self::ALL.into_iter().find(|format| format.name() == text);
+        found.ok_or_else(|| {
+            let takes = names().collect::<Vec<_>>().join(", ");
+            let meant = meant(text, names());
+            let meant = meant.map_or(String::new(), |name| format!(" Did you mean {name}?"));
+            format!("There is no format '{text}'; --output takes one of {takes}.{meant}")
+        })
+    }
+}
+
+/// A result as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub value: Value,
+    pub rows: Rows,
+}
+
+/// Where the rows of a value are, for the forms that have rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    /// The names of the arrays on the way down, as `["brokers", "logDirs"]`; `a|b` goes down both. An object whose array is
+    /// empty is a row itself, so that nothing is lost. Without any the value is the one row.
+    pub within: &'static [&'static str],
+    /// The fields of a row, or else of what it lies in, in order; `error.code` is a field of a field.
+    pub columns: &'static [&'static str],
+}
+
+impl Report {
+    /// The whole of what standard output gets.
+    pub fn text(&self, form: Form) -> String {
+        let Self { value, rows } = self;
+        match form {
+            Form::Json => json_text(value),
+            Form::Yaml => yaml_text(value),
+            Form::Csv => head_line(rows.columns, b',') + &self.lines(b','),
+            Form::Tsv => head_line(rows.columns, b'\t') + &self.lines(b'\t'),
+            Form::Wide => self.wide(),
+        }
+    }
+
+    fn lines(&self, delimiter: u8) -> String {
+        let rows = rows_of(&self.value, &self.rows);
+        rows.iter().map(|row| data_line(row, delimiter)).collect()
+    }
+
+    fn wide(&self) -> String {
+        let rows = rows_of(&self.value, &self.rows);
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().copied().map(shown).collect())
+            .collect();
+        let heads: Vec<String> = self.rows.columns.iter().copied().map(head).collect();
+        let widths: Vec<usize> = heads
+            .iter()
+            .enumerate()
+            .map(|(column, head)| {
+                let cells = rows.iter().filter_map(|row| row.get(column));
+                table::width(0, cells.chain([head]).map(String::as_str))
+            })
+            .collect();
+        let mut text = String::new();
+        for row in [heads].iter().chain(&rows) {
+            wide_line(&mut text, row, &widths);
+        }
+        text
+    }
+}
+
+/// The same for results that come one by one: each is a line of JSON, a YAML document, or a row.
+#[derive(Debug)]
+pub struct Stream {
+    form: Form,
+    rows: Rows,
+    /// Of the columns of `wide`; none before the first row.
+    widths: Option<Vec<usize>>,
+}
+
+impl Stream {
+    pub fn new(form: Form, rows: Rows) -> Self {
+        let widths = None;
+        Self { form, rows, widths }
+    }
+
+    /// None where the tool shows a table.
+    pub fn of(format: Format, rows: Rows) -> Option<Self> {
+        match format {
+            Format::Table => None,
+            Format::Data(form) => Some(Self::new(form, rows)),
+        }
+    }
+
+    /// Writes the next one where it is read at once.
+    pub fn tell(&mut self, value: Value, cx: &mut Context) -> io::Result<()> {
+        cx.out.write_all(self.next(value).as_bytes())?;
+        cx.flush()
+    }
+
+    /// What standard output gets for the next one, and the head line before the first.
+    pub fn next(&mut self, value: Value) -> String {
+        let rows = self.rows;
+        let is_first = self.widths.is_none();
+        let report = Report { value, rows };
+        if is_first {
+            self.widths = Some(Vec::new());
+        }
+        match self.form {
+            Form::Json => json_text(&report.value),
+            Form::Yaml => format!("---\n{}", yaml_text(&report.value)),
+            Form::Csv | Form::Tsv if is_first => report.text(self.form),
+            Form::Csv => report.lines(b','),
+            Form::Tsv => report.lines(b'\t'),
+            Form::Wide => self.wide(&report),
+        }
+    }
+
+    /// Columns stay as wide as the first row and their heads make them, as long as their values fit.
+    fn wide(&mut self, report: &Report) -> String {
+        let heads: Vec<String> = self.rows.columns.iter().copied().map(head).collect();
+        let widths = self.widths.get_or_insert_default();
+        let mut text = String::new();
+        for row in rows_of(&report.value, &self.rows) {
+            let row: Vec<String> = row.into_iter().map(shown).collect();
+            if widths.is_empty() {
+                let both = heads.iter().zip(&row);
+                *widths = both
+                    .map(|(head, cell)| table::width(0, [head.as_str(), cell]))
+                    .collect();
+                wide_line(&mut text, &heads, widths);
+            }
+            wide_line(&mut text, &row, widths);
+        }
+        text
+    }
+}
+
+/// The cells of each row.
+fn rows_of<'a>(value: &'a Value, rows: &Rows) -> Vec<Vec<Option<&'a Value>>> {
+    let mut found = Vec::new();
+    go_down(&mut vec![value], rows.within, rows.columns, &mut found);
+    found
+}
+
+fn go_down<'a>(
+    scopes: &mut Vec<&'a Value>,
+    within: &[&str],
+    columns: &[&str],
+    found: &mut Vec<Vec<Option<&'a Value>>>,
+) {
+    let row = |scopes: &[&'a Value]| columns.iter().map(|column| cell(scopes, column)).collect();
+    let (Some((names, deeper)), Some(here)) = (within.split_first(), scopes.last().copied()) else {
+        return found.push(row(scopes));
+    };
+    let arrays = names
+        .split('|')
+        .filter_map(|name| here.get(name)?.as_array());
+    let inner: Vec<&Value> = arrays.flatten().collect();
+    // An empty result has no rows; something in it without parts is one.
+    if inner.is_empty() && scopes.len() > 1 {
+        return found.push(row(scopes));
+    }
+    for value in inner {
+        scopes.push(value);
+        go_down(scopes, deeper, columns, found);
+        scopes.pop();
+    }
+}
+
+/// A field of the innermost scope that has it.
+fn cell<'a>(scopes: &[&'a Value], column: &str) -> Option<&'a Value> {
+    let mut path = column.split('.');
+    let first = path.next()?;
+    let outer = scopes.iter().rev().find_map(|scope| scope.get(first))?;
+    path.try_fold(outer, |value, name| value.get(name))
+}
+
+/// A cell for a program: nothing where there is nothing, JSON for what has parts.
+fn plain(cell: Option<&Value>) -> String {
+    match cell {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// A cell for a person.
+fn shown(cell: Option<&Value>) -> String {
+    let text = match cell {
+        Some(Value::Array(list))
+            if list
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
+            let items: Vec<String> = list.iter().map(|item| plain(Some(item))).collect();
+            items.join(",")
+        }
+        Some(Value::Object(fields)) => {
+            let pair = |(name, value): (&String, &Value)| format!("{name}={}", plain(Some(value)));
+            fields.iter().map(pair).collect::<Vec<_>>().join(",")
+        }
+        None | Some(Value::Null) => "-".to_owned(),
+        some => plain(some),
+    };
+    table::visible(&text).into_owned()
+}
+
+/// `logEndOffset` is `LOG-END-OFFSET`, as the reference would have it.
+fn head(column: &str) -> String {
+    let mut head = String::new();
+    for c in column.chars() {
+        match c {
+            '.' => head.push('-'),
+            c if c.is_uppercase() => head.extend(['-', c]),
+            c => head.extend(c.to_uppercase()),
+        }
+    }
+    head
+}
+
+fn wide_line(text: &mut String, row: &[String], widths: &[usize]) {
+    let last = widths.len().saturating_sub(1);
+    // Nothing stands behind the last column.
+    let width = |(column, width): (usize, &usize)| if column == last { 0 } else { *width };
+    let widths = widths.iter().enumerate().map(width);
+    table::line(text, row.iter().map(String::as_str).zip(widths));
+}
+
+fn head_line(columns: &[&str], delimiter: u8) -> String {
+    quoted(columns.iter().copied(), delimiter)
+}
+
+fn data_line(row: &[Option<&Value>], delimiter: u8) -> String {
+    quoted(row.iter().copied().map(plain), delimiter)
+}
+
+/// A line as RFC 4180 has it, but for its end, which is the system's.
+fn quoted(cells: impl IntoIterator<Item = impl AsRef<str>>, delimiter: u8) -> String {
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(delimiter)
+        .from_writer(Vec::new());
+    let cells = cells.into_iter();
+    writer
+        .write_record(cells.map(|cell| cell.as_ref().as_bytes().to_vec()))
+        .expect("memory takes it");
+    let bytes = writer.into_inner().expect("memory takes it");
+    String::from_utf8(bytes).expect("made of text")
+}
+
+pub fn json_error(error: &ApiError) -> Value {
     json!({ "code": error.code.name(), "message": error.text() })
 }
 
-/// The whole of what standard output gets.
 pub fn json_text(value: &Value) -> String {
     format!("{value}\n")
+}
+
+fn yaml_text(value: &Value) -> String {
+    serde_yaml::to_string(value).expect("JSON is YAML")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIRS: Rows = Rows {
+        within: &["brokers", "dirs"],
+        columns: &["broker", "path", "error.code", "tags"],
+    };
+
+    fn report() -> Report {
+        Report {
+            value: json!({ "version": 1, "brokers": [
+                { "broker": 1, "dirs": [
+                    { "path": "/a, b", "error": null, "tags": [1, 2] },
+                    { "path": "say \"x\"\ty", "error": { "code": "BAD" }, "tags": [{ "k": "v" }] },
+                ] },
+                { "broker": 2, "dirs": [] },
+            ] }),
+            rows: DIRS,
+        }
+    }
+
+    #[test]
+    fn comma_separated_values_are_quoted_where_they_must_be() {
+        let lines = "broker,path,error.code,tags\n\
+                     1,\"/a, b\",,\"[1,2]\"\n\
+                     1,\"say \"\"x\"\"\ty\",BAD,\"[{\"\"k\"\":\"\"v\"\"}]\"\n\
+                     2,,,\n";
+        assert_eq!(report().text(Form::Csv), lines);
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(b'\t')
+            .from_reader(io::Cursor::new(report().text(Form::Tsv)));
+        let second = reader.records().nth(1).unwrap().unwrap();
+        assert_eq!(second.get(1), Some("say \"x\"\ty"));
+    }
+
+    #[test]
+    fn a_wide_table_has_all_columns_and_steers_no_terminal() {
+        let lines = "BROKER PATH       ERROR-CODE TAGS\n\
+                     1      /a, b      -          1,2\n\
+                     1      say \"x\"\\ty BAD        [{\"k\":\"v\"}]\n\
+                     2      -          -          -\n";
+        assert_eq!(report().text(Form::Wide), lines);
+        assert_eq!(head("logEndOffset"), "LOG-END-OFFSET");
+    }
+
+    #[test]
+    fn yaml_is_the_value_and_no_rows_are_a_head_line() {
+        let value: Value = serde_yaml::from_str(&report().text(Form::Yaml)).unwrap();
+        assert_eq!(value, report().value);
+        let value = json!({ "version": 1, "brokers": [] });
+        let empty = Report { value, rows: DIRS };
+        assert_eq!(empty.text(Form::Csv), "broker,path,error.code,tags\n");
+    }
+
+    #[test]
+    fn both_of_two_arrays_are_gone_down_and_what_has_no_deeper_one_is_a_row() {
+        let rows = Rows {
+            within: &["dirs", "own|parts", "own"],
+            columns: &["dir", "part", "found"],
+        };
+        let value = json!({ "dirs": [{
+            "dir": "d",
+            "own": [{ "found": 1 }],
+            "parts": [{ "part": "p", "own": [{ "found": 2 }, { "found": 3 }] }, { "part": "q", "own": [] }],
+        }] });
+        let text = Report { value, rows }.text(Form::Csv);
+        assert_eq!(text, "dir,part,found\nd,,1\nd,p,2\nd,p,3\nd,q,\n");
+    }
+
+    #[test]
+    fn a_stream_says_its_columns_once() {
+        let rows = Rows {
+            within: &[],
+            columns: &["type", "records"],
+        };
+        let events = [("interval", 5), ("total", 123_456)];
+        let told = |form| {
+            let mut stream = Stream::new(form, rows);
+            let values = events.map(|(kind, records)| json!({ "type": kind, "records": records }));
+            values.map(|value| stream.next(value)).concat()
+        };
+        assert_eq!(told(Form::Csv), "type,records\ninterval,5\ntotal,123456\n");
+        assert_eq!(
+            told(Form::Tsv),
+            "type\trecords\ninterval\t5\ntotal\t123456\n"
+        );
+        assert_eq!(
+            told(Form::Wide),
+            "TYPE     RECORDS\ninterval 5\ntotal    123456\n"
+        );
+        assert_eq!(told(Form::Json).lines().count(), 2);
+        assert_eq!(told(Form::Yaml).matches("---\n").count(), 2);
+    }
+
+    #[test]
+    fn an_unknown_format_is_answered_with_the_nearest() {
+        for format in Format::ALL {
+            assert_eq!(format.name().parse(), Ok(format));
+        }
+        let refused = "jsno".parse::<Format>().unwrap_err();
+        assert!(refused.ends_with("Did you mean json?"), "{refused}");
+        assert!(!"picture".parse::<Format>().unwrap_err().contains("mean"));
+    }
 }

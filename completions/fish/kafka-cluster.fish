@@ -33,8 +33,7 @@ complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" 
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -l config -d 'The same (deprecated)' -r
-complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand cluster-id" -s h -l help -d 'Print help'
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand unregister" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
@@ -46,8 +45,7 @@ complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoin
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -l config -d 'The same (deprecated)' -r
-complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -l include-fenced-brokers -d 'Also those that are shut out for now'
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand list-endpoints" -s h -l help -d 'Print help'
 complete -c kafka-cluster -n "__fish_kafka_cluster_using_subcommand help; and not __fish_seen_subcommand_from cluster-id unregister list-endpoints help" -f -a "cluster-id" -d 'Show the id of the cluster'

@@ -8,7 +8,7 @@ complete -c kafka-consumer-groups -l topic -d 'The topic to reset or delete offs
 complete -c kafka-consumer-groups -l state -d 'List: show the state, or only groups in these states; describe: show the state of the group' -r
 complete -c kafka-consumer-groups -l type -d 'List: show the type, or only groups of these types (classic, consumer)' -r
 complete -c kafka-consumer-groups -l watch -d 'Describe: show offsets again and again, every 2 seconds or as said (5s), with rates and the time to catch up, until Ctrl-C' -r
-complete -c kafka-consumer-groups -l output -d 'How results look: table or json [table]' -r
+complete -c kafka-consumer-groups -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c kafka-consumer-groups -l to-offset -d 'To this offset, or the nearest that the log has' -r
 complete -c kafka-consumer-groups -l shift-by -d 'So many offsets forward, or back where it is negative' -r
 complete -c kafka-consumer-groups -l by-duration -d 'To the first record of the last P1DT2H3M4S' -r

@@ -12,7 +12,7 @@ complete -c kafka-consumer-perf-test -l messages -d 'Old name of --num-records' 
 complete -c kafka-consumer-perf-test -l num-records -d 'End after so many records' -r
 complete -c kafka-consumer-perf-test -l reporting-interval -d 'How often to tell how it goes, in milliseconds [5000]' -r
 complete -c kafka-consumer-perf-test -l date-format -d 'How times look, as java.text.SimpleDateFormat has it [yyyy-MM-dd HH:mm:ss:SSS]' -r
-complete -c kafka-consumer-perf-test -l output -d 'How the result looks: table or json [table]' -r
+complete -c kafka-consumer-perf-test -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c kafka-consumer-perf-test -l from-latest -d 'Begin with what comes next, where the group has no offset yet, instead of the first record'
 complete -c kafka-consumer-perf-test -l print-metrics -d 'Print what the consumer has counted at the end'
 complete -c kafka-consumer-perf-test -l show-detailed-stats -d 'Tell how it goes at each reporting interval, instead of a summary'

@@ -8,6 +8,6 @@ complete -c kafka-e2e-latency -l record-header-key-size -d 'Size of each header\
 complete -c kafka-e2e-latency -l record-header-size -d 'Size of each header\'s value in bytes; -1: no value [0]' -r
 complete -c kafka-e2e-latency -l num-headers -d 'Headers of each record [0]' -r
 complete -c kafka-e2e-latency -l command-config -d 'A file with properties for producer and consumer' -r
-complete -c kafka-e2e-latency -l output -d 'How the result looks: table or json [table]' -r
+complete -c kafka-e2e-latency -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c kafka-e2e-latency -l help -d 'Print usage information'
 complete -c kafka-e2e-latency -l version -d 'Print the version of Kafka whose tool this stands in for'

@@ -32,8 +32,7 @@ complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -f -a "add-controller" -d 'Add the controller whose properties --command-config names'
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -f -a "remove-controller" -d 'Remove a controller'
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_using_subcommand describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_using_subcommand describe" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_using_subcommand describe" -l status -d 'In short'
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_using_subcommand describe" -l replication -d 'Each node that has the metadata log, and how far it is'
 complete -c kafka-metadata-quorum -n "__fish_kafka_metadata_quorum_using_subcommand describe" -l human-readable -d 'Times as how long ago they were'

@@ -13,8 +13,7 @@ complete -c kafka-producer-perf-test -l warmup-records -d 'So many records come 
 complete -c kafka-producer-perf-test -l reporting-interval -d 'How often to tell how it goes, in milliseconds' -r
 complete -c kafka-producer-perf-test -l record-size -d 'Size of each record\'s value in bytes, random letters' -r
 complete -c kafka-producer-perf-test -l payload-file -d 'A file with values, of which each record gets one by chance' -r
-complete -c kafka-producer-perf-test -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-producer-perf-test -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-producer-perf-test -l print-metrics -d 'Print what the producer has counted at the end'
 complete -c kafka-producer-perf-test -l payload-monotonic -d 'Values are the numbers from 0 on'
 complete -c kafka-producer-perf-test -s h -l help -d 'Print help'

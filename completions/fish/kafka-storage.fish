@@ -32,8 +32,7 @@ complete -c kafka-storage -n "__fish_kafka_storage_needs_command" -f -a "feature
 complete -c kafka-storage -n "__fish_kafka_storage_needs_command" -f -a "random-uuid" -d 'Make up an id for a cluster'
 complete -c kafka-storage -n "__fish_kafka_storage_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand info" -s c -l config -d 'The broker\'s configuration' -r
-complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand info" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand info" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand info" -s h -l help -d 'Print help'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand format" -s c -l config -d 'The broker\'s configuration' -r
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand format" -s t -l cluster-id -d 'The id of the cluster that the directories shall belong to' -r
@@ -46,12 +45,10 @@ complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand format" -s s
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand format" -s N -l no-initial-controllers -d 'The node is told of the quorum later; here it is one in any case'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand format" -s h -l help -d 'Print help'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand version-mapping" -s r -l release-version -d 'A release as 4.0 or 4.0-IV3; the newest if it is left out' -r
-complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand version-mapping" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand version-mapping" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand version-mapping" -s h -l help -d 'Print help'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand feature-dependencies" -s f -l feature -d 'A feature and its level, as transaction.version=2; may be repeated' -r
-complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand feature-dependencies" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand feature-dependencies" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand feature-dependencies" -s h -l help -d 'Print help'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand random-uuid" -s h -l help -d 'Print help'
 complete -c kafka-storage -n "__fish_kafka_storage_using_subcommand help; and not __fish_seen_subcommand_from info format version-mapping feature-dependencies random-uuid help" -f -a "info" -d 'Show what the log directories of a configuration are'

@@ -37,18 +37,15 @@ complete -c kafka-transactions -n "__fish_kafka_transactions_needs_command" -f -
 complete -c kafka-transactions -n "__fish_kafka_transactions_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand list" -l duration-filter -d 'Only transactions that have been going on for longer than so many milliseconds; below 0: all' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand list" -l transactional-id-pattern -d 'Only ids that this regular expression matches as a whole; the broker reads it' -r
-complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand list" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand list" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand list" -s h -l help -d 'Print help'
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe" -l transactional-id -r
-complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe" -s h -l help -d 'Print help'
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe-producers" -l broker-id -d 'Ask this broker\'s replica, not the leader' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe-producers" -l topic -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe-producers" -l partition -r
-complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe-producers" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe-producers" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand describe-producers" -s h -l help -d 'Print help'
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand abort" -l topic -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand abort" -l partition -r
@@ -61,8 +58,7 @@ complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand fi
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand find-hanging" -l max-transaction-timeout -d 'Leave out transactions that are younger than so many minutes' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand find-hanging" -l topic -d 'Search this topic' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand find-hanging" -l partition -d 'Search only this partition of the topic' -r
-complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand find-hanging" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand find-hanging" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand find-hanging" -s h -l help -d 'Print help'
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand forceTerminateTransaction" -l transactionalId -r
 complete -c kafka-transactions -n "__fish_kafka_transactions_using_subcommand forceTerminateTransaction" -s h -l help -d 'Print help'

@@ -27,8 +27,7 @@ end
 complete -c ottla-log -n "__fish_ottla_log_needs_command" -s h -l help -d 'Print help'
 complete -c ottla-log -n "__fish_ottla_log_needs_command" -f -a "verify" -d 'Check every checksum, offset, epoch and index, without writing anything'
 complete -c ottla-log -n "__fish_ottla_log_needs_command" -f -a "repair" -d 'Mend what is damaged, and keep aside what has to be taken out'
-complete -c ottla-log -n "__fish_ottla_log_using_subcommand verify" -l output -d 'How the report looks' -r -f -a "table\t''
-json\t''"
+complete -c ottla-log -n "__fish_ottla_log_using_subcommand verify" -l output -d 'How the report looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla-log -n "__fish_ottla_log_using_subcommand verify" -l threads -d 'Partitions that are looked at side by side; as many as there are processors by default' -r
 complete -c ottla-log -n "__fish_ottla_log_using_subcommand verify" -l deep -d 'Inflate batches and read their records, too: finds what a writer did wrong, costs processor time'
 complete -c ottla-log -n "__fish_ottla_log_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'

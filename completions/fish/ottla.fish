@@ -90,8 +90,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand dump-log" -l version -d 'Pri
 complete -c ottla -n "__fish_ottla_using_subcommand log; and not __fish_seen_subcommand_from verify repair" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand log; and not __fish_seen_subcommand_from verify repair" -f -a "verify" -d 'Check every checksum, offset, epoch and index, without writing anything'
 complete -c ottla -n "__fish_ottla_using_subcommand log; and not __fish_seen_subcommand_from verify repair" -f -a "repair" -d 'Mend what is damaged, and keep aside what has to be taken out'
-complete -c ottla -n "__fish_ottla_using_subcommand log; and __fish_seen_subcommand_from verify" -l output -d 'How the report looks' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand log; and __fish_seen_subcommand_from verify" -l output -d 'How the report looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand log; and __fish_seen_subcommand_from verify" -l threads -d 'Partitions that are looked at side by side; as many as there are processors by default' -r
 complete -c ottla -n "__fish_ottla_using_subcommand log; and __fish_seen_subcommand_from verify" -l deep -d 'Inflate batches and read their records, too: finds what a writer did wrong, costs processor time'
 complete -c ottla -n "__fish_ottla_using_subcommand log; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -109,8 +108,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand storage; and not __fish_seen
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and not __fish_seen_subcommand_from info format version-mapping feature-dependencies random-uuid help" -f -a "random-uuid" -d 'Make up an id for a cluster'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and not __fish_seen_subcommand_from info format version-mapping feature-dependencies random-uuid help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from info" -s c -l config -d 'The broker\'s configuration' -r
-complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from info" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from info" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from format" -s c -l config -d 'The broker\'s configuration' -r
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from format" -s t -l cluster-id -d 'The id of the cluster that the directories shall belong to' -r
@@ -123,12 +121,10 @@ complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_sub
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from format" -s N -l no-initial-controllers -d 'The node is told of the quorum later; here it is one in any case'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from format" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from version-mapping" -s r -l release-version -d 'A release as 4.0 or 4.0-IV3; the newest if it is left out' -r
-complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from version-mapping" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from version-mapping" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from version-mapping" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from feature-dependencies" -s f -l feature -d 'A feature and its level, as transaction.version=2; may be repeated' -r
-complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from feature-dependencies" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from feature-dependencies" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from feature-dependencies" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from random-uuid" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand storage; and __fish_seen_subcommand_from help" -f -a "info" -d 'Show what the log directories of a configuration are'
@@ -250,7 +246,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l topic -d
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l state -d 'List: show the state, or only groups in these states; describe: show the state of the group' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l type -d 'List: show the type, or only groups of these types (classic, consumer)' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l watch -d 'Describe: show offsets again and again, every 2 seconds or as said (5s), with rates and the time to catch up, until Ctrl-C' -r
-complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l output -d 'How results look: table or json [table]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l to-offset -d 'To this offset, or the nearest that the log has' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l shift-by -d 'So many offsets forward, or back where it is negative' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-groups" -l by-duration -d 'To the first record of the last P1DT2H3M4S' -r
@@ -300,14 +296,14 @@ complete -c ottla -n "__fish_ottla_using_subcommand get-offsets" -l version -d '
 complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l offset-json-file -d 'The offsets: {"partitions": [{"topic": "t", "partition": 0, "offset": 3}], "version": 1}; offset -1 is the high watermark' -r
 complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l command-config -d 'A file of client properties to connect with' -r
-complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l output -d 'How the result looks: table or json [table]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l help -d 'Print usage information'
 complete -c ottla -n "__fish_ottla_using_subcommand delete-records" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l topic-list -d 'Only these topics, as a,b' -r
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l broker-list -d 'Only these brokers, as 0,1,2' -r
-complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l output -d 'How the result looks: table, which is the reference\'s, or json [table]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l describe -d 'Describe the log directories'
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l help -d 'Print usage information'
 complete -c ottla -n "__fish_ottla_using_subcommand log-dirs" -l version -d 'Print the version of Kafka whose tool this stands in for'
@@ -324,18 +320,15 @@ complete -c ottla -n "__fish_ottla_using_subcommand transactions; and not __fish
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and not __fish_seen_subcommand_from list describe describe-producers abort find-hanging forceTerminateTransaction help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from list" -l duration-filter -d 'Only transactions that have been going on for longer than so many milliseconds; below 0: all' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from list" -l transactional-id-pattern -d 'Only ids that this regular expression matches as a whole; the broker reads it' -r
-complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from list" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from list" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe" -l transactional-id -r
-complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe-producers" -l broker-id -d 'Ask this broker\'s replica, not the leader' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe-producers" -l topic -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe-producers" -l partition -r
-complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe-producers" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe-producers" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from describe-producers" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from abort" -l topic -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from abort" -l partition -r
@@ -348,8 +341,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_see
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from find-hanging" -l max-transaction-timeout -d 'Leave out transactions that are younger than so many minutes' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from find-hanging" -l topic -d 'Search this topic' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from find-hanging" -l partition -d 'Search only this partition of the topic' -r
-complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from find-hanging" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from find-hanging" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from find-hanging" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from forceTerminateTransaction" -l transactionalId -r
 complete -c ottla -n "__fish_ottla_using_subcommand transactions; and __fish_seen_subcommand_from forceTerminateTransaction" -s h -l help -d 'Print help'
@@ -373,8 +365,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_sub
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -l config -d 'The same (deprecated)' -r
-complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from cluster-id" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s b -l bootstrap-server -d 'The brokers to connect to, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from unregister" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
@@ -386,8 +377,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_sub
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s C -l bootstrap-controller -d 'The controllers to connect to instead, as HOST:PORT,HOST:PORT' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s c -l command-config -d 'A file of client properties to connect with' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -l config -d 'The same (deprecated)' -r
-complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -l include-fenced-brokers -d 'Also those that are shut out for now'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from list-endpoints" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "cluster-id" -d 'Show the id of the cluster'
@@ -406,37 +396,31 @@ complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_see
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -f -a "feature-dependencies" -d 'Show what levels of features need of other features'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and not __fish_seen_subcommand_from describe upgrade downgrade disable version-mapping feature-dependencies help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -l node-id -d 'Ask this node, not any' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from describe" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -l metadata -d 'A metadata.version as 4.0-IV3 (deprecated)' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -l release-version -d 'All features, as this release brings them' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -l feature -d 'A feature and its level, as transaction.version=2; may be repeated' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -l dry-run -d 'Ask whether it could be done, and do nothing'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from upgrade" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l metadata -d 'A metadata.version as 4.0-IV3 (deprecated)' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l release-version -d 'All features, as this release brings them' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l feature -d 'A feature and its level, as transaction.version=2; may be repeated' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l unsafe -d 'Also where that destroys metadata for good'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -l dry-run -d 'Ask whether it could be done, and do nothing'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from downgrade" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from disable" -l feature -d 'A feature; may be repeated' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from disable" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from disable" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from disable" -l unsafe -d 'Also where that destroys metadata for good'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from disable" -l dry-run -d 'Ask whether it could be done, and do nothing'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from disable" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from version-mapping" -l release-version -d 'A release as 4.0 or 4.0-IV3; the newest if it is left out' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from version-mapping" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from version-mapping" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from version-mapping" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from feature-dependencies" -l feature -d 'A feature and its level, as transaction.version=2; may be repeated' -r
-complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from feature-dependencies" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from feature-dependencies" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from feature-dependencies" -s h -l help -d 'Print help'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from help" -f -a "describe" -d 'Show the features that are supported, and their levels'
 complete -c ottla -n "__fish_ottla_using_subcommand features; and __fish_seen_subcommand_from help" -f -a "upgrade" -d 'Raise the levels of features'
@@ -453,8 +437,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __f
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -f -a "add-controller" -d 'Add the controller whose properties --command-config names'
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -f -a "remove-controller" -d 'Remove a controller'
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and not __fish_seen_subcommand_from describe add-controller remove-controller help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and __fish_seen_subcommand_from describe" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and __fish_seen_subcommand_from describe" -l status -d 'In short'
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and __fish_seen_subcommand_from describe" -l replication -d 'Each node that has the metadata log, and how far it is'
 complete -c ottla -n "__fish_ottla_using_subcommand metadata-quorum; and __fish_seen_subcommand_from describe" -l human-readable -d 'Times as how long ago they were'
@@ -484,8 +467,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l warmu
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l reporting-interval -d 'How often to tell how it goes, in milliseconds' -r
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l record-size -d 'Size of each record\'s value in bytes, random letters' -r
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l payload-file -d 'A file with values, of which each record gets one by chance' -r
-complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l output -d 'How the result looks: table or json' -r -f -a "table\t''
-json\t''"
+complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l output -d 'How the result looks: table, wide, json, yaml, csv or tsv' -r
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l print-metrics -d 'Print what the producer has counted at the end'
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -l payload-monotonic -d 'Values are the numbers from 0 on'
 complete -c ottla -n "__fish_ottla_using_subcommand producer-perf-test" -s h -l help -d 'Print help'
@@ -503,7 +485,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l messa
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l num-records -d 'End after so many records' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l reporting-interval -d 'How often to tell how it goes, in milliseconds [5000]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l date-format -d 'How times look, as java.text.SimpleDateFormat has it [yyyy-MM-dd HH:mm:ss:SSS]' -r
-complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l output -d 'How the result looks: table or json [table]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l from-latest -d 'Begin with what comes next, where the group has no offset yet, instead of the first record'
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l print-metrics -d 'Print what the consumer has counted at the end'
 complete -c ottla -n "__fish_ottla_using_subcommand consumer-perf-test" -l show-detailed-stats -d 'Tell how it goes at each reporting interval, instead of a summary'
@@ -520,7 +502,7 @@ complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l record-heade
 complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l record-header-size -d 'Size of each header\'s value in bytes; -1: no value [0]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l num-headers -d 'Headers of each record [0]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l command-config -d 'A file with properties for producer and consumer' -r
-complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l output -d 'How the result looks: table or json [table]' -r
+complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l output -d 'How the result looks: table, which is the reference\'s, wide, json, yaml, csv or tsv [table]' -r
 complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l help -d 'Print usage information'
 complete -c ottla -n "__fish_ottla_using_subcommand e2e-latency" -l version -d 'Print the version of Kafka whose tool this stands in for'
 complete -c ottla -n "__fish_ottla_using_subcommand verifiable-producer" -l topic -d 'The topic to send to' -r

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use comfy_table::{Table, presets::NOTHING};
+use ottla_cli::output::{Format, Report, Rows};
 use ottla_cli::{Context, Failure, Stop};
 use ottla_log::dir_lock::{DirLock, LockError};
 use ottla_log::verify::{self, Directory, Finding, PartitionFolder, PartitionReport, Severity};
@@ -46,9 +47,9 @@ pub(super) fn output() -> Arg {
     Arg::new("output")
         .long("output")
         .value_name("FORMAT")
-        .value_parser(["table", "json"])
+        .value_parser(value_parser!(Format))
         .default_value("table")
-        .help("How the report looks")
+        .help("How the report looks: table, wide, json, yaml, csv or tsv")
 }
 
 pub(super) fn threads() -> Arg {
@@ -78,13 +79,12 @@ pub(super) fn run(given: &ArgMatches, cx: &mut Context) -> Result<(), Stop> {
         all.push(check(dir, deep, threads)?);
     }
     let seconds = begun.elapsed().as_secs_f64();
-    if given
-        .get_one::<String>("output")
-        .is_some_and(|o| o == "json")
-    {
-        writeln!(cx.out, "{:#}", report(&all, deep, seconds))?;
-    } else {
-        render(&all, seconds, cx)?;
+    match given.get_one("output") {
+        Some(Format::Data(form)) => {
+            let text = report(&all, deep, seconds).text(*form);
+            cx.out.write_all(text.as_bytes())?;
+        }
+        _ => render(&all, seconds, cx)?,
     }
     match all.iter().any(Checked::is_damaged) {
         true => Err(Stop::Status(DAMAGED)),
@@ -248,9 +248,10 @@ fn render(all: &[Checked], seconds: f64, cx: &mut Context) -> Result<(), Stop> {
     Ok(())
 }
 
-fn report(all: &[Checked], deep: bool, seconds: f64) -> Value {
+/// docs/json/log-verify.md
+fn report(all: &[Checked], deep: bool, seconds: f64) -> Report {
     let (bytes, rate) = rate(all, seconds);
-    json!({
+    let value = json!({
         "version": REPORT_VERSION,
         "sound": !all.iter().any(Checked::is_damaged),
         "deep": deep,
@@ -258,7 +259,28 @@ fn report(all: &[Checked], deep: bool, seconds: f64) -> Value {
         "seconds": seconds,
         "megabytesPerSecond": rate,
         "directories": all.iter().map(directory).collect::<Vec<_>>(),
-    })
+    });
+    let rows = Rows {
+        // What is found in a directory itself has no folder.
+        within: &["directories", "findings|partitions", "findings"],
+        columns: &[
+            "path",
+            "folder",
+            "segments",
+            "batches",
+            "records",
+            "logStartOffset",
+            "logEndOffset",
+            "severity",
+            "kind",
+            "file",
+            "message",
+            "position",
+            "firstOffset",
+            "nextOffset",
+        ],
+    };
+    Report { value, rows }
 }
 
 fn directory(checked: &Checked) -> Value {

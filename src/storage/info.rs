@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ottla_cli::output::{Format, json_text};
+use ottla_cli::output::{Format, Report, Rows};
 use ottla_cli::{Context, Stop};
 use ottla_log::RealDisk;
 use ottla_log::meta_properties::{self, MetaProperties};
@@ -28,7 +28,7 @@ pub(super) fn show(place: &Place, format: Format, cx: &mut Context) -> Result<()
     }
     let text = match format {
         Format::Table => found.text(),
-        Format::Json => found.json(),
+        Format::Data(form) => found.report().text(form),
     };
     cx.out.write_all(text.as_bytes())?;
     match found.problems.is_empty() {
@@ -95,16 +95,28 @@ impl Found {
         text
     }
 
-    fn json(&self) -> String {
+    /// docs/json/storage.md
+    fn report(&self) -> Report {
         let meta = self.meta.as_ref();
-        json_text(&json!({
+        let value = json!({
             "version": 1,
             "directories": self.dirs,
             "clusterId": meta.map(|meta| &meta.cluster_id),
             "nodeId": meta.map(|meta| meta.node_id.0),
             "directoryId": meta.and_then(|meta| meta.directory_id).map(|id| id.to_string()),
             "problems": self.problems,
-        }))
+        });
+        let rows = Rows {
+            within: &[],
+            columns: &[
+                "clusterId",
+                "nodeId",
+                "directoryId",
+                "directories",
+                "problems",
+            ],
+        };
+        Report { value, rows }
     }
 }
 

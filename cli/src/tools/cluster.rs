@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::argparse::{self, number};
 use crate::connect::{self, Bootstrap, failed};
 use crate::context::Context;
-use crate::output::{Format, Output, json_text};
+use crate::output::{Format, Output, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::table::{line, width};
 use crate::tool::Tool;
@@ -112,7 +112,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             })?;
             match output.output {
                 Format::Table => endpoints(&found),
-                Format::Json => endpoints_json(&found),
+                Format::Data(form) => endpoints_report(&found).text(form),
             }
         }
         Action::Unregister { connection, id } => {
@@ -168,7 +168,14 @@ async fn unregister(admin: &Admin, id: BrokerId) -> Result<String, Failure> {
 
 fn cluster_id(id: Option<&str>, format: Format) -> String {
     match (format, id) {
-        (Format::Json, id) => json_text(&json!({ "version": JSON_VERSION, "clusterId": id })),
+        (Format::Data(form), id) => {
+            let value = json!({ "version": JSON_VERSION, "clusterId": id });
+            let rows = Rows {
+                within: &[],
+                columns: &["clusterId"],
+            };
+            Report { value, rows }.text(form)
+        }
         (Format::Table, Some(id)) => format!("Cluster ID: {id}\n"),
         (Format::Table, None) => {
             "No cluster ID found. The Kafka version is probably too old.\n".to_owned()
@@ -225,7 +232,8 @@ fn state(is_fenced: bool) -> &'static str {
     if is_fenced { "fenced" } else { "unfenced" }
 }
 
-fn endpoints_json(found: &ClusterDescription) -> String {
+/// docs/json/cluster.md
+fn endpoints_report(found: &ClusterDescription) -> Report {
     let broker = |node: &ClusterNode| {
         json!({
             "id": node.broker.id.0,
@@ -247,5 +255,11 @@ fn endpoints_json(found: &ClusterDescription) -> String {
         EndpointType::Broker => ("brokers", nodes.map(broker).collect()),
         EndpointType::Controller => ("controllers", nodes.map(controller).collect()),
     };
-    json_text(&json!({ "version": JSON_VERSION, "clusterId": found.id, kind: nodes }))
+    Report {
+        value: json!({ "version": JSON_VERSION, "clusterId": found.id, kind: nodes }),
+        rows: Rows {
+            within: &["brokers|controllers"],
+            columns: &["id", "host", "port", "rack", "fenced"],
+        },
+    }
 }

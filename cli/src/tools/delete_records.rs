@@ -13,7 +13,7 @@ use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
-use crate::output::{self, Format, json_text};
+use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
 use crate::tool::Tool;
@@ -47,9 +47,8 @@ pub struct Args {
     /// A file of client properties to connect with
     #[arg(long, value_name = "FILE")]
     command_config: Vec<String>,
-    /// How the result looks: table or json [table]
-    #[arg(long, value_name = "FORMAT")]
-    output: Vec<String>,
+    #[command(flatten)]
+    output: OutputOnce,
 
     #[command(flatten)]
     standard: Standard,
@@ -74,7 +73,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Given::values("bootstrap-server", &args.bootstrap_server),
         Given::values("offset-json-file", &args.offset_json_file),
     ])?;
-    let format = output::format(&args.output)?;
+    let format = args.output.format()?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let servers = [("bootstrap.servers", bootstrap)];
     let settings = connect::settings(&args.command_config, &servers, cx)?;
@@ -99,15 +98,15 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     // In the order of the file; the reference's differs from run to run.
     let outcomes = match outcomes {
         Ok(outcomes) => outcomes,
-        Err(failure) if format == Format::Json => return Err(failure.into()),
+        Err(failure) if format.is_data() => return Err(failure.into()),
         Err(failure) => {
             cx.warn(failure.hints.join("\n"));
             let unreachable = |(at, _): &(TopicPartition, i64)| (at.clone(), Err(unknown()));
             before.iter().map(unreachable).collect()
         }
     };
-    if format == Format::Json {
-        cx.out.write_all(as_json(&outcomes).as_bytes())?;
+    if let Format::Data(form) = format {
+        cx.out.write_all(report(&outcomes).text(form).as_bytes())?;
         // Nobody has written a script for the reference's way to tell failures here.
         return match outcomes.iter().any(|(_, outcome)| outcome.is_err()) {
             true => Err(Stop::Status(1)),
@@ -220,7 +219,19 @@ fn exception(error: &ApiError) -> String {
     }
 }
 
-fn as_json(outcomes: &Outcomes<TopicPartition, i64>) -> String {
+const ROWS: Rows = Rows {
+    within: &["partitions"],
+    columns: &[
+        "topic",
+        "partition",
+        "lowWatermark",
+        "error.code",
+        "error.message",
+    ],
+};
+
+/// docs/json/delete-records.md
+fn report(outcomes: &Outcomes<TopicPartition, i64>) -> Report {
     let row = |(at, outcome): &(TopicPartition, Result<i64, ApiError>)| {
         json!({
             "topic": at.topic,
@@ -230,7 +241,10 @@ fn as_json(outcomes: &Outcomes<TopicPartition, i64>) -> String {
         })
     };
     let partitions: Vec<Value> = outcomes.iter().map(row).collect();
-    json_text(&json!({ "version": JSON_VERSION, "partitions": partitions }))
+    Report {
+        value: json!({ "version": JSON_VERSION, "partitions": partitions }),
+        rows: ROWS,
+    }
 }
 
 #[cfg(test)]

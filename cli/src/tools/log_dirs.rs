@@ -13,7 +13,7 @@ use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
-use crate::output::{self, Format, json_text};
+use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
@@ -51,9 +51,8 @@ pub struct Args {
     /// Only these brokers, as 0,1,2
     #[arg(long, value_name = "IDS")]
     broker_list: Vec<String>,
-    /// How the result looks: table, which is the reference's, or json [table]
-    #[arg(long, value_name = "FORMAT")]
-    output: Vec<String>,
+    #[command(flatten)]
+    output: OutputOnce,
 
     #[command(flatten)]
     standard: Standard,
@@ -79,7 +78,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Given::values("bootstrap-server", &args.bootstrap_server),
         Given("describe", args.describe),
     ])?;
-    let format = output::format(&args.output)?;
+    let format = args.output.format()?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let overrides = [("bootstrap.servers", bootstrap)];
     let settings = connect::settings(&args.command_config, &overrides, cx)?;
@@ -100,7 +99,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     }
     let text = match format {
         Format::Table => text(&brokers, &mut found),
-        Format::Json => as_json(&found),
+        Format::Data(form) => report(&found).text(form),
     };
     Ok(cx.out.write_all(text.as_bytes())?)
 }
@@ -194,7 +193,24 @@ fn dir(dir: &mut LogDir) -> String {
     )
 }
 
-fn as_json(found: &[OfBroker]) -> String {
+const ROWS: Rows = Rows {
+    within: &["brokers", "logDirs", "partitions"],
+    columns: &[
+        "broker",
+        "logDir",
+        "error.code",
+        "totalBytes",
+        "usableBytes",
+        "topic",
+        "partition",
+        "sizeBytes",
+        "offsetLag",
+        "isFuture",
+    ],
+};
+
+/// docs/json/log-dirs.md
+fn report(found: &[OfBroker]) -> Report {
     let replica = |replica: &ReplicaOnDisk| {
         json!({
             "topic": replica.partition.topic,
@@ -215,7 +231,10 @@ fn as_json(found: &[OfBroker]) -> String {
     };
     let broker = |(id, dirs): &OfBroker| json!({ "broker": id.0, "logDirs": dirs.iter().map(dir).collect::<Vec<_>>() });
     let brokers: Vec<Value> = found.iter().map(broker).collect();
-    json_text(&json!({ "version": JSON_VERSION, "brokers": brokers }))
+    Report {
+        value: json!({ "version": JSON_VERSION, "brokers": brokers }),
+        rows: ROWS,
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use crate::options::{Given, Standard, ToolArgs};
+use crate::output::OutputOnce;
 
 /// List and describe consumer groups, reset and delete their offsets.
 #[derive(Debug, Clone, Parser)]
@@ -96,9 +97,8 @@ pub(super) struct Args {
     /// Ctrl-C
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Details")]
     pub(super) watch: Vec<String>,
-    /// How results look: table or json [table]
-    #[arg(long, value_name = "FORMAT", help_heading = "Details")]
-    pub(super) output: Vec<String>,
+    #[command(flatten)]
+    pub(super) output: OutputOnce,
 
     /// To the first offset of the log
     #[arg(long, help_heading = "Reset")]
@@ -187,14 +187,11 @@ impl Args {
     /// Whether it says anything that the reference does not know. Then no script is written for the reference's ways of
     /// telling failures, and the exit status tells them.
     pub(super) fn is_ours(&self) -> bool {
-        let given = [
-            &self.wait_lag,
-            &self.watch,
-            &self.output,
-            &self.undo,
-            &self.undo_dir,
-        ];
-        self.explain || self.time_lag || given.iter().any(|values| !values.is_empty())
+        let given = [&self.wait_lag, &self.watch, &self.undo, &self.undo_dir];
+        self.explain
+            || self.time_lag
+            || self.output.given().1
+            || given.iter().any(|values| !values.is_empty())
     }
 
     /// Waiting is asking again and again how things are.

@@ -74,7 +74,7 @@ fn check_own(args: &Args) -> Result<(), Stop> {
     let wait_lag = Given::values("wait-lag", &args.wait_lag);
     let explain = Given("explain", args.explain);
     let undo = Given::values("undo", &args.undo);
-    let output = Given::values("output", &args.output);
+    let output = args.output.given();
     let other_views = [
         Given("members", args.members),
         Given::values("state", &args.state),

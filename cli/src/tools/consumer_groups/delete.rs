@@ -29,8 +29,9 @@ pub(super) async fn groups(
         .delete_groups(&ids)
         .await
         .map_err(Wrapped::Once.failed("deleteConsumerGroups(api=DELETE_GROUPS)"))?;
-    if format == Format::Json {
-        writeln!(cx.out, "{:#}", json::deleted_groups(&outcomes))?;
+    if let Format::Data(form) = format {
+        let report = json::deleted_groups(&outcomes);
+        cx.out.write_all(report.text(form).as_bytes())?;
         return failed_where(outcomes.iter().any(|(_, outcome)| outcome.is_err()));
     }
     let mut deleted = Vec::new();
@@ -120,8 +121,9 @@ pub(super) async fn offsets(
         }
         rows.push((at.topic, Some(at.partition), outcome));
     }
-    if format == Format::Json {
-        writeln!(cx.out, "{:#}", json::deleted_offsets(group, &rows))?;
+    if let Format::Data(form) = format {
+        let report = json::deleted_offsets(group, &rows);
+        cx.out.write_all(report.text(form).as_bytes())?;
         return failed_where(rows.iter().any(|(_, _, outcome)| outcome.is_err()));
     }
     // As text, like the reference: 10 comes before 2.

@@ -97,9 +97,9 @@ pub(super) fn show(
     cx: &mut Context,
 ) -> Result<(), Ended> {
     let now_ms = Timestamp::now().as_millisecond();
-    if format == Format::Json {
+    if let Format::Data(form) = format {
         let report = json::described(seen, description, now_ms);
-        return Ok(writeln!(cx.out, "{report:#}")?);
+        return Ok(cx.out.write_all(report.text(form).as_bytes())?);
     }
     let columns = OffsetColumns {
         leader_epoch: description.verbose,

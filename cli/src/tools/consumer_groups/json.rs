@@ -9,7 +9,7 @@ use ottla_client::admin::{
 };
 use serde_json::{Value, json};
 
-use crate::output::json_error;
+use crate::output::{Report, Rows, json_error};
 
 use super::describe::Seen;
 use super::plan::{self, Description, View};
@@ -18,7 +18,7 @@ use crate::durations;
 
 pub(super) const VERSION: u32 = 1;
 
-pub(super) fn listed(groups: &[GroupListing]) -> Value {
+pub(super) fn listed(groups: &[GroupListing]) -> Report {
     let group = |group: &GroupListing| {
         json!({
             "group": group.id,
@@ -28,10 +28,69 @@ pub(super) fn listed(groups: &[GroupListing]) -> Value {
             "coordinator": group.coordinator.0,
         })
     };
-    json!({ "version": VERSION, "groups": groups.iter().map(group).collect::<Vec<_>>() })
+    Report {
+        value: json!({ "version": VERSION, "groups": groups.iter().map(group).collect::<Vec<_>>() }),
+        rows: Rows {
+            within: &["groups"],
+            columns: &["group", "type", "state", "protocolType", "coordinator"],
+        },
+    }
 }
 
-pub(super) fn described(seen: &[Seen], description: &Description, now_ms: i64) -> Value {
+/// A row for each partition, also where --watch tells more of it.
+pub(super) const OFFSETS: Rows = Rows {
+    within: &["groups", "offsets"],
+    columns: &[
+        "group",
+        "topic",
+        "partition",
+        "leaderEpoch",
+        "currentOffset",
+        "logEndOffset",
+        "lag",
+        "timeLagMs",
+        "readPerSecond",
+        "writtenPerSecond",
+        "catchUpMs",
+        "memberId",
+        "host",
+        "clientId",
+        "timeMs",
+    ],
+};
+
+const MEMBERS: Rows = Rows {
+    within: &["groups", "members"],
+    columns: &[
+        "group",
+        "id",
+        "instanceId",
+        "clientId",
+        "host",
+        "epoch",
+        "upgraded",
+        "assignment",
+        "targetAssignment",
+    ],
+};
+
+const STATES: Rows = Rows {
+    within: &["groups"],
+    columns: &[
+        "group",
+        "type",
+        "state",
+        "assignor",
+        "coordinator.id",
+        "coordinator.host",
+        "coordinator.port",
+        "groupEpoch",
+        "targetAssignmentEpoch",
+        "members",
+    ],
+};
+
+pub(super) fn described(seen: &[Seen], description: &Description, now_ms: i64) -> Report {
     let group = |Seen { group: found, rows }: &Seen| {
         let mut value = group(found);
         if description.view == View::Offsets {
@@ -40,7 +99,14 @@ pub(super) fn described(seen: &[Seen], description: &Description, now_ms: i64) -
         }
         value
     };
-    json!({ "version": VERSION, "groups": seen.iter().map(group).collect::<Vec<_>>() })
+    Report {
+        value: json!({ "version": VERSION, "groups": seen.iter().map(group).collect::<Vec<_>>() }),
+        rows: match description.view {
+            View::Offsets => OFFSETS,
+            View::Members => MEMBERS,
+            View::State => STATES,
+        },
+    }
 }
 
 /// A group and its members, without offsets.
@@ -103,19 +169,25 @@ pub(super) fn offsets(row: &OffsetRow, now_ms: Option<i64>) -> Value {
     value
 }
 
-pub(super) fn deleted_groups(outcomes: &Outcomes<String>) -> Value {
+pub(super) fn deleted_groups(outcomes: &Outcomes<String>) -> Report {
     let group = |(group, outcome): &(String, Result<(), ApiError>)| {
         let error = outcome.as_ref().err().map(json_error);
         json!({ "group": group, "deleted": outcome.is_ok(), "error": error })
     };
-    json!({ "version": VERSION, "groups": outcomes.iter().map(group).collect::<Vec<_>>() })
+    Report {
+        value: json!({ "version": VERSION, "groups": outcomes.iter().map(group).collect::<Vec<_>>() }),
+        rows: Rows {
+            within: &["groups"],
+            columns: &["group", "deleted", "error.code", "error.message"],
+        },
+    }
 }
 
 /// A topic that is not known has no partition.
 pub(super) fn deleted_offsets(
     group: &str,
     rows: &[(String, Option<i32>, Result<(), ApiError>)],
-) -> Value {
+) -> Report {
     let row = |(topic, partition, outcome): &(String, Option<i32>, Result<(), ApiError>)| {
         json!({
             "topic": topic,
@@ -125,5 +197,18 @@ pub(super) fn deleted_offsets(
         })
     };
     let partitions: Vec<Value> = rows.iter().map(row).collect();
-    json!({ "version": VERSION, "group": group, "partitions": partitions })
+    Report {
+        value: json!({ "version": VERSION, "group": group, "partitions": partitions }),
+        rows: Rows {
+            within: &["partitions"],
+            columns: &[
+                "group",
+                "topic",
+                "partition",
+                "deleted",
+                "error.code",
+                "error.message",
+            ],
+        },
+    }
 }

@@ -29,9 +29,10 @@ pub(super) async fn list(
     admin: &Admin,
     cx: &mut Context,
 ) -> Result<(), Ended> {
-    if format == Format::Json {
+    if let Format::Data(form) = format {
         let found = find(&listing.states, &listing.types, Wrapped::Once, admin).await?;
-        writeln!(cx.out, "{:#}", json::listed(&found))?;
+        cx.out
+            .write_all(json::listed(&found).text(form).as_bytes())?;
         Ok(())
     } else if listing.is_filtered() {
         let found = find(&listing.states, &listing.types, Wrapped::Once, admin).await?;

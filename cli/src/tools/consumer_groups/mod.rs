@@ -36,7 +36,7 @@ mod reset;
 mod wait_lag;
 mod watch;
 
-use crate::output::{self, Format};
+use crate::output::Format;
 use args::Args;
 use ended::{Ended, Problem, Wrapped};
 use plan::Plan;
@@ -55,7 +55,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if let Some(pattern) = jopt::one("validate-regex", &args.validate_regex)? {
         return Ok(writeln!(cx.out, "{}", pattern::verdict(pattern))?);
     }
-    let format = output::format(&args.output)?;
+    let format = args.output.format()?;
     match work(&args, format, cx) {
         Ok(()) => Ok(()),
         Err(Ended::Stop(stop)) => Err(stop),

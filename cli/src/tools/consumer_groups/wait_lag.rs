@@ -66,11 +66,11 @@ pub(super) async fn wait(
         tokio::time::sleep(pause.min(left())).await;
         pause = (pause * 2).min(PAUSE_MOST);
     };
-    if format == Format::Json {
+    if let Format::Data(form) = format {
         let now_ms = Timestamp::now().as_millisecond();
         let mut report = json::described(&seen, &wait.description, now_ms);
-        report["reached"] = missing.is_none().into();
-        writeln!(cx.out, "{report:#}")?;
+        report.value["reached"] = missing.is_none().into();
+        cx.out.write_all(report.text(form).as_bytes())?;
     } else {
         describe::show(&seen, &wait.description, format, cx)?;
     }

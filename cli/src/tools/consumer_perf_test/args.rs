@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::java_format::DateFormat;
 use crate::jopt::{self, OptionError};
 use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
-use crate::output::{self, Format};
+use crate::output::{Format, OutputOnce};
 use crate::stop::{Failure, Stop};
 use crate::topic_filter;
 
@@ -82,9 +82,8 @@ pub(super) struct Args {
     /// Leave out the line with the names of the columns
     #[arg(long)]
     hide_header: bool,
-    /// How the result looks: table or json [table]
-    #[arg(long, value_name = "FORMAT")]
-    output: Vec<String>,
+    #[command(flatten)]
+    output: OutputOnce,
 
     #[command(flatten)]
     standard: Standard,
@@ -145,7 +144,7 @@ pub(super) fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
     for warning in warnings {
         match format(args)? {
             Format::Table => writeln!(cx.out, "{warning}")?,
-            Format::Json => cx.warn(warning),
+            Format::Data(_) => cx.warn(warning),
         }
     }
     Ok(())
@@ -153,7 +152,7 @@ pub(super) fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
 
 /// The line above the figures, where there is one.
 pub(super) fn header(args: &Args, format: Format) -> Option<&'static str> {
-    let is_hidden = args.hide_header || format == Format::Json;
+    let is_hidden = args.hide_header || format.is_data();
     match (is_hidden, args.show_detailed_stats) {
         (true, _) => None,
         (_, false) => Some(
@@ -167,9 +166,9 @@ pub(super) fn header(args: &Args, format: Format) -> Option<&'static str> {
     }
 }
 
-/// Beside JSON, nothing else is on standard output.
+/// Beside data nothing else is on standard output.
 pub(super) fn format(args: &Args) -> Result<Format, Stop> {
-    output::format(&args.output)
+    args.output.format()
 }
 
 pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {

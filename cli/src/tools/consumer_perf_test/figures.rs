@@ -6,6 +6,7 @@ use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
 use crate::java_format::{DateFormat, decimal};
+use crate::output::Rows;
 
 const VERSION: u32 = 1;
 const MIB: f64 = 1024.0 * 1024.0;
@@ -108,6 +109,24 @@ pub(super) fn metrics(span: &Span, client_id: &str) -> String {
     ];
     crate::java_format::metrics("consumer-fetch-manager-metrics", client_id, &rows)
 }
+
+/// Of the JSON.
+pub(super) const ROWS: Rows = Rows {
+    within: &[],
+    columns: &[
+        "type",
+        "startTimeMs",
+        "endTimeMs",
+        "records",
+        "bytes",
+        "mibPerSec",
+        "recordsPerSec",
+        "rebalanceTimeMs",
+        "fetchTimeMs",
+        "fetchMibPerSec",
+        "fetchRecordsPerSec",
+    ],
+};
 
 pub(super) fn json(name: &str, span: &Span) -> Value {
     let records = span.read.records as f64;

@@ -21,7 +21,7 @@ use crate::connect::capitalized;
 use crate::consuming::{self, NoCluster};
 use crate::context::{self, Context};
 use crate::options;
-use crate::output::Format;
+use crate::output::{Format, Stream};
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -51,7 +51,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let client_id = settings.0.conn.client_id.clone();
     let joins = Joins::begin();
     let started_ms = now_ms();
-    let outcome = context::block_on(measure(&plan, settings, &joins, cx))?;
+    let mut stream = Stream::of(plan.format, figures::ROWS);
+    let outcome = context::block_on(measure(&plan, settings, &joins, &mut stream, cx))?;
     let read = outcome?;
     let span = Span {
         from_ms: started_ms,
@@ -59,12 +60,12 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         rebalance_ms: joins.total_ms(),
         read: read.count,
     };
-    match plan.format {
-        Format::Json => writeln!(cx.out, "{}", figures::json("total", &span))?,
-        Format::Table if plan.details_every_ms.is_none() => {
+    match &mut stream {
+        Some(stream) => stream.tell(figures::json("total", &span), cx)?,
+        None if plan.details_every_ms.is_none() => {
             writeln!(cx.out, "{}", figures::total(&span, &plan.dates))?;
         }
-        Format::Table => {}
+        None => {}
     }
     if plan.print_metrics && plan.format == Format::Table {
         write!(cx.out, "{}", figures::metrics(&span, &client_id))?;
@@ -81,6 +82,7 @@ async fn measure(
     plan: &Plan,
     (cluster, settings): (ClusterSettings, ConsumerSettings),
     joins: &Arc<Joins>,
+    stream: &mut Option<Stream>,
     cx: &mut Context,
 ) -> Result<Read, Stop> {
     let mut signals = Signals::listen()?;
@@ -94,7 +96,7 @@ async fn measure(
     let mut consumer = Consumer::start(cluster, settings);
     consumer.set_rebalance_listener(Box::new(Listener(joins.clone())));
     let outcome = match subscribe(&mut consumer, &plan.source).await {
-        Ok(()) => read(plan, &mut consumer, joins, &mut signals, cx).await,
+        Ok(()) => read(plan, &mut consumer, joins, stream, &mut signals, cx).await,
         Err(failure) => Err(failure.into()),
     };
     let outcome = outcome.and_then(|count| ended(plan, count, cx));
@@ -118,6 +120,7 @@ async fn read(
     plan: &Plan,
     consumer: &mut Consumer,
     joins: &Joins,
+    stream: &mut Option<Stream>,
     signals: &mut Signals,
     cx: &mut Context,
 ) -> Result<Count, Stop> {
@@ -155,17 +158,23 @@ async fn read(
                     },
                 };
                 reported = (all, now_ms);
-                report(plan, &span, &all, cx)?;
+                report(plan, &span, &all, stream, cx)?;
             }
         }
     }
     Ok(all)
 }
 
-fn report(plan: &Plan, span: &Span, all: &Count, cx: &mut Context) -> Result<(), Stop> {
-    match plan.format {
-        Format::Table => writeln!(cx.out, "{}", figures::interval(span, all, &plan.dates))?,
-        Format::Json => writeln!(cx.out, "{}", figures::json("interval", span))?,
+fn report(
+    plan: &Plan,
+    span: &Span,
+    all: &Count,
+    stream: &mut Option<Stream>,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    match stream {
+        None => writeln!(cx.out, "{}", figures::interval(span, all, &plan.dates))?,
+        Some(stream) => stream.tell(figures::json("interval", span), cx)?,
     }
     Ok(cx.flush()?)
 }
@@ -187,7 +196,7 @@ fn ended(plan: &Plan, count: Count, cx: &mut Context) -> Result<Read, Stop> {
         );
         match plan.format {
             Format::Table => writeln!(cx.out, "{line}")?,
-            Format::Json => cx.warn(line),
+            Format::Data(_) => cx.warn(line),
         }
     }
     Ok(Read { count, ended_ms })

@@ -7,7 +7,7 @@ use clap::Parser;
 use crate::context::Context;
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
-use crate::output::{self, Format};
+use crate::output::{Format, OutputOnce};
 use crate::stop::Stop;
 
 /// Measure how long a record takes from producer to consumer.
@@ -52,9 +52,8 @@ pub(super) struct Args {
     /// A file with properties for producer and consumer
     #[arg(long, value_name = "FILE")]
     command_config: Vec<String>,
-    /// How the result looks: table or json [table]
-    #[arg(long, value_name = "FORMAT")]
-    output: Vec<String>,
+    #[command(flatten)]
+    output: OutputOnce,
 
     #[command(flatten)]
     standard: Standard,
@@ -167,7 +166,7 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
             header_key: header_key.unwrap_or(0),
             header_value,
         },
-        format: output::format(&args.output)?,
+        format: args.output.format()?,
         producer: with(&[("linger.ms", "0"), ("acks", acks)])?,
         consumer: with(&[
             ("enable.auto.commit", "false"),

@@ -24,7 +24,7 @@ use crate::connect::capitalized;
 use crate::context::{self, Context};
 use crate::java_format::decimal;
 use crate::options;
-use crate::output::Format;
+use crate::output::{Format, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use crate::{consuming, producing};
@@ -96,7 +96,7 @@ async fn create(plan: &Plan, cluster: &Cluster, cx: &mut Context) -> Result<(), 
     );
     match plan.format {
         Format::Table => writeln!(cx.out, "{line}")?,
-        Format::Json => cx.warn(line),
+        Format::Data(_) => cx.warn(line),
     }
     let topic = NewTopic {
         name: plan.topic.clone(),
@@ -269,7 +269,7 @@ fn tell(plan: &Plan, mut latencies: Vec<Duration>, cx: &mut Context) -> Result<(
                 "Percentiles: 50th = {p50}, 99th = {p99}, 99.9th = {p999}"
             )?;
         }
-        Format::Json => {
+        Format::Data(form) => {
             let value = json!({
                 "version": 1,
                 "records": latencies.len(),
@@ -279,7 +279,19 @@ fn tell(plan: &Plan, mut latencies: Vec<Duration>, cx: &mut Context) -> Result<(
                 "p999LatencyMs": ms(p999),
                 "maxLatencyMs": latencies.last().copied().map(ms),
             });
-            writeln!(cx.out, "{value}")?;
+            let rows = Rows {
+                within: &[],
+                columns: &[
+                    "records",
+                    "avgLatencyMs",
+                    "p50LatencyMs",
+                    "p99LatencyMs",
+                    "p999LatencyMs",
+                    "maxLatencyMs",
+                ],
+            };
+            let text = Report { value, rows }.text(form);
+            cx.out.write_all(text.as_bytes())?;
         }
     }
     Ok(())

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::Verdict;
 use super::facts::{Dependencies, Mapping};
 use super::render::level_in_force;
-use crate::output::{json_error, json_text};
+use crate::output::{Report, Rows, json_error};
 
 const VERSION: u32 = 1;
 
-pub(super) fn described(found: &PeerVersions) -> String {
+pub(super) fn described(found: &PeerVersions) -> Report {
     let epoch = Some(found.finalized_features_epoch).filter(|epoch| *epoch >= 0);
     let mut supported: Vec<_> = found.supported_features.iter().collect();
     supported.sort_by(|a, b| a.name.cmp(&b.name));
@@ -26,10 +26,20 @@ pub(super) fn described(found: &PeerVersions) -> String {
         })
     };
     let features: Vec<Value> = supported.iter().map(feature).collect();
-    json_text(&json!({ "version": VERSION, "epoch": epoch, "features": features }))
+    report(
+        json!({ "version": VERSION, "epoch": epoch, "features": features }),
+        &[
+            "feature",
+            "supportedMin",
+            "supportedMax",
+            "level",
+            "release",
+            "epoch",
+        ],
+    )
 }
 
-pub(super) fn updated(verdicts: &[Verdict<'_>], dry_run: bool) -> String {
+pub(super) fn updated(verdicts: &[Verdict<'_>], dry_run: bool) -> Report {
     let feature = |(update, verdict): &Verdict<'_>| {
         let error = verdict.as_ref().err();
         json!({
@@ -39,24 +49,39 @@ pub(super) fn updated(verdicts: &[Verdict<'_>], dry_run: bool) -> String {
         })
     };
     let features: Vec<Value> = verdicts.iter().map(feature).collect();
-    json_text(&json!({ "version": VERSION, "dryRun": dry_run, "features": features }))
+    report(
+        json!({ "version": VERSION, "dryRun": dry_run, "features": features }),
+        &["feature", "level", "dryRun", "error.code", "error.message"],
+    )
 }
 
-pub(super) fn mapping(mapping: &Mapping) -> String {
+pub(super) fn mapping(mapping: &Mapping) -> Report {
     let metadata = (METADATA_VERSION, mapping.metadata_version.level);
     let levels = [metadata].into_iter().chain(mapping.levels.iter().copied());
     let features: Vec<Value> = levels.map(level).collect();
     let release = mapping.metadata_version.name;
-    json_text(&json!({ "version": VERSION, "release": release, "features": features }))
+    report(
+        json!({ "version": VERSION, "release": release, "features": features }),
+        &["release", "feature", "level"],
+    )
 }
 
-pub(super) fn dependencies(known: &[Dependencies]) -> String {
+pub(super) fn dependencies(known: &[Dependencies]) -> Report {
     let feature = |known: &Dependencies| {
         let needs: Vec<Value> = known.needs.iter().copied().map(level).collect();
         json!({ "feature": known.feature, "level": known.level, "requires": needs })
     };
     let features: Vec<Value> = known.iter().map(feature).collect();
-    json_text(&json!({ "version": VERSION, "features": features }))
+    report(
+        json!({ "version": VERSION, "features": features }),
+        &["feature", "level", "requires"],
+    )
+}
+
+fn report(value: Value, columns: &'static [&'static str]) -> Report {
+    let within = &["features"];
+    let rows = Rows { within, columns };
+    Report { value, rows }
 }
 
 fn level((feature, level): (&str, i16)) -> Value {

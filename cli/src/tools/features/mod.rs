@@ -218,7 +218,7 @@ fn describe(
     })?;
     let text = match format {
         Format::Table => render::described(&found),
-        Format::Json => json::described(&found),
+        Format::Data(form) => json::described(&found).text(form),
     };
     Ok(cx.out.write_all(text.as_bytes())?)
 }
@@ -233,7 +233,7 @@ fn update(args: &Args, change: &Change, how: &How, cx: &mut Context) -> Result<(
     verdicts.sort_by_key(|(update, _)| &*update.name);
     let text = match how.output.output {
         Format::Table => render::updated(change.verb, &verdicts, how.dry_run),
-        Format::Json => json::updated(&verdicts, how.dry_run),
+        Format::Data(form) => json::updated(&verdicts, how.dry_run).text(form),
     };
     cx.out.write_all(text.as_bytes())?;
     match verdicts
@@ -253,7 +253,7 @@ fn show_mapping(release: Option<&str>, format: Format, cx: &mut Context) -> Resu
     let mapping = facts::mapping(release)?;
     let text = match format {
         Format::Table => render::mapping(&mapping),
-        Format::Json => json::mapping(&mapping),
+        Format::Data(form) => json::mapping(&mapping).text(form),
     };
     Ok(cx.out.write_all(text.as_bytes())?)
 }
@@ -263,7 +263,7 @@ fn show_dependencies(features: &[String], format: Format, cx: &mut Context) -> R
     let (known, failure) = facts::dependencies(features);
     let text = match format {
         Format::Table => render::dependencies(&known),
-        Format::Json => json::dependencies(&known),
+        Format::Data(form) => json::dependencies(&known).text(form),
     };
     cx.out.write_all(text.as_bytes())?;
     failure.map_or(Ok(()), |failure| Err(failure.into()))

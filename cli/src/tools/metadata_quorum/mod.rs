@@ -114,7 +114,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let (cluster_id, quorum) = with_cluster(&args, DESCRIBE, cx, describe)?;
             let now_ms = Timestamp::now().as_millisecond();
             match (output.output, view) {
-                (Format::Json, _) => json::described(cluster_id.as_deref(), &quorum),
+                (Format::Data(form), _) => {
+                    json::described(cluster_id.as_deref(), &quorum).text(form)
+                }
                 (_, View::Status) => render::status(cluster_id.as_deref(), &quorum)?,
                 (_, View::Replication { human_readable }) => {
                     render::replication(&quorum, human_readable.then_some(now_ms))?

@@ -21,7 +21,7 @@ use ottla_client::producer::{
 
 use crate::argparse;
 use crate::context::{self, Context};
-use crate::output::Format;
+use crate::output::{Format, Stream};
 use crate::producing::{self, Troubles, committed, failed_transaction, not_in_transaction};
 use crate::stop::{Failure, Stop};
 use crate::throttle::Throttle;
@@ -79,7 +79,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 fn tell(plan: &Plan, line: &str, cx: &mut Context) -> Result<(), Stop> {
     match plan.format {
         Format::Table => writeln!(cx.out, "{line}")?,
-        Format::Json => cx.warn(line),
+        Format::Data(_) => cx.warn(line),
     }
     Ok(())
 }
@@ -102,6 +102,7 @@ async fn measure(
         throttle: Throttle::new(plan.throughput, recorder.started()),
         recorder,
         troubles,
+        stream: Stream::of(plan.format, render::ROWS),
         cx,
     };
     let mut run = match plan.transaction_duration_ms {
@@ -136,6 +137,8 @@ struct Run<'a> {
     throttle: Throttle,
     recorder: Arc<Recorder>,
     troubles: Troubles,
+    /// Where it is told as data.
+    stream: Option<Stream>,
     cx: &'a mut Context,
 }
 
@@ -257,11 +260,11 @@ impl Run<'_> {
 
     fn show(&mut self) -> Result<(), Stop> {
         for report in self.recorder.take_reports() {
-            match self.plan.format {
-                Format::Table => writeln!(self.cx.out, "{}", render::report(&report))?,
-                Format::Json => {
+            match &mut self.stream {
+                None => writeln!(self.cx.out, "{}", render::report(&report))?,
+                Some(stream) => {
                     if let Some(value) = render::json_report(&report) {
-                        writeln!(self.cx.out, "{value}")?;
+                        stream.tell(value, self.cx)?;
                     }
                 }
             }
@@ -276,11 +279,11 @@ impl Run<'_> {
         let counts = self.recorder.counts();
         for (total, is_steady) in [(Some(&all), false), (steady.as_ref(), true)] {
             let Some(total) = total else { continue };
-            match self.plan.format {
-                Format::Table => writeln!(self.cx.out, "{}", render::total(total, is_steady))?,
-                Format::Json => {
+            match &mut self.stream {
+                None => writeln!(self.cx.out, "{}", render::total(total, is_steady))?,
+                Some(stream) => {
                     let value = render::json_total(total, &counts, is_steady);
-                    writeln!(self.cx.out, "{value}")?;
+                    stream.tell(value, self.cx)?;
                 }
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::java_format::{self, decimal};
+use crate::output::Rows;
 
 use super::recorder::{Counts, Report};
 use super::stats::{Sum, Total};
@@ -62,6 +63,27 @@ pub(super) fn metrics(counts: &Counts, sum: &Sum, client_id: &str) -> String {
     ];
     java_format::metrics("producer-metrics", client_id, &rows)
 }
+
+/// Of the JSON.
+pub(super) const ROWS: Rows = Rows {
+    within: &[],
+    columns: &[
+        "type",
+        "records",
+        "bytes",
+        "elapsedMs",
+        "recordsPerSec",
+        "mibPerSec",
+        "avgLatencyMs",
+        "maxLatencyMs",
+        "p50LatencyMs",
+        "p95LatencyMs",
+        "p99LatencyMs",
+        "p999LatencyMs",
+        "failed",
+        "batches",
+    ],
+};
 
 pub(super) fn json_report(report: &Report) -> Option<Value> {
     match report {

@@ -19,7 +19,7 @@ use super::plan::{Alteration, Creation, Description, Plan, Selection};
 use super::render::{self, Reassignment, Topic};
 use crate::connect::{failed, refused};
 use crate::java_order;
-use crate::jopt;
+use crate::meant::meant;
 use crate::stop::{Failure, Stop};
 
 pub(super) async fn execute(plan: &Plan, admin: &Admin, out: &mut dyn Write) -> Result<(), Stop> {
@@ -64,18 +64,10 @@ async fn select_existing(
     match &topics.pattern {
         Some(pattern) if chosen.is_empty() && !pattern.is_empty() && !if_exists => {
             let failure = Failure::new(format!("Topic '{pattern}' does not exist as expected"));
-            let nearest = all
-                .iter()
-                .map(|name| (jopt::edits(pattern, name), name))
-                .min();
-            Err(match nearest {
-                Some((edits, name)) if jopt::is_near(edits, name) => {
-                    failure.hint(format!("Did you mean '{name}'?"))
-                }
-                _ => failure.hint(
-                    "--list shows the topics there are; --if-exists makes a missing one no error.",
-                ),
-            })
+            Err(failure.hint(match meant(pattern, all.iter().map(String::as_str)) {
+                Some(name) => format!("Did you mean '{name}'?"),
+                None => "--list shows the topics there are; --if-exists makes a missing one no error.".to_owned(),
+            }))
         }
         _ => Ok(chosen),
     }

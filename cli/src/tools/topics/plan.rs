@@ -4,6 +4,7 @@ use ottla_protocol::wire::Uuid;
 
 use super::Args;
 use crate::jopt;
+use crate::meant::meant;
 use crate::stop::Failure;
 use crate::topic_filter::TopicFilter;
 
@@ -278,11 +279,9 @@ fn unknown_config(key: &str) -> Failure {
     let keys = ottla_config::topic::TABLE
         .iter()
         .map(|definition| definition.key);
-    match keys.map(|known| (jopt::edits(key, known), known)).min() {
-        Some((edits, known)) if jopt::is_near(edits, known) => {
-            failure.hint(format!("Did you mean {known}?"))
-        }
-        _ => failure,
+    match meant(key, keys) {
+        Some(known) => failure.hint(format!("Did you mean {known}?")),
+        None => failure,
     }
 }
 

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::ask::Listed;
 use super::hanging::Open;
 use super::render::state;
-use crate::output::json_text;
+use crate::output::{Report, Rows};
 
 const VERSION: u32 = 1;
 
-pub(super) fn listed(found: &[Listed]) -> String {
+pub(super) fn listed(found: &[Listed]) -> Report {
     let transaction = |(coordinator, listing): &Listed| {
         json!({
             "transactionalId": listing.id,
@@ -22,13 +22,19 @@ pub(super) fn listed(found: &[Listed]) -> String {
         })
     };
     let transactions: Vec<Value> = found.iter().map(transaction).collect();
-    json_text(&json!({ "version": VERSION, "transactions": transactions }))
+    Report {
+        value: json!({ "version": VERSION, "transactions": transactions }),
+        rows: Rows {
+            within: &["transactions"],
+            columns: &["transactionalId", "coordinator", "producerId", "state"],
+        },
+    }
 }
 
-pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
+pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> Report {
     let partitions = found.partitions.iter();
     let partitions: Vec<Value> = partitions.map(partition).collect();
-    json_text(&json!({
+    let value = json!({
         "version": VERSION,
         "transactionalId": found.id,
         "coordinator": found.coordinator.0,
@@ -39,20 +45,49 @@ pub(super) fn described(found: &TransactionDescription, now_ms: i64) -> String {
         "startTimeMs": found.started_at_ms,
         "durationMs": found.started_at_ms.map(|at| now_ms.saturating_sub(at)),
         "partitions": partitions,
-    }))
+    });
+    let rows = Rows {
+        within: &[],
+        columns: &[
+            "transactionalId",
+            "coordinator",
+            "producerId",
+            "producerEpoch",
+            "state",
+            "timeoutMs",
+            "startTimeMs",
+            "durationMs",
+            "partitions",
+        ],
+    };
+    Report { value, rows }
 }
 
-pub(super) fn producers(at: &TopicPartition, found: &[ProducerState]) -> String {
+pub(super) fn producers(at: &TopicPartition, found: &[ProducerState]) -> Report {
     let producers: Vec<Value> = found.iter().map(producer).collect();
-    json_text(&json!({
+    let value = json!({
         "version": VERSION,
         "topic": at.topic,
         "partition": at.partition,
         "producers": producers,
-    }))
+    });
+    let rows = Rows {
+        within: &["producers"],
+        columns: &[
+            "topic",
+            "partition",
+            "producerId",
+            "producerEpoch",
+            "coordinatorEpoch",
+            "lastSequence",
+            "lastTimestampMs",
+            "startOffset",
+        ],
+    };
+    Report { value, rows }
 }
 
-pub(super) fn hanging(found: &[Open], now_ms: i64) -> String {
+pub(super) fn hanging(found: &[Open], now_ms: i64) -> Report {
     let transaction = |Open { at, state }: &Open| {
         let mut value = producer(state);
         value["topic"] = at.topic.as_str().into();
@@ -61,7 +96,22 @@ pub(super) fn hanging(found: &[Open], now_ms: i64) -> String {
         value
     };
     let transactions: Vec<Value> = found.iter().map(transaction).collect();
-    json_text(&json!({ "version": VERSION, "transactions": transactions }))
+    let value = json!({ "version": VERSION, "transactions": transactions });
+    let rows = Rows {
+        within: &["transactions"],
+        columns: &[
+            "topic",
+            "partition",
+            "durationMs",
+            "producerId",
+            "producerEpoch",
+            "coordinatorEpoch",
+            "lastSequence",
+            "lastTimestampMs",
+            "startOffset",
+        ],
+    };
+    Report { value, rows }
 }
 
 fn producer(state: &ProducerState) -> Value {

@@ -293,7 +293,7 @@ async fn carry_out(plan: &Plan, admin: &Admin) -> Result<String, Failure> {
             let found = ask::list(admin, filter).await.map_err(failed)?;
             Ok(match format {
                 Format::Table => render::listed(&found),
-                Format::Json => json::listed(&found),
+                Format::Data(form) => json::listed(&found).text(*form),
             })
         }
         Plan::Describe(id, format) => {
@@ -301,14 +301,14 @@ async fn carry_out(plan: &Plan, admin: &Admin) -> Result<String, Failure> {
             let now_ms = Timestamp::now().as_millisecond();
             Ok(match format {
                 Format::Table => render::described(&found, now_ms),
-                Format::Json => json::described(&found, now_ms),
+                Format::Data(form) => json::described(&found, now_ms).text(*form),
             })
         }
         Plan::DescribeProducers(at, broker, format) => {
             let found = ask::producers(admin, at, *broker).await.map_err(failed)?;
             Ok(match format {
                 Format::Table => render::producers(&found),
-                Format::Json => json::producers(at, &found),
+                Format::Data(form) => json::producers(at, &found).text(*form),
             })
         }
         Plan::AbortFrom(at, offset) => {
@@ -326,7 +326,7 @@ async fn carry_out(plan: &Plan, admin: &Admin) -> Result<String, Failure> {
             let now_ms = Timestamp::now().as_millisecond();
             Ok(match format {
                 Format::Table => render::hanging(&found, now_ms),
-                Format::Json => json::hanging(&found, now_ms),
+                Format::Data(form) => json::hanging(&found, now_ms).text(*form),
             })
         }
         Plan::Terminate(id) => {

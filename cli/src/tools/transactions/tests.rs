@@ -1,4 +1,5 @@
 use super::*;
+use crate::output::Form;
 
 fn planned(line: &str) -> Result<Plan, String> {
     let words = format!("--bootstrap-server h:1 {line}");
@@ -89,7 +90,7 @@ fn what_is_not_said_is_as_in_the_reference() {
     let filter = TransactionFilter::default();
     assert_eq!(
         planned("list --output json"),
-        Ok(Plan::List(filter, Format::Json))
+        Ok(Plan::List(filter, Format::Data(Form::Json)))
     );
 }
 

@@ -133,9 +133,9 @@ pub(super) async fn reset(
         true => execute::execute(&plans, reset, cluster.as_deref(), admin, cx).await?,
         false => None,
     };
-    if format == Format::Json {
+    if let Format::Data(form) = format {
         let report = render::report(&plans, explained.as_ref(), reset.execute, undo.as_deref());
-        writeln!(cx.out, "{report:#}")?;
+        cx.out.write_all(report.text(form).as_bytes())?;
         return reset.verdict(&plans);
     }
     let text = match &explained {
@@ -207,7 +207,7 @@ fn say_in_use(group: &GroupDescription, format: Format, cx: &mut Context) -> Res
 fn tell(sentence: String, format: Format, cx: &mut Context) -> Result<(), Ended> {
     match format {
         Format::Table => writeln!(cx.out, "\n{sentence}")?,
-        Format::Json => cx.warn(sentence),
+        Format::Data(_) => cx.warn(sentence),
     }
     Ok(())
 }
@@ -231,13 +231,13 @@ async fn moves(
     check_found(partitions::find(&scope, admin).await?)?;
     order(&mut scope, |at| at);
     let mut moves = reset.target.moves(group, scope, format, admin, cx).await?;
-    match reset.explain || format == Format::Json {
+    match reset.explain || format.is_data() {
         // Nobody expects the reference's order of what the reference does not show.
         true => moves.sort_by(|a, b| a.at.cmp(&b.at)),
         false => order(&mut moves, |step| &step.at),
     }
     let is_undo = matches!(reset.target, Target::Undo(_));
-    if reset.execute || reset.explain || is_undo || format == Format::Json {
+    if reset.execute || reset.explain || is_undo || format.is_data() {
         let mut committed = describe::committed(group, admin).await?;
         for step in &mut moves {
             step.from = committed.remove(&step.at);

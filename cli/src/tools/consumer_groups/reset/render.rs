@@ -12,6 +12,7 @@ use super::super::render::{WIDTH, or_missing};
 use super::explain::{Explained, Explanation, Retention, is_due};
 use super::{GroupPlan, Move};
 use crate::context::without_escapes;
+use crate::output::{Report, Rows};
 use crate::table::{line, visible, width};
 
 pub(super) fn table(plans: &[GroupPlan]) -> String {
@@ -162,7 +163,7 @@ pub(super) fn report(
     explained: Option<&Explained>,
     executed: bool,
     undo: Option<&Path>,
-) -> Value {
+) -> Report {
     let group = |(index, plan): (usize, &GroupPlan)| {
         let explained = explained.and_then(|explained| explained.get(index));
         let partition = |(index, step): (usize, &Move)| {
@@ -184,12 +185,34 @@ pub(super) fn report(
             "partitions": partitions,
         })
     };
-    json!({
+    let value = json!({
         "version": VERSION,
         "executed": executed,
         "undoFile": undo.map(|path| path.display().to_string()),
         "groups": plans.iter().enumerate().map(group).collect::<Vec<_>>(),
-    })
+    });
+    let rows = Rows {
+        within: &["groups", "partitions"],
+        columns: &[
+            "group",
+            "topic",
+            "partition",
+            "currentOffset",
+            "newOffset",
+            "executed",
+            "inUse.state",
+            "explanation.effect",
+            "explanation.records",
+            "explanation.goneRecords",
+            "explanation.firstTimestampMs",
+            "explanation.lastTimestampMs",
+            "explanation.retention",
+            "explanation.keptUntilMs",
+            "explanation.newLag",
+            "undoFile",
+        ],
+    };
+    Report { value, rows }
 }
 
 fn explanation(meaning: &Explanation) -> Value {

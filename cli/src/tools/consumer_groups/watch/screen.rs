@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use terminal_size::{Height, Width, terminal_size};
 
+use super::super::json;
 use super::{Moment, page};
 use crate::context::{Context, without_escapes};
 
-use crate::output::Format;
+use crate::output::{Format, Stream};
 
 pub(super) struct Screen {
     every: Duration,
@@ -25,8 +26,8 @@ enum Kind {
     },
     /// A line for each partition, below a head that comes once.
     Lines { has_head: bool },
-    /// An object a line.
-    Json,
+    /// As data.
+    Data(Stream),
 }
 
 /// The terminal's other page, without a cursor; and back.
@@ -39,7 +40,7 @@ const CLEAR_BELOW: &str = "\x1b[J";
 impl Screen {
     pub(super) fn new(every: Duration, format: Format, cx: &Context) -> Self {
         let kind = match format {
-            Format::Json => Kind::Json,
+            Format::Data(form) => Kind::Data(Stream::new(form, json::OFFSETS)),
             Format::Table if cx.stdout_is_terminal => Kind::Page {
                 lines: Vec::new(),
                 is_entered: false,
@@ -69,10 +70,7 @@ impl Screen {
                 cx.out.write_all(text.as_bytes())?;
                 cx.flush()
             }
-            Kind::Json => {
-                writeln!(cx.out, "{}", page::json(moment))?;
-                cx.flush()
-            }
+            Kind::Data(stream) => stream.tell(page::json(moment), cx),
         }
     }
 
@@ -90,7 +88,7 @@ impl Screen {
                 self.draw(cx)
             }
             // Once, however long it lasts: whoever keeps the lines keeps these, too.
-            Kind::Lines { .. } | Kind::Json => {
+            Kind::Lines { .. } | Kind::Data(_) => {
                 if self.complaint.as_deref() != Some(sentence) {
                     cx.warn(sentence);
                     self.complaint = Some(sentence.to_owned());
