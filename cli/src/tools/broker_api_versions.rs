@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::RangeInclusive;
 
 use clap::{CommandFactory, Parser};
 
+use ottla_client::ClientError;
 use ottla_client::cluster::Broker;
 use ottla_client::conn::PeerVersions;
 use ottla_protocol::apis::ApiKey;
+use serde_json::json;
 
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
+use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
@@ -40,6 +44,8 @@ pub struct Args {
     command_config: Vec<String>,
 
     #[command(flatten)]
+    output: OutputOnce,
+    #[command(flatten)]
     standard: Standard,
 }
 
@@ -54,6 +60,7 @@ impl ToolArgs for Args {
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     options::require(&[Given::values("bootstrap-server", &args.bootstrap_server)])?;
+    let format = args.output.format()?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let settings = connect::settings(
         &args.command_config,
@@ -65,6 +72,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         admin.broker_versions().await.map_err(failed("listNodes"))
     })?
     .map_err(|failure: Failure| failure)?;
+    if let Format::Data(form) = format {
+        return Ok(cx.out.write_all(report(&answers).text(form).as_bytes())?);
+    }
     for (broker, versions) in answers {
         let text = match versions {
             Ok(versions) => render(&broker, &versions),
@@ -73,6 +83,46 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         cx.out.write_all(text.as_bytes())?;
     }
     Ok(())
+}
+
+type Answer = (Broker, Result<PeerVersions, ClientError>);
+
+/// docs/json/broker-api-versions.md
+fn report(answers: &[Answer]) -> Report {
+    let api = |(key, range): (i16, RangeInclusive<i16>)| {
+        let known = ApiKey::from_key(key);
+        let ours = known.and_then(ApiKey::versions);
+        let usable = ours
+            .filter(|(oldest, newest)| newest >= range.start() && range.end() >= oldest)
+            .map(|(_, newest)| newest.min(*range.end()));
+        json!({
+            "key": key,
+            "name": known.map(ApiKey::name),
+            "min": range.start(),
+            "max": range.end(),
+            "usable": usable,
+        })
+    };
+    let broker = |(broker, versions): &Answer| {
+        let apis = versions.iter().flat_map(|versions| versions.iter());
+        json!({
+            "id": broker.id.0,
+            "host": &*broker.endpoint.host,
+            "port": broker.endpoint.port,
+            "rack": broker.rack,
+            "error": versions.as_ref().err().map(ToString::to_string),
+            "apis": apis.map(api).collect::<Vec<_>>(),
+        })
+    };
+    Report {
+        value: json!({ "version": 1, "brokers": answers.iter().map(broker).collect::<Vec<_>>() }),
+        rows: Rows {
+            within: &["brokers", "apis"],
+            columns: &[
+                "id", "host", "port", "rack", "error", "key", "name", "min", "max", "usable",
+            ],
+        },
+    }
 }
 
 fn node(broker: &Broker) -> String {

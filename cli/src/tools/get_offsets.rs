@@ -4,12 +4,15 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser};
 
-use ottla_client::admin::{Admin, Isolation, OffsetSpec, TopicPartition};
+use ottla_client::ApiError;
+use ottla_client::admin::{Admin, Isolation, ListedOffset, OffsetSpec, Outcomes, TopicPartition};
+use serde_json::{Value, json};
 
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
+use crate::output::{Format, OutputOnce, Report, Rows, json_error};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use crate::topic_filter::TopicFilter;
@@ -53,6 +56,8 @@ pub struct Args {
     #[arg(long)]
     exclude_internal_topics: bool,
 
+    #[command(flatten)]
+    output: OutputOnce,
     #[command(flatten)]
     standard: Standard,
 }
@@ -113,6 +118,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if let Err(error) = options::check_bootstrap_servers(bootstrap) {
         return Err(Stop::Usage(error.to_string()));
     }
+    let format = args.output.format()?;
     let plan = plan(&args).map_err(occurred)?;
     let overrides = [
         ("bootstrap.servers", bootstrap),
@@ -124,8 +130,15 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         list(&plan, &admin).await
     })?
     .map_err(occurred)?;
+    if let Format::Data(form) = format {
+        cx.out.write_all(report(&listed).text(form).as_bytes())?;
+        return match listed.iter().any(|(_, outcome)| outcome.is_err()) {
+            true => Err(Stop::Status(1)),
+            false => Ok(()),
+        };
+    }
     for (partition, outcome) in listed {
-        match outcome {
+        match outcome.map(|found| found.offset) {
             Ok(Some(offset)) => writeln!(
                 cx.out,
                 "{}:{}:{offset}",
@@ -248,7 +261,38 @@ fn parse_rule(text: &str) -> Result<Rule, Failure> {
     Ok(Rule { topic, partitions })
 }
 
-type Listed = Vec<(TopicPartition, Result<Option<i64>, String>)>;
+type Listed = Outcomes<TopicPartition, ListedOffset>;
+
+/// docs/json/get-offsets.md
+fn report(listed: &Listed) -> Report {
+    let partition = |(at, outcome): &(TopicPartition, Result<ListedOffset, ApiError>)| {
+        let found = outcome.as_ref().ok();
+        json!({
+            "topic": at.topic,
+            "partition": at.partition,
+            "offset": found.and_then(|found| found.offset),
+            "timestampMs": found.and_then(|found| found.timestamp),
+            "leaderEpoch": found.and_then(|found| found.leader_epoch),
+            "error": outcome.as_ref().err().map(json_error),
+        })
+    };
+    let partitions: Vec<Value> = listed.iter().map(partition).collect();
+    Report {
+        value: json!({ "version": 1, "partitions": partitions }),
+        rows: Rows {
+            within: &["partitions"],
+            columns: &[
+                "topic",
+                "partition",
+                "offset",
+                "timestampMs",
+                "leaderEpoch",
+                "error.code",
+                "error.message",
+            ],
+        },
+    }
+}
 
 async fn list(plan: &Plan, admin: &Admin) -> Result<Listed, Failure> {
     let deadline = admin.cluster().default_deadline();
@@ -276,21 +320,8 @@ async fn list(plan: &Plan, admin: &Admin) -> Result<Listed, Failure> {
         )
         .hint("kafka-topics --describe shows the topics and partitions there are."));
     }
-    let outcomes = admin
-        .list_offsets(&asked, Isolation::ReadUncommitted)
-        .await
-        .map_err(failed("listOffsets"))?;
-    let mut listed: Listed = outcomes
-        .into_iter()
-        .map(|(partition, outcome)| {
-            (
-                partition,
-                outcome
-                    .map(|found| found.offset)
-                    .map_err(|error| error.to_string()),
-            )
-        })
-        .collect();
+    let listed = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
+    let mut listed = listed.map_err(failed("listOffsets"))?;
     // As text, like the reference: t-10 comes before t-2.
     listed.sort_by_cached_key(|(partition, _)| partition.to_string());
     Ok(listed)

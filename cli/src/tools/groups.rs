@@ -5,12 +5,14 @@ use std::io::Write;
 use clap::{CommandFactory, Parser};
 
 use ottla_client::admin::{Admin, GroupListing};
+use serde_json::json;
 
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
+use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::table::{known_as, line, width};
 use crate::tool::Tool;
@@ -56,6 +58,8 @@ pub struct Args {
     #[arg(long)]
     streams: bool,
 
+    #[command(flatten)]
+    output: OutputOnce,
     #[command(flatten)]
     standard: Standard,
 }
@@ -110,6 +114,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         return Err(Stop::Usage(missing.to_owned()));
     }
     let filter = filter(&args)?;
+    let format = args.output.format()?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let overrides = [("bootstrap.servers", bootstrap)];
     let settings = connect::settings(&args.command_config, &overrides, cx)?;
@@ -117,9 +122,13 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         let admin = connect::admin(settings, "listGroups").await?;
         find(&filter, &admin).await
     })?;
-    match found {
-        Ok(groups) => Ok(cx.out.write_all(table(&groups).as_bytes())?),
-        Err(failure) => {
+    match (found, format) {
+        (Ok(groups), Format::Data(form)) => {
+            Ok(cx.out.write_all(report(&groups).text(form).as_bytes())?)
+        }
+        (Err(failure), Format::Data(_)) => Err(failure.into()),
+        (Ok(groups), Format::Table) => Ok(cx.out.write_all(table(&groups).as_bytes())?),
+        (Err(failure), Format::Table) => {
             let reason = context::without_escapes(&failure.message);
             writeln!(cx.out, "Error while executing groups command : {reason}")?;
             Err(failure.into())
@@ -175,6 +184,26 @@ fn shown(group: &GroupListing) -> &'static str {
     match &group.kind {
         None => "",
         Some(name) => known_as(name, &TYPES).unwrap_or("Unknown"),
+    }
+}
+
+/// docs/json/groups.md
+fn report(groups: &[GroupListing]) -> Report {
+    let group = |group: &GroupListing| {
+        json!({
+            "group": group.id,
+            "type": group.kind,
+            "protocol": group.protocol_type,
+            "state": group.state,
+            "coordinator": group.coordinator.0,
+        })
+    };
+    Report {
+        value: json!({ "version": 1, "groups": groups.iter().map(group).collect::<Vec<_>>() }),
+        rows: Rows {
+            within: &["groups"],
+            columns: &["group", "type", "protocol", "state", "coordinator"],
+        },
     }
 }
 

@@ -1,32 +1,91 @@
 //! Carries a plan out and returns what there is to print.
 
 use ottla_client::admin::{
-    Admin, AlterOp, AlterResource, ConfigResource, DescribeDetail, ResourceType,
+    Admin, AlterOp, AlterResource, ConfigEntry, ConfigResource, DescribeDetail, Outcomes,
+    ResourceType,
 };
 use ottla_client::cluster::EndpointType;
+use serde_json::Value;
 
 use super::plan::{Kind, Plan};
-use super::render;
+use super::{json, render};
 use crate::connect::{self, failed};
 use crate::java_order;
+use crate::output::Format;
 use crate::stop::Failure;
 
 /// What there is to print goes to `out`, also where the plan fails half-way.
-pub(super) async fn execute(plan: &Plan, admin: &Admin, out: &mut String) -> Result<(), Failure> {
-    match plan {
-        Plan::Describe { kind, name, all } => {
+pub(super) async fn execute(
+    plan: &Plan,
+    format: Format,
+    admin: &Admin,
+    out: &mut String,
+) -> Result<(), Failure> {
+    match (plan, format) {
+        (Plan::Describe { kind, name, all }, Format::Data(form)) => {
+            let found = entities(*kind, name.as_deref(), *all, admin).await?;
+            out.push_str(&json::described(found).text(form));
+            Ok(())
+        }
+        (Plan::Describe { kind, name, all }, Format::Table) => {
             describe(*kind, name.as_deref(), *all, admin, out).await
         }
-        Plan::Alter {
-            kind,
-            name,
-            changes,
-        } => {
+        (
+            Plan::Alter {
+                kind,
+                name,
+                changes,
+            },
+            format,
+        ) => {
             alter(*kind, name, changes, admin).await?;
-            out.push_str(&render::altered(*kind, name));
+            out.push_str(&match format {
+                Format::Table => render::altered(*kind, name),
+                Format::Data(form) => json::altered(*kind, name).text(form),
+            });
             Ok(())
         }
     }
+}
+
+/// The same as data; an entity that is not there is none.
+async fn entities(
+    kind: Kind,
+    name: Option<&str>,
+    all: bool,
+    admin: &Admin,
+) -> Result<Vec<Value>, Failure> {
+    let names = match name {
+        Some(name) if !all && !exists(kind, name, admin).await? => return Ok(Vec::new()),
+        Some(name) => vec![name.to_owned()],
+        None => names_of(kind, admin).await?,
+    };
+    if is_of_broker(kind) {
+        for name in &names {
+            known_broker(name, "describeConfigs", admin)?;
+        }
+    }
+    let mut found = Vec::new();
+    for (resource, entries) in described(kind, &names, admin).await? {
+        let entries = entries.map_err(connect::refused)?;
+        let shown = render::shown(kind, &resource.name, all, &entries);
+        found.push(json::entity(kind, &resource.name, &shown));
+    }
+    Ok(found)
+}
+
+async fn described(
+    kind: Kind,
+    names: &[String],
+    admin: &Admin,
+) -> Result<Outcomes<ConfigResource, Vec<ConfigEntry>>, Failure> {
+    let resources: Vec<ConfigResource> = names.iter().map(|name| kind.resource(name)).collect();
+    let detail = DescribeDetail {
+        synonyms: true,
+        documentation: false,
+    };
+    let described = admin.describe_configs(&resources, None, detail).await;
+    described.map_err(failed("describeConfigs"))
 }
 
 async fn describe(
@@ -44,7 +103,6 @@ async fn describe(
         Some(name) => vec![name.to_owned()],
         None => names_of(kind, admin).await?,
     };
-    let resources: Vec<ConfigResource> = names.iter().map(|name| kind.resource(name)).collect();
     if is_of_broker(kind) {
         for name in &names {
             if let Err(failure) = known_broker(name, "describeConfigs", admin) {
@@ -53,15 +111,7 @@ async fn describe(
             }
         }
     }
-    let detail = DescribeDetail {
-        synonyms: true,
-        documentation: false,
-    };
-    let described = admin
-        .describe_configs(&resources, None, detail)
-        .await
-        .map_err(failed("describeConfigs"))?;
-    for (resource, entries) in described {
+    for (resource, entries) in described(kind, &names, admin).await? {
         out.push_str(&render::head(kind, &resource.name, all));
         let entries = entries.map_err(connect::refused)?;
         out.push_str(&render::values(kind, &resource.name, all, &entries));

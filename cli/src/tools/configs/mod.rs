@@ -12,11 +12,13 @@ use crate::connect::{self, Bootstrap};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
+use crate::output::OutputOnce;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
 mod check;
 mod execute;
+mod json;
 mod plan;
 mod render;
 
@@ -117,6 +119,8 @@ pub struct Args {
     ip_defaults: bool,
 
     #[command(flatten)]
+    output: OutputOnce,
+    #[command(flatten)]
     standard: Standard,
 }
 
@@ -131,6 +135,7 @@ impl ToolArgs for Args {
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
+    let format = args.output.format()?;
     let entities = check::check(&args)?;
     let plan = match plan::plan(&args, entities) {
         Ok(plan) => plan,
@@ -149,7 +154,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut text = String::new();
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;
-        execute::execute(&plan, &admin, &mut text).await
+        execute::execute(&plan, format, &admin, &mut text).await
     })?;
     cx.out.write_all(text.as_bytes())?;
     Ok(outcome.map_err(|failure| explained(words, failure))?)

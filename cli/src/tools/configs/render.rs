@@ -18,13 +18,7 @@ pub(super) fn head(kind: Kind, name: &str, all: bool) -> String {
 /// A line for each value of an entity, sorted by key.
 pub(super) fn values(kind: Kind, name: &str, all: bool, entries: &[ConfigEntry]) -> String {
     let mut text = String::new();
-    let own = kind.own_source(name).filter(|_| !all);
-    let mut shown: Vec<&ConfigEntry> = entries
-        .iter()
-        .filter(|entry| own.is_none_or(|own| entry.source == own))
-        .collect();
-    shown.sort_by(|a, b| a.name.cmp(&b.name));
-    for entry in shown {
+    for entry in shown(kind, name, all, entries) {
         let synonyms: Vec<String> = entry
             .synonyms
             .iter()
@@ -49,6 +43,22 @@ pub(super) fn values(kind: Kind, name: &str, all: bool, entries: &[ConfigEntry])
         .ok();
     }
     text
+}
+
+/// Those that are meant, by key.
+pub(super) fn shown<'a>(
+    kind: Kind,
+    name: &str,
+    all: bool,
+    entries: &'a [ConfigEntry],
+) -> Vec<&'a ConfigEntry> {
+    let own = kind.own_source(name).filter(|_| !all);
+    let mut shown: Vec<&ConfigEntry> = entries
+        .iter()
+        .filter(|entry| own.is_none_or(|own| entry.source == own))
+        .collect();
+    shown.sort_by(|a, b| a.name.cmp(&b.name));
+    shown
 }
 
 fn or_null(value: Option<&str>) -> &str {

@@ -3,36 +3,56 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 
-use ottla_client::ClientError;
 use ottla_client::admin::{
     Admin, ConfigEntry, ConfigResource, DescribeDetail, NewPartitions, NewTopic, ResourceType,
     TopicDescription,
 };
 use ottla_client::cluster::{Call, Target};
 use ottla_client::conn::RequestError;
+use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::ListPartitionReassignmentsRequest;
 use ottla_protocol::types::BrokerId;
 use ottla_protocol::wire::Uuid;
 
+use super::json;
 use super::plan::{Alteration, Creation, Description, Plan, Selection};
 use super::render::{self, Reassignment, Topic};
 use crate::connect::{failed, refused};
 use crate::java_order;
 use crate::meant::meant;
+use crate::output::Format;
 use crate::stop::{Failure, Stop};
 
-pub(super) async fn execute(plan: &Plan, admin: &Admin, out: &mut dyn Write) -> Result<(), Stop> {
+pub(super) async fn execute(
+    plan: &Plan,
+    format: Format,
+    admin: &Admin,
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
     match plan {
         Plan::List(topics) => {
-            let names = select(topics, admin).await?.chosen;
+            let listing = admin.list_topics().await.map_err(failed("listTopics"))?;
+            let chosen = listing
+                .iter()
+                .filter(|topic| topics.allows(&topic.name, topic.is_internal));
+            if let Format::Data(form) = format {
+                return Ok(out.write_all(json::listed(chosen).text(form).as_bytes())?);
+            }
+            let names: Vec<&str> = chosen.map(|topic| &*topic.name).collect();
             // One empty line where there is nothing to list.
             Ok(writeln!(out, "{}", names.join("\n"))?)
         }
-        Plan::Create(creation) => create(creation, admin, out).await,
-        Plan::Alter(alteration) => Ok(alter(alteration, admin).await?),
-        Plan::Describe(description) => describe(description, admin, out).await,
-        Plan::Delete { topics, if_exists } => Ok(delete(topics, *if_exists, admin).await?),
+        Plan::Create(creation) => create(creation, format, admin, out).await,
+        Plan::Alter(alteration) => {
+            let outcomes = alter(alteration, admin).await?;
+            tell_change("altered", outcomes, format, out)
+        }
+        Plan::Describe(description) => describe(description, format, admin, out).await,
+        Plan::Delete { topics, if_exists } => {
+            let outcomes = delete(topics, *if_exists, admin).await?;
+            tell_change("deleted", outcomes, format, out)
+        }
     }
 }
 
@@ -73,7 +93,12 @@ async fn select_existing(
     }
 }
 
-async fn create(creation: &Creation, admin: &Admin, out: &mut dyn Write) -> Result<(), Stop> {
+async fn create(
+    creation: &Creation,
+    format: Format,
+    admin: &Admin,
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
     let topic = NewTopic {
         name: creation.topic.clone(),
         partitions: creation.partitions,
@@ -92,6 +117,15 @@ async fn create(creation: &Creation, admin: &Admin, out: &mut dyn Write) -> Resu
         .await
         .map_err(failed("createTopics"))?;
     for (_, outcome) in outcomes {
+        let created = outcome.as_ref().ok();
+        let is_done = created.is_some()
+            || creation.if_not_exists
+                && matches!(&outcome, Err(error) if error.code == ErrorCode::TopicAlreadyExists);
+        if let (Format::Data(form), true) = (format, is_done) {
+            let text = json::created(&creation.topic, created).text(form);
+            out.write_all(text.as_bytes())?;
+            continue;
+        }
         match outcome {
             Ok(_) => writeln!(out, "Created topic {}.", creation.topic)?,
             Err(error) if error.code == ErrorCode::TopicAlreadyExists => {
@@ -106,10 +140,13 @@ async fn create(creation: &Creation, admin: &Admin, out: &mut dyn Write) -> Resu
     Ok(())
 }
 
-async fn alter(alteration: &Alteration, admin: &Admin) -> Result<(), Failure> {
+/// What became of each.
+type Changed = Vec<(String, Result<(), ApiError>)>;
+
+async fn alter(alteration: &Alteration, admin: &Admin) -> Result<Changed, Failure> {
     let names = select_existing(&alteration.topics, alteration.if_exists, admin).await?;
     if names.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let mut changes = Vec::with_capacity(names.len());
     for (topic, present) in described(&names, 2000, admin).await? {
@@ -122,34 +159,39 @@ async fn alter(alteration: &Alteration, admin: &Admin) -> Result<(), Failure> {
             assignments,
         });
     }
-    let outcomes = admin
-        .create_partitions(&changes, false)
-        .await
-        .map_err(failed("createPartitions"))?;
-    first_refusal(outcomes)
+    let outcomes = admin.create_partitions(&changes, false).await;
+    outcomes.map_err(failed("createPartitions"))
 }
 
-async fn delete(topics: &Selection, if_exists: bool, admin: &Admin) -> Result<(), Failure> {
+async fn delete(topics: &Selection, if_exists: bool, admin: &Admin) -> Result<Changed, Failure> {
     let names = select_existing(topics, if_exists, admin).await?;
     if names.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    first_refusal(
-        admin
-            .delete_topics(&names)
-            .await
-            .map_err(failed("deleteTopics"))?,
-    )
+    let outcomes = admin.delete_topics(&names).await;
+    outcomes.map_err(failed("deleteTopics"))
 }
 
-fn first_refusal<K>(outcomes: Vec<(K, Result<(), ottla_client::ApiError>)>) -> Result<(), Failure> {
-    outcomes
-        .into_iter()
-        .try_for_each(|(_, outcome)| outcome.map_err(refused))
+/// A table has nothing to show but the first refusal.
+fn tell_change(
+    what: &str,
+    outcomes: Changed,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
+    if let Format::Data(form) = format {
+        let text = json::changed(what, &outcomes).text(form);
+        out.write_all(text.as_bytes())?;
+    }
+    for (_, outcome) in outcomes {
+        outcome.map_err(refused)?;
+    }
+    Ok(())
 }
 
 async fn describe(
     description: &Description,
+    format: Format,
     admin: &Admin,
     out: &mut dyn Write,
 ) -> Result<(), Stop> {
@@ -161,7 +203,7 @@ async fn describe(
             described.into_iter().map(|(_, topic)| topic).collect()
         }
     };
-    if topics.is_empty() {
+    if topics.is_empty() && format == Format::Table {
         return Ok(());
     }
     let count = topics.len();
@@ -172,20 +214,19 @@ async fn describe(
         .describe_cluster(false)
         .await
         .map_err(failed("listNodes"))?;
+    let whole = topics.into_iter().map(|topic| Topic {
+        configs: configs.remove(&topic.name).unwrap_or_default(),
+        reassignments: reassignments.remove(&topic.name).unwrap_or_default(),
+        topic,
+    });
+    let topics: Vec<Topic> = whole.collect();
+    if let Format::Data(form) = format {
+        let text = json::described(&topics, description.show, &live.nodes).text(form);
+        return Ok(out.write_all(text.as_bytes())?);
+    }
     let live: BTreeSet<i32> = live.nodes.iter().map(|node| node.broker.id.0).collect();
-    for topic in topics {
-        let configs = configs.remove(&topic.name).unwrap_or_default();
-        let reassignments = reassignments.remove(&topic.name).unwrap_or_default();
-        let text = render::describe(
-            &Topic {
-                topic,
-                configs,
-                reassignments,
-            },
-            description.show,
-            &live,
-        );
-        out.write_all(text.as_bytes())?;
+    for topic in &topics {
+        out.write_all(render::describe(topic, description.show, &live).as_bytes())?;
     }
     Ok(())
 }

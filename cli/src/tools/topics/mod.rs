@@ -3,7 +3,7 @@
 //! Failures at run time go to standard output behind "Error while executing topic command : ", because that is where
 //! the reference puts them; standard error repeats them with a hint.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::{CommandFactory, Parser};
 
@@ -11,10 +11,12 @@ use crate::connect::{self, Unconnected};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
+use crate::output::{Format, OutputOnce};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
 mod execute;
+mod json;
 mod plan;
 mod render;
 
@@ -111,6 +113,8 @@ pub struct Args {
     partition_size_limit_per_response: Vec<String>,
 
     #[command(flatten)]
+    output: OutputOnce,
+    #[command(flatten)]
     standard: Standard,
 }
 
@@ -125,7 +129,8 @@ impl ToolArgs for Args {
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
-    check(&args, cx)?;
+    let format = args.output.format()?;
+    check(&args, format, cx)?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let settings = connect::settings(
         &args.command_config,
@@ -134,19 +139,19 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     )?;
     let plan = match plan::plan(&args) {
         Ok(plan) => plan,
-        Err(failure) => return report(failure, cx),
+        Err(failure) => return report(failure, format, cx),
     };
     if let Plan::Create(creation) = &plan {
         if creation.topic.contains(['.', '_']) {
-            writeln!(cx.out, "{COLLISION_WARNING}")?;
+            say(COLLISION_WARNING, format, cx)?;
         }
         if let Err(failure) = creation.check() {
-            return report(failure, cx);
+            return report(failure, format, cx);
         }
     }
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;
-        execute::execute(&plan, &admin, &mut cx.out)
+        execute::execute(&plan, format, &admin, &mut cx.out)
             .await
             .map_err(Ended::Stop)
     })?;
@@ -155,7 +160,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Err(Ended::Unconnected(Unconnected::NoAddress(failure))) => Err(failure.into()),
         Err(
             Ended::Unconnected(Unconnected::NoBroker(failure)) | Ended::Stop(Stop::Failed(failure)),
-        ) => report(failure, cx),
+        ) => report(failure, format, cx),
         Err(Ended::Stop(stop)) => Err(stop),
     }
 }
@@ -175,17 +180,27 @@ impl From<Unconnected> for Ended {
 }
 
 /// Says a failure where the reference says it, and once more, with what to do about it, where people look for it.
-fn report(failure: Failure, cx: &mut Context) -> Result<(), Stop> {
-    writeln!(
-        cx.out,
-        "Error while executing topic command : {}",
-        failure.message
-    )?;
+fn report(failure: Failure, format: Format, cx: &mut Context) -> Result<(), Stop> {
+    if format == Format::Table {
+        let reason = &failure.message;
+        writeln!(cx.out, "Error while executing topic command : {reason}")?;
+    }
     Err(failure.into())
 }
 
+/// What the reference says on standard output, where beside data nothing may be.
+fn say(note: &str, format: Format, cx: &mut Context) -> io::Result<()> {
+    match format {
+        Format::Table => writeln!(cx.out, "{note}"),
+        Format::Data(_) => {
+            cx.warn(note);
+            Ok(())
+        }
+    }
+}
+
 /// Whether the options go together, in the reference's order of checks.
-fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
+fn check(args: &Args, format: Format, cx: &mut Context) -> Result<(), Stop> {
     let [create, list, alter, describe, delete] = args.actions();
     if args.actions().iter().filter(|action| action.1).count() != 1 {
         let all = "--list, --describe, --create, --alter or --delete";
@@ -213,7 +228,7 @@ fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
     }
     if describe.1 && args.if_exists && topic.1 && !args.topic_id.is_empty() {
         let note = "Only topic id will be used when both --topic and --topic-id are specified and topicId is not Uuid.ZERO_UUID";
-        writeln!(cx.out, "{note}")?;
+        say(note, format, cx)?;
     }
     if !list.1 && !describe.1 {
         options::require(&[topic])?;

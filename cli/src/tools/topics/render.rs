@@ -28,16 +28,27 @@ pub(super) struct Reassignment {
 /// The description of one topic.
 pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) -> String {
     let mut text = String::new();
-    let partitions = &topic.topic.partitions;
     match show {
-        Show::Everything => {
-            head(&mut text, topic);
-            partitions
-                .iter()
-                .for_each(|partition| line(&mut text, topic, partition));
-        }
+        Show::Everything => head(&mut text, topic),
         Show::Overrides if topic.configs.iter().any(is_set) => head(&mut text, topic),
-        Show::Overrides => {}
+        _ => {}
+    }
+    for partition in partitions(topic, show, live_brokers) {
+        line(&mut text, topic, partition);
+    }
+    text
+}
+
+/// Those that are meant.
+pub(super) fn partitions<'a>(
+    topic: &'a Topic,
+    show: Show,
+    live_brokers: &BTreeSet<i32>,
+) -> Vec<&'a PartitionDescription> {
+    let partitions = topic.topic.partitions.iter();
+    match show {
+        Show::Everything => partitions.collect(),
+        Show::Overrides => Vec::new(),
         Show::Partitions {
             under_replicated,
             unavailable,
@@ -45,23 +56,20 @@ pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) 
             at_min_isr,
         } => {
             let min_isr = topic.min_isr();
-            for partition in partitions {
+            let is_meant = |partition: &&PartitionDescription| {
                 let in_sync = partition.isr.len();
                 let no_leader = partition.leader.is_none();
-                let shown = under_replicated && topic.replication_factor(partition) > in_sync
+                under_replicated && topic.replication_factor(partition) > in_sync
                     || unavailable
                         && partition
                             .leader
                             .is_none_or(|leader| !live_brokers.contains(&leader.0))
                     || under_min_isr && (no_leader || min_isr.is_some_and(|min| in_sync < min))
-                    || at_min_isr && min_isr == Some(in_sync);
-                if shown {
-                    line(&mut text, topic, partition);
-                }
-            }
+                    || at_min_isr && min_isr == Some(in_sync)
+            };
+            partitions.filter(is_meant).collect()
         }
     }
-    text
 }
 
 fn head(text: &mut String, topic: &Topic) {
@@ -71,9 +79,7 @@ fn head(text: &mut String, topic: &Topic) {
         partitions,
         ..
     } = &topic.topic;
-    let replication_factor = partitions
-        .first()
-        .map_or(0, |first| topic.replication_factor(first));
+    let replication_factor = topic.of_first_partition();
     let mut configs: Vec<&ConfigEntry> = topic.configs.iter().collect();
     java_order::sort(&mut configs, None, |config| &config.name);
     let configs: Vec<String> = configs
@@ -132,7 +138,7 @@ fn line(text: &mut String, topic: &Topic, partition: &PartitionDescription) {
     writeln!(text, "\tElr: {elr}\tLastKnownElr: {last_known}").ok();
 }
 
-fn is_set(config: &ConfigEntry) -> bool {
+pub(super) fn is_set(config: &ConfigEntry) -> bool {
     config.source != ConfigSource::Default
 }
 
@@ -153,6 +159,12 @@ impl Topic {
             .iter()
             .find(|config| config.name == "min.insync.replicas")?;
         config.value.as_ref()?.parse().ok()
+    }
+
+    /// The topic's replication factor, as far as it has one.
+    pub(super) fn of_first_partition(&self) -> usize {
+        let first = self.topic.partitions.first();
+        first.map_or(0, |first| self.replication_factor(first))
     }
 
     /// What it will be when a running reassignment is done: replicas that are being added do not count yet.
