@@ -1,4 +1,4 @@
-//! `ottla --generate DIR`: manual pages and shell completions of every tool, from the one definition of its options.
+//! `ottla --generate DIR`: manual pages of every tool, from the one definition of its options, and shells' completions.
 //!
 //! What it writes is committed under `man/` and `completions/`; an end-to-end test keeps it fresh.
 
@@ -6,10 +6,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Command;
-use clap_complete::Shell;
 use ottla_cli::{Context, Failure, Stop};
 
-use crate::tools;
+use crate::{complete, tools};
 
 pub(crate) fn generate(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let [directory] = words else {
@@ -44,13 +43,12 @@ fn write_all(directory: &Path) -> io::Result<()> {
             }
         }
     }
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        let folder = directory.join("completions").join(shell.to_string());
-        std::fs::create_dir_all(&folder)?;
-        for command in &commands {
-            let name = command.get_name().to_owned();
-            clap_complete::generate_to(shell, &mut command.clone(), name, &folder)?;
+    for (name, text) in complete::scripts::all() {
+        let file = directory.join("completions").join(name);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
         }
+        std::fs::write(file, text)?;
     }
     Ok(())
 }

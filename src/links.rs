@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ottla_cli::{Context, Failure, Stop};
+use ottla_cli::{Context, Failure, Stop, Tool};
 
 use crate::tools;
 
@@ -22,13 +22,7 @@ pub(crate) fn install(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         .map_err(|error| cannot("make the directory", directory, &error))?;
     let mut failure = None;
     for tool in tools::all() {
-        let own = format!("ottla-{}", tool.name);
-        let names = match tool.link == own {
-            // The reference has no such tool.
-            true => vec![own],
-            false => vec![tool.link.to_owned(), format!("{}.sh", tool.link), own],
-        };
-        for name in names {
+        for name in names(tool) {
             let link = directory.join(name);
             match place(&binary, &link) {
                 Ok(()) => writeln!(cx.out, "{} -> {}", link.display(), binary.display())?,
@@ -37,6 +31,16 @@ pub(crate) fn install(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         }
     }
     failure.map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+/// What links to a tool are called.
+pub(crate) fn names(tool: &Tool) -> Vec<String> {
+    let own = format!("ottla-{}", tool.name);
+    match tool.link == own {
+        // The reference has no such tool.
+        true => vec![own],
+        false => vec![tool.link.to_owned(), format!("{}.sh", tool.link), own],
+    }
 }
 
 fn place(binary: &Path, link: &PathBuf) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ottla_cli::Context;
 
+mod complete;
 mod dump_log;
 mod generate;
 mod links;
@@ -47,6 +48,7 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
     let outcome = match first {
         "help" | "--help" | "-h" => tools::help(rest, cx),
         "version" | "--version" | "-V" => tools::version(cx),
+        "complete" => complete::complete(rest, cx),
         "--generate" => generate::generate(rest, cx),
         run::broker::WORD => run::broker::serve(rest, cx),
         run::child::WORD => run::child::exec(rest, cx),

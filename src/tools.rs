@@ -16,6 +16,16 @@ const SERVER_TOOLS: &[Tool] = &[
     crate::storage::TOOL,
 ];
 
+/// The words that are no tools, with what they are for.
+pub(crate) const OWN: [(&str, &str); 3] = [
+    (
+        "install-links DIR",
+        "Make links named kafka-*.sh to this binary in a directory",
+    ),
+    ("help [TOOL]", "This list, or the options of a tool"),
+    ("version", "The version of this binary"),
+];
+
 pub(crate) fn all() -> impl Iterator<Item = &'static Tool> {
     SERVER_TOOLS.iter().chain(ottla_cli::tools::TOOLS)
 }
@@ -64,17 +74,9 @@ pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 }
 
 fn list(cx: &mut Context) -> Result<(), Stop> {
-    let own = [
-        (
-            "install-links DIR",
-            "Make links named kafka-*.sh to this binary in a directory",
-        ),
-        ("help [TOOL]", "This list, or the options of a tool"),
-        ("version", "The version of this binary"),
-    ];
     let mut table = Table::new();
     table.load_style(NOTHING);
-    for (name, about) in all().map(|tool| (tool.name, tool.about)).chain(own) {
+    for (name, about) in all().map(|tool| (tool.name, tool.about)).chain(OWN) {
         table.add_row([&format!(" {name}"), about]);
     }
     writeln!(cx.out, "Usage: ottla TOOL [OPTIONS]\n")?;

@@ -12,6 +12,7 @@ mod durations;
 mod java_format;
 pub mod java_order;
 pub mod jopt;
+pub mod live;
 pub mod meant;
 pub mod options;
 pub mod output;

@@ -290,6 +290,11 @@ fn plain(cell: Option<&Value>) -> String {
 /// A cell for a person.
 fn shown(cell: Option<&Value>) -> String {
     let text = match cell {
+        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
+        Some(Value::Array(list)) if list.iter().all(|item| pair(item).is_some()) => {
+            let pairs = list.iter().filter_map(pair);
+            pairs.collect::<Vec<_>>().join(",")
+        }
         Some(Value::Array(list))
             if list
                 .iter()
@@ -306,6 +311,12 @@ fn shown(cell: Option<&Value>) -> String {
         some => plain(some),
     };
     table::visible(&text).into_owned()
+}
+
+/// What has a name and a value, as configurations are written.
+fn pair(item: &Value) -> Option<String> {
+    let (name, value) = (item.get("name")?, item.get("value")?);
+    Some(format!("{}={}", plain(Some(name)), plain(Some(value))))
 }
 
 /// `logEndOffset` is `LOG-END-OFFSET`, as the reference would have it.

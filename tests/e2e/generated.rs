@@ -25,6 +25,11 @@ fn manual_pages_and_completions_are_fresh() {
             std::fs::write(path, text).expect("a file in the project");
         }
     }
+    let kept = ["man", "completions"].map(|name| files(&root.join(name)));
+    let kept = kept.iter().zip(["man", "completions"]);
+    let kept = kept.flat_map(|(files, top)| files.keys().map(move |name| format!("{top}/{name}")));
+    let left_over: Vec<String> = kept.filter(|name| !fresh.contains_key(name)).collect();
+    assert!(left_over.is_empty(), "nobody makes {left_over:#?}");
     let stale: Vec<&String> = fresh
         .iter()
         .filter(|(name, text)| std::fs::read_to_string(root.join(name)).ok().as_ref() != Some(text))
