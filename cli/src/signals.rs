@@ -6,6 +6,8 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::terminal;
+
 pub(crate) struct Signals(watch::Receiver<Option<u8>>);
 
 impl Signals {
@@ -22,6 +24,7 @@ impl Signals {
             sender.send_replace(Some(status));
             // Output that nobody takes or a broker that is gone may hold up the good order.
             let status = all.next().await;
+            terminal::give_back_soon();
             process::exit(i32::from(status));
         });
         Ok(Self(first))

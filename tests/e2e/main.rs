@@ -38,6 +38,7 @@ mod real_input;
 mod run;
 mod storage;
 mod tools;
+mod top;
 mod transactions;
 mod transactions_tool;
 mod transcripts;

@@ -17,6 +17,7 @@ use crate::wait;
 pub(crate) struct Server {
     child: Child,
     address: String,
+    listen: String,
     directory: TempDir,
     options: Vec<String>,
     environment: Vec<(String, String)>,
@@ -50,6 +51,7 @@ impl Server {
         let mut server = Server {
             child,
             address: String::new(),
+            listen: "127.0.0.1:0".to_owned(),
             directory,
             options,
             environment,
@@ -74,6 +76,12 @@ impl Server {
         });
     }
 
+    /// The same where clients that stay look for it: on its old port.
+    pub(crate) fn restart_in_place(&mut self) {
+        self.listen.clone_from(&self.address);
+        self.restart();
+    }
+
     /// As `restart`, without waiting for the broker to be ready.
     pub(crate) fn begin(&mut self) {
         self.child.wait().unwrap();
@@ -88,7 +96,7 @@ impl Server {
             None => ottla(),
             Some(max) => limited(max),
         };
-        command.args(["server", "--listen", "127.0.0.1:0"]);
+        command.args(["server", "--listen", &self.listen]);
         // `--data-dir` would count more than what a test asks for.
         if !self
             .options

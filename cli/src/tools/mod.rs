@@ -18,6 +18,7 @@ pub mod log_dirs;
 pub mod metadata_quorum;
 pub mod pipe;
 pub mod producer_perf_test;
+pub mod top;
 pub mod topics;
 pub mod transactions;
 pub mod verifiable;
@@ -43,6 +44,7 @@ pub const TOOLS: &[Tool] = &[
     verifiable::producer::TOOL,
     verifiable::consumer::TOOL,
     pipe::TOOL,
+    top::TOOL,
 ];
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, misdirected};
+use super::{Admin, Outcomes, in_order, misdirected, no_error};
 
 /// A group and its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,14 @@ pub struct GroupDescription {
     pub members: Vec<MemberDescription>,
     /// Only groups of the new protocol have epochs.
     pub epochs: Option<GroupEpochs>,
+}
+
+/// What a group's members speak, and so what describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    Classic,
+    /// KIP-848.
+    Consumer,
 }
 
 /// How far a group of the new protocol is with its assignment.
@@ -95,6 +103,48 @@ impl Admin {
             outcomes.push((id.clone(), outcome));
         }
         Ok(outcomes)
+    }
+
+    /// Describes groups of one kind that a broker coordinates, in one request. One that has moved away meanwhile is an
+    /// error in its place.
+    pub async fn describe_groups_of(
+        &self,
+        coordinator: &Broker,
+        kind: GroupKind,
+        ids: &[String],
+    ) -> Result<Outcomes<String, GroupDescription>, ClientError> {
+        let texts: Result<Vec<_>, _> = ids.iter().map(|id| wire_text("the group id", id)).collect();
+        let target = Target::Broker(coordinator.id);
+        let mut outcomes = Outcomes::new();
+        match kind {
+            GroupKind::Classic => {
+                let request = DescribeGroupsRequest {
+                    groups: texts?,
+                    ..Default::default()
+                };
+                let call = self.call();
+                let response = self.cluster.call(&target, &request, call, no_error).await?;
+                for group in &response.groups {
+                    let outcome = ApiError::check(group.error_code, group.error_message.as_deref());
+                    let outcome = outcome.map(|()| of_classic(group, coordinator.clone()));
+                    outcomes.push((group.group_id.to_string(), outcome));
+                }
+            }
+            GroupKind::Consumer => {
+                let request = ConsumerGroupDescribeRequest {
+                    group_ids: texts?,
+                    ..Default::default()
+                };
+                let call = self.call();
+                let response = self.cluster.call(&target, &request, call, no_error).await?;
+                for group in &response.groups {
+                    let outcome = ApiError::check(group.error_code, group.error_message.as_deref());
+                    let outcome = outcome.map(|()| of_new(group, coordinator.clone()));
+                    outcomes.push((group.group_id.to_string(), outcome));
+                }
+            }
+        }
+        Ok(in_order(ids.iter().cloned(), outcomes))
     }
 
     async fn describe_group(&self, id: &str) -> Result<GroupDescription, ClientError> {

@@ -10,17 +10,20 @@ use ottla_protocol::{
             offset_fetch::request::{
                 OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
             },
+            offset_fetch::response::OffsetFetchResponseGroup,
         },
     },
+    types::BrokerId,
     wire::StrBytes,
 };
 
 use crate::{
     cluster::Target,
+    conn::RequestError,
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, TopicPartition, grouped, in_order, misdirected};
+use super::{Admin, Outcomes, TopicPartition, grouped, in_order, misdirected, no_error};
 
 /// What a group has committed for a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,17 @@ pub struct CommittedOffset {
     pub offset: i64,
     pub leader_epoch: Option<i32>,
     pub metadata: String,
+}
+
+impl CommittedOffset {
+    /// None where nothing is committed.
+    fn of_wire(offset: i64, epoch: i32, metadata: Option<&str>) -> Option<Self> {
+        (offset >= 0).then(|| Self {
+            offset,
+            leader_epoch: (epoch >= 0).then_some(epoch),
+            metadata: metadata.unwrap_or_default().to_owned(),
+        })
+    }
 }
 
 /// What a group is to have committed.
@@ -80,6 +94,8 @@ impl NewOffset {
 
 /// The last versions that name topics; later ones want topic ids.
 const FETCH_BY_NAME_MAX: i16 = 9;
+/// The first version that asks for several groups (KIP-709).
+const FETCH_GROUPS: i16 = 8;
 /// The first version in which a member says its epoch.
 const FETCH_WITH_EPOCH: i16 = 9;
 const COMMIT_BY_NAME_MAX: i16 = 9;
@@ -100,6 +116,63 @@ impl Admin {
         request.require_stable = require_stable;
         // Version 2 is the first that can ask for all partitions.
         self.fetch_offsets(group, &request, 2).await
+    }
+
+    /// What groups that a broker coordinates have committed, each for all its partitions, in one request. Brokers before
+    /// Kafka 3.0 are asked group by group.
+    pub async fn group_offsets_of(
+        &self,
+        coordinator: BrokerId,
+        groups: &[String],
+    ) -> Result<Outcomes<String, Outcomes<TopicPartition, CommittedOffset>>, ClientError> {
+        let group = |id: &String| {
+            Ok(OffsetFetchRequestGroup {
+                group_id: wire_text("the group id", id)?,
+                topics: None,
+                ..Default::default()
+            })
+        };
+        let request = OffsetFetchRequest {
+            groups: groups
+                .iter()
+                .map(group)
+                .collect::<Result<_, ClientError>>()?,
+            ..Default::default()
+        };
+        let call = self.call().versions(FETCH_GROUPS..=FETCH_BY_NAME_MAX);
+        let response = self
+            .cluster
+            .call(&Target::Broker(coordinator), &request, call, no_error)
+            .await;
+        let response = match response {
+            Err(ClientError::Request(RequestError::Version { .. })) => {
+                return self.group_offsets_one_by_one(groups).await;
+            }
+            response => response?,
+        };
+        let mut outcomes = Outcomes::new();
+        for group in &response.groups {
+            let outcome = ApiError::check(group.error_code, None);
+            let outcome = outcome.map(|()| committed_of_group(group));
+            outcomes.push((group.group_id.to_string(), outcome));
+        }
+        Ok(in_order(groups.iter().cloned(), outcomes))
+    }
+
+    async fn group_offsets_one_by_one(
+        &self,
+        groups: &[String],
+    ) -> Result<Outcomes<String, Outcomes<TopicPartition, CommittedOffset>>, ClientError> {
+        let mut outcomes = Outcomes::new();
+        for group in groups {
+            let outcome = match self.group_offsets(group, None, false).await {
+                Ok(offsets) => Ok(offsets),
+                Err(ClientError::Api(error)) => Err(error),
+                Err(error) => return Err(error),
+            };
+            outcomes.push((group.clone(), outcome));
+        }
+        Ok(outcomes)
     }
 
     /// The same as a member of a group whose coordinator assigns sees them: a member that is none any more, or has
@@ -292,46 +365,56 @@ fn committed(
 ) -> Result<Outcomes<TopicPartition, CommittedOffset>, ClientError> {
     ApiError::check(fetch_error(response).code(), None)?;
     let mut outcomes = Outcomes::new();
-    let mut add = |topic: &str, index, offset, epoch: i32, metadata: Option<&str>, code| {
-        let committed = CommittedOffset {
-            offset,
-            leader_epoch: (epoch >= 0).then_some(epoch),
-            metadata: metadata.unwrap_or_default().to_owned(),
-        };
-        match ApiError::check(code, None) {
-            // -1: nothing is committed.
-            Ok(()) if offset < 0 => {}
-            outcome => outcomes.push((
-                TopicPartition::new(topic, index),
-                outcome.map(|()| committed),
-            )),
-        }
-    };
     for topic in &response.topics {
         for p in &topic.partitions {
-            let epoch = p.committed_leader_epoch;
-            add(
-                &topic.name,
-                p.partition_index,
+            let committed = CommittedOffset::of_wire(
                 p.committed_offset,
-                epoch,
+                p.committed_leader_epoch,
                 p.metadata.as_deref(),
+            );
+            add(
+                &mut outcomes,
+                TopicPartition::new(&*topic.name, p.partition_index),
+                committed,
                 p.error_code,
             );
         }
     }
-    for topic in response.groups.iter().flat_map(|group| &group.topics) {
-        for p in &topic.partitions {
-            let epoch = p.committed_leader_epoch;
-            add(
-                &topic.name,
-                p.partition_index,
-                p.committed_offset,
-                epoch,
-                p.metadata.as_deref(),
-                p.error_code,
-            );
-        }
-    }
+    outcomes.extend(response.groups.iter().flat_map(committed_of_group));
     Ok(outcomes)
+}
+
+fn committed_of_group(
+    group: &OffsetFetchResponseGroup,
+) -> Outcomes<TopicPartition, CommittedOffset> {
+    let mut outcomes = Outcomes::new();
+    for topic in &group.topics {
+        for p in &topic.partitions {
+            let committed = CommittedOffset::of_wire(
+                p.committed_offset,
+                p.committed_leader_epoch,
+                p.metadata.as_deref(),
+            );
+            add(
+                &mut outcomes,
+                TopicPartition::new(&*topic.name, p.partition_index),
+                committed,
+                p.error_code,
+            );
+        }
+    }
+    outcomes
+}
+
+fn add(
+    outcomes: &mut Outcomes<TopicPartition, CommittedOffset>,
+    at: TopicPartition,
+    committed: Option<CommittedOffset>,
+    code: i16,
+) {
+    match (ApiError::check(code, None), committed) {
+        (Err(error), _) => outcomes.push((at, Err(error))),
+        (Ok(()), Some(committed)) => outcomes.push((at, Ok(committed))),
+        (Ok(()), None) => {}
+    }
 }

@@ -47,6 +47,27 @@ impl Admin {
         states: &[String],
         types: &[String],
     ) -> Result<(Vec<GroupListing>, Vec<(BrokerId, ClientError)>), ClientError> {
+        let metadata = self.cluster.refresh(self.deadline()).await?;
+        let (mut listings, mut errors) = (Vec::new(), Vec::new());
+        for broker in metadata.brokers() {
+            match self.list_groups_of(broker.id, states, types).await {
+                Ok(found) => listings.extend(found),
+                Err(error) => errors.push((broker.id, error)),
+            }
+        }
+        listings.sort_by(|a: &GroupListing, b| a.id.cmp(&b.id));
+        // A group that moves while we ask is listed by both coordinators.
+        listings.dedup_by(|a, b| a.id == b.id);
+        Ok((listings, errors))
+    }
+
+    /// The groups that a broker coordinates.
+    pub async fn list_groups_of(
+        &self,
+        broker: BrokerId,
+        states: &[String],
+        types: &[String],
+    ) -> Result<Vec<GroupListing>, ClientError> {
         let texts = |what, filter: &[String]| {
             filter
                 .iter()
@@ -63,25 +84,13 @@ impl Admin {
             (false, true) => 4,
             (true, true) => 0,
         };
-        let metadata = self.cluster.refresh(self.deadline()).await?;
-        let (mut listings, mut errors) = (Vec::new(), Vec::new());
-        for broker in metadata.brokers() {
-            let call = self.call().versions(first_version..=i16::MAX);
-            let error_of =
-                |response: &ListGroupsResponse| ErrorCode::from_code(response.error_code);
-            let outcome = self
-                .cluster
-                .call(&Target::Broker(broker.id), &request, call, error_of)
-                .await;
-            match outcome.and_then(|response| listed(&response, broker.id)) {
-                Ok(found) => listings.extend(found),
-                Err(error) => errors.push((broker.id, error)),
-            }
-        }
-        listings.sort_by(|a: &GroupListing, b| a.id.cmp(&b.id));
-        // A group that moves while we ask is listed by both coordinators.
-        listings.dedup_by(|a, b| a.id == b.id);
-        Ok((listings, errors))
+        let call = self.call().versions(first_version..=i16::MAX);
+        let error_of = |response: &ListGroupsResponse| ErrorCode::from_code(response.error_code);
+        let response = self
+            .cluster
+            .call(&Target::Broker(broker), &request, call, error_of)
+            .await?;
+        listed(&response, broker)
     }
 
     /// Deletes groups that have no members, with their offsets.

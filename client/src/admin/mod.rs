@@ -35,7 +35,7 @@ pub use configs::{
 };
 pub use features::{FeatureUpdate, UpgradeType};
 pub use group_describe::{
-    GroupDescription, GroupEpochs, MemberDescription, MemberEpochs, TopicPartitions,
+    GroupDescription, GroupEpochs, GroupKind, MemberDescription, MemberEpochs, TopicPartitions,
 };
 pub(crate) use group_offsets::commit_topics;
 pub use group_offsets::{CommittedOffset, NewOffset};

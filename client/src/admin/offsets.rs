@@ -112,7 +112,8 @@ impl Admin {
         .await
     }
 
-    async fn list_offsets_of(
+    /// The same of partitions that one broker leads, in one request.
+    pub async fn list_offsets_of(
         &self,
         leader: BrokerId,
         asked: Vec<(TopicPartition, OffsetSpec)>,

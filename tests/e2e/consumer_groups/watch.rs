@@ -128,11 +128,14 @@ fn a_terminal_gets_a_page_that_is_redrawn_and_is_given_back() {
     };
     // The other page, and twice from the top.
     read_until(&mut shown, "\x1b[H", 2);
-    assert!(shown.starts_with("\x1b[?1049h\x1b[?25l\x1b[H"), "{shown:?}");
+    assert!(
+        shown.starts_with("\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H"),
+        "{shown:?}"
+    );
     read_until(&mut shown, "g: Empty, 0 members; lag 6, ", 2);
 
     signal(&child, Signal::INT);
-    read_until(&mut shown, "\x1b[?25h\x1b[?1049l", 1);
+    read_until(&mut shown, "\x1b[?7h\x1b[?25h\x1b[?1049l", 1);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

@@ -29,7 +29,6 @@ mod members;
 mod partitions;
 mod pattern;
 mod plan;
-mod rates;
 mod record_times;
 mod render;
 mod reset;

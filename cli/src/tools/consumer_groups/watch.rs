@@ -6,15 +6,15 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use ottla_client::admin::Admin;
+use ottla_client::admin::{Admin, TopicPartition};
 
 use super::describe::{self, Seen};
 use super::ended::Ended;
 use super::plan::Description;
-use super::rates::{History, Rates};
 use super::record_times::RecordTimes;
 use crate::context::Context;
 use crate::output::Format;
+use crate::rates::{GROUPS_WINDOW, History, Rates};
 use crate::signals::Signals;
 use crate::stop::Stop;
 
@@ -51,7 +51,7 @@ pub(super) async fn watch(
         description,
         admin,
         begun: Instant::now(),
-        history: History::default(),
+        history: History::over(GROUPS_WINDOW),
         times: RecordTimes::default(),
     };
     let mut screen = Screen::new(every, format, cx);
@@ -71,7 +71,8 @@ struct Watching<'a> {
     description: &'a Description,
     admin: Admin,
     begun: Instant,
-    history: History,
+    /// By group and partition: what is committed, and the end.
+    history: History<(String, TopicPartition), 2>,
     times: RecordTimes,
 }
 
@@ -107,16 +108,13 @@ impl Watching<'_> {
         for Seen { group, rows } in &seen {
             let of_row = |row: &super::render::OffsetRow| {
                 let committed = row.committed.as_ref()?.offset;
-                self.history
-                    .note(&group.id, &row.at, now, committed, row.end?)
+                let key = (group.id.clone(), row.at.clone());
+                let rates = self.history.note(key, now, [committed, row.end?]);
+                rates.map(Rates::from)
             };
             rates.push(rows.iter().map(of_row).collect());
         }
-        let found = |group: &str, at: &_| {
-            let mut groups = seen.iter().filter(|seen| seen.group.id == group);
-            groups.any(|seen| seen.rows.iter().any(|row| row.at == *at))
-        };
-        self.history.keep(found);
+        self.history.forget_older_than(now);
         Ok(Moment {
             at: Timestamp::now(),
             seen,

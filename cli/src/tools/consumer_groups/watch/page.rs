@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::super::describe::Seen;
 use super::super::json as shared;
-use super::super::rates::Rates;
 use super::super::render::{OffsetRow, or_missing};
 use super::Moment;
 use crate::durations;
+use crate::rates::{self, Rates};
 use crate::table::{line, visible, width};
 
 pub(super) fn page(moment: &Moment, every: Duration) -> Vec<String> {
@@ -120,8 +120,8 @@ fn summary(seen: &Seen, rates: &[Option<Rates>], moment: &Moment) -> String {
     if let Some(Rates { read, written }) = total.rates {
         text.push_str(&format!(
             "; {} read/s, {} written/s",
-            rate(read),
-            rate(written)
+            rates::shown(read),
+            rates::shown(written)
         ));
     }
     match total.catch_up {
@@ -130,13 +130,6 @@ fn summary(seen: &Seen, rates: &[Option<Rates>], moment: &Moment) -> String {
         None => {}
     }
     text
-}
-
-fn rate(rate: f64) -> String {
-    match rate {
-        ..10.0 => format!("{rate:.1}"),
-        _ => format!("{rate:.0}"),
-    }
 }
 
 /// As narrow as the values are; the group stands above.
@@ -181,8 +174,8 @@ fn columns(
         or_missing(row.end),
         or_missing(row.lag()),
         or_missing(time_lag.map(durations::shown)),
-        or_missing(rates.map(|rates| rate(rates.read))),
-        or_missing(rates.map(|rates| rate(rates.written))),
+        or_missing(rates.map(|rates| rates::shown(rates.read))),
+        or_missing(rates.map(|rates| rates::shown(rates.written))),
         or_missing(catch_up(row, rates).map(durations::shown)),
         row.owner.id.clone(),
         row.owner.host.clone(),
