@@ -53,7 +53,7 @@ pub struct ClusterSettings {
     pub reconnect_backoff: Backoff,
     /// Between attempts of a request.
     pub retry_backoff: Backoff,
-    /// How often a request is tried again at most, whatever the deadline.
+    /// How often a request is tried again at most, whatever the deadline. Looking a topic up counts for none.
     pub retries: u32,
     /// How long one attempt may take.
     pub request_timeout: Duration,
@@ -185,7 +185,8 @@ impl Cluster {
         within(deadline, "fetching metadata", refreshing).await
     }
 
-    /// A topic that can be used, asked for until it can (it may just be created) or the deadline passes.
+    /// A topic that can be used, asked for until it can (it may just be created) or the deadline passes, whatever
+    /// `retries` says: that is about what is sent.
     pub async fn topic(&self, name: &str, deadline: Deadline) -> Result<Arc<Topic>, ClientError> {
         if let Some(topic) = self
             .metadata()
@@ -215,7 +216,8 @@ impl Cluster {
                 });
             }
             failures += 1;
-            self.pause(failures, deadline, "finding the topic", error.clone())
+            let what = "finding the topic";
+            self.pause_within(u32::MAX, failures, deadline, what, error.clone())
                 .await?;
             last = Some(error);
         }

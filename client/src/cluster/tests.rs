@@ -159,9 +159,12 @@ async fn a_topic_that_is_just_being_made_is_waited_for() {
     })
     .await;
     *lock(&place) = Some(endpoint.clone());
-    let cluster = Cluster::connect(quick_cluster(vec![endpoint]))
-        .await
-        .unwrap();
+    // A producer may have been told never to send a record twice.
+    let settings = ClusterSettings {
+        retries: 0,
+        ..quick_cluster(vec![endpoint])
+    };
+    let cluster = Cluster::connect(settings).await.unwrap();
     let topic = cluster
         .topic("t", cluster.default_deadline())
         .await
