@@ -163,7 +163,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let done = if *dry_run {
                 "DRY RUN of removing "
             } else {
-                "Removed"
+                "Removed "
             };
             format!("{done} KRaft controller {controller_id} with directory id {directory}\n")
         }
