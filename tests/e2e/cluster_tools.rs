@@ -72,6 +72,52 @@ fn a_brokers_listener_is_none_of_a_controller() {
 }
 
 #[test]
+fn a_controllers_listener_answers_what_controllers_are_asked() {
+    let server = Server::with(
+        &[
+            "--override",
+            "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+            "--override",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "--override",
+            "controller.listener.names=CONTROLLER",
+        ],
+        &[],
+    );
+    let controller = server.last_address();
+    assert_ne!(controller, server.address());
+    let ask = |line: &str| {
+        let line = line.replace("{at}", &format!("--bootstrap-controller {controller}"));
+        ottla().args(line.split(' ')).output().unwrap()
+    };
+    let listed = json_of(&ask("cluster list-endpoints {at} --output json"));
+    let port = controller.rsplit(':').next().unwrap();
+    assert_eq!(listed["controllers"][0]["port"].to_string(), port);
+    assert_eq!(listed.get("brokers"), None);
+    // What is told to the controller holds for the broker.
+    let altered = ask("configs {at} --alter --broker 1 --add-config log.cleaner.threads=2");
+    assert!(altered.status.success());
+    let told = server.tool("configs --describe --broker 1");
+    assert!(told.contains("log.cleaner.threads=2"), "{told}");
+    let quorum = ask("metadata-quorum {at} describe --status");
+    let voters = String::from_utf8(quorum.stdout).unwrap();
+    assert!(
+        voters.contains(&format!("\"CONTROLLER://{controller}\"")),
+        "{voters}"
+    );
+    // Clients find the broker alone.
+    let brokers = json_of(&run(&server, "cluster", "list-endpoints --output json"));
+    let address = format!("127.0.0.1:{}", brokers["brokers"][0]["port"]);
+    assert_eq!(address, server.address());
+    let mut command = ottla();
+    command.args(["features", "--bootstrap-server", &controller, "describe"]);
+    refused(
+        &command.output().unwrap(),
+        "The node does not support METADATA",
+    );
+}
+
+#[test]
 fn a_quorum_of_one_describes_itself_and_stays_one() {
     let server = Server::start();
     let quorum = |line: &str| {

@@ -96,13 +96,13 @@ impl Server {
             None => ottla(),
             Some(max) => limited(max),
         };
-        command.args(["server", "--listen", &self.listen]);
-        // `--data-dir` would count more than what a test asks for.
-        if !self
-            .options
-            .iter()
-            .any(|option| option.starts_with("log.dirs="))
-        {
+        command.arg("server");
+        // `--listen` and `--data-dir` would count more than what a test asks for.
+        let asks_for = |key: &str| self.options.iter().any(|option| option.starts_with(key));
+        if !asks_for("listeners=") {
+            command.args(["--listen", &self.listen]);
+        }
+        if !asks_for("log.dirs=") {
             command.arg("--data-dir").arg(self.data());
         }
         command.arg("--ready-file").arg(&ready).args(&self.options);
@@ -116,6 +116,12 @@ impl Server {
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where the listener is that stands last in the configuration.
+    pub(crate) fn last_address(&self) -> String {
+        let ready = fs::read_to_string(self.ready_file()).unwrap();
+        ready.lines().last().unwrap_or_default().to_owned()
     }
 
     pub(crate) fn data(&self) -> PathBuf {

@@ -34,7 +34,7 @@ use crate::exec::producer_ids::ProducerIds;
 use crate::exec::transactions::Transactions;
 use crate::exec::{Storage, dir_failures, features, leftovers, registration};
 use crate::log_limits::LogLimits;
-use crate::net::{Gate, Listener, MemoryPool};
+use crate::net::{Gate, Listener, MemoryPool, Role};
 use crate::settings::{self, Endpoint, Settings};
 
 /// How long connections may take to finish when the server stops.
@@ -64,7 +64,7 @@ pub async fn serve(
         warn!("configuration key {key} is not known and has no effect");
     }
     // A port in use is found out before anything is written.
-    let listeners = bind(&settings.listeners)?;
+    let listeners = bind(&settings)?;
     let data = data_dirs::open(&settings)?;
     let mut server = Server::start(config, settings, data, listeners)?;
     let started = server.started.clone();
@@ -108,7 +108,14 @@ impl Signals {
     }
 }
 
-pub(crate) fn bind(endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
+/// The listeners for clients, and behind them those of the controller.
+pub(crate) fn bind(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = bind_as(Role::Broker, &settings.listeners)?;
+    listeners.extend(bind_as(Role::Controller, &settings.controller_listeners)?);
+    Ok(listeners)
+}
+
+fn bind_as(role: Role, endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for endpoint in endpoints {
         let host = if endpoint.host.is_empty() {
@@ -128,11 +135,12 @@ pub(crate) fn bind(endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
         else {
             bail!("{}: the name has no address", what());
         };
-        let mut bound = Listener::bind(&endpoint.name, *address);
+        let mut bound = Listener::bind(&endpoint.name, role, *address);
         if bound.is_err() && endpoint.host.is_empty() {
             // A machine without IPv6.
             bound = Listener::bind(
                 &endpoint.name,
+                role,
                 SocketAddr::from(([0, 0, 0, 0], endpoint.port)),
             );
         }
@@ -163,18 +171,28 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(
         config: BrokerConfig,
-        settings: Settings,
+        mut settings: Settings,
         data: DataDirs,
         listeners: Vec<Listener>,
     ) -> anyhow::Result<Self> {
+        let mut addresses = Vec::new();
+        for listener in &listeners {
+            let (name, address) = (listener.name(), listener.local_addr()?);
+            match listener.role() {
+                Role::Broker => addresses.push((name.to_owned(), address)),
+                // Others are told the port that was found where none was named.
+                Role::Controller => {
+                    let mut named = settings.controller_listeners.iter_mut();
+                    if let Some(endpoint) = named.find(|endpoint| endpoint.name == name) {
+                        endpoint.port = address.port();
+                    }
+                }
+            }
+        }
         let (fatal_sender, fatal) = mpsc::unbounded_channel();
         let dirs = LogDirs::new(data.dirs, fatal_sender);
         let storage = Arc::new(Storage::new(dirs).with_open_files(data.open_files));
         let broker = assemble(config, settings, data.identity, storage.clone())?;
-        let mut addresses = Vec::new();
-        for listener in &listeners {
-            addresses.push((listener.name().to_owned(), listener.local_addr()?));
-        }
         let known = broker.controller.image().unwrap_or_default();
         leftovers::refuse_duplicates(&storage, &known)?;
         moves::promote_whole(&storage, &known);

@@ -20,7 +20,7 @@ use crate::exec::transactions::Transactions;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
 use crate::net::Peer;
-use crate::settings::Settings;
+use crate::settings::{Endpoint, Settings};
 
 pub(crate) struct Broker {
     pub(crate) settings: Settings,
@@ -98,6 +98,17 @@ impl Broker {
                 None
             }
         }
+    }
+
+    /// Where this node's controller is found, by listener: as configured, else where it listens.
+    pub(crate) fn controller_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let advertised = &self.settings.advertised;
+        let listeners = self.settings.controller_listeners.iter();
+        listeners.map(|listener| {
+            let mut advertised = advertised.iter();
+            let found = advertised.find(|endpoint| endpoint.name == listener.name);
+            found.unwrap_or(listener)
+        })
     }
 
     /// Where a client finds this broker: as configured for the listener, else at the address that it came to.

@@ -53,12 +53,13 @@ fn refused(key: &'static str, reason: impl Into<String>) -> SettingsError {
 pub(crate) struct Settings {
     pub(crate) node_id: BrokerId,
     pub(crate) rack: Option<String>,
+    /// Those for clients.
     pub(crate) listeners: Vec<Endpoint>,
+    /// Those that answer as a controller's do.
+    pub(crate) controller_listeners: Vec<Endpoint>,
     /// Empty: each client is answered with the address that it connected to.
     pub(crate) advertised: Vec<Endpoint>,
     pub(crate) log_dirs: Vec<PathBuf>,
-    /// Where a configuration says that controllers are; nobody listens there.
-    pub(crate) controller_endpoints: Vec<Endpoint>,
     pub(crate) metadata_log_dir: PathBuf,
     pub(crate) socket_request_bytes_max: usize,
     pub(crate) request_memory_bytes: usize,
@@ -78,12 +79,13 @@ impl Settings {
         refuse_what_is_not_built(values)?;
         let log_dirs = log_dirs(values)?;
         let connection_limits = connection_limits(values)?;
+        let (listeners, controller_listeners) = listeners(values)?;
         Ok(Self {
             node_id: BrokerId(i32_of(values, "node.id")),
             rack: values.opt_text("broker.rack").map(str::to_owned),
-            listeners: listeners(values)?,
+            listeners,
+            controller_listeners,
             advertised: endpoints("advertised.listeners", values.list("advertised.listeners"))?,
-            controller_endpoints: controller_endpoints(values)?,
             metadata_log_dir: metadata_log_dir(values, &log_dirs),
             log_dirs,
             socket_request_bytes_max: positive(values, "socket.request.max.bytes"),
@@ -177,51 +179,41 @@ fn refuse_what_is_not_built(values: &Values) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// The listeners for clients. Those of the controller are left out: a quorum of one talks to nobody.
-fn listeners(values: &Values) -> Result<Vec<Endpoint>, SettingsError> {
-    let controller = values.list("controller.listener.names");
-    let mut listeners = endpoints("listeners", values.list("listeners"))?;
-    listeners.retain(|listener| !controller.contains(&listener.name));
-    if listeners.is_empty() {
-        return Err(refused(
-            "listeners",
-            "at least one listener for clients is needed",
-        ));
-    }
+/// The listeners for clients, and those of the controller.
+fn listeners(values: &Values) -> Result<(Vec<Endpoint>, Vec<Endpoint>), SettingsError> {
+    let of_controller = values.list("controller.listener.names");
+    let listeners = endpoints("listeners", values.list("listeners"))?;
     let protocols: HashMap<&str, &str> = values
         .opt_text("listener.security.protocol.map")
         .unwrap_or_default()
         .split(',')
         .filter_map(|pair| pair.split_once(':'))
         .collect();
+    let map_is_given = values.is_given("listener.security.protocol.map");
     for listener in &listeners {
-        let protocol = protocols
-            .get(listener.name.as_str())
-            .copied()
-            .unwrap_or(&listener.name);
+        let name = listener.name.as_str();
+        let protocol = match protocols.get(name) {
+            Some(protocol) => protocol,
+            // Without a map of one's own, controllers speak plain text.
+            None if !map_is_given && of_controller.contains(&listener.name) => "PLAINTEXT",
+            None => name,
+        };
         if protocol != "PLAINTEXT" {
-            let what = format!(
-                "{protocol} on listener {} is not supported yet, only PLAINTEXT",
-                listener.name
-            );
+            let what =
+                format!("{protocol} on listener {name} is not supported yet, only PLAINTEXT");
             return Err(refused("listeners", what));
         }
     }
-    Ok(listeners)
-}
-
-/// Of each controller listener: where it is advertised, else where it listens.
-fn controller_endpoints(values: &Values) -> Result<Vec<Endpoint>, SettingsError> {
-    let mut known = endpoints("advertised.listeners", values.list("advertised.listeners"))?;
-    known.extend(endpoints("listeners", values.list("listeners"))?);
-    let names = values.list("controller.listener.names").iter();
-    let find = |name: &String| {
-        known
-            .iter()
-            .find(|endpoint| endpoint.name == *name)
-            .cloned()
-    };
-    Ok(names.filter_map(find).collect())
+    let (controllers, clients): (Vec<_>, Vec<_>) = listeners
+        .into_iter()
+        .partition(|listener| of_controller.contains(&listener.name));
+    if clients.is_empty() {
+        return Err(refused(
+            "listeners",
+            "at least one listener for clients is needed",
+        ));
+    }
+    Ok((clients, controllers))
 }
 
 fn endpoints(key: &'static str, texts: &[String]) -> Result<Vec<Endpoint>, SettingsError> {
@@ -394,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn the_listener_of_the_controller_is_left_out() {
+    fn the_listener_of_the_controller_is_none_for_clients() {
         let listeners = "PLAINTEXT://:9092,CONTROLLER://[::1]:9093,OTHER://host:1";
         let map = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,OTHER:PLAINTEXT";
         let settings = settings(&[
@@ -408,6 +400,8 @@ mod tests {
             .map(|listener| listener.name.as_str())
             .collect();
         assert_eq!(names, ["PLAINTEXT", "OTHER"]);
+        assert_eq!(settings.controller_listeners.len(), 1);
+        assert_eq!(settings.controller_listeners[0].host, "::1");
         assert_eq!(settings.listeners[0].host, "");
     }
 

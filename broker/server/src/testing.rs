@@ -67,7 +67,7 @@ impl TestServer {
             let _entered = runtime.enter();
             let settings = Settings::from_config(&config).expect("settings");
             let data = data_dirs::open(&settings).expect("data directories");
-            let listeners = crate::boot::bind(&settings.listeners).expect("a free port");
+            let listeners = crate::boot::bind(&settings).expect("a free port");
             Server::start(config, settings, data, listeners).expect("a server")
         };
         let address = server.started.listeners[0].1;

@@ -18,8 +18,18 @@ use super::normalize::normalize;
 use super::suite::Suite;
 use crate::server::{Server, ottla};
 
-/// What `tests/interop/peers/kafka/bin/server-start` gave the brokers that were recorded, and takes time: groups form at once.
-const AS_RECORDED: [&str; 2] = ["--override", "group.initial.rebalance.delay.ms=0"];
+/// What `tests/interop/peers/kafka/bin/server-start` gave the brokers that were recorded: groups form at once, and the
+/// controller listens.
+const AS_RECORDED: [&str; 8] = [
+    "--override",
+    "group.initial.rebalance.delay.ms=0",
+    "--override",
+    "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+    "--override",
+    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "--override",
+    "controller.listener.names=CONTROLLER",
+];
 /// A command may take so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -128,6 +138,7 @@ impl Stage {
             .filter_map(|index: usize| values.get(index))
             .map(|(name, value)| (value.clone(), (*name).to_owned()))
             .collect();
+        placeholders.push((server.last_address(), "<CONTROLLER>".to_owned()));
         let port = server.address().rsplit(':').next().unwrap_or_default();
         placeholders.push((format!("localhost:{port}"), "localhost:<PORT>".to_owned()));
         placeholders.push((format!(":{port}"), ":<PORT0>".to_owned()));

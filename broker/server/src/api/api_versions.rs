@@ -1,4 +1,4 @@
-//! ApiVersions (18): what this broker speaks.
+//! ApiVersions (18): what this broker speaks, or its controller.
 //!
 //! - v3: the client says its name and version; responses are flexible but for their header (KIP-511).
 //! - v3: features, as tagged fields (KIP-584).
@@ -14,7 +14,7 @@ use ottla_protocol::messages::api_versions::response::{
 };
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, encode_response};
 
-use super::{APIS, Answer, Context, Outcome};
+use super::{APIS, Answer, Context, Outcome, is_asked_of};
 use crate::exec::features::{self, KRAFT_VERSION};
 use crate::net::Encoded;
 
@@ -37,7 +37,7 @@ pub(crate) fn handle(
     }
     let image = context.broker.image.load();
     Answer::now(ApiVersionsResponse {
-        api_keys: spoken(|_| true),
+        api_keys: spoken(|key| is_asked_of(context.peer.role, key)),
         supported_features: supported_features(context, &image),
         finalized_features_epoch: image.end().0 - 1,
         finalized_features: finalized_features(&image),

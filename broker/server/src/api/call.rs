@@ -2,8 +2,8 @@
 //!
 //! What the list does not have is refused as the protocol allows: an API of Kafka's that is not spoken here gets
 //! UNSUPPORTED_VERSION in its own response where that has a place for it, an ApiVersions request of the future gets
-//! the oldest response (KIP-511), and for all else, what only controllers are asked among it, the connection ends with
-//! a line in the log.
+//! the oldest response (KIP-511), and for all else, what only nodes on the other side are asked among it, the connection
+//! ends with a line in the log.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use ottla_protocol::messages::{Message, RequestHeader};
 use ottla_protocol::wire::{DecodeError, Reader, StrBytes};
 
 use super::unsupported::{self, Refusal as Unspoken};
-use super::{Api, Context, Order, Outcome, api_versions};
+use super::{Api, Context, Order, Outcome, api_versions, is_asked_of};
 use crate::broker::Broker;
 use crate::net::Peer;
 
@@ -102,13 +102,14 @@ pub(crate) fn answer(
         frame: Cell::new(frame),
         buffer: Cell::new(BytesMut::new()),
     };
-    let handled = match api {
+    let role = peer.role;
+    let handled = match api.filter(|api| is_asked_of(role, api.key)) {
         Some(api) if key.supports(version) => (api.handle)(&context, body),
         Some(_) if key == ApiKey::ApiVersions => Ok(api_versions::oldest_refusal(correlation_id)),
         Some(_) => Ok(Outcome::Close(format!(
             "{key} version {version} is not supported"
         ))),
-        None if !key.listeners().broker => Ok(Outcome::Close(format!("{key} is not for brokers"))),
+        None if !is_asked_of(role, key) => Ok(Outcome::Close(format!("{key} is not for {role}s"))),
         None => unsupported::answer(
             &Unspoken {
                 key,

@@ -38,7 +38,7 @@ pub(crate) fn handle(
             ..Default::default()
         });
     };
-    let listeners = context.broker.settings.controller_endpoints.iter();
+    let listeners = context.broker.controller_endpoints();
     let listener = |endpoint: &crate::settings::Endpoint| Listener {
         name: endpoint.name.as_str().into(),
         host: endpoint.host.as_str().into(),

@@ -71,7 +71,7 @@ use ottla_protocol::wire::{DecodeError, Reader, StrBytes};
 pub(crate) use call::{Call, answer};
 
 use crate::broker::Broker;
-use crate::net::{Encoded, Peer};
+use crate::net::{Encoded, Peer, Role};
 
 /// Whether requests may be taken in before earlier ones of the connection are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,6 +338,14 @@ pub(crate) static APIS: &[Api] = &[
 impl Api {
     pub(crate) fn of(key: ApiKey) -> Option<&'static Self> {
         APIS.iter().find(|api| api.key == key)
+    }
+}
+
+/// Whether clients ask nodes in that role. Controllers have a Fetch for other nodes, of which there are none.
+pub(crate) fn is_asked_of(role: Role, key: ApiKey) -> bool {
+    match role {
+        Role::Broker => key.listeners().broker,
+        Role::Controller => key.listeners().controller && key != ApiKey::Fetch,
     }
 }
 

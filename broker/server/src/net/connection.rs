@@ -22,6 +22,7 @@ use tokio::time::{Instant, Sleep};
 use tracing::debug;
 
 use super::inbox::{BadLength, Inbox};
+use super::listener::Role;
 use super::memory::Lease;
 use super::outbox::{Encoded, Outbox};
 use crate::api::{self, Order, Outcome, Parked};
@@ -50,6 +51,7 @@ pub(crate) struct Peer {
     pub(crate) remote: SocketAddr,
     /// Name of the listener, `PLAINTEXT` by default.
     pub(crate) listener: Arc<str>,
+    pub(crate) role: Role,
 }
 
 /// Why a connection ended.

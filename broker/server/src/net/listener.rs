@@ -4,6 +4,7 @@
 //! closed at once and costs no task. Running out of descriptors delays accepting and harms no open connection.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -96,14 +97,31 @@ impl Drop for Pass {
     }
 }
 
+/// As what the node is talked to at a listener (KIP-919).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Broker,
+    Controller,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broker => "broker",
+            Self::Controller => "controller",
+        })
+    }
+}
+
 /// A bound socket that has not begun to accept.
 pub(crate) struct Listener {
     name: Arc<str>,
+    role: Role,
     socket: TcpListener,
 }
 
 impl Listener {
-    pub(crate) fn bind(name: &str, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(name: &str, role: Role, address: SocketAddr) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -116,12 +134,17 @@ impl Listener {
         socket.listen(BACKLOG)?;
         Ok(Self {
             name: name.into(),
+            role,
             socket: TcpListener::from_std(socket.into())?,
         })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -180,6 +203,7 @@ impl Listener {
             local,
             remote,
             listener: self.name.clone(),
+            role: self.role,
         };
         let connection = Connection::new(
             broker.clone(),

@@ -10,6 +10,6 @@ mod memory;
 mod outbox;
 
 pub(crate) use connection::Peer;
-pub(crate) use listener::{Gate, Limits, Listener};
+pub(crate) use listener::{Gate, Limits, Listener, Role};
 pub(crate) use memory::MemoryPool;
 pub(crate) use outbox::Encoded;

@@ -355,7 +355,7 @@ fn start_refused(host: &Host, names: &[&str]) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let data = data_dirs::open(&settings(&config)).unwrap();
-    let listeners = crate::boot::bind(&settings(&config).listeners).unwrap();
+    let listeners = crate::boot::bind(&settings(&config)).unwrap();
     let started = Server::start(config.clone(), settings(&config), data, listeners);
     started.err().expect("a refusal").to_string()
 }
