@@ -6,6 +6,7 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::stop::Stop;
 use crate::terminal;
 
 pub(crate) struct Signals(watch::Receiver<Option<u8>>);
@@ -35,6 +36,18 @@ impl Signals {
         match self.0.wait_for(Option::is_some).await {
             Ok(status) => status.unwrap_or(1),
             Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Does work as long as no signal comes; one ends it where it waits, with the status that it asks for.
+    pub(crate) async fn allow<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            status = self.first() => Err(Stop::Status(status)),
+            done = work => done,
         }
     }
 }

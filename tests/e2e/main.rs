@@ -36,6 +36,7 @@ mod producer_ids;
 mod producer_perf_test;
 mod real_input;
 mod run;
+mod signals;
 mod storage;
 mod tools;
 mod top;

@@ -21,6 +21,7 @@ use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
 use crate::producing::{self, Troubles};
 use crate::progress::{Progress, stdin_bytes};
+use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use line_reader::LineReader;
@@ -163,13 +164,17 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     }
     let close_within = producer.delivery_timeout;
     context::block_on(async {
-        match Cluster::connect(cluster).await {
+        let mut signals = Signals::listen()?;
+        let connecting = async { Ok(Cluster::connect(cluster).await) };
+        match signals.allow(connecting).await? {
             Ok(cluster) if producer.transactions.is_some() => {
-                transactions::send_lines(&plan, cluster, producer, cx).await
+                transactions::send_lines(&plan, cluster, producer, &mut signals, cx).await
             }
             Ok(cluster) => {
                 let producer = Producer::start(cluster, producer);
-                let sent = send_lines(&plan, &producer, &troubles, cx).await;
+                let sending = send_lines(&plan, &producer, &troubles, cx);
+                let sent = signals.allow(sending).await;
+                // What was read is sent, also after Ctrl-C; another one ends that, too.
                 producer.close(close_within).await;
                 troubles.tell(&plan.topic, cx);
                 sent

@@ -8,6 +8,7 @@ use ottla_client::producer::{ProducerSettings, Transaction, TransactionalProduce
 
 use crate::context::Context;
 use crate::producing::{committed, failed_transaction, not_in_transaction};
+use crate::signals::Signals;
 use crate::stop::Stop;
 
 use super::{Input, Plan};
@@ -24,13 +25,17 @@ pub(super) async fn send_lines(
     plan: &Plan,
     cluster: Cluster,
     settings: ProducerSettings,
+    signals: &mut Signals,
     cx: &mut Context,
 ) -> Result<(), Stop> {
     let close_within = settings.delivery_timeout;
-    let mut producer = TransactionalProducer::init(cluster, settings)
-        .await
-        .map_err(failed_transaction)?;
-    let sent = send_all(plan, &mut producer, cx).await;
+    let beginning = async {
+        let begun = TransactionalProducer::init(cluster, settings).await;
+        Ok(begun.map_err(failed_transaction)?)
+    };
+    let mut producer = signals.allow(beginning).await?;
+    // The transaction that a signal interrupts is aborted.
+    let sent = signals.allow(send_all(plan, &mut producer, cx)).await;
     producer.close(close_within).await;
     sent
 }

@@ -25,6 +25,7 @@ use crate::context::{self, Context};
 use crate::java_format::decimal;
 use crate::options;
 use crate::output::{Format, Report, Rows};
+use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use crate::{consuming, producing};
@@ -51,15 +52,19 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let (consumer_cluster, consumer) = consuming::settings(&plan.consumer, cx)?;
     let (producer_cluster, producer) = producing::settings(&plan.producer, cx)?;
     let latencies = context::block_on(async {
-        let cluster = Cluster::connect(consumer_cluster).await.map_err(failed)?;
-        let mut consumer = Consumer::start(cluster, consumer);
-        begin(&plan, &mut consumer, cx).await?;
-        let cluster = Cluster::connect(producer_cluster).await.map_err(failed)?;
-        let producer = Producer::start(cluster, producer);
-        let measured = measure(&plan, &mut consumer, &producer, cx).await;
-        producer.close(CLOSE_WITHIN).await;
-        consumer.close(CLOSE_WITHIN).await;
-        measured
+        let mut signals = Signals::listen()?;
+        let measuring = async {
+            let cluster = Cluster::connect(consumer_cluster).await.map_err(failed)?;
+            let mut consumer = Consumer::start(cluster, consumer);
+            begin(&plan, &mut consumer, cx).await?;
+            let cluster = Cluster::connect(producer_cluster).await.map_err(failed)?;
+            let producer = Producer::start(cluster, producer);
+            let measured = measure(&plan, &mut consumer, &producer, cx).await;
+            producer.close(CLOSE_WITHIN).await;
+            consumer.close(CLOSE_WITHIN).await;
+            measured
+        };
+        signals.allow(measuring).await
     })??;
     tell(&plan, latencies, cx)
 }

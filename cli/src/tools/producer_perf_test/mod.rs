@@ -18,11 +18,13 @@ use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::producer::{
     Delivery, ProduceError, Producer, ProducerSettings, Record, Transaction, TransactionalProducer,
 };
+use tokio::task::coop::consume_budget;
 
 use crate::argparse;
 use crate::context::{self, Context};
 use crate::output::{Format, Stream};
 use crate::producing::{self, Troubles, committed, failed_transaction, not_in_transaction};
+use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::throttle::Throttle;
 use crate::tool::Tool;
@@ -65,14 +67,12 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         failed.note(report);
         seen.answered(report);
     }));
-    context::block_on(measure(
-        &plan,
-        payloads,
-        recorder,
-        troubles,
-        (cluster, settings),
-        cx,
-    ))?
+    let clients = (cluster, settings);
+    context::block_on(async {
+        let mut signals = Signals::listen()?;
+        let measuring = measure(&plan, payloads, recorder, troubles, clients, cx);
+        signals.allow(measuring).await
+    })?
 }
 
 /// What the reference says besides figures; beside JSON it goes to standard error.
@@ -222,6 +222,8 @@ impl Run<'_> {
             }
             Err(error) => self.refused(&error)?,
         }
+        // Where the producer takes each at once, others still have their turn: the sender, and a signal.
+        consume_budget().await;
         if let Some(pause) = self.throttle.pause_after(index + 1) {
             self.meanwhile(pause.over()).await?;
         }
