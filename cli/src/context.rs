@@ -58,6 +58,22 @@ pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
+/// The same for bytes of others that are to be shown: what is no text is there as `\xNN`.
+pub(crate) fn harmless(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let is_text = |text| matches!(without_escapes(text), Cow::Borrowed(_));
+    if str::from_utf8(bytes).is_ok_and(is_text) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut shown = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        shown.extend_from_slice(without_escapes(chunk.valid()).as_bytes());
+        for byte in chunk.invalid() {
+            shown.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Runs the network part of a tool. One thread: a tool waits far more than it computes, and starting a pool of
 /// threads would cost more than most tools take.
 pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
@@ -92,4 +108,6 @@ fn boxed<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output
 fn what_others_wrote_cannot_steer_the_terminal() {
     assert_eq!(without_escapes("a\tb\nc ä"), "a\tb\nc ä");
     assert_eq!(without_escapes("\x1b[2Jgone\r"), "\\u{1b}[2Jgone\\r");
+    assert_eq!(*harmless("a\tä\n".as_bytes()), *"a\tä\n".as_bytes());
+    assert_eq!(*harmless(b"\x1bc \xff\xe4 ok"), *b"\\u{1b}c \\xff\\xe4 ok");
 }

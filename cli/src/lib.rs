@@ -19,6 +19,7 @@ pub mod output;
 mod producing;
 pub mod progress;
 mod rates;
+mod record_json;
 mod signals;
 pub mod stop;
 mod table;

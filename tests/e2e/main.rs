@@ -34,6 +34,7 @@ mod multicall;
 mod pipe;
 mod producer_ids;
 mod producer_perf_test;
+mod reading_records;
 mod real_input;
 mod run;
 mod signals;

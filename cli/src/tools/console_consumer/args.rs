@@ -8,12 +8,23 @@ use crate::context::Context;
 use crate::options::{self, Given, Standard, ToolArgs};
 use crate::stop::Stop;
 
+use super::select::SelectArgs;
+
 /// Show records of topics.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "kafka-console-consumer",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "\
+Examples:
+  # The last hour of a topic, until what is there now
+  ottla console-consumer --bootstrap-server localhost:9092 --topic orders --from -1h --to now
+  # The last 20 records with all they have, one JSON object a line
+  ottla console-consumer --bootstrap-server localhost:9092 --topic orders --tail 20 --format json
+  # Offsets and values of one key, wherever it was about customer 7
+  ottla console-consumer --bootstrap-server localhost:9092 --topic orders --until-end --key k1 --json customer=7 \
+--format '%o %v\\n'"
 )]
 pub(super) struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
@@ -87,6 +98,9 @@ pub(super) struct Args {
     /// Old name of --command-config
     #[arg(long = "consumer.config", value_name = "FILE")]
     consumer_config: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
 
     #[command(flatten)]
     standard: Standard,

@@ -10,6 +10,7 @@ mod deserializers;
 mod formatter;
 mod plan;
 mod reading;
+mod select;
 
 use std::io::Write;
 
@@ -36,7 +37,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut args: Args = options::start(words)?;
     args::check(&args)?;
     args::rename_old_options(&mut args, cx)?;
-    let plan = plan::plan(&args)?;
+    let plan = plan::plan(&args, cx.stdout_is_terminal)?;
     if let Some(note) = &plan.note {
         writeln!(cx.out, "{note}")?;
     }

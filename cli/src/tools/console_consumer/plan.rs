@@ -10,6 +10,7 @@ use ottla_client::admin::TopicPartition;
 
 use super::args::Args;
 use super::formatter::{self, Formatter};
+use super::select::{Place, Selection, Topics};
 use crate::jopt;
 use crate::options::{self, pairs, set, set_unless_given};
 use crate::stop::Stop;
@@ -30,6 +31,8 @@ pub(super) struct Plan {
     pub(super) skips_errors: bool,
     pub(super) tells_events: bool,
     pub(super) formatter: Formatter,
+    /// The template is the formatter's.
+    pub(super) selection: Selection,
     /// The group that is made for this run only, where it is one.
     pub(super) ephemeral_group: Option<String>,
     /// The consumer's properties.
@@ -45,6 +48,8 @@ pub(super) enum Source {
     Partition(TopicPartition, Start),
     Topic(String),
     Pattern(Regex),
+    /// Of all partitions or of one, without a group, as the selection has bounds.
+    Ranges(Topics, Option<i32>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,26 +59,49 @@ pub(super) enum Start {
     At(i64),
 }
 
-pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
+impl From<Start> for Place {
+    fn from(start: Start) -> Self {
+        match start {
+            Start::Earliest => Self::Beginning,
+            Start::Latest => Self::End,
+            Start::At(offset) => Self::Offset(offset),
+        }
+    }
+}
+
+pub(super) fn plan(args: &Args, is_terminal: bool) -> Result<Plan, Stop> {
     let named = group(args)?;
-    let is_ephemeral = named.is_none() && args.partition.is_empty();
+    let start = start(args)?;
+    let said = !args.offset.is_empty() || args.from_beginning;
+    let said = said.then_some(start).map(Place::from);
+    let mut selection = args.select.selection(said, named.is_some(), is_terminal)?;
+    let is_ranged = selection.bounds.is_some();
+    let is_ephemeral = named.is_none() && args.partition.is_empty() && !is_ranged;
     let group = named.clone().unwrap_or_else(ephemeral_group);
     let mut properties = consumer_properties(args)?;
     if named.is_none() {
         // Nobody comes back to this group: its offsets would only be in the coordinator's way.
         set_unless_given(&mut properties, "enable.auto.commit", None, "false");
     }
-    set(&mut properties, "group.id", group.clone());
-    let start = start(args)?;
+    if !is_ranged {
+        set(&mut properties, "group.id", group.clone());
+    }
     let mut warnings = Vec::new();
     let class = jopt::one("formatter", &args.formatter)?.unwrap_or(formatter::DEFAULT_CLASS);
     formatter::check_class(class)?;
     let (words, note) = args.formatter_words()?;
     let properties_of_formatter = formatter_properties(args, words)?;
-    let formatter = Formatter::of_class(class, &properties_of_formatter, &mut warnings)?;
-    let source = source(args, start)?;
+    let formatter = match selection.template.take() {
+        Some(_) if !args.formatter.is_empty() => {
+            let text = "Options formatter and format cannot be specified together.";
+            return Err(Stop::Usage(text.to_owned()));
+        }
+        Some(template) => Formatter::of_template(template, &properties_of_formatter, &mut warnings),
+        None => Formatter::of_class(class, &properties_of_formatter, &mut warnings)?,
+    };
+    let source = source(args, start, is_ranged)?;
     let has_chosen = properties.iter().any(|(key, _)| key == "group.protocol");
-    if !has_chosen && !matches!(source, Source::Partition(..)) {
+    if !has_chosen && matches!(source, Source::Topic(_) | Source::Pattern(_)) {
         warnings.push(HINT.to_owned());
     }
     let records_max: Option<i32> = jopt::number("max-messages", &args.max_messages)?;
@@ -90,6 +118,7 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Stop> {
         skips_errors: args.skip_message_on_error,
         tells_events: args.enable_systest_events,
         formatter,
+        selection,
         ephemeral_group: is_ephemeral.then_some(group),
         properties,
         note,
@@ -102,16 +131,21 @@ fn ephemeral_group() -> String {
     format!("console-consumer-{number}")
 }
 
-fn source(args: &Args, start: Start) -> Result<Source, Stop> {
+fn source(args: &Args, start: Start, is_ranged: bool) -> Result<Source, Stop> {
     let partition: Option<i32> = jopt::number("partition", &args.partition)?;
     if let Some(pattern) = jopt::one("include", &args.include)? {
-        return Ok(Source::Pattern(topic_filter::whole_name(pattern)?));
+        let pattern = topic_filter::whole_name(pattern)?;
+        return Ok(match is_ranged {
+            true => Source::Ranges(Topics::Pattern(pattern), None),
+            false => Source::Pattern(pattern),
+        });
     }
     let topic = jopt::one("topic", &args.topic)?.unwrap_or_default();
     if topic.trim().is_empty() {
         return Err(Stop::failed("The name of the topic is empty"));
     }
     Ok(match partition {
+        _ if is_ranged => Source::Ranges(Topics::Named(topic.to_owned()), partition),
         Some(partition) => Source::Partition(TopicPartition::new(topic, partition), start),
         None => Source::Topic(topic.to_owned()),
     })
@@ -236,7 +270,7 @@ mod tests {
             other => format!("{other:?}"),
         };
         super::super::args::check(&args).map_err(text)?;
-        plan(&args).map_err(text)
+        plan(&args, false).map_err(text)
     }
 
     fn property(line: &str, key: &str) -> String {
@@ -313,6 +347,32 @@ mod tests {
         for wrong in ["--offset -1", "--offset soon"] {
             let text = start(wrong).expect_err("no offset");
             assert!(text.starts_with("The provided offset value"), "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_read_without_a_group() {
+        for line in [
+            "--topic t --from -1h",
+            "--include t.* --tail 5",
+            "--topic t --partition 1 --offset 5 --until-end",
+            "--topic t --from-beginning --until-end",
+            "--topic t --key k",
+        ] {
+            let plan = planned(line).expect(line);
+            assert!(matches!(plan.source, Source::Ranges(..)), "{line}");
+            assert_eq!(plan.ephemeral_group, None, "{line}");
+            assert_eq!(property(line, "group.id"), "", "{line}");
+            assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+        }
+        let plan = planned("--topic t --grep x --format %v").expect("a good line");
+        assert!(matches!(plan.source, Source::Topic(_)) && plan.ephemeral_group.is_some());
+        for line in [
+            "--topic t --group g --until-end",
+            "--topic t --from-beginning --from 5",
+            "--topic t --formatter org.apache.kafka.tools.consumer.NoOpMessageFormatter --format %v",
+        ] {
+            assert!(planned(line).is_err(), "{line}");
         }
     }
 

@@ -14,8 +14,10 @@ use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord, ConsumerSe
 
 use super::formatter::FormatError;
 use super::plan::{Plan, Source, Start};
+use super::select::{Latest, Range, Ranges, Wanted, look_up};
+use crate::connect;
 use crate::consuming::{self, NoCluster};
-use crate::context::Context;
+use crate::context::{Context, harmless};
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::Failure;
@@ -54,6 +56,12 @@ const FORGET_WITHIN: Duration = Duration::from_secs(2);
 
 /// After so long without a record it is worth a look whether there can be any.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a range is at its end.
+const LOOK_AT_ENDS_EVERY: Duration = Duration::from_millis(100);
+
+/// So many times further back the last records are looked for, where there were too few.
+const LOOKED_BACK_MORE: i64 = 8;
 
 /// Bytes that go to standard output together.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -94,11 +102,10 @@ async fn read_counting(
         count,
         buffer: Vec::with_capacity(2 * WRITE_BYTES),
         has_looked: false,
+        ranges: None,
     };
-    let begun = reading.begin().await.map_err(End::Refused);
-    let end = match begun {
-        Ok(()) => reading.go_on(started).await,
-        Err(end) => end,
+    let end = match reading.read(started).await {
+        Ok(end) | Err(end) => end,
     };
     let cluster = reading.consumer.cluster().clone();
     reading.consumer.close(CLOSE_WITHIN).await;
@@ -124,11 +131,93 @@ struct Reading<'a> {
     count: &'a mut u64,
     buffer: Vec<u8>,
     has_looked: bool,
+    /// Where ranges are read.
+    ranges: Option<Ranges>,
 }
 
 impl Reading<'_> {
+    async fn read(&mut self, started: Instant) -> Result<End, End> {
+        let Source::Ranges(topics, partition) = &self.plan.source else {
+            self.begin().await.map_err(End::Refused)?;
+            return Ok(self.go_on(started).await);
+        };
+        let selection = &self.plan.selection;
+        let Some(bounds) = &selection.bounds else {
+            return Ok(End::Enough);
+        };
+        let wanted = Wanted {
+            topics,
+            partition: *partition,
+            key: selection.key.as_deref(),
+            bounds,
+        };
+        let looked_up = tokio::select! {
+            biased;
+            status = self.signals.first() => return Err(End::Signal(status)),
+            looked_up = look_up(&wanted, &self.consumer) => looked_up,
+        };
+        let ranges = looked_up.map_err(End::Unusable)?;
+        match selection.tail {
+            Some(count) => self.tail(count, ranges).await,
+            None => {
+                self.open(&ranges)?;
+                Ok(self.go_on(started).await)
+            }
+        }
+    }
+
+    fn open(&mut self, ranges: &[Range]) -> Result<(), End> {
+        let ranges = Ranges::begin(ranges, &mut self.consumer);
+        self.ranges = Some(ranges.map_err(|error| self.refused(error))?);
+        Ok(())
+    }
+
+    /// The last records, looked for ever further back: where records were compacted away, are of transactions, or are not
+    /// wanted, there are fewer of them than offsets.
+    async fn tail(&mut self, count: usize, ranges: Vec<Range>) -> Result<End, End> {
+        let mut span = i64::try_from(count).unwrap_or(i64::MAX);
+        loop {
+            let back = |range: &Range| Range {
+                start: range
+                    .end
+                    .map_or(range.start, |end| end.saturating_sub(span))
+                    .max(range.beginning),
+                ..range.clone()
+            };
+            let parts: Vec<Range> = ranges.iter().map(back).collect();
+            self.open(&parts)?;
+            let mut latest = Latest::new(count, parts.len());
+            loop {
+                let records = match self.next(Instant::now()).await {
+                    Ok(records) => records,
+                    Err(End::Enough) => break,
+                    Err(end) => return Err(end),
+                };
+                for record in &records {
+                    latest.see(record, self.plan.selection.filter.allows(record));
+                }
+            }
+            if latest.is_complete(&parts) {
+                self.show(&latest.into_records())?;
+                return Ok(End::Enough);
+            }
+            span = span.saturating_mul(LOOKED_BACK_MORE);
+        }
+    }
+
+    /// With options of our own, what fails is a failure.
+    fn refused(&self, error: ConsumerError) -> End {
+        match self.plan.source {
+            Source::Ranges(..) => {
+                End::Unusable(Failure::new(format!("{}.", connect::capitalized(&error))))
+            }
+            _ => End::Refused(error),
+        }
+    }
+
     async fn begin(&mut self) -> Result<(), ConsumerError> {
         match &self.plan.source {
+            Source::Ranges(..) => Ok(()),
             Source::Partition(at, start) => {
                 self.consumer.assign([at.clone()])?;
                 match start {
@@ -163,6 +252,9 @@ impl Reading<'_> {
     /// The next records; never none.
     async fn next(&mut self, since: Instant) -> Result<Vec<ConsumerRecord>, End> {
         loop {
+            if self.ranges.as_ref().is_some_and(Ranges::is_done) {
+                return Err(End::Enough);
+            }
             let left = match self.plan.patience {
                 Some(patience) => patience.saturating_sub(since.elapsed()),
                 None => Duration::MAX,
@@ -171,13 +263,29 @@ impl Reading<'_> {
                 true => left,
                 false => left.min(LOOK_AFTER),
             };
+            // The end of a range may be behind markers and gaps, of which nothing is handed out.
+            let has_ends = self.ranges.as_ref().is_some_and(Ranges::has_ends);
+            let within = if has_ends {
+                within.min(LOOK_AT_ENDS_EVERY)
+            } else {
+                within
+            };
             let polled = tokio::select! {
                 biased;
                 status = self.signals.first() => return Err(End::Signal(status)),
-                polled = self.consumer.poll(within) => polled.map_err(End::Refused)?,
+                polled = self.consumer.poll(within) => polled,
             };
+            let mut polled = polled.map_err(|error| self.refused(error))?;
+            if let Some(ranges) = &mut self.ranges {
+                ranges.cut(&mut polled);
+                let closed = ranges.close_read(&mut self.consumer);
+                closed.map_err(|error| self.refused(error))?;
+            }
             if !polled.is_empty() {
                 return Ok(polled);
+            }
+            if has_ends && since.elapsed() < LOOK_AFTER.min(left) {
+                continue;
             }
             self.look();
             if let Some(patience) = self.plan.patience
@@ -216,14 +324,17 @@ impl Reading<'_> {
 
     /// Writes records, as many as are wanted, and flushes.
     fn show(&mut self, records: &[ConsumerRecord]) -> Result<(), End> {
-        let left = self
-            .plan
-            .records_max
-            .map_or(u64::MAX, |max| max - *self.count);
-        let wanted = records
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        for (index, record) in records.iter().take(wanted).enumerate() {
+        let filter = &self.plan.selection.filter;
+        let is_open = filter.is_open();
+        let mut shown = 0;
+        for (index, record) in records.iter().enumerate() {
+            if self.plan.records_max == Some(*self.count) {
+                break;
+            }
+            shown = index + 1;
+            if !is_open && !filter.allows(record) {
+                continue;
+            }
             *self.count += 1;
             if let Err(error) = self.plan.formatter.write(record, &mut self.buffer) {
                 if !self.plan.skips_errors {
@@ -244,14 +355,17 @@ impl Reading<'_> {
         flushed.map_err(|error| self.unwritten(records, error))?;
         self.progress.set(*self.count);
         if self.plan.records_max == Some(*self.count) {
-            self.put_back(records.get(wanted..).unwrap_or_default());
+            self.put_back(records.get(shown..).unwrap_or_default());
             return Err(End::Enough);
         }
         Ok(())
     }
 
     fn write_out(&mut self, records: &[ConsumerRecord]) -> Result<(), End> {
-        let written = self.cx.out.write_all(&self.buffer);
+        let written = match self.cx.stdout_is_terminal {
+            true => self.cx.out.write_all(&harmless(&self.buffer)),
+            false => self.cx.out.write_all(&self.buffer),
+        };
         self.buffer.clear();
         written.map_err(|error| self.unwritten(records, error))
     }

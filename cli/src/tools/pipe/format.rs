@@ -6,11 +6,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use ottla_client::consumer::ConsumerRecord;
 use ottla_client::process::Output;
 use ottla_protocol::records::OwnedHeader;
+
+use crate::record_json;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -51,7 +53,7 @@ impl Format {
                 to.extend_from_slice(value.unwrap_or_default());
             }
             Self::Json => {
-                let told = told(record);
+                let told = record_json::of(record);
                 serde_json::to_writer(&mut *to, &told).map_err(|error| error.to_string())?;
                 to.push(b'\n');
             }
@@ -109,37 +111,6 @@ fn like(record: &ConsumerRecord) -> Output {
         timestamp: (record.timestamp >= 0).then_some(record.timestamp),
         ..Output::default()
     }
-}
-
-/// Bytes that are no text get a name of their own.
-fn put(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
-    match bytes.map(std::str::from_utf8) {
-        None => object.insert(name.to_owned(), Value::Null),
-        Some(Ok(text)) => object.insert(name.to_owned(), text.into()),
-        Some(Err(_)) => object.insert(
-            format!("{name}Base64"),
-            BASE64.encode(bytes.unwrap_or_default()).into(),
-        ),
-    };
-}
-
-fn told(record: &ConsumerRecord) -> Value {
-    let mut object = Map::new();
-    object.insert("topic".to_owned(), (*record.topic).into());
-    object.insert("partition".to_owned(), record.partition.into());
-    object.insert("offset".to_owned(), record.offset.into());
-    object.insert("timestamp".to_owned(), record.timestamp.into());
-    put(&mut object, "key", record.key.as_deref());
-    put(&mut object, "value", record.value.as_deref());
-    let headers = record.headers.iter().map(|header| {
-        let mut object = Map::new();
-        let key = String::from_utf8_lossy(&header.key);
-        object.insert("key".to_owned(), json!(key));
-        put(&mut object, "value", header.value.as_deref());
-        Value::Object(object)
-    });
-    object.insert("headers".to_owned(), headers.collect());
-    Value::Object(object)
 }
 
 const KNOWN: [&str; 9] = [

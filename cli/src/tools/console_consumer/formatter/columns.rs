@@ -78,6 +78,11 @@ impl Columns {
         }
     }
 
+    /// What is made of keys and of values.
+    pub(super) fn deserializers(&self) -> (Option<Deserializer>, Option<Deserializer>) {
+        (self.key, self.value)
+    }
+
     pub(super) fn write(
         &self,
         record: &ConsumerRecord,

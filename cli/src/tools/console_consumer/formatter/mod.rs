@@ -9,6 +9,7 @@ use ottla_client::consumer::ConsumerRecord;
 use ottla_protocol::messages::coordinator::CoordinatorRecordError;
 
 use super::deserializers::DeserializeError;
+use super::select::Template;
 use crate::stop::Stop;
 use columns::Columns;
 use internal_topics::Internal;
@@ -23,6 +24,7 @@ pub(super) enum Formatter {
     Columns(Columns),
     Nothing,
     Internal(Internal),
+    Template(Template),
 }
 
 /// Why a record cannot be shown.
@@ -112,6 +114,17 @@ impl Formatter {
         })
     }
 
+    /// The user's own template, with the deserializers that the properties name.
+    pub(super) fn of_template(
+        template: Template,
+        properties: &[(String, String)],
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        let columns = Columns::from_properties(properties, warnings);
+        let (key, value) = columns.deserializers();
+        Self::Template(template.with(key, value))
+    }
+
     /// Appends the record. Where it cannot be shown to its end, what comes before is there, as in the reference.
     pub(super) fn write(
         &self,
@@ -120,6 +133,7 @@ impl Formatter {
     ) -> Result<(), FormatError> {
         match self {
             Self::Columns(columns) => Ok(columns.write(record, out)?),
+            Self::Template(template) => Ok(template.write(record, out)?),
             Self::Nothing => Ok(()),
             Self::Internal(internal) => {
                 internal
