@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Command;
-use ottla_cli::{Context, Failure, Stop};
+use ottla_cli::{Context, Failure, Stop, Tool};
 
 use crate::{complete, tools};
 
@@ -70,8 +70,19 @@ fn ottla() -> Command {
             .arg(clap::Arg::new("DIR").required(true)),
         Command::new("version").about("The version of this binary"),
     ];
+    let (verbs, whole): (Vec<&Tool>, Vec<&Tool>) =
+        tools::all().partition(|tool| tool.name.contains(' '));
+    let whole = whole.into_iter().map(|tool| {
+        let below = verbs
+            .iter()
+            .filter_map(|verb| match verb.name.split_once(' ') {
+                Some((name, word)) if name == tool.name => Some((verb.command)().name(word)),
+                _ => None,
+            });
+        (tool.command)().name(tool.name).subcommands(below)
+    });
     Command::new("ottla")
         .about("An Apache-Kafka-compatible broker and the Kafka command line tools in one native binary")
-        .subcommands(tools::all().map(|tool| (tool.command)().name(tool.name)))
+        .subcommands(whole)
         .subcommands(own)
 }

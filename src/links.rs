@@ -35,7 +35,7 @@ pub(crate) fn install(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 /// What links to a tool are called.
 pub(crate) fn names(tool: &Tool) -> Vec<String> {
-    let own = format!("ottla-{}", tool.name);
+    let own = tool.own_link();
     match tool.link == own {
         // The reference has no such tool.
         true => vec![own],

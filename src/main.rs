@@ -53,17 +53,26 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
         run::broker::WORD => run::broker::serve(rest, cx),
         run::child::WORD => run::child::exec(rest, cx),
         "install-links" => links::install(rest, cx),
-        name => return named(name, rest, cx),
+        name => {
+            if let Some((verb, rest)) = rest.split_first()
+                && let Some(tool) = tools::by_verb(name, verb)
+            {
+                return run_tool(tool, rest, cx);
+            }
+            return named(name, rest, cx);
+        }
     };
     ottla_cli::tool::finish(outcome, cx)
 }
 
 fn named(name: &str, words: &[String], cx: &mut Context) -> u8 {
     match tools::by_name(name) {
-        Some(tool) => {
-            cx.program = format!("ottla {}", tool.name);
-            ottla_cli::run(tool, words, cx)
-        }
+        Some(tool) => run_tool(tool, words, cx),
         None => ottla_cli::tool::finish(Err(tools::unknown(name)), cx),
     }
+}
+
+fn run_tool(tool: &ottla_cli::Tool, words: &[String], cx: &mut Context) -> u8 {
+    cx.program = format!("ottla {}", tool.name);
+    ottla_cli::run(tool, words, cx)
 }

@@ -11,7 +11,8 @@ use std::pin::Pin;
 
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use ottla_cli::{Context, Stop, Tool};
+use ottla_cli::declare::{self, Declared};
+use ottla_cli::{Context, Failure, Stop, Tool, connect};
 use ottla_config::resolve::{BrokerConfig, from_environment};
 use ottla_server::Started;
 use tracing_subscriber::EnvFilter;
@@ -58,6 +59,14 @@ fn command() -> Command {
                 .num_args(0..)
                 .action(ArgAction::Append)
                 .help("Configuration that counts more than the file's; may be repeated"),
+            Arg::new("apply")
+                .long("apply")
+                .value_name("FILE")
+                .action(ArgAction::Append)
+                .help(
+                    "Make the topics, configs and group offsets of this file before the broker is ready; may be repeated. \
+                     It does not start where that fails or would lose data",
+                ),
             Arg::new("ready-file")
                 .long("ready-file")
                 .value_name("FILE")
@@ -150,13 +159,47 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
         pairs.push(("log.dirs".to_owned(), dir.path().display().to_string()));
     }
     let config = BrokerConfig::load(pairs)?;
+    let files: Vec<String> = given
+        .get_many("apply")
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let declared = declare::read(&files).map_err(apply_failed)?;
     let ready_file = given.get_one::<PathBuf>("ready-file");
     until_signal(config, async |started: &Started| {
+        if !files.is_empty() {
+            let first = started
+                .listeners
+                .first()
+                .context("the broker listens nowhere")?;
+            let applied = apply(&declared, &reach(first.1), cx).await;
+            applied.map_err(apply_failed)?;
+        }
         cx.out
             .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
         cx.flush()?;
         ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
     })
+}
+
+fn apply_failed(failure: Failure) -> anyhow::Error {
+    let hints = failure.hints.iter().map(|hint| format!("\n{hint}"));
+    anyhow::anyhow!("--apply: {}{}", failure.message, hints.collect::<String>())
+}
+
+/// Makes what files say, on a broker that was just started and listens here.
+pub(crate) async fn apply(
+    declared: &Declared,
+    address: &str,
+    cx: &mut Context,
+) -> Result<(), Failure> {
+    let settings = connect::settings(&[], &[("bootstrap.servers", address)], cx);
+    let settings = settings.map_err(|_| Failure::new("There is no client for the broker."))?;
+    let admin = connect::admin(settings, "describeCluster").await?;
+    let applied = declare::apply_at_start(&admin, declared).await;
+    admin.close().await;
+    applied.map(drop)
 }
 
 /// Runs a broker until a signal ends it.

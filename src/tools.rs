@@ -40,6 +40,12 @@ pub(crate) fn by_name(name: &str) -> Option<&'static Tool> {
     all().find(|tool| tool.name == name || tool.answers_to(name))
 }
 
+/// The tool of `ottla NAME VERB`, where it is one of its own.
+pub(crate) fn by_verb(name: &str, verb: &str) -> Option<&'static Tool> {
+    let is_it = |tool: &&'static Tool| tool.name.split_once(' ') == Some((name, verb));
+    all().find(is_it)
+}
+
 pub(crate) fn unknown(name: &str) -> Stop {
     let failure = Failure::new(format!("ottla has no tool '{name}'."));
     let failure = match meant(name, all().map(|tool| tool.name)) {
@@ -62,7 +68,9 @@ pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     match words.first() {
         None => list(cx),
         Some(name) => {
-            let tool = by_name(name).ok_or_else(|| unknown(name))?;
+            let verb = words.get(1).and_then(|verb| by_verb(name, verb));
+            let tool = verb.or_else(|| by_name(name));
+            let tool = tool.ok_or_else(|| unknown(name))?;
             let program = format!("ottla {}", tool.name);
             Ok(write!(
                 cx.out,

@@ -8,6 +8,7 @@ pub mod argparse;
 pub mod connect;
 mod consuming;
 pub mod context;
+pub mod declare;
 mod durations;
 mod java_format;
 pub mod java_order;
@@ -28,6 +29,7 @@ mod throttle;
 pub mod tool;
 pub mod tools;
 pub mod topic_filter;
+pub mod verb;
 
 pub use context::Context;
 pub use stop::{Failure, Stop};

@@ -12,7 +12,7 @@ pub const REFERENCE_VERSION: &str = "4.3.1";
 
 #[derive(Clone, Copy)]
 pub struct Tool {
-    /// The word after `ottla`.
+    /// The word after `ottla`; two words for a verb of our own below a tool of the reference's, whose links do not have it.
     pub name: &'static str,
     /// The reference's name for it, without `.sh`: what a link to the binary is called.
     pub link: &'static str,
@@ -27,7 +27,12 @@ impl Tool {
     /// Whether a program of this name, with or without `.sh`, is this tool.
     pub fn answers_to(&self, program: &str) -> bool {
         let program = program.strip_suffix(".sh").unwrap_or(program);
-        program == self.link || program.strip_prefix("ottla-") == Some(self.name)
+        program == self.link || program == self.own_link()
+    }
+
+    /// The name of a link that is ours, and not the reference's.
+    pub fn own_link(&self) -> String {
+        format!("ottla-{}", self.name.replace(' ', "-"))
     }
 }
 

@@ -18,18 +18,45 @@ pub(super) fn answer(words: &[String]) -> Answer {
         (Some(tool), _) => of_tool(tool, rest),
         (None, [name]) => beginning(name, tool_names(true)),
         (None, [help, name]) if help == "help" => beginning(name, tool_names(false)),
-        (None, [name, rest @ ..]) => match tools::by_name(name) {
-            Some(tool) => of_tool(tool, rest),
+        (None, [name, rest @ ..]) => match given_tool(name, rest) {
+            Some((tool, rest)) => with_verbs(tool, rest),
             None => Answer::Files,
         },
         (None, []) => Answer::Words(Vec::new()),
     }
 }
 
+/// The tool, which may have two words, and what stands behind it.
+fn given_tool<'a>(name: &str, words: &'a [String]) -> Option<(&'static Tool, &'a [String])> {
+    let verb = match words {
+        [verb, rest @ ..] if !rest.is_empty() => {
+            tools::by_verb(name, verb).map(|tool| (tool, rest))
+        }
+        _ => None,
+    };
+    verb.or_else(|| Some((tools::by_name(name)?, words)))
+}
+
+/// Behind the name of a tool its verbs of our own may stand as well.
+fn with_verbs(tool: &Tool, words: &[String]) -> Answer {
+    match (of_tool(tool, words), words) {
+        (Answer::Words(mut found), [word]) => {
+            let verbs = tools::all().filter_map(|verb| {
+                let (name, own) = verb.name.split_once(' ')?;
+                (name == tool.name).then(|| candidate(own, verb.about))
+            });
+            found.extend(verbs);
+            beginning(word, found)
+        }
+        (answer, _) => answer,
+    }
+}
+
 fn tool_names(with_own: bool) -> Vec<Candidate> {
     let own = tools::OWN.iter().filter(|_| with_own);
     let own = own.map(|(name, about)| candidate(first_word(name), about));
-    let tools = tools::all().map(|tool| candidate(tool.name, tool.about));
+    let tools = tools::all().filter(|tool| !tool.name.contains(' '));
+    let tools = tools.map(|tool| candidate(tool.name, tool.about));
     tools.chain(own).collect()
 }
 
@@ -180,6 +207,10 @@ mod tests {
             ),
             ("ottla nonsense ", "FILES"),
             ("ottla topics --topic ", ""),
+            ("ottla topics ap", "apply"),
+            ("kafka-topics ap", ""),
+            ("ottla topics apply --allow", "--allow-data-loss"),
+            ("ottla topics apply --file ", "FILES"),
         ] {
             assert_eq!(words(line).join(" "), found, "{line}");
         }

@@ -14,10 +14,10 @@ mod topics;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use ottla_cli::connect;
-use ottla_cli::{Context, Failure, Stop, Tool, context};
-use ottla_client::admin::{Admin, NewTopic};
+use ottla_cli::declare::{Declared, Topic};
+use ottla_cli::{Context, Failure, Stop, Tool, context, verb};
 
+use crate::server_start;
 use broker::Broker;
 use signals::Signals;
 
@@ -62,7 +62,10 @@ Examples:
 struct Args {
     /// A topic to begin with, as NAME, NAME:PARTITIONS or NAME:PARTITIONS:KEY=VALUE,KEY=VALUE; may be repeated
     #[arg(long, value_name = "TOPIC", value_parser = topics::parse, action = ArgAction::Append)]
-    topic: Vec<NewTopic>,
+    topic: Vec<(String, Topic)>,
+    /// A file that says topics and group offsets as `ottla topics apply` has it (its cluster_id does not count); may be repeated
+    #[arg(short = 'f', long, value_name = "FILE", action = ArgAction::Append)]
+    file: Vec<String>,
     /// A configuration of the broker; may be repeated
     #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value, action = ArgAction::Append)]
     overrides: Vec<(String, String)>,
@@ -100,30 +103,20 @@ fn variable(name: &str) -> Result<String, String> {
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    use clap::{CommandFactory as _, FromArgMatches as _};
-    let program = std::iter::once("ottla-run".to_owned());
-    let given = Args::command()
-        .bin_name(&cx.program)
-        .try_get_matches_from(program.chain(words.iter().cloned()))
-        .and_then(|given| Args::from_arg_matches(&given));
-    let args = match given {
-        Ok(args) => args,
-        Err(error) if error.use_stderr() => {
-            let text = error.to_string();
-            let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-            return Err(failed(text).into());
-        }
-        Err(help) => return Ok(write!(cx.out, "{help}")?),
+    let Some(args) = verb::parse::<Args>(words, FAILED, cx)? else {
+        return Ok(());
     };
+    let declared =
+        topics::declared(&args.file, &args.topic).map_err(|failure| failure.status(FAILED))?;
     // One thread, that of `main`: the command is told of the end of the thread that has started it.
-    let status = context::block_on(whole(&args, cx))??;
+    let status = context::block_on(whole(&args, &declared, cx))??;
     Err(Stop::Status(status))
 }
 
-async fn whole(args: &Args, cx: &mut Context) -> Result<u8, Stop> {
+async fn whole(args: &Args, declared: &Declared, cx: &mut Context) -> Result<u8, Stop> {
     let mut signals = Signals::listen().map_err(|error| failed(format!("No signals: {error}")))?;
     let prepared = tokio::select! {
-        prepared = prepare(args, cx) => prepared?,
+        prepared = prepare(args, declared, cx) => prepared?,
         signal = signals.next() => return Ok(signals::status(signal)),
     };
     let mut broker = prepared;
@@ -146,27 +139,15 @@ async fn whole(args: &Args, cx: &mut Context) -> Result<u8, Stop> {
 }
 
 /// The broker as the command shall find it.
-async fn prepare(args: &Args, cx: &mut Context) -> Result<Broker, Stop> {
+async fn prepare(args: &Args, declared: &Declared, cx: &mut Context) -> Result<Broker, Stop> {
     let mut broker = Broker::spawn(&args.listen, &args.overrides, args.log.as_deref())?;
     broker.ready().await?;
-    if !args.topic.is_empty() {
-        let servers = [("bootstrap.servers", broker.address())];
-        let settings = connect::settings(&[], &servers, cx)?;
-        let admin = connect::admin(settings, "createTopics").await;
-        let admin = admin.map_err(|error| Failure::from(error).status(FAILED))?;
-        create(&args.topic, &admin).await?;
-        admin.close().await;
+    if *declared != Declared::default() {
+        server_start::apply(declared, broker.address(), cx)
+            .await
+            .map_err(|failure| failure.status(FAILED))?;
     }
     Ok(broker)
-}
-
-async fn create(topics: &[NewTopic], admin: &Admin) -> Result<(), Failure> {
-    let outcomes = admin.create_topics(topics, false).await;
-    let outcomes = outcomes.map_err(|error| failed(error.to_string()))?;
-    for (topic, outcome) in outcomes {
-        outcome.map_err(|error| failed(format!("--topic {topic}: {}", error.text())))?;
-    }
-    Ok(())
 }
 
 fn failed(message: impl Into<String>) -> Failure {

@@ -1,9 +1,27 @@
-//! `NAME:PARTITIONS:KEY=VALUE,KEY=VALUE`, the short form of a topic.
+//! The topics of a run: `NAME:PARTITIONS:KEY=VALUE,KEY=VALUE`, the short form, and files.
 
-use ottla_client::admin::NewTopic;
+use std::collections::BTreeMap;
+
+use ottla_cli::Failure;
+use ottla_cli::declare::{self, Declared, Topic};
+
+/// All of them together. A file's cluster id is that of another cluster.
+pub(super) fn declared(files: &[String], topics: &[(String, Topic)]) -> Result<Declared, Failure> {
+    let mut declared = declare::read(files)?;
+    declared.cluster_id = None;
+    for (name, topic) in topics {
+        let all = declared.topics.get_or_insert_default();
+        if all.insert(name.clone(), topic.clone()).is_some() {
+            return Err(Failure::new(format!(
+                "The topic {name} is there more than once."
+            )));
+        }
+    }
+    Ok(declared)
+}
 
 /// A comma begins another key only where a key follows it: `cleanup.policy=compact,delete` is one.
-pub(super) fn parse(text: &str) -> Result<NewTopic, String> {
+pub(super) fn parse(text: &str) -> Result<(String, Topic), String> {
     let mut parts = text.splitn(3, ':');
     let name = parts.next().unwrap_or_default();
     if name.is_empty() {
@@ -24,12 +42,12 @@ pub(super) fn parse(text: &str) -> Result<NewTopic, String> {
             (None, None) => return Err(format!("'{piece}' is not KEY=VALUE")),
         }
     }
-    Ok(NewTopic {
-        name: name.to_owned(),
+    let topic = Topic {
         partitions,
-        configs,
-        ..NewTopic::default()
-    })
+        configs: Some(BTreeMap::from_iter(configs)),
+        replication_factor: None,
+    };
+    Ok((name.to_owned(), topic))
 }
 
 fn partitions(text: &str) -> Result<i32, String> {
@@ -46,16 +64,12 @@ mod tests {
     #[test]
     fn partitions_and_configs_may_be_left_out() {
         let parsed = |text| {
-            let topic = parse(text).unwrap();
-            let configs = topic
-                .configs
+            let (name, topic) = parse(text).unwrap();
+            let configs = topic.configs.unwrap();
+            let configs = configs
                 .into_iter()
                 .map(|(key, value)| format!("{key}={value}"));
-            (
-                topic.name,
-                topic.partitions,
-                configs.collect::<Vec<String>>(),
-            )
+            (name, topic.partitions, configs.collect::<Vec<String>>())
         };
         let no_configs: Vec<String> = Vec::new();
         assert_eq!(parsed("a"), ("a".to_owned(), None, no_configs.clone()));

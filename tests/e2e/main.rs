@@ -6,11 +6,13 @@
 mod random;
 mod requests;
 mod server;
+mod terminal;
 mod transactional;
 mod wait;
 mod wire;
 
 mod abuse;
+mod apply;
 mod cluster_tools;
 mod compaction;
 mod console_transactions;

@@ -9,6 +9,7 @@ pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
 pub mod consumer_perf_test;
+pub mod declared;
 pub mod delete_records;
 pub mod e2e_latency;
 pub mod features;
@@ -25,6 +26,8 @@ pub mod verifiable;
 
 pub const TOOLS: &[Tool] = &[
     topics::TOOL,
+    declared::apply::TOOL,
+    declared::export::TOOL,
     configs::TOOL,
     console_producer::TOOL,
     console_consumer::TOOL,

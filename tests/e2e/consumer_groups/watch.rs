@@ -1,15 +1,14 @@
 //! Watching groups, on a terminal and elsewhere.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use super::{Member, broker, groups, produce, read};
 use crate::server::{Server, ottla, signal, terminate};
+use crate::terminal;
 
 fn watch(server: &Server, more: &[&str], stdout: Stdio) -> Child {
     ottla()
@@ -106,18 +105,9 @@ fn a_terminal_gets_a_page_that_is_redrawn_and_is_given_back() {
     let server = broker();
     produce(&server, 10);
     read(&server, "g", 4);
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let path = ptsname(&controller, Vec::new()).unwrap();
-    let terminal = File::options()
-        .read(true)
-        .write(true)
-        .open(path.to_str().unwrap())
-        .unwrap();
+    let (mut screen, terminal) = terminal::open();
     let mut child = watch(&server, &[], terminal.into());
 
-    let mut screen = File::from(controller);
     let mut shown = String::new();
     let mut read_until = |shown: &mut String, what: &str, times: usize| {
         let mut buffer = [0; 4096];

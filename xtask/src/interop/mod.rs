@@ -4,6 +4,7 @@
 //! Always: what is missing is installed by script, from the ordinary package registries, into $HOME/.cache; where that
 //! fails, the parts that need it are skipped with a line that cannot be overlooked, or fail, as the caller says.
 
+mod apply;
 mod compaction;
 mod conformance;
 mod disk;
@@ -80,6 +81,12 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka],
         in_ci: true,
         run: tools::on_kafka,
+    },
+    Part {
+        name: "topics apply and export against Kafka's broker",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: apply::on_kafka,
     },
     Part {
         name: "transcripts: our tools against Kafka's cluster of three",

@@ -1,0 +1,221 @@
+//! A plan as people read it, much like a diff, and as data (`docs/json/topics-apply.md`).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::execute::Refusal;
+use super::plan::{ConfigChange, GroupChange, OffsetChange, Plan, TopicChange};
+use crate::output::{Report, Rows, json_error};
+
+/// The version of the JSON.
+const JSON_VERSION: u64 = 1;
+
+pub fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for change in &plan.topics {
+        topic(change, &mut text);
+    }
+    for change in &plan.groups {
+        group(change, &mut text);
+    }
+    if !plan.spared.is_empty() {
+        let _ = writeln!(
+            text,
+            "  not in the file and left alone: {}",
+            plan.spared.join(", ")
+        );
+    }
+    let _ = writeln!(text, "{}", summary(plan));
+    text
+}
+
+fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return "Nothing to change: the cluster is as the file says.".to_owned();
+    }
+    let [mut created, mut altered, mut deleted] = [0; 3];
+    for change in &plan.topics {
+        match change {
+            TopicChange::Create { .. } => created += 1,
+            TopicChange::Alter { .. } => altered += 1,
+            TopicChange::Delete { .. } => deleted += 1,
+        }
+    }
+    let groups = plan.groups.len();
+    format!(
+        "Plan: topics: {created} to create, {altered} to change, {deleted} to delete; groups: {groups} to set."
+    )
+}
+
+fn topic(change: &TopicChange, text: &mut String) {
+    match change {
+        TopicChange::Create { name, topic } => {
+            let _ = writeln!(text, "+ topic {name}");
+            if let Some(partitions) = topic.partitions {
+                let _ = writeln!(text, "  + partitions: {partitions}");
+            }
+            if let Some(factor) = topic.replication_factor {
+                let _ = writeln!(text, "  + replication_factor: {factor}");
+            }
+            for (key, value) in topic.configs.iter().flatten() {
+                let _ = writeln!(text, "  + {key}: {value}");
+            }
+        }
+        TopicChange::Alter {
+            name,
+            partitions,
+            configs,
+        } => {
+            let _ = writeln!(text, "~ topic {name}");
+            if let Some(growth) = partitions {
+                let (from, to) = (growth.from, growth.to);
+                let _ = writeln!(
+                    text,
+                    "  ~ partitions: {from} -> {to} (keys go to other partitions from then on)"
+                );
+            }
+            for change in configs {
+                let _ = writeln!(text, "  {}", config(change));
+            }
+        }
+        TopicChange::Delete { name } => {
+            let _ = writeln!(text, "- topic {name}  LOSES DATA: everything in it");
+        }
+    }
+}
+
+fn config(change: &ConfigChange) -> String {
+    let key = &change.key;
+    let from = change.from.as_deref().unwrap_or("?");
+    let after = change.after.as_deref().unwrap_or("the broker's default");
+    let change_text = match (&change.to, change.was_own) {
+        (Some(to), true) => format!("~ {key}: {from} -> {to}"),
+        (Some(to), false) => format!("+ {key}: {to} (the broker has {from})"),
+        (None, _) => format!("- {key}: {from} (then {after})"),
+    };
+    match &change.loss {
+        Some(loss) => format!("{change_text}  LOSES DATA: {loss}"),
+        None => change_text,
+    }
+}
+
+fn group(change: &GroupChange, text: &mut String) {
+    let sign = if change.offsets.iter().all(|offset| offset.from.is_none()) {
+        '+'
+    } else {
+        '~'
+    };
+    let _ = writeln!(text, "{sign} group {}", change.group);
+    for OffsetChange { at, from, to } in &change.offsets {
+        let _ = match from {
+            None => writeln!(text, "  + {at}: {to}"),
+            Some(from) if from > to => writeln!(
+                text,
+                "  ~ {at}: {from} -> {to} (backward: {} offsets are read again)",
+                from - to
+            ),
+            Some(from) => writeln!(
+                text,
+                "  ~ {at}: {from} -> {to} (forward: {} offsets are skipped)",
+                to - from
+            ),
+        };
+    }
+}
+
+/// `applied` is none for a plan alone.
+pub fn report(plan: &Plan, applied: Option<&[Refusal]>) -> Report {
+    let rows = Rows {
+        within: &["topics|groups"],
+        columns: &[
+            "kind",
+            "name",
+            "action",
+            "partitions.from",
+            "partitions.to",
+            "configs",
+            "offsets",
+            "losses",
+        ],
+    };
+    let value = value(plan, applied);
+    Report { value, rows }
+}
+
+fn value(plan: &Plan, applied: Option<&[Refusal]>) -> Value {
+    let topics = plan.topics.iter().map(topic_json);
+    let groups = plan.groups.iter().map(group_json);
+    let refusals = applied.unwrap_or_default().iter().map(|refusal| {
+        json!({ "kind": refusal.kind, "name": refusal.name, "error": json_error(&refusal.error) })
+    });
+    json!({
+        "version": JSON_VERSION,
+        "clusterId": plan.cluster_id,
+        "pending": !plan.is_empty() && applied.is_none(),
+        "applied": applied.is_some_and(<[Refusal]>::is_empty),
+        "topics": topics.collect::<Vec<Value>>(),
+        "groups": groups.collect::<Vec<Value>>(),
+        "spared": plan.spared,
+        "problems": plan.problems,
+        "refusals": refusals.collect::<Vec<Value>>(),
+    })
+}
+
+fn topic_json(change: &TopicChange) -> Value {
+    let (action, partitions, factor, configs) = match change {
+        TopicChange::Create { topic, .. } => {
+            let configs = topic.configs.iter().flatten();
+            let configs = configs.map(|(key, value)| {
+                json!({ "key": key, "action": "set", "from": null, "to": value, "loss": null })
+            });
+            let partitions = topic.partitions.map(|to| json!({ "from": 0, "to": to }));
+            (
+                "create",
+                partitions,
+                topic.replication_factor,
+                configs.collect(),
+            )
+        }
+        TopicChange::Alter {
+            partitions,
+            configs,
+            ..
+        } => {
+            let partitions =
+                partitions.map(|growth| json!({ "from": growth.from, "to": growth.to }));
+            (
+                "change",
+                partitions,
+                None,
+                configs.iter().map(config_json).collect(),
+            )
+        }
+        TopicChange::Delete { .. } => ("delete", None, None, Vec::new()),
+    };
+    json!({
+        "kind": "topic",
+        "name": change.name(),
+        "action": action,
+        "partitions": partitions,
+        "replicationFactor": factor,
+        "configs": Value::Array(configs),
+        "losses": change.losses(),
+    })
+}
+
+fn config_json(change: &ConfigChange) -> Value {
+    let action = if change.to.is_some() { "set" } else { "delete" };
+    json!({
+        "key": change.key, "action": action, "from": change.from, "to": change.after, "loss": change.loss,
+    })
+}
+
+fn group_json(change: &GroupChange) -> Value {
+    let offsets = change.offsets.iter().map(|offset| {
+        let (topic, partition) = (&offset.at.topic, offset.at.partition);
+        json!({ "topic": topic, "partition": partition, "from": offset.from, "to": offset.to })
+    });
+    let offsets: Vec<Value> = offsets.collect();
+    json!({ "kind": "group", "name": change.group, "action": "set", "offsets": offsets })
+}
