@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::Command;
 use ottla_cli::{Context, Failure, Stop, Tool};
 
-use crate::{complete, tools};
+use crate::{complete, exit_status, tools};
 
 pub(crate) fn generate(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let [directory] = words else {
@@ -28,7 +28,7 @@ pub(crate) fn generate(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 fn write_all(directory: &Path) -> io::Result<()> {
     let commands: Vec<Command> = tools::all()
-        .map(|tool| (tool.command)().name(tool.link))
+        .map(|tool| exit_status::documented(tool).name(tool.link))
         .chain([ottla()])
         .collect();
     let man = directory.join("man");

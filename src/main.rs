@@ -8,6 +8,7 @@ use ottla_cli::Context;
 
 mod complete;
 mod dump_log;
+mod exit_status;
 mod generate;
 mod links;
 mod log_tool;

@@ -28,11 +28,16 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
+const EXAMPLES: &str = "Examples:
+  ottla server --ephemeral --listen 127.0.0.1:0
+  ottla server --config server.properties --listen 127.0.0.1:0 --override num.partitions=3";
+
 fn command() -> Command {
     let path = value_parser!(PathBuf);
     Command::new("kafka-server-start")
         .about("Run a broker. Without any option: one node, durable, on 127.0.0.1:9092, data in ./ottla-data.")
         .disable_version_flag(true)
+        .after_help(EXAMPLES)
         .args([
             Arg::new("version").long("version").action(ArgAction::SetTrue).help("Print the version and end"),
             Arg::new("config")

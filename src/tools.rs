@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::exit_status;
 use comfy_table::{Table, presets::NOTHING};
 
 use ottla_cli::meant::meant;
@@ -75,7 +76,9 @@ pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             Ok(write!(
                 cx.out,
                 "{}",
-                (tool.command)().bin_name(program).render_long_help()
+                exit_status::documented(tool)
+                    .bin_name(program)
+                    .render_long_help()
             )?)
         }
     }

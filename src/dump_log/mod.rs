@@ -37,7 +37,10 @@ pub(crate) const TOOL: Tool = Tool {
 #[command(
     name = "kafka-dump-log",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-dump-log --print-data-log --files ottla-data/orders-0/00000000000000000000.log\n  \
+        kafka-dump-log --files ottla-data/orders-0/00000000000000000000.index,ottla-data/orders-0/00000000000000000000.timeindex"
 )]
 struct Args {
     /// The files, separated by commas: .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint

@@ -24,9 +24,15 @@ const REFUSED: u8 = 2;
 /// There is damage.
 const DAMAGED: u8 = 1;
 
+const EXAMPLES: &str = "Examples:
+  ottla log verify ottla-data
+  ottla log verify --deep --output csv ottla-data
+  ottla log repair --dry-run ottla-data";
+
 fn command() -> Command {
     Command::new("ottla-log")
         .about("Check and repair the logs of a stopped broker")
+        .after_help(EXAMPLES)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
         .subcommand_required(true)

@@ -33,7 +33,10 @@ pub const TOOL: Tool = Tool {
 #[command(
     name = "kafka-broker-api-versions",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-broker-api-versions --bootstrap-server localhost:9092\n  \
+        kafka-broker-api-versions --bootstrap-server localhost:9092 --output wide"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

@@ -30,7 +30,10 @@ pub const TOOL: Tool = Tool {
 #[command(
     name = "kafka-get-offsets",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-get-offsets --bootstrap-server localhost:9092 --topic orders\n  \
+        kafka-get-offsets --bootstrap-server localhost:9092 --topic-partitions orders:0 --time earliest --output csv"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

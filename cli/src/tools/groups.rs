@@ -30,7 +30,10 @@ pub const TOOL: Tool = Tool {
 #[command(
     name = "kafka-groups",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-groups --bootstrap-server localhost:9092 --list\n  \
+        kafka-groups --bootstrap-server localhost:9092 --list --consumer --output json"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

@@ -35,7 +35,12 @@ pub const TOOL: Tool = Tool {
 #[command(
     name = "kafka-configs",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-configs --bootstrap-server localhost:9092 --describe --topic orders --all\n  \
+        kafka-configs --bootstrap-server localhost:9092 --alter --topic orders --add-config retention.ms=86400000,cleanup.policy=[compact,delete]\n  \
+        kafka-configs --bootstrap-server localhost:9092 --alter --topic orders --delete-config retention.ms\n  \
+        kafka-configs --bootstrap-server localhost:9092 --describe --entity-type brokers --output csv"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

@@ -18,6 +18,7 @@ use super::select::SelectArgs;
     disable_version_flag = true,
     after_help = "\
 Examples:
+  ottla console-consumer --bootstrap-server localhost:9092 --topic orders --from-beginning --max-messages 10
   # The last hour of a topic, until what is there now
   ottla console-consumer --bootstrap-server localhost:9092 --topic orders --from -1h --to now
   # The last 20 records with all they have, one JSON object a line

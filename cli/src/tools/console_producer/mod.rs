@@ -43,7 +43,10 @@ const LINE_READER: &str = "org.apache.kafka.tools.LineMessageReader";
 #[command(
     name = "kafka-console-producer",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        echo 'a record' | kafka-console-producer --bootstrap-server localhost:9092 --topic orders\n  \
+        echo 'key:value' | kafka-console-producer --bootstrap-server localhost:9092 --topic orders --reader-property parse.key=true --reader-property key.separator=:"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

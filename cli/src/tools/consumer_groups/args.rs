@@ -10,7 +10,13 @@ use crate::output::OutputOnce;
 #[command(
     name = "kafka-consumer-groups",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-consumer-groups --bootstrap-server localhost:9092 --list\n  \
+        kafka-consumer-groups --bootstrap-server localhost:9092 --describe --group readers --output csv\n  \
+        kafka-consumer-groups --bootstrap-server localhost:9092 --describe --all-groups --watch=5s\n  \
+        kafka-consumer-groups --bootstrap-server localhost:9092 --reset-offsets --group readers --topic orders --to-earliest --explain\n  \
+        kafka-consumer-groups --bootstrap-server localhost:9092 --reset-offsets --group readers --topic orders --shift-by -10 --execute"
 )]
 pub(super) struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

@@ -35,7 +35,12 @@ pub const TOOL: Tool = Tool {
 #[command(
     name = "kafka-topics",
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-topics --bootstrap-server localhost:9092 --create --topic clicks --partitions 3 --config retention.ms=86400000\n  \
+        kafka-topics --bootstrap-server localhost:9092 --list\n  \
+        kafka-topics --bootstrap-server localhost:9092 --describe --topic clicks --output yaml\n  \
+        kafka-topics --bootstrap-server localhost:9092 --delete --topic clicks"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT

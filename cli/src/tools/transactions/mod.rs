@@ -34,7 +34,11 @@ pub const TOOL: Tool = Tool {
 #[command(
     name = "kafka-transactions",
     version = REFERENCE_VERSION,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+        kafka-transactions --bootstrap-server localhost:9092 list\n  \
+        kafka-transactions --bootstrap-server localhost:9092 describe-producers --topic orders --partition 0 --output json\n  \
+        kafka-transactions --bootstrap-server localhost:9092 find-hanging --broker-id 1"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
