@@ -2,6 +2,7 @@
 
 mod configs;
 mod directories;
+mod elections;
 mod features;
 mod reassign;
 mod topics;

@@ -12,6 +12,8 @@ use ottla_protocol::messages::create_topics::request::CreatableTopic;
 use ottla_protocol::messages::create_topics::response::CreatableTopicResult;
 use ottla_protocol::messages::delete_topics::request::DeleteTopicState;
 use ottla_protocol::messages::delete_topics::response::DeletableTopicResult;
+use ottla_protocol::messages::elect_leaders::request::TopicPartitions;
+use ottla_protocol::messages::elect_leaders::response::ReplicaElectionResult;
 use ottla_protocol::types::{BrokerId, PartitionIndex, ProducerId};
 use ottla_protocol::wire::{StrBytes, Uuid};
 
@@ -72,6 +74,11 @@ pub enum Command {
     },
     /// Other brokers for partitions, or an end to what was begun (AlterPartitionReassignments).
     AlterReassignments { topics: Vec<ReassignableTopic> },
+    /// Other leaders for these partitions, or for all that need one.
+    ElectLeaders {
+        kind: ElectionType,
+        partitions: Option<Vec<TopicPartitions>>,
+    },
     /// IncrementalAlterConfigs: each resource changes what its changes name.
     IncrementalAlterConfigs {
         resources: Vec<AlterConfigsResource>,
@@ -137,6 +144,26 @@ pub struct FeatureUpdate {
 }
 
 /// Which way a feature's level may go.
+/// Which replica is to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElectionType {
+    /// The first one, if it has all that was committed.
+    Preferred,
+    /// Where there is no leader, any that is there.
+    Unclean,
+}
+
+impl ElectionType {
+    #[must_use]
+    pub fn from_number(number: i8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Preferred),
+            1 => Some(Self::Unclean),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpgradeType {
     Upgrade,
@@ -228,6 +255,8 @@ pub enum Response {
     CreatePartitions(Vec<CreatePartitionsTopicResult>),
     /// In the order of the request.
     AlterReassignments(Vec<ReassignableTopicResponse>),
+    /// In the order of the request, or of the topics' names.
+    ElectLeaders(Vec<ReplicaElectionResult>),
     /// One verdict a resource, in the order of the request.
     AlterConfigs(Vec<Result<(), ApiError>>),
     /// The broker's epoch.

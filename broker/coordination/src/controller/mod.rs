@@ -12,6 +12,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod directories;
+mod elections;
 mod features;
 pub mod image;
 mod names;
@@ -31,7 +32,7 @@ use crate::machine::Machine;
 
 pub use commands::{
     AlterConfigsResource, ApiError, Command, ConfigChange, ConfigOperation, DirectoryAssignment,
-    FeatureRange, FeatureUpdate, NewTopic, ProducerIdBlock, Response, UpgradeType,
+    ElectionType, FeatureRange, FeatureUpdate, NewTopic, ProducerIdBlock, Response, UpgradeType,
 };
 pub use directories::{LOST_DIRECTORY, MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY};
 pub use image::MetadataImage;
@@ -94,6 +95,9 @@ impl Controller {
             } => self.create_partitions(&topics, placement_start, validate_only),
             Command::AlterReassignments { topics } => {
                 (Vec::new(), self.alter_reassignments(&topics))
+            }
+            Command::ElectLeaders { kind, partitions } => {
+                self.elect_leaders(kind, partitions.as_deref())
             }
             Command::IncrementalAlterConfigs {
                 resources,

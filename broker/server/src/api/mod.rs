@@ -29,6 +29,7 @@ mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod elect_leaders;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
@@ -235,6 +236,12 @@ pub(crate) static APIS: &[Api] = &[
         DeleteGroupsRequest,
         InTurn,
         delete_groups::handle
+    ),
+    api!(
+        ElectLeaders,
+        ElectLeadersRequest,
+        InTurn,
+        elect_leaders::handle
     ),
     api!(
         IncrementalAlterConfigs,

@@ -77,7 +77,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         RenewDelegationToken => RenewDelegationTokenResponse,
         ExpireDelegationToken => ExpireDelegationTokenResponse,
         DescribeDelegationToken => DescribeDelegationTokenResponse,
-        ElectLeaders => ElectLeadersResponse,
         DescribeClientQuotas => DescribeClientQuotasResponse,
         DescribeUserScramCredentials => DescribeUserScramCredentialsResponse,
         GetTelemetrySubscriptions => GetTelemetrySubscriptionsResponse,
