@@ -80,7 +80,7 @@ def render(stream, text):
 # Frames of a stack trace on standard output, and what else it tells below the exception's own line.
 TRACE = re.compile(r'1\| \tat <STACK>\n(?:1\| (?:Caused by|\t?Suppressed): .*\n(?:1\| (?!\tat <STACK>).+\n)*(?:1\| \tat <STACK>\n)?)*')
 # Commands that only look: a cluster may need a moment until all its brokers know of a change.
-LOOKS = re.compile(r'^kafka-(get-offsets|broker-api-versions|log-dirs) | (--)?(describe|list|verify)( |$)')
+LOOKS = re.compile(r'^kafka-(get-offsets|broker-api-versions|log-dirs) | (--)?(describe|list|verify|generate)( |$)')
 SETTLES_WITHIN = 5
 
 
@@ -145,6 +145,10 @@ class Case:
 
     def sleep(self, sec):
         self.steps.append(('sleep', sec)); return self
+
+    def kill_node(self, number):
+        """SIGTERM to a node of the cluster, which may take its time to end."""
+        self.steps.append(('kill', number)); return self
 
     def cat(self, fname, sub=()):
         self.steps.append(('cat', fname, tuple(sub))); return self
@@ -267,7 +271,8 @@ class Runner:
             out.append('# compare: %s\n' % case.cmp)
         bgs = {}
         try:
-            for st in case.steps:
+            settling = 0
+            for st, following in zip(case.steps, case.steps[1:] + [None]):
                 kind = st[0]
                 if kind == 'file':
                     with open(os.path.join(self.work, st[1]), 'w') as f:
@@ -280,7 +285,8 @@ class Runner:
                         print('  setup rc=%s: %s\n%s%s' % (rc, st[1], o, e), file=sys.stderr)
                 elif kind == 'run':
                     text = self.outcome(*st[1:])
-                    deadline = time.time() + SETTLES_WITHIN
+                    deadline = time.time() + SETTLES_WITHIN + settling
+                    settling = 0
                     while self.expected and LOOKS.search(st[1]) and for_scripts(text)[0][1:] not in self.expected and time.time() < deadline:
                         time.sleep(0.2)
                         text = self.outcome(*st[1:])
@@ -314,7 +320,16 @@ class Runner:
                         out.append(render('2', normalize(open(ef, errors='replace').read(), self.env)))
                         out.append('= %d\n' % p.returncode)
                 elif kind == 'sleep':
-                    time.sleep(st[1]); out.append('@ sleep %g\n' % st[1])
+                    # A question is asked again until things have settled, instead of waiting first.
+                    if self.expected and following and following[0] == 'run' and LOOKS.search(following[1]):
+                        settling = st[1]
+                    else:
+                        time.sleep(st[1])
+                    out.append('@ sleep %g\n' % st[1])
+                elif kind == 'kill':
+                    with open(os.path.join(self.data, '%d.pid' % st[1])) as f:
+                        os.kill(int(f.read()), signal.SIGTERM)
+                    out.append('@ node %d ends\n' % st[1])
                 elif kind == 'cat':
                     try:
                         t = normalize(open(os.path.join(self.work, st[1])).read(), self.env)
