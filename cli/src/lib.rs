@@ -13,6 +13,7 @@ mod durations;
 mod java_format;
 pub mod java_order;
 pub mod jopt;
+mod json_file;
 pub mod live;
 pub mod meant;
 pub mod options;

@@ -42,6 +42,7 @@ mod producer_ids;
 mod producer_perf_test;
 mod reading_records;
 mod real_input;
+mod reassignment;
 mod run;
 mod signals;
 mod storage;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
+use crate::json_file;
 use crate::options::{self, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
@@ -64,8 +65,6 @@ impl ToolArgs for Args {
 }
 
 const JSON_VERSION: u32 = 1;
-/// Far above any sensible list of partitions.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
@@ -78,7 +77,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let servers = [("bootstrap.servers", bootstrap)];
     let settings = connect::settings(&args.command_config, &servers, cx)?;
     let file = jopt::one("offset-json-file", &args.offset_json_file)?.unwrap_or_default();
-    let before = parse(&read(file)?)?;
+    let before = parse(&json_file::read(file)?)?;
     if format == Format::Table {
         writeln!(cx.out, "Executing records delete operation")?;
     }
@@ -128,37 +127,14 @@ fn unknown() -> ApiError {
     ErrorCode::UnknownTopicOrPartition.into()
 }
 
-fn read(path: &str) -> Result<String, Failure> {
-    let unreadable = |reason: String| {
-        Failure::new(format!("Unable to read file {path}")).hint(connect::capitalized(reason))
-    };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if size.len() > FILE_BYTES_MAX {
-        return Err(unreadable(format!(
-            "it has more than {FILE_BYTES_MAX} bytes"
-        )));
-    }
-    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
-}
-
 /// The offsets, or what is wrong with the file in the reference's words.
 fn parse(text: &str) -> Result<Vec<(TopicPartition, i64)>, Failure> {
     let json: Value = serde_json::from_str(text).map_err(|error| {
         Failure::new("The input string is not a valid JSON").hint(connect::capitalized(error))
     })?;
-    let version = json.get("version").map_or(Some(1), Value::as_i64);
-    if version != Some(1) {
-        let version = json.get("version").unwrap_or(&Value::Null);
-        return Err(Failure::new(format!(
-            "Not supported version field value {version}"
-        )));
-    }
-    let partitions = json
-        .get("partitions")
-        .ok_or_else(|| Failure::new("Missing partitions field"))?;
-    let partitions = partitions
-        .as_array()
-        .ok_or_else(|| Failure::new(format!("Expected JSON array, received {partitions}")))?;
+    json_file::check_version(&json)?;
+    let missing = || Failure::new("Missing partitions field");
+    let partitions = json_file::array(json.get("partitions").ok_or_else(missing)?)?;
     let parsed: Vec<(TopicPartition, i64)> =
         partitions.iter().map(partition).collect::<Result<_, _>>()?;
     let mut seen = HashSet::new();
@@ -175,23 +151,8 @@ fn parse(text: &str) -> Result<Vec<(TopicPartition, i64)>, Failure> {
 }
 
 fn partition(json: &Value) -> Result<(TopicPartition, i64), Failure> {
-    let field = |name: &str| {
-        let missing = || Failure::new(format!("No such field exists: `{name}`"));
-        json.get(name).ok_or_else(missing)
-    };
-    let wrong = |what: &str, found: &Value| {
-        Failure::new(format!("Expected `{what}` value, received {found}"))
-    };
-    let topic = field("topic")?;
-    let topic = topic.as_str().ok_or_else(|| wrong("String", topic))?;
-    let partition = field("partition")?;
-    let number = partition
-        .as_i64()
-        .and_then(|number| i32::try_from(number).ok());
-    let number = number.ok_or_else(|| wrong("Integer", partition))?;
-    let offset = field("offset")?;
-    let offset = offset.as_i64().ok_or_else(|| wrong("Long", offset))?;
-    Ok((TopicPartition::new(topic, number), offset))
+    let offset = |json| json_file::long(json_file::field(json, "offset")?);
+    Ok((json_file::partition(json)?, offset(json)?))
 }
 
 fn table(outcomes: &Outcomes<TopicPartition, i64>) -> String {

@@ -15,10 +15,12 @@ pub mod e2e_latency;
 pub mod features;
 pub mod get_offsets;
 pub mod groups;
+pub mod leader_election;
 pub mod log_dirs;
 pub mod metadata_quorum;
 pub mod pipe;
 pub mod producer_perf_test;
+pub mod reassign_partitions;
 pub mod top;
 pub mod topics;
 pub mod transactions;
@@ -36,6 +38,8 @@ pub const TOOLS: &[Tool] = &[
     get_offsets::TOOL,
     delete_records::TOOL,
     log_dirs::TOOL,
+    leader_election::TOOL,
+    reassign_partitions::TOOL,
     transactions::TOOL,
     broker_api_versions::TOOL,
     cluster::TOOL,

@@ -92,7 +92,7 @@ const PARTS: &[Part] = &[
         name: "transcripts: our tools against Kafka's cluster of three",
         needs: &[Need::Kafka],
         in_ci: true,
-        run: transcripts::topics_cluster,
+        run: transcripts::on_clusters,
     },
     Part {
         name: "groups: Kafka's tools and ours against our broker",

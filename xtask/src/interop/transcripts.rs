@@ -9,15 +9,15 @@ use super::ottla;
 use crate::shell::{run, script};
 
 /// On three nodes.
-pub(super) fn topics_cluster() -> Result<()> {
-    replay("topics-cluster")
+pub(super) fn on_clusters() -> Result<()> {
+    replay("topics-cluster,leader-election,reassign")
 }
 
-/// Our tools print what the reference's printed in each case of the suite, or `allowed.tsv` has the reason.
-fn replay(suite: &str) -> Result<()> {
+/// Our tools print what the reference's printed in each case of the suites, or `allowed.tsv` has the reason.
+fn replay(suites: &str) -> Result<()> {
     let ottla = ottla();
     let ottla = ottla.to_str().context("a binary at a plain path")?;
     let mut recorder = script("tests/transcripts/record.py");
-    recorder.args(["--check", "--scripts", "--suite", suite]);
+    recorder.args(["--check", "--scripts", "--suite", suites]);
     run(recorder.args(["--tool", &format!("{ottla} {{short}}")]))
 }
