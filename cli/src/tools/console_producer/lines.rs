@@ -1,7 +1,8 @@
 //! Standard input cut into lines.
 //!
 //! A line ends at `\n`, `\r\n` or a lone `\r`, as in Java; the last one may end with the input. A thread of its own
-//! reads, so that batches go out while nobody types.
+//! reads, so that batches go out while nobody types. Of a line that is longer than any record may be, only as much is kept
+//! as makes it one that is refused: input without line breaks takes no more memory than that.
 
 use std::io::{self, Read};
 use std::thread;
@@ -25,11 +26,13 @@ pub(super) struct Lines {
     /// The last line ended with `\r`: a `\n` right after it belongs to it.
     after_return: bool,
     ended: bool,
+    line_bytes_max: usize,
 }
 
 impl Lines {
-    /// Starts reading. The thread ends with the input, or with the process.
-    pub(super) fn of(input: impl Read + Send + 'static) -> Self {
+    /// Starts reading. The thread ends with the input, or with the process. More than `line_bytes_max` and one chunk of a line
+    /// is not kept.
+    pub(super) fn of(input: impl Read + Send + 'static, line_bytes_max: usize) -> Self {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         thread::spawn(move || read_chunks(input, &sender));
         Self {
@@ -39,6 +42,7 @@ impl Lines {
             searched: 0,
             after_return: false,
             ended: false,
+            line_bytes_max,
         }
     }
 
@@ -68,6 +72,8 @@ impl Lines {
         }
         let unseen = self.buffer.get(self.searched..)?;
         let Some(at) = memchr2(b'\n', b'\r', unseen) else {
+            let kept_max = self.start.saturating_add(self.line_bytes_max);
+            self.buffer.truncate(kept_max);
             self.searched = self.buffer.len();
             return None;
         };
@@ -135,7 +141,7 @@ mod tests {
     async fn lines_end_alike_however_the_bytes_arrive() {
         let text = "one\ntwo\r\n\r\nthree\rfour \n\nfive";
         for step in 1..=text.len() {
-            let mut lines = Lines::of(Dribble(text.as_bytes().to_vec(), step));
+            let mut lines = Lines::of(Dribble(text.as_bytes().to_vec(), step), 100);
             let mut seen = Vec::new();
             while let Some(line) = lines.next().await.expect("readable") {
                 seen.push(String::from_utf8_lossy(line).into_owned());
@@ -150,7 +156,26 @@ mod tests {
 
     #[tokio::test]
     async fn empty_input_has_no_line() {
-        let mut lines = Lines::of(io::empty());
+        let mut lines = Lines::of(io::empty(), 100);
         assert_eq!(lines.next().await.expect("readable"), None);
+    }
+
+    #[tokio::test]
+    async fn of_a_line_that_does_not_end_little_is_kept_and_the_next_one_is_whole() {
+        let long = "x".repeat(1000);
+        let text = format!("one\n{long}\r\ntwo\n{long}");
+        for step in [1, 7, 64] {
+            let mut lines = Lines::of(Dribble(text.as_bytes().to_vec(), step), 100);
+            let mut lengths = Vec::new();
+            while let Some(line) = lines.next().await.expect("readable") {
+                lengths.push(line.len());
+                assert!(lines.buffer.len() < 200, "step {step}");
+            }
+            let [one, cut, two, last] = *lengths else {
+                panic!("{lengths:?}");
+            };
+            assert_eq!((one, two, last), (3, 3, 100), "step {step}");
+            assert!((100..100 + step).contains(&cut), "step {step}: {cut}");
+        }
     }
 }

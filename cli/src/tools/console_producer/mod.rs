@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser};
 
 use ottla_client::cluster::Cluster;
-use ottla_client::producer::Producer;
+use ottla_client::producer::{Producer, ProducerSettings};
 
 use crate::context::{self, Context};
 use crate::jopt;
@@ -151,6 +151,13 @@ struct Plan {
     properties: Vec<(String, String)>,
 }
 
+/// How much of a line is kept: more than a record may have, so that one that is cut is refused, whatever its headers and key
+/// take away of it.
+fn line_bytes_max(producer: &ProducerSettings) -> usize {
+    let record_max = producer.request_bytes_max;
+    record_max.saturating_mul(2).saturating_add(64 * 1024)
+}
+
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut args: Args = options::start(words)?;
     options::require(&[Given::values("topic", &args.topic)])?;
@@ -174,8 +181,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                 transactions::send_lines(&plan, cluster, producer, &mut signals, cx).await
             }
             Ok(cluster) => {
+                let input = Input::of_stdin(line_bytes_max(&producer), cx);
                 let producer = Producer::start(cluster, producer);
-                let sending = send_lines(&plan, &producer, &troubles, cx);
+                let sending = send_lines(&plan, input, &producer, &troubles, cx);
                 let sent = signals.allow(sending).await;
                 // What was read is sent, also after Ctrl-C; another one ends that, too.
                 producer.close(close_within).await;
@@ -370,11 +378,11 @@ fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, Stri
 
 async fn send_lines(
     plan: &Plan,
+    mut input: Input,
     producer: &Producer,
     troubles: &Troubles,
     cx: &mut Context,
 ) -> Result<(), Stop> {
-    let mut input = Input::of_stdin(cx);
     loop {
         let Some((line, number)) = input.next(cx).await? else {
             return Ok(());
@@ -405,9 +413,9 @@ struct Input {
 }
 
 impl Input {
-    fn of_stdin(cx: &Context) -> Self {
+    fn of_stdin(line_bytes_max: usize, cx: &Context) -> Self {
         Self {
-            lines: Lines::of(io::stdin()),
+            lines: Lines::of(io::stdin(), line_bytes_max),
             read: 0,
             read_bytes: 0,
             prompt: cx.stdin_is_terminal && cx.stdout_is_terminal,

@@ -11,7 +11,7 @@ use crate::producing::{committed, failed_transaction, not_in_transaction};
 use crate::signals::Signals;
 use crate::stop::Stop;
 
-use super::{Input, Plan};
+use super::{Input, Plan, line_bytes_max};
 
 /// Whether there is more to come.
 #[derive(PartialEq, Eq)]
@@ -29,23 +29,26 @@ pub(super) async fn send_lines(
     cx: &mut Context,
 ) -> Result<(), Stop> {
     let close_within = settings.delivery_timeout;
+    let input = Input::of_stdin(line_bytes_max(&settings), cx);
     let beginning = async {
         let begun = TransactionalProducer::init(cluster, settings).await;
         Ok(begun.map_err(failed_transaction)?)
     };
     let mut producer = signals.allow(beginning).await?;
     // The transaction that a signal interrupts is aborted.
-    let sent = signals.allow(send_all(plan, &mut producer, cx)).await;
+    let sent = signals
+        .allow(send_all(plan, input, &mut producer, cx))
+        .await;
     producer.close(close_within).await;
     sent
 }
 
 async fn send_all(
     plan: &Plan,
+    mut input: Input,
     producer: &mut TransactionalProducer,
     cx: &mut Context,
 ) -> Result<(), Stop> {
-    let mut input = Input::of_stdin(cx);
     loop {
         let transaction = producer.begin().await.map_err(failed_transaction)?;
         let filled = fill(&transaction, plan, &mut input, cx).await?;
