@@ -48,6 +48,19 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
                 "something failed, or the options are wrong; with --output also where a partition has an error",
             ),
         ],
+        "context" => vec![
+            ("0", "done"),
+            (
+                "1",
+                "there is no such context, or a file of contexts is wrong",
+            ),
+            ("2", "the options are wrong"),
+        ],
+        "doctor" => vec![
+            ("0", "everything is well, or only warned of"),
+            ("1", "a hop fails"),
+            ("2", "the options are wrong"),
+        ],
         "log" => vec![
             ("0", "all is sound, or mended"),
             ("1", "there is damage"),
@@ -81,7 +94,7 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
 
 /// The tool's definition with this below its examples.
 pub(crate) fn documented(tool: &Tool) -> Command {
-    let command = (tool.command)();
+    let command = tool.described();
     let examples = command.get_after_help().map(|text| format!("{text}\n\n"));
     let meanings = meanings(tool);
     let width = meanings.iter().map(|(status, _)| status.len()).max();

@@ -76,10 +76,10 @@ fn ottla() -> Command {
         let below = verbs
             .iter()
             .filter_map(|verb| match verb.name.split_once(' ') {
-                Some((name, word)) if name == tool.name => Some((verb.command)().name(word)),
+                Some((name, word)) if name == tool.name => Some(verb.described().name(word)),
                 _ => None,
             });
-        (tool.command)().name(tool.name).subcommands(below)
+        tool.described().name(tool.name).subcommands(below)
     });
     Command::new("ottla")
         .about("An Apache-Kafka-compatible broker and the Kafka command line tools in one native binary")

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, Parser};
+use clap::{Arg, ArgAction, Command, Parser};
 
 use crate::connect::Bootstrap;
 use crate::context::Context;
@@ -83,12 +83,24 @@ impl Servers {
 /// What all tools of this kind have in common. The settings hold for commands, too.
 fn style(command: Command) -> Command {
     let has_commands = command.has_subcommands();
-    command
+    negative_values(command)
         .infer_long_args(true)
         .args_override_self(true)
         .disable_help_subcommand(true)
         .subcommand_required(has_commands)
         .arg_required_else_help(false)
+}
+
+/// No option looks like a negative number, so that such a word is a value, also where text is wanted.
+fn negative_values(command: Command) -> Command {
+    let takes_value = |option: &Arg| {
+        !option.is_positional() && matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
+    };
+    let command = command.mut_args(|option| match takes_value(&option) {
+        true => option.allow_negative_numbers(true),
+        false => option,
+    });
+    command.mut_subcommands(negative_values)
 }
 
 /// A check of the tool's own, in the form that the parser's have.
@@ -275,6 +287,8 @@ mod tests {
             parsed("--bootstrap-server a forceAll").unwrap().what,
             What::ForceAll
         );
+        let text = parsed("--bootstrap-server a count --from 1 --topic -1").unwrap();
+        assert!(matches!(text.what, What::Count { topic: Some(topic), .. } if topic == "-1"));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use ottla_client::cluster::ClusterSettings;
 use ottla_client::config::{ClientKind, Patience};
 use ottla_client::conn::{EndpointError, EndpointFault, RequestError};
 use ottla_client::{ApiError, ClientError};
-use ottla_config::{admin, broker, consumer, producer};
+use ottla_config::resolve::Settings;
+use ottla_config::{ConfigError, admin, broker, consumer, producer};
 use ottla_protocol::errors::ErrorCode;
 
 use crate::context::{self, Context};
@@ -45,8 +46,23 @@ pub fn settings(
     for key in settings.unknown() {
         warn_of_unknown(key, cx);
     }
-    let settings = ClientKind::Admin.cluster_settings(&settings, Patience::Prompt);
+    let settings = cluster_settings(ClientKind::Admin, &settings, cx);
     Ok(settings.map_err(|error| unusable(error.to_string()))?)
+}
+
+/// How a tool finds its cluster: at once or not at all, unless the user gives it time with `--timeout`.
+pub(crate) fn cluster_settings(
+    kind: ClientKind,
+    settings: &Settings,
+    cx: &Context,
+) -> Result<ClusterSettings, ConfigError> {
+    let mut settings = kind.cluster_settings(settings, Patience::Prompt)?;
+    if let Some(timeout) = cx.timeout {
+        settings.conn.setup_timeout = timeout;
+        settings.connect_within = timeout;
+        settings.unreachable_after = settings.unreachable_after.max(timeout);
+    }
+    Ok(settings)
 }
 
 /// A file of properties often serves several clients: only what none of them knows is worth a word.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ottla_client::ClientError;
 use ottla_client::cluster::{Cluster, ClusterSettings};
-use ottla_client::config::{ClientKind, Patience};
+use ottla_client::config::ClientKind;
 use ottla_client::consumer::ConsumerSettings;
 
 use crate::connect::{self, warn_of_unknown};
@@ -35,7 +35,7 @@ pub(crate) fn settings(
     for key in settings.unknown() {
         warn_of_unknown(key, cx);
     }
-    let cluster = ClientKind::Consumer.cluster_settings(&settings, Patience::Prompt);
+    let cluster = connect::cluster_settings(ClientKind::Consumer, &settings, cx);
     let consumer = ConsumerSettings::from_config(&settings);
     Ok((cluster.map_err(unusable)?, consumer.map_err(unusable)?))
 }

@@ -4,8 +4,12 @@
 //! [`Context::flush`] for whoever shows records as they come, and before anything goes to standard error.
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use std::pin::Pin;
+use std::time::Duration;
+
+/// A longer line is no answer.
+const ANSWER_BYTES_MAX: u64 = 1024;
 
 pub struct Context {
     /// The name the tool was called by, for hints: `ottla topics`, `kafka-topics.sh`.
@@ -15,6 +19,10 @@ pub struct Context {
     pub stdin_is_terminal: bool,
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
+    /// How long to wait for brokers that do not answer (`--timeout`), where it is not for the tool to say.
+    pub timeout: Option<Duration>,
+    /// `--yes`: what would be asked is answered already.
+    pub yes: bool,
 }
 
 impl Context {
@@ -26,6 +34,8 @@ impl Context {
             stdin_is_terminal: io::stdin().is_terminal(),
             stdout_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal: io::stderr().is_terminal(),
+            timeout: None,
+            yes: false,
         }
     }
 
@@ -39,6 +49,20 @@ impl Context {
         if self.out.flush().is_ok() {
             writeln!(self.err, "{}", without_escapes(line.as_ref())).ok();
         }
+    }
+
+    /// Asks whoever sits at the terminal, who has to say yes in so many letters.
+    pub fn ask(&mut self, question: &str) -> io::Result<bool> {
+        self.out.flush()?;
+        write!(self.err, "{} [y/N] ", without_escapes(question))?;
+        self.err.flush()?;
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .take(ANSWER_BYTES_MAX)
+            .read_line(&mut answer)?;
+        let answer = answer.trim();
+        Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
     }
 }
 

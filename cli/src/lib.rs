@@ -8,6 +8,7 @@ pub mod argparse;
 pub mod connect;
 mod consuming;
 pub mod context;
+mod contexts;
 pub mod declare;
 mod durations;
 mod java_format;

@@ -1,10 +1,12 @@
 //! Options that the tools share, and the checks the reference makes on combinations of options.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::path::Path;
 
 use clap::{Args, Parser};
 
+use crate::contexts;
 use crate::jopt::{self, OptionError};
 use crate::stop::{Failure, Stop};
 
@@ -92,23 +94,35 @@ pub fn client_properties(
     Ok(properties)
 }
 
-/// Far above any sensible file of properties; what is above it is no such file.
-const PROPERTIES_BYTES_MAX: u64 = 1024 * 1024;
+/// Far above any sensible file of properties or contexts; what is above it is no such file.
+const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A `.properties` file; of a key that is there twice the last one counts.
-pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
-    let cannot = |reason: String| {
-        Failure::new(path).hint(format!("Cannot read the properties file {path}: {reason}."))
-    };
+/// The whole of a small file.
+pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(PROPERTIES_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| cannot(error.to_string()))?;
-    if bytes.len() as u64 > PROPERTIES_BYTES_MAX {
-        return Err(cannot(format!(
-            "it has more than {PROPERTIES_BYTES_MAX} bytes"
-        )));
+    // No path at all is the working directory, which is no file.
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let file = File::open(path)?;
+    file.take(SMALL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL_BYTES_MAX {
+        let reason = format!("it has more than {SMALL_BYTES_MAX} bytes");
+        return Err(io::Error::other(reason));
     }
+    Ok(bytes)
+}
+
+/// A `.properties` file, or those of the context that was chosen; of a key that is there twice the last one counts.
+pub fn read_properties(path: &str) -> Result<Vec<(String, String)>, Failure> {
+    if let Some(context) = path.strip_prefix(contexts::PROPERTIES_OF) {
+        return contexts::properties(context);
+    }
+    let bytes = read_small(Path::new(path)).map_err(|error| {
+        Failure::new(path).hint(format!("Cannot read the properties file {path}: {error}."))
+    })?;
     // Files from before Java 9 are Latin-1; every byte is a character there.
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ottla_client::cluster::ClusterSettings;
-use ottla_client::config::{ClientKind, Patience};
+use ottla_client::config::ClientKind;
 use ottla_client::producer::{
     BatchReport, ErrorClass, ProducerSettings, Settled, TransactionError, TransactionalProducer,
 };
 
-use crate::connect::{capitalized, warn_of_unknown};
+use crate::connect::{self, capitalized, warn_of_unknown};
 use crate::context::Context;
 use crate::stop::Failure;
 
@@ -24,7 +24,7 @@ pub(crate) fn settings(
     for key in settings.unknown() {
         warn_of_unknown(key, cx);
     }
-    let cluster = ClientKind::Producer.cluster_settings(&settings, Patience::Prompt);
+    let cluster = connect::cluster_settings(ClientKind::Producer, &settings, cx);
     let producer = ProducerSettings::from_config(&settings);
     Ok((cluster.map_err(unusable)?, producer.map_err(unusable)?))
 }

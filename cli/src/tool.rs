@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Command;
 
 use crate::context::Context;
+use crate::contexts;
 use crate::stop::{Failure, Stop};
 
 /// The release whose tools these stand in for; their `--version` prints it, because scripts compare it.
@@ -18,7 +19,7 @@ pub struct Tool {
     pub link: &'static str,
     /// One line for the list of tools.
     pub about: &'static str,
-    /// The options, for help, manual and completion.
+    /// The tool's own options.
     pub command: fn() -> Command,
     pub run: fn(&[String], &mut Context) -> Result<(), Stop>,
 }
@@ -34,17 +35,23 @@ impl Tool {
     pub fn own_link(&self) -> String {
         format!("ottla-{}", self.name.replace(' ', "-"))
     }
+
+    /// The options, with those that all tools share: for help, manual and completion.
+    pub fn described(&self) -> Command {
+        contexts::with_shared((self.command)())
+    }
 }
 
 /// Runs a tool to its exit status. Everything it wrote is flushed; a reader that went away is no error.
 pub fn run(tool: &Tool, words: &[String], cx: &mut Context) -> u8 {
-    match (tool.run)(words, cx) {
+    let outcome = contexts::prepare(tool, words, cx).and_then(|words| (tool.run)(&words, cx));
+    match outcome {
         Err(Stop::Version) => {
             let written = writeln!(cx.out, "{REFERENCE_VERSION}");
             finish(written.map_err(Stop::from), cx)
         }
         Err(Stop::Help(intro)) => {
-            let help = (tool.command)().bin_name(&cx.program).render_long_help();
+            let help = tool.described().bin_name(&cx.program).render_long_help();
             cx.warn(format!("{intro}\n\n{help}"));
             finish(Err(Stop::Status(1)), cx)
         }

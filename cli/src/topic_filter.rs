@@ -38,8 +38,12 @@ const NAME_CHARS_MAX: usize = 249;
 const PATTERN_BYTES_MAX: usize = 4096;
 
 #[derive(Debug, Clone)]
-pub struct TopicFilter {
-    pattern: Regex,
+pub struct TopicFilter(Meant);
+
+#[derive(Debug, Clone)]
+enum Meant {
+    Pattern(Regex),
+    Names(Vec<String>),
 }
 
 impl TopicFilter {
@@ -47,13 +51,20 @@ impl TopicFilter {
         let quotes = ['"', '\''];
         let cleaned = list.trim().replace(',', "|").replace(' ', "");
         let cleaned = cleaned.trim_start_matches(quotes).trim_end_matches(quotes);
-        Ok(Self {
-            pattern: whole_name(cleaned)?,
-        })
+        Ok(Self(Meant::Pattern(whole_name(cleaned)?)))
+    }
+
+    /// `--exact`: names, between which commas stand as between patterns.
+    pub fn exact(list: &str) -> Self {
+        let names = list.split(',').map(|name| name.trim().to_owned());
+        Self(Meant::Names(names.collect()))
     }
 
     pub fn allows(&self, topic: &str) -> bool {
-        self.pattern.is_match(topic)
+        match &self.0 {
+            Meant::Pattern(pattern) => pattern.is_match(topic),
+            Meant::Names(names) => names.iter().any(|name| name == topic),
+        }
     }
 }
 

@@ -26,11 +26,14 @@ pub enum ClientKind {
 pub enum Patience {
     /// `socket.connection.setup.timeout.ms` (10 s): for what runs unattended.
     Configured,
-    /// 2 s unless that key is given: somebody is waiting at a prompt.
+    /// 1.5 s unless that key is given: somebody is waiting at a prompt, and is to know within 2 s what is wrong.
     Prompt,
 }
 
-const PROMPT_SETUP_TIMEOUT: Duration = Duration::from_secs(2);
+const PROMPT_SETUP_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// At a prompt a broker that the cluster names and that can't be reached is tried again for so long.
+const PROMPT_UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
 
 impl ClientKind {
     fn table(self) -> &'static Table {
@@ -99,6 +102,11 @@ impl ClientKind {
                 Self::Admin | Self::Producer => {
                     u32::try_from(settings.number("retries")).unwrap_or(u32::MAX)
                 }
+            },
+            connect_within: Duration::ZERO,
+            unreachable_after: match (self, patience) {
+                (Self::Admin, Patience::Prompt) => PROMPT_UNREACHABLE_AFTER,
+                _ => Duration::MAX,
             },
             request_timeout: ms("request.timeout.ms"),
             api_timeout: match self {
@@ -242,9 +250,9 @@ mod tests {
     }
 
     #[test]
-    fn at_a_prompt_set_up_takes_two_seconds_unless_the_user_says_else() {
+    fn at_a_prompt_set_up_is_short_unless_the_user_says_else() {
         let plain = cluster(ClientKind::Producer, &[("bootstrap.servers", "a:1")]).unwrap();
-        assert_eq!(plain.conn.setup_timeout.as_secs(), 2);
+        assert_eq!(plain.conn.setup_timeout.as_millis(), 1500);
         let given = [
             ("bootstrap.servers", "a:1"),
             ("socket.connection.setup.timeout.ms", "9000"),

@@ -285,6 +285,8 @@ pub(crate) fn quick_cluster(bootstrap: Vec<Endpoint>) -> ClusterSettings {
         reconnect_backoff: backoff,
         retry_backoff: backoff,
         retries: u32::MAX,
+        connect_within: Duration::ZERO,
+        unreachable_after: Duration::MAX,
         request_timeout: Duration::from_secs(5),
         api_timeout: Duration::from_secs(10),
         metadata_max_age: Duration::from_secs(300),

@@ -68,7 +68,7 @@ fn of_tool(tool: &Tool, words: &[String]) -> Answer {
     let Some((word, before)) = words.split_last() else {
         return Answer::Words(Vec::new());
     };
-    let command = (tool.command)();
+    let command = tool.described();
     let sub = given_command(&command, before);
     let options = || {
         let of_sub = sub.into_iter().flat_map(Command::get_arguments);

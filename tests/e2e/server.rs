@@ -241,7 +241,8 @@ fn with_own_environment(mut command: Command) -> Command {
     {
         command.env_remove(key);
     }
-    // Where tools leave files for later.
+    // Where tools leave files for later, and where no contexts are.
     command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }

@@ -26,7 +26,7 @@ fn refused(address: &str) -> String {
 }
 
 /// A listener that answers every connection's first bytes with these.
-fn answering(bytes: &'static [u8]) -> String {
+pub(crate) fn answering(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     std::thread::spawn(move || {

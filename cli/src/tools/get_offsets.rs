@@ -45,6 +45,9 @@ pub struct Args {
     /// Regular expressions of topics, separated by commas, each of which matches whole names; all topics by default
     #[arg(long, value_name = "TOPIC")]
     topic: Vec<String>,
+    /// Take --topic for a name, or names separated by commas, and not for patterns
+    #[arg(long)]
+    exact: bool,
     /// Only these partitions, separated by commas
     #[arg(long, value_name = "P,P")]
     partitions: Vec<String>,
@@ -179,9 +182,12 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
             .map(parse_rule)
             .collect::<Result<_, _>>()?,
         None => {
-            let topic = jopt::one("topic", &args.topic)?
-                .map(TopicFilter::new)
-                .transpose()?;
+            let topic = jopt::one("topic", &args.topic)?;
+            let filter = match args.exact {
+                true => |names: &str| Ok(TopicFilter::exact(names)),
+                false => TopicFilter::new,
+            };
+            let topic = topic.map(filter).transpose()?;
             let list = jopt::one("partitions", &args.partitions)?.unwrap_or_default();
             vec![Rule {
                 topic,

@@ -116,7 +116,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         let missing = "Command must include exactly one action: --list.";
         return Err(Stop::Usage(missing.to_owned()));
     }
-    let filter = filter(&args)?;
+    let filter = match filter(&args) {
+        // The reference reads it when it has the groups already.
+        Err(Stop::Failed(failure)) if args.protocol.len() > 1 => return tell(failure, cx),
+        filter => filter?,
+    };
     let format = args.output.format()?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let overrides = [("bootstrap.servers", bootstrap)];
@@ -131,12 +135,15 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         }
         (Err(failure), Format::Data(_)) => Err(failure.into()),
         (Ok(groups), Format::Table) => Ok(cx.out.write_all(table(&groups).as_bytes())?),
-        (Err(failure), Format::Table) => {
-            let reason = context::without_escapes(&failure.message);
-            writeln!(cx.out, "Error while executing groups command : {reason}")?;
-            Err(failure.into())
-        }
+        (Err(failure), Format::Table) => tell(failure, cx),
     }
+}
+
+/// Says a failure where the reference says it, and once more where people look for it.
+fn tell(failure: Failure, cx: &mut Context) -> Result<(), Stop> {
+    let reason = context::without_escapes(&failure.message);
+    writeln!(cx.out, "Error while executing groups command : {reason}")?;
+    Err(failure.into())
 }
 
 /// What is wanted, in the reference's order of checks.

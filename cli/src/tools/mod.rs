@@ -9,8 +9,10 @@ pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
 pub mod consumer_perf_test;
+pub mod context;
 pub mod declared;
 pub mod delete_records;
+pub mod doctor;
 pub mod e2e_latency;
 pub mod features;
 pub mod get_offsets;
@@ -52,6 +54,8 @@ pub const TOOLS: &[Tool] = &[
     verifiable::consumer::TOOL,
     pipe::TOOL,
     top::TOOL,
+    context::TOOL,
+    doctor::TOOL,
 ];
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! One request to the right broker, tried again while that makes sense.
 
+use std::time::Instant;
+
 use ottla_protocol::{errors::ErrorCode, messages::Request, types::BrokerId};
 
 use crate::{
@@ -79,6 +81,7 @@ impl Cluster {
     ) -> Result<R::Response, ClientError> {
         let mut failures = 0;
         let mut last: Option<(ClientError, Option<R::Response>)> = None;
+        let begun = Instant::now();
         loop {
             let (error, response) = match self.attempt(target, request, &call).await {
                 Ok(response) => match error_of(&response) {
@@ -92,6 +95,11 @@ impl Cluster {
                         Some((error, None)) => Err(timed_out.because_of(error)),
                         None => Err(timed_out),
                     };
+                }
+                Err(error @ (ClientError::Endpoint(_) | ClientError::Bootstrap(_)))
+                    if begun.elapsed() >= self.settings().unreachable_after =>
+                {
+                    return Err(error);
                 }
                 Err(error) if error.may_pass() => (error, None),
                 Err(error) => return Err(error),

@@ -55,6 +55,10 @@ pub struct ClusterSettings {
     pub retry_backoff: Backoff,
     /// How often a request is tried again at most, whatever the deadline. Looking a topic up counts for none.
     pub retries: u32,
+    /// How long the cluster may take to come up when it is connected to; zero: each address is tried once.
+    pub connect_within: Duration,
+    /// How long a call goes on with a broker that can't be reached.
+    pub unreachable_after: Duration,
     /// How long one attempt may take.
     pub request_timeout: Duration,
     /// How long a call may take where its caller says nothing else.
@@ -84,8 +88,15 @@ struct Inner {
 
 impl Cluster {
     /// Finds the cluster: all bootstrap servers are tried at once, the first that works is asked who else there is.
-    /// One round only, as tools want it; [`Self::connect_by`] waits for a cluster to come up.
+    /// One round only, unless the settings give the cluster time to come up.
     pub async fn connect(settings: ClusterSettings) -> Result<Self, ClientError> {
+        match settings.connect_within {
+            Duration::ZERO => Self::connect_once(settings).await,
+            time => Self::connect_by(settings, Deadline::after(time)).await,
+        }
+    }
+
+    async fn connect_once(settings: ClusterSettings) -> Result<Self, ClientError> {
         let inner = Inner {
             pool: pool::Pool::new(settings.conn.clone(), settings.reconnect_backoff),
             metadata: Mutex::new(Arc::new(Metadata::empty(Instant::now()))),
@@ -118,7 +129,7 @@ impl Cluster {
         let backoff = settings.reconnect_backoff;
         let mut failures = 0;
         loop {
-            let error = match Self::connect(settings.clone()).await {
+            let error = match Self::connect_once(settings.clone()).await {
                 Ok(cluster) => return Ok(cluster),
                 Err(error) => error,
             };

@@ -64,6 +64,11 @@ fn offsets_and_logs() {
 }
 
 #[test]
+fn options() {
+    check("options");
+}
+
+#[test]
 fn perf() {
     check("perf");
 }

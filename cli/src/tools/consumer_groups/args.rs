@@ -5,6 +5,9 @@ use clap::Parser;
 use crate::options::{Given, Standard, ToolArgs};
 use crate::output::OutputOnce;
 
+/// `--state` without a value; an empty one is a value. No word of a command line is like this.
+pub(super) const NO_STATE: &str = "\0";
+
 /// List and describe consumer groups, reset and delete their offsets.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -82,7 +85,7 @@ pub(super) struct Args {
     pub(super) all_topics: bool,
 
     /// List: show the state, or only groups in these states; describe: show the state of the group
-    #[arg(long, value_name = "STATE,STATE", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Details")]
+    #[arg(long, value_name = "STATE,STATE", num_args = 0..=1, require_equals = true, default_missing_value = NO_STATE, help_heading = "Details")]
     pub(super) state: Vec<String>,
     /// List: show the type, or only groups of these types (classic, consumer)
     #[arg(long, value_name = "TYPE,TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Details")]

@@ -1,6 +1,6 @@
 //! Whether the options go together, in the reference's order of checks.
 
-use super::args::Args;
+use super::args::{Args, NO_STATE};
 use crate::context::Context;
 use crate::options::{self, Given};
 use crate::stop::Stop;
@@ -128,7 +128,7 @@ fn check_view(args: &Args) -> Result<(), Stop> {
             "Option [describe] takes at most one of these options: [members], [offsets], [state]",
         );
     }
-    if args.state.iter().any(|state| !state.is_empty()) {
+    if args.state.iter().any(|state| state != NO_STATE) {
         return usage("Option [describe] does not take a value for [state]");
     }
     Ok(())

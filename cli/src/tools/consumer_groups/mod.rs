@@ -70,6 +70,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 fn work(args: &Args, format: Format, cx: &mut Context) -> Result<(), Ended> {
     let timeout = plan::timeout(args)?;
+    plan::check_targets(args)?;
     let plan = plan::plan(args)?;
     let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
     let overrides = [("bootstrap.servers", bootstrap)];
@@ -99,15 +100,24 @@ fn work(args: &Args, format: Format, cx: &mut Context) -> Result<(), Ended> {
 }
 
 fn unreadable(stop: Stop, command_config: &[String]) -> Ended {
-    match (stop, command_config.first()) {
-        (Stop::Failed(failure), Some(path)) if !Path::new(path).exists() => Problem {
-            sentence: format!("java.nio.file.NoSuchFileException: {path}"),
-            failure,
-            code: None,
-        }
-        .into(),
-        (stop, _) => stop.into(),
+    let (failure, path) = match (stop, command_config) {
+        (Stop::Failed(failure), [path]) => (failure, path),
+        (stop, _) => return stop.into(),
+    };
+    // No path at all is the working directory.
+    let sentence = if path.is_empty() || Path::new(path).is_dir() {
+        "java.io.IOException: Is a directory".to_owned()
+    } else if !Path::new(path).exists() {
+        format!("java.nio.file.NoSuchFileException: {path}")
+    } else {
+        return failure.into();
+    };
+    Problem {
+        sentence,
+        failure,
+        code: None,
     }
+    .into()
 }
 
 fn no_connection(unconnected: Unconnected, plan: &Plan) -> Problem {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::Args;
+use super::args::{Args, NO_STATE};
 use super::ended::Ended;
 use super::reset::{Reset, Scope, Target};
 use crate::durations;
-use crate::jopt;
+use crate::jopt::{self, OptionError};
 use crate::stop::Stop;
 use crate::table::known_as;
 
@@ -236,6 +236,14 @@ pub(super) fn timeout(args: &Args) -> Result<Duration, Ended> {
     Ok(given.map_or(DEFAULT_TIMEOUT, length))
 }
 
+/// What the reference reads of every command line, whatever it is for.
+pub(super) fn check_targets(args: &Args) -> Result<(), OptionError> {
+    jopt::number::<i64>("to-offset", &args.to_offset)?;
+    jopt::number::<i64>("shift-by", &args.shift_by)?;
+    jopt::one("by-duration", &args.by_duration)?;
+    Ok(())
+}
+
 pub(super) const TYPES: [&str; 2] = ["Classic", "Consumer"];
 
 /// The states that groups of consumers can be in.
@@ -257,7 +265,7 @@ fn chosen(
     known: &[&str],
 ) -> Result<Vec<String>, Stop> {
     let list = match jopt::one(option, values)? {
-        None | Some("") => return Ok(Vec::new()),
+        None | Some("" | NO_STATE) => return Ok(Vec::new()),
         Some(list) => list,
     };
     let mut names = Vec::new();

@@ -16,12 +16,12 @@ use clap::CommandFactory;
 use serde_json::json;
 
 use ottla_client::cluster::Cluster;
-use ottla_client::config::{ClientKind, Patience};
+use ottla_client::config::ClientKind;
 use ottla_client::consumer::{Consumer, ConsumerSettings};
 use ottla_client::process::{Exchange, ProcessSettings, Processed, Results};
 use ottla_client::producer::{Producer, ProducerSettings, TransactionalProducer};
 
-use crate::connect::{capitalized, warn_of_unknown};
+use crate::connect::{self, capitalized, warn_of_unknown};
 use crate::context::{self, Context};
 use crate::options;
 use crate::progress::Progress;
@@ -71,7 +71,7 @@ impl Clients {
             for key in settings.unknown() {
                 warn_of_unknown(key, cx);
             }
-            let cluster = kind.cluster_settings(&settings, Patience::Configured);
+            let cluster = connect::cluster_settings(kind, &settings, cx);
             Ok::<_, Failure>((settings, cluster.map_err(failed)?))
         };
         let (consumer, consumer_cluster) = settings_of(ClientKind::Consumer, &plan.consumer)?;

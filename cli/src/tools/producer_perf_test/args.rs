@@ -75,7 +75,7 @@ pub(super) struct Args {
     #[arg(long)]
     payload_monotonic: bool,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// What shall be done.
@@ -92,12 +92,10 @@ pub(super) struct Plan {
     pub(super) transaction_duration_ms: Option<u64>,
     pub(super) print_metrics: bool,
     pub(super) format: Format,
-    /// What is told before anything is done.
-    pub(super) notices: Vec<&'static str>,
 }
 
-/// The reference's checks, in its order.
-pub(super) fn plan(args: Args) -> Result<Plan, Stop> {
+/// The reference's checks, in its order. `notices` gets what is told of old names, also where a later check fails.
+pub(super) fn plan(args: Args, notices: &mut Vec<&'static str>) -> Result<Plan, Stop> {
     let records = positive(args.num_records, "--num-records")?;
     let warmup_records = u64::try_from(args.warmup_records).unwrap_or(0);
     if warmup_records >= records {
@@ -131,7 +129,6 @@ pub(super) fn plan(args: Args) -> Result<Plan, Stop> {
         None => None,
     };
     let reporting_interval_ms = positive(args.reporting_interval, "--reporting-interval")?;
-    let mut notices = Vec::new();
     if args.producer_props.is_some() {
         notices.push("Option --producer-props has been deprecated and will be removed in a future version. Use --command-property instead.");
     }
@@ -174,7 +171,6 @@ pub(super) fn plan(args: Args) -> Result<Plan, Stop> {
         transaction_duration_ms: has_transactions.then_some(duration_ms.unwrap_or(3000)),
         print_metrics: args.print_metrics,
         format: args.output.output,
-        notices,
     })
 }
 
@@ -234,7 +230,8 @@ mod tests {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let mut cx = Context::of_process(PROGRAM);
         let args: Result<Args, Stop> = argparse::start(&words, PROGRAM, &mut cx);
-        args.and_then(plan).map_err(|stop| match stop {
+        let plan = args.and_then(|args| plan(args, &mut Vec::new()));
+        plan.map_err(|stop| match stop {
             Stop::Usage(text) => text,
             Stop::Failed(failure) => failure.message,
             other => format!("{other:?}"),
@@ -313,7 +310,6 @@ mod tests {
         assert_eq!(property(&plan, "acks"), Some("1"));
         assert_eq!(property(&plan, "linger.ms"), Some("5"));
         assert_eq!(property(&plan, "client.id"), Some("perf-producer-client"));
-        assert!(plan.notices.is_empty());
         for word in ["acks", "acks=", "a=b=c"] {
             let line =
                 format!("{BASE} --num-records 1 --payload-monotonic --producer-props {word}");

@@ -48,15 +48,21 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         return Ok(write!(cx.out, "{help}")?);
     }
     let args: Args = argparse::start(words, PROGRAM, cx)?;
-    let plan = args::plan(args)?;
+    let format = args.output.output;
+    let mut notices = Vec::new();
+    let plan = match args::plan(args, &mut notices) {
+        Ok(plan) => plan,
+        Err(stop) => {
+            for line in notices {
+                tell(format, line, cx)?;
+            }
+            return Err(stop);
+        }
+    };
     let mut told = Vec::new();
     let payloads = Payloads::of(&plan.source, |line| told.push(line));
-    for line in told
-        .iter()
-        .map(String::as_str)
-        .chain(plan.notices.iter().copied())
-    {
-        tell(&plan, line, cx)?;
+    for line in told.iter().map(String::as_str).chain(notices) {
+        tell(format, line, cx)?;
     }
     let payloads = payloads?;
     let (cluster, mut settings) = producing::settings(&plan.properties, cx)?;
@@ -76,8 +82,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 }
 
 /// What the reference says besides figures; beside JSON it goes to standard error.
-fn tell(plan: &Plan, line: &str, cx: &mut Context) -> Result<(), Stop> {
-    match plan.format {
+fn tell(format: Format, line: &str, cx: &mut Context) -> Result<(), Stop> {
+    match format {
         Format::Table => writeln!(cx.out, "{line}")?,
         Format::Data(_) => cx.warn(line),
     }
@@ -151,7 +157,7 @@ impl Run<'_> {
         let line = format!(
             "Warmup first {warmup} records. Steady state results will print after the complete test summary."
         );
-        tell(self.plan, &line, self.cx)
+        tell(self.plan.format, &line, self.cx)
     }
 
     async fn send_all(&mut self, producer: &Producer) -> Result<(), Stop> {

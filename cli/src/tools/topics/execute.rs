@@ -19,6 +19,7 @@ use super::json;
 use super::plan::{Alteration, Creation, Description, Plan, Selection};
 use super::render::{self, Reassignment, Topic};
 use crate::connect::{failed, refused};
+use crate::context::Context;
 use crate::java_order;
 use crate::meant::meant;
 use crate::output::Format;
@@ -28,7 +29,7 @@ pub(super) async fn execute(
     plan: &Plan,
     format: Format,
     admin: &Admin,
-    out: &mut dyn Write,
+    cx: &mut Context,
 ) -> Result<(), Stop> {
     match plan {
         Plan::List(topics) => {
@@ -37,21 +38,23 @@ pub(super) async fn execute(
                 .iter()
                 .filter(|topic| topics.allows(&topic.name, topic.is_internal));
             if let Format::Data(form) = format {
-                return Ok(out.write_all(json::listed(chosen).text(form).as_bytes())?);
+                return Ok(cx
+                    .out
+                    .write_all(json::listed(chosen).text(form).as_bytes())?);
             }
             let names: Vec<&str> = chosen.map(|topic| &*topic.name).collect();
             // One empty line where there is nothing to list.
-            Ok(writeln!(out, "{}", names.join("\n"))?)
+            Ok(writeln!(cx.out, "{}", names.join("\n"))?)
         }
-        Plan::Create(creation) => create(creation, format, admin, out).await,
+        Plan::Create(creation) => create(creation, format, admin, &mut cx.out).await,
         Plan::Alter(alteration) => {
-            let outcomes = alter(alteration, admin).await?;
-            tell_change("altered", outcomes, format, out)
+            let outcomes = alter(alteration, admin, cx).await?;
+            tell_change("altered", outcomes, format, &mut cx.out)
         }
-        Plan::Describe(description) => describe(description, format, admin, out).await,
+        Plan::Describe(description) => describe(description, format, admin, &mut cx.out).await,
         Plan::Delete { topics, if_exists } => {
-            let outcomes = delete(topics, *if_exists, admin).await?;
-            tell_change("deleted", outcomes, format, out)
+            let outcomes = delete(topics, *if_exists, admin, cx).await?;
+            tell_change("deleted", outcomes, format, &mut cx.out)
         }
     }
 }
@@ -143,10 +146,17 @@ async fn create(
 /// What became of each.
 type Changed = Vec<(String, Result<(), ApiError>)>;
 
-async fn alter(alteration: &Alteration, admin: &Admin) -> Result<Changed, Failure> {
+async fn alter(
+    alteration: &Alteration,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<Changed, Failure> {
     let names = select_existing(&alteration.topics, alteration.if_exists, admin).await?;
     if names.is_empty() {
         return Ok(Vec::new());
+    }
+    if let Some(surprise) = alteration.topics.surprise(&names) {
+        cx.warn(surprise);
     }
     let mut changes = Vec::with_capacity(names.len());
     for (topic, present) in described(&names, 2000, admin).await? {
@@ -163,13 +173,32 @@ async fn alter(alteration: &Alteration, admin: &Admin) -> Result<Changed, Failur
     outcomes.map_err(failed("createPartitions"))
 }
 
-async fn delete(topics: &Selection, if_exists: bool, admin: &Admin) -> Result<Changed, Failure> {
+/// Says what it is about to delete where that is not just what was written, and asks whoever sits at a terminal. A script is
+/// asked nothing.
+async fn delete(
+    topics: &Selection,
+    if_exists: bool,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<Changed, Stop> {
     let names = select_existing(topics, if_exists, admin).await?;
     if names.is_empty() {
         return Ok(Vec::new());
     }
+    if let Some(surprise) = topics.surprise(&names) {
+        cx.warn(surprise);
+    }
+    if cx.stdin_is_terminal && cx.stdout_is_terminal && !cx.yes {
+        let question = match names.as_slice() {
+            [only] => format!("Delete the topic {only} and all of its records?"),
+            several => format!("Delete {} topics and all of their records?", several.len()),
+        };
+        if !cx.ask(&question)? {
+            return Err(Stop::failed("Nothing was deleted."));
+        }
+    }
     let outcomes = admin.delete_topics(&names).await;
-    outcomes.map_err(failed("deleteTopics"))
+    Ok(outcomes.map_err(failed("deleteTopics"))?)
 }
 
 /// A table has nothing to show but the first refusal.

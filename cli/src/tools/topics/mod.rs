@@ -70,6 +70,9 @@ pub struct Args {
     /// each of which matches whole names
     #[arg(long, value_name = "TOPIC")]
     topic: Vec<String>,
+    /// Take the topic for a name, or names separated by commas, and not for patterns
+    #[arg(long)]
+    exact: bool,
     /// The id of the one topic to describe
     #[arg(long, value_name = "ID")]
     topic_id: Vec<String>,
@@ -156,7 +159,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     }
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;
-        execute::execute(&plan, format, &admin, &mut cx.out)
+        execute::execute(&plan, format, &admin, cx)
             .await
             .map_err(Ended::Stop)
     })?;

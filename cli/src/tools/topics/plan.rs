@@ -23,6 +23,8 @@ pub(super) struct Selection {
     /// As written, for messages. `None`: all topics.
     pub(super) pattern: Option<String>,
     filter: Option<TopicFilter>,
+    /// `--exact`: what is written are names.
+    is_exact: bool,
     pub(super) exclude_internal: bool,
 }
 
@@ -110,9 +112,14 @@ impl Plan {
 impl Selection {
     fn of(args: &Args) -> Result<Self, Failure> {
         let pattern = jopt::one("topic", &args.topic)?;
+        let filter = |list: &str| match args.exact {
+            true => Ok(TopicFilter::exact(list)),
+            false => TopicFilter::new(list),
+        };
         Ok(Self {
             pattern: pattern.map(str::to_owned),
-            filter: pattern.map(TopicFilter::new).transpose()?,
+            filter: pattern.map(filter).transpose()?,
+            is_exact: args.exact,
             exclude_internal: args.exclude_internal,
         })
     }
@@ -124,7 +131,29 @@ impl Selection {
                 .as_ref()
                 .is_none_or(|filter| filter.allows(topic))
     }
+
+    /// What is to be told before any of these topics is changed: that they are others than the one that was written.
+    pub(super) fn surprise(&self, chosen: &[String]) -> Option<String> {
+        let pattern = self.pattern.as_ref().filter(|_| !self.is_exact)?;
+        if matches!(chosen, [only] if only == pattern) {
+            return None;
+        }
+        let count = chosen.len();
+        let topics = if count == 1 { "topic" } else { "topics" };
+        let shown: Vec<&str> = chosen.iter().take(SHOWN_MAX).map(String::as_str).collect();
+        let more = match count.saturating_sub(SHOWN_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = shown.join(", ");
+        Some(format!(
+            "'{pattern}' is a pattern, and means {count} {topics}: {shown}{more}. --exact takes it for a name."
+        ))
+    }
 }
+
+/// More names than that are counted only.
+const SHOWN_MAX: usize = 20;
 
 pub(super) fn plan(args: &Args) -> Result<Plan, Failure> {
     if args.list {
@@ -430,6 +459,31 @@ mod tests {
         assert!(refused("notanid").starts_with("Input string `notanid` decoded as 5 bytes"));
         assert!(refused("a.b").starts_with("Illegal base64 character 2e"));
         assert!(planned("--describe --topic-id AAAAAAAAAAAAAAAAAAAAAQ").is_ok());
+    }
+
+    #[test]
+    fn a_pattern_that_means_other_topics_than_it_names_is_told_and_exact_names_are_none() {
+        let selected = |line: &str| match planned(line) {
+            Ok(Plan::Delete { topics, .. }) => topics,
+            other => panic!("{other:?}"),
+        };
+        let topics = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let pattern = selected("--delete --topic a.b");
+        assert!(pattern.allows("a-b", false) && pattern.allows("a.b", false));
+        assert_eq!(pattern.surprise(&topics(&["a.b"])), None);
+        let said = pattern.surprise(&topics(&["a-b", "a.b"])).expect("a word");
+        assert!(said.contains("means 2 topics: a-b, a.b."), "{said}");
+        assert!(pattern.surprise(&topics(&["a-b"])).is_some());
+        let exact = selected("--delete --exact --topic a.b,c");
+        assert!(
+            exact.allows("a.b", false) && exact.allows("c", false) && !exact.allows("a-b", false)
+        );
+        assert_eq!(exact.surprise(&topics(&["a.b", "c"])), None);
     }
 
     #[test]
