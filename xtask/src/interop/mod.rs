@@ -14,6 +14,7 @@ mod java;
 mod move_in;
 pub(crate) mod peer;
 mod process;
+mod quorum;
 mod tools;
 mod transactions;
 mod transactions_tool;
@@ -93,6 +94,12 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka],
         in_ci: true,
         run: transcripts::on_clusters,
+    },
+    Part {
+        name: "quorum: Kafka's tool and ours add and remove controllers of Kafka's",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: quorum::a_controller_comes_and_goes,
     },
     Part {
         name: "groups: Kafka's tools and ours against our broker",

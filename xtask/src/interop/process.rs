@@ -129,6 +129,45 @@ impl Broker {
         })
     }
 
+    /// A controller of Apache Kafka's that follows the quorum at `active` and is none of its voters. Its address is that of its
+    /// controller listener.
+    pub(super) fn kafka_controller(active: &str, id: i32) -> Result<Broker> {
+        let directory = tempfile::tempdir()?;
+        let data = directory.path().join("data");
+        fs::create_dir(&data)?;
+        let [port, _] = free_ports()?;
+        let address = format!("127.0.0.1:{port}");
+        let lines = [
+            "process.roles=controller".to_owned(),
+            format!("node.id={id}"),
+            format!("controller.quorum.bootstrap.servers={active}"),
+            format!("listeners=CONTROLLER://{address}"),
+            format!("advertised.listeners=CONTROLLER://{address}"),
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT".to_owned(),
+            "controller.listener.names=CONTROLLER".to_owned(),
+            format!("log.dirs={}", data.join("logs").display()),
+        ];
+        let config = data.join("server.properties");
+        fs::write(&config, lines.join("\n"))?;
+        let mut format = peer::command("kafka-storage");
+        format.args(["format", "--cluster-id", CLUSTER_ID]);
+        format.arg("--no-initial-controllers");
+        run(format.arg("--config").arg(&config))?;
+        let mut command = peer::command("kafka-run");
+        command.arg("kafka.Kafka").arg(&config);
+        command.env("KAFKA_HEAP_OPTS", "-Xms128m -Xmx256m");
+        let mut child = start(&mut command, directory.path())?;
+        let limit = Duration::from_secs(120);
+        wait(&mut child, directory.path(), limit, || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        })?;
+        Ok(Broker {
+            address,
+            directory,
+            child,
+        })
+    }
+
     /// Our broker on what Apache Kafka has left in a directory, with Kafka's own configuration file.
     pub(super) fn ours_on(directory: TempDir) -> Result<Broker> {
         let ready = directory.path().join("ready");
