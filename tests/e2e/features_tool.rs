@@ -64,6 +64,32 @@ fn levels_are_asked_for_changed_and_there_after_a_crash() {
     );
 }
 
+#[test]
+fn the_quorum_goes_by_the_voters_in_its_log_from_the_level_on_that_has_them() {
+    let mut server = Server::start();
+    let directory = |server: &Server| {
+        let mut command = ottla();
+        command.args(["metadata-quorum", "--bootstrap-server", server.address()]);
+        command.args(["describe", "--status", "--output", "json"]);
+        let told: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        told["voters"][0]["directoryId"].clone()
+    };
+    assert_eq!(directory(&server), Value::Null);
+    let asked = stdout(&server, "upgrade --feature kraft.version=1 --dry-run");
+    assert_eq!(asked, "kraft.version can be upgraded to 1.\n");
+    assert_eq!(level(&server, "kraft.version"), 0);
+    let raised = stdout(&server, "upgrade --feature kraft.version=1");
+    assert_eq!(raised, "kraft.version was upgraded to 1.\n");
+    let own = directory(&server);
+    assert_ne!(own, Value::Null);
+    server.kill();
+    server.restart();
+    assert_eq!(level(&server, "kraft.version"), 1);
+    assert_eq!(directory(&server), own);
+    let back = features(&server, "downgrade --feature kraft.version=0");
+    assert_eq!(back.status.code(), Some(1));
+}
+
 /// A console producer that commits after every second line.
 struct Producer {
     child: Child,

@@ -204,8 +204,18 @@ pub fn control_batch(
     control_type: ControlType,
     value: &[u8],
 ) -> Result<Vec<u8>, BuildError> {
+    control_batch_of(at, &[(control_type, value)])
+}
+
+/// The same for control records that are all there or none.
+pub fn control_batch_of(
+    at: Place,
+    records: &[(ControlType, &[u8])],
+) -> Result<Vec<u8>, BuildError> {
     let mut builder = at.builder();
-    builder.append(at.timestamp, Some(&control_type.key()), Some(value), &[])?;
+    for (control_type, value) in records {
+        builder.append(at.timestamp, Some(&control_type.key()), Some(value), &[])?;
+    }
     builder.build()
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn handle(
         api_keys: spoken(|key| is_asked_of(context.peer.role, key)),
         supported_features: supported_features(context, &image),
         finalized_features_epoch: image.end().0 - 1,
-        finalized_features: finalized_features(&image),
+        finalized_features: finalized_features(context, &image),
         ..Default::default()
     })
 }
@@ -62,18 +62,21 @@ fn supported_features(context: &Context<'_>, image: &MetadataImage) -> Vec<Suppo
         .collect()
 }
 
-fn finalized_features(image: &MetadataImage) -> Vec<FinalizedFeatureKey> {
-    let features = image
-        .features()
-        .iter()
-        .filter(|(name, _)| features::is_offered(name))
+/// Those of the log's records, and the quorum's own where it is not 0.
+fn finalized_features(context: &Context<'_>, image: &MetadataImage) -> Vec<FinalizedFeatureKey> {
+    let finalized = image.features().iter();
+    let offered = finalized.filter(|(name, _)| features::is_offered(name));
+    let quorums = Some(context.broker.controller.kraft_version()).filter(|level| *level > 0);
+    offered
+        .map(|(name, level)| (name.as_str(), *level))
+        .chain(quorums.map(|level| (KRAFT_VERSION.name, level)))
         .map(|(name, level)| FinalizedFeatureKey {
             name: name.into(),
-            max_version_level: *level,
-            min_version_level: *level,
+            max_version_level: level,
+            min_version_level: level,
             ..Default::default()
-        });
-    features.collect()
+        })
+        .collect()
 }
 
 /// The answer to a version from the future: version 0, which every client can read, with what would be understood.

@@ -1,10 +1,12 @@
-//! UpdateFeatures (57): other levels for the cluster's features, all of them or none (KIP-584).
+//! UpdateFeatures (57): other levels for the cluster's features, all of them or none (KIP-584). The quorum's own comes
+//! last, once the others are there.
 //!
 //! - v1: upgrade types instead of a yes or no to downgrades, and requests that only ask (KIP-778).
 //! - v2: one error for all of them; the response lists no features any more (KIP-1022).
 
 use ottla_coordination::controller::{ApiError, Command, FeatureUpdate, Response, UpgradeType};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::features::KRAFT_VERSION;
 use ottla_protocol::messages::update_features::request::FeatureUpdateKey;
 use ottla_protocol::messages::update_features::response::UpdatableFeatureResult;
 use ottla_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
@@ -26,13 +28,24 @@ pub(crate) fn handle(
         kraft_version: broker.controller.kraft_version(),
         validate_only: request.validate_only,
     };
+    let quorums = request.feature_updates.iter();
+    let mut quorums = quorums.filter(|update| update.feature.as_str() == KRAFT_VERSION);
+    let kraft_version = quorums.next().map(|update| update.max_version_level);
+    let kraft_version = kraft_version.filter(|_| !request.validate_only);
     Answer::later(async move {
-        let outcome = match broker.controller.ask(&broker, command).await {
+        let mut outcome = match broker.controller.ask(&broker, command).await {
             Ok(Response::UpdateFeatures(outcome)) => outcome,
             other => Err(ApiError::from(
                 other.err().unwrap_or(ErrorCode::UnknownServerError),
             )),
         };
+        if let (Ok(()), Some(level)) = (&outcome, kraft_version) {
+            let raised = tokio::task::spawn_blocking(move || {
+                broker.controller.raise_kraft_version(&broker, level)
+            });
+            let raised = raised.await.unwrap_or(Err(ErrorCode::UnknownServerError));
+            outcome = raised.map_err(ApiError::from);
+        }
         match outcome {
             Ok(()) => UpdateFeaturesResponse {
                 results: request.feature_updates.iter().map(updated).collect(),

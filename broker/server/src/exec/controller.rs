@@ -12,6 +12,7 @@ use ottla_coordination::controller::{self, Command, Controller, MetadataImage, R
 use ottla_coordination::{Answer, Host, Loading, ReplyToken};
 use ottla_log::log::{FlushTicket, Flushed};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::messages::voters_record::Endpoint;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
@@ -94,6 +95,47 @@ impl ControllerHost {
         let state = self.state.lock();
         let active = state.active.as_ref();
         active.map_or(0, |active| active.log.kraft_version())
+    }
+
+    /// Raises the level of that feature, and answers when that is durable. The quorum goes by the voters in its log then.
+    pub(crate) fn raise_kraft_version(&self, broker: &Broker, level: i16) -> Result<(), ErrorCode> {
+        let endpoint = |endpoint: &crate::settings::Endpoint| Endpoint {
+            name: endpoint.name.as_str().into(),
+            host: endpoint.host.as_str().into(),
+            port: endpoint.port,
+            ..Default::default()
+        };
+        let endpoints = broker.controller_endpoints().map(endpoint).collect();
+        let _alone = self.flushing.lock();
+        let started = {
+            let mut state = self.state.lock();
+            let Some(Active { host, log }) = &mut state.active else {
+                return Err(ErrorCode::NotController);
+            };
+            if log.kraft_version() >= level {
+                return Ok(());
+            }
+            if let Err(failure) = log.raise_kraft_version(level, endpoints, clock::now()) {
+                error!("the metadata log cannot be written: {failure}");
+                return Err(ErrorCode::KafkaStorageError);
+            }
+            let image = host.machine().image().clone();
+            log.start_flush().map(|ticket| (ticket, image))
+        };
+        let flushed = started.and_then(|(ticket, image)| {
+            let flushed = ticket.map(FlushTicket::run).transpose()?;
+            Ok((flushed, image))
+        });
+        match flushed {
+            Ok((flushed, image)) => {
+                self.finish_flush(broker, image, flushed);
+                Ok(())
+            }
+            Err(failure) => {
+                self.fail(broker, &failure);
+                Err(ErrorCode::KafkaStorageError)
+            }
+        }
     }
 
     /// How the quorum is; None once the log has failed.

@@ -20,6 +20,7 @@ use ottla_log::{
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::metadata::{AbortTransactionRecord, MetadataRecord};
+use ottla_protocol::messages::voters_record::{Endpoint, KRaftVersionFeature, Voter};
 use ottla_protocol::messages::{Message, decode_metadata_record};
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::records::builder::BuildError;
@@ -28,7 +29,7 @@ use ottla_protocol::types::{BrokerId, LeaderEpoch, Millis, Offset, PartitionInde
 use ottla_protocol::wire::Uuid;
 use tracing::{error, info};
 
-use super::features::FEATURES;
+use super::features::{FEATURES, KRAFT_VERSION};
 use super::log_dirs::LogDir;
 use super::metadata_loaded::Loaded;
 use super::metadata_snapshot::Content;
@@ -180,15 +181,44 @@ impl MetadataLog {
 
     /// Opens the epoch with the control record that says who leads it.
     fn begin_epoch(&mut self, now: Millis) -> Result<(), MetadataLogError> {
-        let at = Place {
+        let body = self.voter.leader_change().to_bytes(0);
+        let batch = control_batch(self.place(now), ControlType::LeaderChange, &body)?;
+        self.append_batch(batch, now)?;
+        Ok(())
+    }
+
+    /// Writes a version of the quorum with the voters that it goes by: this node, which is found at `endpoints`. Nothing of
+    /// it is flushed yet.
+    pub(crate) fn raise_kraft_version(
+        &mut self,
+        level: i16,
+        endpoints: Vec<Endpoint>,
+        now: Millis,
+    ) -> Result<(), MetadataLogError> {
+        let voter = Voter {
+            voter_id: self.voter.leader().0,
+            voter_directory_id: self.dir.id,
+            endpoints,
+            k_raft_version_feature: KRaftVersionFeature {
+                min_supported_version: KRAFT_VERSION.min,
+                max_supported_version: KRAFT_VERSION.max,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let quorum = QuorumRecords::of_sole_voter(level, voter);
+        let batch = quorum.batch(self.place(now))?;
+        self.append_batch(batch, now)?;
+        self.quorum = quorum;
+        Ok(())
+    }
+
+    fn place(&self, now: Millis) -> Place {
+        Place {
             base_offset: self.log.end(),
             leader_epoch: self.voter.epoch(),
             timestamp: now,
-        };
-        let body = self.voter.leader_change().to_bytes(0);
-        let batch = control_batch(at, ControlType::LeaderChange, &body)?;
-        self.append_batch(batch, now)?;
-        Ok(())
+        }
     }
 
     fn append_batch(&mut self, mut batch: Vec<u8>, now: Millis) -> Result<Offset, AppendError> {
