@@ -51,6 +51,11 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("log-dirs.md", "log-dirs --describe"),
     (
+        "leader-election.md",
+        "leader-election --election-type preferred --topic orders --partition 0",
+    ),
+    ("reassign-partitions.md", "reassign-partitions --list"),
+    (
         "producer-perf-test.md",
         "producer-perf-test --topic load --num-records 10 --record-size 10 --throughput -1",
     ),

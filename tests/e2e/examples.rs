@@ -23,8 +23,6 @@ const ONLY_PARSED: &[&str] = &[
     "pytest",
     "mvn",
     "acls",
-    "leader-election",
-    "reassign-partitions",
     "--bootstrap-controller",
     "add-controller",
     "remove-controller",
