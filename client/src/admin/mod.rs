@@ -12,6 +12,7 @@ use crate::{
     error::{ApiError, ClientError},
 };
 
+mod acls;
 mod by_leader;
 mod cluster;
 mod configs;
@@ -23,11 +24,17 @@ mod leaders;
 mod log_dirs;
 mod offsets;
 mod quorum;
+mod quotas;
 mod reassignments;
 mod records;
+mod scram;
 mod topics;
 mod transactions;
 
+pub use acls::{
+    AclBinding, AclEntry, AclFilter, AclOperation, AclPermission, AclResourceType, PatternType,
+    ResourceFilter, ResourcePattern,
+};
 pub use cluster::{ClusterDescription, ClusterNode};
 pub use configs::{
     AlterOp, AlterResource, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType,
@@ -44,7 +51,9 @@ pub use leaders::ElectionType;
 pub use log_dirs::{LogDir, ReplicaOnDisk, TopicPartitionReplica};
 pub use offsets::{Isolation, ListedOffset, OffsetSpec};
 pub use quorum::{QuorumDescription, QuorumEndpoint, QuorumReplica};
+pub use quotas::{QuotaEntity, QuotaEntityType, QuotaMatch, Quotas};
 pub use reassignments::{NewReplicas, Reassignment};
+pub use scram::{ScramChange, ScramCredential, ScramMechanism};
 pub use topics::{
     CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };
