@@ -5,6 +5,7 @@
 //! outlive a request (`exec`, `ottla_coordination`).
 
 mod access;
+mod acls;
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
@@ -201,6 +202,9 @@ pub(crate) static APIS: &[Api] = &[
         InTurn,
         txn_offset_commit::handle
     ),
+    api!(DescribeAcls, DescribeAclsRequest, InTurn, acls::describe),
+    api!(CreateAcls, CreateAclsRequest, InTurn, acls::create),
+    api!(DeleteAcls, DeleteAclsRequest, InTurn, acls::delete),
     api!(
         DescribeConfigs,
         DescribeConfigsRequest,

@@ -72,7 +72,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         {
         SaslHandshake => SaslHandshakeResponse,
         SaslAuthenticate => SaslAuthenticateResponse,
-        DescribeAcls => DescribeAclsResponse,
         CreateDelegationToken => CreateDelegationTokenResponse,
         RenewDelegationToken => RenewDelegationTokenResponse,
         ExpireDelegationToken => ExpireDelegationTokenResponse,
@@ -90,8 +89,6 @@ pub(crate) fn answer(call: &Refusal, body: Reader) -> Result<Outcome, DecodeErro
         }
         // One by one.
         {
-        CreateAcls => CreateAclsRequest,
-        DeleteAcls => DeleteAclsRequest,
         AlterClientQuotas => AlterClientQuotasRequest,
         AlterUserScramCredentials => AlterUserScramCredentialsRequest,
         ShareGroupDescribe => ShareGroupDescribeRequest,

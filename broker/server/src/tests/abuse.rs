@@ -197,9 +197,9 @@ fn p07_unknown_keys_and_versions_are_never_met_with_silence() {
     );
     assert_eq!(response.api_keys.len(), 1, "what it would understand");
     client.call(&ApiVersionsRequest::default(), 0);
-    // A key that Kafka has and we don't: its own response says so. DescribeAcls v1.
+    // A key that Kafka has and we don't: its own response says so. DescribeClientQuotas v0.
     let mut client = server.connect();
-    client.stream.write_all(&request(29, 1, &[0; 10])).unwrap();
+    client.stream.write_all(&request(48, 0, &[0; 5])).unwrap();
     let mut reader = Reader::new(client.receive_frame().unwrap());
     assert_eq!(reader.i32("correlation id").unwrap(), 7);
     assert_eq!(reader.i32("throttle time").unwrap(), 0);

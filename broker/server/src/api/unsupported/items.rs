@@ -2,10 +2,9 @@
 
 use ottla_protocol::messages::{
     self, AlterClientQuotasRequest, AlterClientQuotasResponse, AlterUserScramCredentialsRequest,
-    AlterUserScramCredentialsResponse, CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest,
-    DeleteAclsResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
-    ShareGroupDescribeRequest, ShareGroupDescribeResponse, StreamsGroupDescribeRequest,
-    StreamsGroupDescribeResponse, alter_client_quotas,
+    AlterUserScramCredentialsResponse, DescribeShareGroupOffsetsRequest,
+    DescribeShareGroupOffsetsResponse, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
+    StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, alter_client_quotas,
 };
 use ottla_protocol::wire::StrBytes;
 
@@ -53,8 +52,6 @@ macro_rules! refusable {
 }
 
 use messages::alter_user_scram_credentials::response::AlterUserScramCredentialsResult;
-use messages::create_acls::response::AclCreationResult;
-use messages::delete_acls::response::DeleteAclsFilterResult;
 use messages::describe_share_group_offsets::request::DescribeShareGroupOffsetsRequestGroup;
 use messages::describe_share_group_offsets::response::DescribeShareGroupOffsetsResponseGroup;
 use messages::share_group_describe::response::DescribedGroup as ShareGroup;
@@ -78,14 +75,6 @@ refusable! {
             group_id: group.group_id, error_code: CODE, error_message: message(), ..Default::default()
         };
         request.groups.into_iter().map(refuse).collect()
-    };
-    CreateAclsRequest => CreateAclsResponse { results: AclCreationResult }, |request| {
-        let refuse = |_| AclCreationResult { error_code: CODE, error_message: message(), ..Default::default() };
-        request.creations.into_iter().map(refuse).collect()
-    };
-    DeleteAclsRequest => DeleteAclsResponse { filter_results: DeleteAclsFilterResult }, |request| {
-        let refuse = |_| DeleteAclsFilterResult { error_code: CODE, error_message: message(), ..Default::default() };
-        request.filters.into_iter().map(refuse).collect()
     };
     AlterUserScramCredentialsRequest => AlterUserScramCredentialsResponse { results: AlterUserScramCredentialsResult }, |request| {
         let deleted = request.deletions.into_iter().map(|deletion| deletion.name);
