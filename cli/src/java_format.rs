@@ -12,6 +12,51 @@ pub(crate) fn decimal(number: f64, digits: usize) -> String {
     }
 }
 
+/// `Float.toString`.
+pub(crate) fn float(number: f32) -> String {
+    let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
+    shortest(is_plain, format!("{number:?}"), format!("{number:E}"))
+}
+
+/// `Double.toString`.
+pub(crate) fn double(number: f64) -> String {
+    let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
+    shortest(is_plain, format!("{number:?}"), format!("{number:E}"))
+}
+
+/// The shortest digits that tell the number from its neighbours, with a point between 0.001 and ten million and in
+/// computerized scientific notation beyond, always with a digit behind the point.
+fn shortest(is_plain: bool, plain: String, scientific: String) -> String {
+    match scientific.split_once('E') {
+        _ if is_plain => plain,
+        Some((mantissa, _)) if mantissa.contains('.') => scientific,
+        Some((mantissa, exponent)) => format!("{mantissa}.0E{exponent}"),
+        None => scientific.replace("inf", "Infinity"),
+    }
+}
+
+/// `Double.parseDouble`, without its hexadecimal form.
+pub(crate) fn parse_double(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let digits = text.trim_start_matches(['+', '-']);
+    if digits == "Infinity" || digits == "NaN" {
+        return text.parse().ok();
+    }
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
+    let text = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    text.parse().ok().filter(|_| text.chars().all(is_number))
+}
+
+#[test]
+fn numbers_are_read_as_java_reads_them() {
+    for (text, number) in [("10", 10.0), ("1e3", 1000.0), (" 2.5 ", 2.5), ("7d", 7.0)] {
+        assert_eq!(parse_double(text), Some(number), "{text}");
+    }
+    for text in ["", "abc", "inf", "infinity", "nan", "1,5", "0x10", "1dd"] {
+        assert_eq!(parse_double(text), None, "{text}");
+    }
+}
+
 /// Metrics as the tools of the reference print them, each with its name and value.
 pub(crate) fn metrics(group: &str, client_id: &str, rows: &[(&str, f64)]) -> String {
     let rows = rows.iter().map(|(name, value)| {

@@ -74,6 +74,26 @@ pub fn check(command: &Command, words: &[String]) -> Result<(), OptionError> {
     matches(command.clone(), words).map(drop)
 }
 
+/// Some of the options, each as often as it was given, in their order.
+pub fn in_order(
+    command: &Command,
+    words: &[String],
+    names: &[&str],
+) -> Result<Vec<(String, Option<String>)>, OptionError> {
+    let mut given = Vec::new();
+    for word in canonical(command, words)? {
+        let word = word.strip_prefix("--").unwrap_or(&word);
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (word, None),
+        };
+        if names.contains(&name) {
+            given.push((name.to_owned(), value));
+        }
+    }
+    Ok(given)
+}
+
 /// Every option of the command line as one word, `--name` or `--name=value`; all else is left out.
 fn canonical(command: &Command, words: &[String]) -> Result<Vec<String>, OptionError> {
     let mut out = Vec::with_capacity(words.len());
@@ -90,7 +110,7 @@ fn canonical(command: &Command, words: &[String]) -> Result<Vec<String>, OptionE
         if !takes_value(option) {
             // Said once is enough, and clap insists on it.
             let flag = format!("--{long}");
-            if !out.contains(&flag) {
+            if matches!(option.get_action(), ArgAction::Count) || !out.contains(&flag) {
                 out.push(flag);
             }
             continue;

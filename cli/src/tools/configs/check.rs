@@ -1,5 +1,7 @@
 //! Whether the options go together, in the reference's order of checks.
 
+use std::net::ToSocketAddrs as _;
+
 use super::plan::{BROKER_LOGGERS, BROKERS, CLIENTS, ENTITY_TYPES, IPS, TOPICS, USERS};
 use super::{Args, Given, Short};
 use crate::jopt;
@@ -25,9 +27,7 @@ pub(super) fn check(args: &Args) -> Result<Entities, Stop> {
     )?;
     let entities = entities(args)?;
     check_types(&entities.types)?;
-    let plain = Given("entity-type", !args.entity_type.is_empty()).1
-        || !args.entity_name.is_empty()
-        || args.entity_default;
+    let plain = Given("entity-type", !args.entity_type.is_empty()).1 || !args.entities.is_empty();
     if plain && args.shorts().iter().any(Short::is_given) {
         return refuse(
             "--entity-{type,name,default} should not be used in conjunction with specific entity flags",
@@ -65,10 +65,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Stop> {
 
 fn entities(args: &Args) -> Result<Entities, Stop> {
     let mut types: Vec<String> = args.entity_type.clone();
-    let mut names: Vec<String> = args.entity_name.clone();
-    if args.entity_default {
-        names.push(String::new());
-    }
+    let mut names: Vec<String> = args.entities.clone();
     for short in args.shorts() {
         if short.is_given() {
             types.push(short.entity_type.to_owned());
@@ -123,10 +120,14 @@ fn check_names(entities: &Entities) -> Result<(), Stop> {
         return refuse(format!("Topic name is invalid: {reason}"));
     }
     let needs_id = kind == BROKERS || kind == BROKER_LOGGERS;
-    let wrong = entities
-        .names
-        .iter()
-        .find(|name| !name.is_empty() && name.parse::<i32>().is_err());
+    let names = || entities.names.iter().filter(|name| !name.is_empty());
+    let wrong = names().find(|name| name.parse::<i32>().is_err());
+    let unknown = |name: &&String| (name.as_str(), 0).to_socket_addrs().is_err();
+    if let Some(name) = names().find(|name| kind == IPS && unknown(name)) {
+        return refuse(format!(
+            "The entity name for {kind} must be a valid IP or resolvable host, but it is: {name}"
+        ));
+    }
     match wrong {
         Some(name) if needs_id => refuse(format!(
             "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
@@ -138,7 +139,7 @@ fn check_names(entities: &Entities) -> Result<(), Stop> {
 fn check_describe(args: &Args, entities: &Entities) -> Result<(), Stop> {
     let types = entities.types.join(",");
     let has_name = entities.names.iter().any(|name| !name.is_empty());
-    if args.entity_default && !has_defaults(entities) {
+    if args.entity_default > 0 && !has_defaults(entities) {
         return refuse(format!(
             "--entity-default must not be specified with --describe of {types}"
         ));
@@ -200,7 +201,8 @@ mod tests {
             .split(' ')
             .map(str::to_owned)
             .collect();
-        let args: Args = jopt::parse(&words).map_err(|error| error.to_string())?;
+        let mut args: Args = jopt::parse(&words).map_err(|error| error.to_string())?;
+        args.entities = super::super::entities(&words).expect("as good as the rest");
         check(&args).map_err(|stop| match stop {
             Stop::Usage(message) => format!("usage: {message}"),
             Stop::Failed(failure) => failure.message,
@@ -228,6 +230,31 @@ mod tests {
                 .names,
             [""; 0]
         );
+    }
+
+    #[test]
+    fn names_and_defaults_belong_to_the_types_in_their_order() {
+        for (line, names) in [
+            (
+                "--entity-type users --entity-default --entity-type clients --entity-name app",
+                ["", "app"],
+            ),
+            (
+                "--entity-type users --entity-name u --entity-type clients --entity-default",
+                ["u", ""],
+            ),
+            (
+                "--entity-type users --entity-default --entity-type clients --entity-default",
+                ["", ""],
+            ),
+        ] {
+            let entities = checked(&format!("--describe {line}")).expect("good options");
+            assert_eq!(entities.names, names, "{line}");
+        }
+        // The short forms have an order of their own.
+        let entities = checked("--describe --user u --client app").expect("good options");
+        assert_eq!(entities.types, [CLIENTS, USERS]);
+        assert_eq!(entities.names, ["app", "u"]);
     }
 
     #[test]
@@ -261,6 +288,10 @@ mod tests {
             (
                 "--describe --broker x",
                 "The entity name for brokers must be a valid integer broker id, but it is: x",
+            ),
+            (
+                "--describe --ip not.an.ip.address.",
+                "The entity name for ips must be a valid IP or resolvable host, but it is: not.an.ip.address.",
             ),
             (
                 "--describe --topic t --group g",

@@ -2,13 +2,14 @@
 
 use ottla_client::admin::{
     Admin, AlterOp, AlterResource, ConfigEntry, ConfigResource, DescribeDetail, Outcomes,
-    ResourceType,
+    QuotaEntityType, QuotaMatch, ResourceType,
 };
 use ottla_client::cluster::EndpointType;
 use serde_json::Value;
 
+use super::check::Entities;
 use super::plan::{Kind, Plan};
-use super::{json, render};
+use super::{json, quotas, render, scram};
 use crate::connect::{self, failed};
 use crate::java_order;
 use crate::output::Format;
@@ -17,39 +18,86 @@ use crate::stop::Failure;
 /// What there is to print goes to `out`, also where the plan fails half-way.
 pub(super) async fn execute(
     plan: &Plan,
+    entities: &Entities,
     format: Format,
     admin: &Admin,
     out: &mut String,
 ) -> Result<(), Failure> {
-    match (plan, format) {
-        (Plan::Describe { kind, name, all }, Format::Data(form)) => {
-            let found = entities(*kind, name.as_deref(), *all, admin).await?;
-            out.push_str(&json::described(found).text(form));
-            Ok(())
+    match plan {
+        Plan::Describe { kind, name, all } => {
+            return match format {
+                Format::Table => describe(*kind, name.as_deref(), *all, admin, out).await,
+                Format::Data(form) => {
+                    let found = described_entities(*kind, name.as_deref(), *all, admin).await?;
+                    out.push_str(&json::described(found).text(form));
+                    Ok(())
+                }
+            };
         }
-        (Plan::Describe { kind, name, all }, Format::Table) => {
-            describe(*kind, name.as_deref(), *all, admin, out).await
+        Plan::DescribeQuotas { components, users } => {
+            return describe_quotas(components, users.as_deref(), format, admin, out).await;
         }
-        (
-            Plan::Alter {
-                kind,
-                name,
-                changes,
-            },
-            format,
-        ) => {
-            alter(*kind, name, changes, admin).await?;
-            out.push_str(&match format {
-                Format::Table => render::altered(*kind, name),
-                Format::Data(form) => json::altered(*kind, name).text(form),
-            });
-            Ok(())
+        Plan::Alter {
+            kind,
+            name,
+            changes,
+        } => alter(*kind, name, changes, admin).await?,
+        Plan::AlterQuotas {
+            components,
+            entity,
+            changes,
+        } => {
+            let present = admin.describe_client_quotas(components).await;
+            let present = present.map_err(failed("describeClientQuotas"))?;
+            quotas::check_deleted(&present, changes)?;
+            let altered = admin.alter_client_quotas(entity, changes).await;
+            let altered = altered.map_err(failed("alterClientQuotas"))?;
+            altered.map_err(connect::refused)?;
+        }
+        Plan::AlterScram { user, changes } => {
+            scram::check_passwords(changes)?;
+            let altered = admin.alter_scram_credentials(user, changes).await;
+            let altered = altered.map_err(failed("alterUserScramCredentials"))?;
+            altered.map_err(connect::refused)?;
         }
     }
+    let [kind, name] = [&entities.types, &entities.names]
+        .map(|words| words.first().map(String::as_str).unwrap_or_default());
+    out.push_str(&match format {
+        Format::Table => render::altered(kind, name),
+        Format::Data(form) => json::altered(kind, name).text(form),
+    });
+    Ok(())
+}
+
+/// Quotas, and then the credentials of these users where they are wanted: of all, where none is named.
+async fn describe_quotas(
+    components: &[(QuotaEntityType, QuotaMatch)],
+    users: Option<&[String]>,
+    format: Format,
+    admin: &Admin,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let found = admin.describe_client_quotas(components).await;
+    let found = quotas::sorted(found.map_err(failed("describeClientQuotas"))?);
+    if format == Format::Table {
+        out.push_str(&quotas::lines(&found));
+    }
+    let mut credentials = Outcomes::new();
+    if let Some(users) = users {
+        let users = Some(users).filter(|users| !users.is_empty());
+        let found = admin.describe_scram_credentials(users).await;
+        credentials = found.map_err(failed("describeUserScramCredentials"))?;
+    }
+    out.push_str(&match format {
+        Format::Table => scram::lines(&credentials),
+        Format::Data(form) => json::quotas(&found, &credentials).text(form),
+    });
+    Ok(())
 }
 
 /// The same as data; an entity that is not there is none.
-async fn entities(
+async fn described_entities(
     kind: Kind,
     name: Option<&str>,
     all: bool,

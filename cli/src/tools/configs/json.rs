@@ -1,6 +1,6 @@
 //! The results as data: docs/json/configs.md. Pure.
 
-use ottla_client::admin::ConfigEntry;
+use ottla_client::admin::{ConfigEntry, Outcomes, Quotas, ScramCredential};
 use serde_json::{Value, json};
 
 use super::plan::Kind;
@@ -53,8 +53,44 @@ pub(super) fn entity(kind: Kind, name: &str, entries: &[&ConfigEntry]) -> Value 
     })
 }
 
-pub(super) fn altered(kind: Kind, name: &str) -> Report {
-    let entity = json!({ "entityType": kind.plural, "entityName": named(name), "altered": true });
+/// Quotas of users, clients and addresses, and credentials of users.
+pub(super) fn quotas(
+    found: &[Quotas],
+    credentials: &Outcomes<String, Vec<ScramCredential>>,
+) -> Report {
+    let entity = |quotas: &Quotas| {
+        let parts = quotas.entity.iter();
+        let parts = parts.map(|(kind, name)| json!({ "type": kind.name(), "name": name }));
+        let configs = quotas.values.iter();
+        let configs = configs.map(|(key, value)| json!({ "name": key, "value": value }));
+        json!({
+            "entity": parts.collect::<Vec<_>>(),
+            "configs": configs.collect::<Vec<_>>(),
+        })
+    };
+    let found: Vec<Value> = found.iter().map(entity).collect();
+    let mut known: Vec<Value> = Vec::new();
+    for (user, outcome) in credentials {
+        known.extend(outcome.iter().flatten().map(|credential| {
+            json!({
+                "user": user,
+                "mechanism": credential.mechanism.name(),
+                "iterations": credential.iterations,
+            })
+        }));
+    }
+    Report {
+        value: json!({ "version": VERSION, "quotas": found, "credentials": known }),
+        rows: Rows {
+            within: &["quotas|credentials", "configs"],
+            columns: &["entity", "name", "value", "user", "mechanism", "iterations"],
+        },
+    }
+}
+
+/// `plural` is the type of the entity as options name it; of a user with a client the first of the two.
+pub(super) fn altered(plural: &str, name: &str) -> Report {
+    let entity = json!({ "entityType": plural, "entityName": named(name), "altered": true });
     Report {
         value: json!({ "version": VERSION, "entities": [entity] }),
         rows: Rows {

@@ -1,8 +1,5 @@
 //! `kafka-configs`: show and change the dynamic configuration of topics, brokers, broker loggers, groups and client
-//! metrics.
-//!
-//! Quotas and SCRAM credentials (users, clients, ips) are other requests altogether; their options are taken and
-//! checked, and then refused.
+//! metrics, the quotas of users, clients and addresses, and the SCRAM credentials of users.
 
 use std::io::Write;
 
@@ -20,7 +17,9 @@ mod check;
 mod execute;
 mod json;
 mod plan;
+mod quotas;
 mod render;
+mod scram;
 
 pub const TOOL: Tool = Tool {
     name: "configs",
@@ -84,8 +83,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME", help_heading = "Entity")]
     entity_name: Vec<String>,
     /// The default entity of the type: what holds where an entity has no configuration of its own
-    #[arg(long, help_heading = "Entity")]
-    entity_default: bool,
+    #[arg(long, help_heading = "Entity", action = clap::ArgAction::Count)]
+    entity_default: u8,
     /// Short for --entity-type topics --entity-name NAME
     #[arg(long, value_name = "NAME", help_heading = "Entity")]
     topic: Vec<String>,
@@ -127,6 +126,10 @@ pub struct Args {
     output: OutputOnce,
     #[command(flatten)]
     standard: Standard,
+
+    /// What --entity-name and --entity-default name, in their order; the default is empty.
+    #[arg(skip)]
+    entities: Vec<String>,
 }
 
 impl ToolArgs for Args {
@@ -139,10 +142,11 @@ impl ToolArgs for Args {
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    let args: Args = options::start(words)?;
+    let mut args: Args = options::start(words)?;
+    args.entities = entities(words)?;
     let format = args.output.format()?;
     let entities = check::check(&args)?;
-    let plan = match plan::plan(&args, entities) {
+    let plan = match plan::plan(&args, &entities) {
         Ok(plan) => plan,
         // A file that cannot be read counts as a failure of the command, not of its options.
         Err(failure) if !args.add_config_file.is_empty() => {
@@ -159,10 +163,17 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut text = String::new();
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;
-        execute::execute(&plan, format, &admin, &mut text).await
+        execute::execute(&plan, &entities, format, &admin, &mut text).await
     })?;
     cx.out.write_all(text.as_bytes())?;
     Ok(outcome.map_err(|failure| explained(words, failure))?)
+}
+
+/// Which name belongs to which type is a matter of their order.
+fn entities(words: &[String]) -> Result<Vec<String>, Stop> {
+    let given = jopt::in_order(&Args::command(), words, &["entity-name", "entity-default"])?;
+    let name = |(_, name): (String, Option<String>)| name.unwrap_or_default();
+    Ok(given.into_iter().map(name).collect())
 }
 
 /// The reference repeats the command line in front of what went wrong.

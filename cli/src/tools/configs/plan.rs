@@ -1,9 +1,12 @@
 //! From checked options to what shall be done. Pure but for the file of `--add-config-file`.
 
-use ottla_client::admin::{AlterOp, ConfigResource, ConfigSource, ResourceType};
+use ottla_client::admin::{
+    AlterOp, ConfigResource, ConfigSource, QuotaEntity, QuotaEntityType, QuotaMatch, ResourceType,
+    ScramChange,
+};
 
-use super::Args;
 use super::check::Entities;
+use super::{Args, quotas};
 use crate::jopt;
 use crate::options;
 use crate::stop::Failure;
@@ -67,7 +70,7 @@ const KINDS: [Kind; 5] = [
     },
 ];
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Plan {
     /// `name`: `None` for all of the kind, empty for the default entity.
     Describe {
@@ -80,11 +83,31 @@ pub(super) enum Plan {
         name: String,
         changes: Vec<(String, AlterOp)>,
     },
+    DescribeQuotas {
+        components: Vec<(QuotaEntityType, QuotaMatch)>,
+        /// Whose credentials are shown as well; of none: of all users; `None`: they are not.
+        users: Option<Vec<String>>,
+    },
+    AlterQuotas {
+        /// The same entity, as a filter.
+        components: Vec<(QuotaEntityType, QuotaMatch)>,
+        entity: QuotaEntity,
+        changes: Vec<(String, Option<f64>)>,
+    },
+    AlterScram {
+        user: String,
+        changes: Vec<ScramChange>,
+    },
+}
+
+/// As messages name one of them.
+pub(super) fn singular(plural: &str) -> &str {
+    plural.strip_suffix('s').unwrap_or(plural)
 }
 
 impl Kind {
     pub(super) fn singular(&self) -> &'static str {
-        self.plural.strip_suffix('s').unwrap_or(self.plural)
+        singular(self.plural)
     }
 
     /// Where values come from that are of this resource's own.
@@ -110,47 +133,40 @@ impl Plan {
             }
             Self::Describe { .. } => "describeConfigs",
             Self::Alter { .. } => "incrementalAlterConfigs",
+            Self::DescribeQuotas { .. } | Self::AlterQuotas { .. } => "describeClientQuotas",
+            Self::AlterScram { .. } => "alterUserScramCredentials",
         }
     }
 }
 
-pub(super) fn plan(args: &Args, entities: Entities) -> Result<Plan, Failure> {
-    let first = entities
-        .types
-        .first()
-        .map(String::as_str)
-        .unwrap_or_default();
-    let kind = KINDS
-        .into_iter()
-        .find(|kind| kind.plural == first)
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "Quotas and credentials of {first} are not supported."
-            ))
-            .hint("This tool has no such requests yet; kafka-configs.sh of Apache Kafka does.")
-        })?;
-    let name = entities.names.into_iter().next();
+pub(super) fn plan(args: &Args, entities: &Entities) -> Result<Plan, Failure> {
+    let first = entities.types.first();
+    let first = first.map(String::as_str).unwrap_or_default();
+    let kind = KINDS.into_iter().find(|kind| kind.plural == first);
+    let name = entities.names.first().cloned();
     if args.describe {
-        return Ok(Plan::Describe {
-            kind,
-            name,
-            all: args.all,
-        });
+        return match kind {
+            None => quotas::describe(entities),
+            Some(kind) => Ok(Plan::Describe {
+                kind,
+                name,
+                all: args.all,
+            }),
+        };
     }
-    let mut changes: Vec<(String, AlterOp)> = Vec::new();
-    for (key, value) in additions(args)? {
-        changes.push((key, AlterOp::Set(value)));
-    }
-    for list in &args.delete_config {
-        let keys = list
-            .split(',')
-            .map(|key| (key.trim().to_owned(), AlterOp::Delete));
-        changes.extend(keys);
-    }
+    let added = additions(args)?;
+    let lists = args.delete_config.iter();
+    let deleted = lists.flat_map(|list| list.split(',').map(|key| key.trim().to_owned()));
+    let Some(kind) = kind else {
+        return quotas::alter(entities, added, deleted.collect());
+    };
+    let added = added.into_iter();
+    let added = added.map(|(key, value)| (key, AlterOp::Set(value)));
+    let deleted = deleted.map(|key| (key, AlterOp::Delete));
     Ok(Plan::Alter {
         kind,
         name: name.unwrap_or_default(),
-        changes,
+        changes: added.chain(deleted).collect(),
     })
 }
 

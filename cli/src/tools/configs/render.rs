@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ottla_client::admin::ConfigEntry;
 
-use super::plan::Kind;
+use super::plan::{Kind, singular};
 
 /// The head line of an entity. The empty name is the default entity.
 pub(super) fn head(kind: Kind, name: &str, all: bool) -> String {
@@ -73,15 +73,13 @@ pub(super) fn missing(kind: Kind, name: &str) -> String {
     )
 }
 
-pub(super) fn altered(kind: Kind, name: &str) -> String {
+/// `plural` is the type of the entity as options name it.
+pub(super) fn altered(plural: &str, name: &str) -> String {
     match name {
-        "" => format!(
-            "Completed updating default config for {} in the cluster.\n",
-            kind.plural
-        ),
+        "" => format!("Completed updating default config for {plural} in the cluster.\n"),
         name => format!(
             "Completed updating config for {} {name}.\n",
-            kind.singular()
+            singular(plural)
         ),
     }
 }

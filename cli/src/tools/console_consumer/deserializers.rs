@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use thiserror::Error;
 
 use super::charset::Charset;
+use crate::java_format;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deserializer {
@@ -138,13 +139,11 @@ impl Deserializer {
             }
             Self::Float => {
                 let number = f32::from_be_bytes(sized("FloatDeserializer", bytes)?);
-                let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
-                put_float(is_plain, format!("{number:?}"), format!("{number:E}"), out);
+                out.extend_from_slice(java_format::float(number).as_bytes());
             }
             Self::Double => {
                 let number = f64::from_be_bytes(sized("DoubleDeserializer", bytes)?);
-                let is_plain = number == 0.0 || (1e-3..1e7).contains(&number.abs());
-                put_float(is_plain, format!("{number:?}"), format!("{number:E}"), out);
+                out.extend_from_slice(java_format::double(number).as_bytes());
             }
             Self::Boolean => match sized("BooleanDeserializer", bytes)? {
                 [0] => out.extend_from_slice(b"false"),
@@ -197,18 +196,6 @@ fn put_escaped(byte: u8, out: &mut Vec<u8>) {
         b'\\' | 0..b' ' | 0x7f.. => put(out, format_args!("\\x{byte:02X}")),
         printable => out.push(printable),
     }
-}
-
-/// The shortest digits that tell the number from its neighbours, with a point between 0.001 and ten million and in
-/// computerized scientific notation beyond, always with a digit behind the point.
-fn put_float(is_plain: bool, plain: String, scientific: String, out: &mut Vec<u8>) {
-    let text = match scientific.split_once('E') {
-        _ if is_plain => plain,
-        Some((mantissa, _)) if mantissa.contains('.') => scientific,
-        Some((mantissa, exponent)) => format!("{mantissa}.0E{exponent}"),
-        None => scientific.replace("inf", "Infinity"),
-    };
-    out.extend_from_slice(text.as_bytes());
 }
 
 struct JavaUuid([u64; 5]);
