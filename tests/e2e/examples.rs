@@ -23,6 +23,7 @@ const ONLY_PARSED: &[&str] = &[
     "pytest",
     "mvn",
     "acls",
+    "client-metrics",
     "--bootstrap-controller",
     "add-controller",
     "remove-controller",

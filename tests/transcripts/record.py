@@ -7,7 +7,8 @@
   record.py --manifests             write <suite>/suite.tsv: what the Rust runner needs to know beside the transcripts
   record.py --check [options]       run the same cases, do not write: compare with this folder and print diffs
                                     --scripts: only what scripts read (standard output, files, exit status), without
-                                    Java's stack traces and with what allowed.tsv allows; questions are asked again
+                                    Java's stack traces and with what allowed.tsv allows (of cases named by -c: nothing);
+                                    the order of access control lists counts for nothing; questions are asked again
                                     until the answer is the recorded one, for a few seconds
 Another binary (both options take a template; {tool} is e.g. kafka-topics, {short} is topics):
   --tool   'ottla {short}'                       how to run a tool
@@ -84,6 +85,17 @@ LOOKS = re.compile(r'^kafka-(get-offsets|broker-api-versions|log-dirs) | (--)?(d
 SETTLES_WITHIN = 5
 
 
+# A block of entries of access control lists, and what may stand beside such blocks: Java's sets, whose order changes from run to run.
+ACLS = re.compile(r'(?:1\| \w+ ACLs for resource `.*\n(?:1\|  ?\t.*\n)+1\| \n|1\| Acl .* already exists\.\n)+')
+
+
+def sorted_acls(found):
+    """The same blocks, sorted as sets are that have an order."""
+    blocks = re.findall(r'1\| \w+ ACLs .*\n(?:1\|  ?\t.*\n)+1\| \n|1\| Acl .*\n', found[0])
+    block = lambda lines: lines[:1] + sorted(l.replace('1|  \t', '1| \t') for l in lines[1:])
+    return ''.join(sorted(''.join(block(lines_of(b))) for b in blocks))
+
+
 def for_scripts(text):
     """What scripts see of a transcript: (number of the command, its line, what was read of it) one after the other."""
     blocks, number, shown = [], 0, None
@@ -96,7 +108,7 @@ def for_scripts(text):
             shown = None
         elif shown and line.startswith(('1|', '1\\', 'f|', 'f\\', '= ')):
             shown[2] += line
-    return [(n, line, TRACE.sub('', read)) for n, line, read in blocks]
+    return [(n, line, ACLS.sub(sorted_acls, TRACE.sub('', read))) for n, line, read in blocks]
 
 
 def allowed():
@@ -165,7 +177,7 @@ class Suite:
 class Runner:
     def __init__(self, suite, args, port):
         self.suite, self.args, self.port = suite, args, port
-        self.allowed = allowed() if args.scripts else {}
+        self.allowed = allowed() if args.scripts and not args.case else {}
         self.tmp = tempfile.mkdtemp(prefix='record-%s-' % suite.name)
         self.data = os.path.join(self.tmp, 'data')
         self.work = os.path.join(self.tmp, 'work'); os.makedirs(self.work)

@@ -41,6 +41,7 @@ const TOOLS: &[(&str, Changes)] = &[
         Changes::By(&["add-controller", "remove-controller"]),
     ),
     ("acls", Changes::With(&["add", "remove"])),
+    ("client-metrics", Changes::With(&["alter", "delete"])),
     ("reassign-partitions", Changes::With(&["execute", "cancel"])),
     ("doctor", Changes::With(&["round-trip"])),
     ("top", Changes::Never),

@@ -2,7 +2,9 @@
 
 use crate::tool::Tool;
 
+pub mod acls;
 pub mod broker_api_versions;
+pub mod client_metrics;
 pub mod cluster;
 pub mod configs;
 pub mod console_consumer;
@@ -33,6 +35,8 @@ pub const TOOLS: &[Tool] = &[
     declared::apply::TOOL,
     declared::export::TOOL,
     configs::TOOL,
+    acls::TOOL,
+    client_metrics::TOOL,
     console_producer::TOOL,
     console_consumer::TOOL,
     consumer_groups::TOOL,

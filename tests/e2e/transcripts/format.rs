@@ -99,7 +99,20 @@ pub(super) fn parse(transcript: &str) -> Vec<Step> {
             _ => panic!("an unknown line: {line}"),
         }
     }
+    for step in &mut steps {
+        if let Step::Run(run) = step {
+            run.stdout = without_trace(&run.stdout);
+        }
+    }
     steps
+}
+
+/// Of a stack trace on standard output the exception's own line counts, which stands before its frames.
+fn without_trace(stdout: &str) -> String {
+    let is_trace =
+        |line: &&str| line.starts_with("\tat <STACK>") || line.starts_with("Caused by: ");
+    let lines = stdout.split_inclusive('\n');
+    lines.filter(|line| !is_trace(line)).collect()
 }
 
 fn content(rest: &str) -> &str {

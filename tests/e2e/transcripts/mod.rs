@@ -24,6 +24,11 @@ fn configs() {
 }
 
 #[test]
+fn acls_disabled() {
+    check("acls-disabled");
+}
+
+#[test]
 fn console_producer() {
     check("console-producer");
 }

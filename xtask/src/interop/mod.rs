@@ -102,6 +102,18 @@ const PARTS: &[Part] = &[
         run: quorum::a_controller_comes_and_goes,
     },
     Part {
+        name: "transcripts: access control lists of Kafka's broker",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: transcripts::acls,
+    },
+    Part {
+        name: "transcripts: quotas, credentials and loggers of Kafka's broker",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: transcripts::configs,
+    },
+    Part {
         name: "groups: Kafka's tools and ours against our broker",
         needs: &[Need::Kafka],
         in_ci: true,

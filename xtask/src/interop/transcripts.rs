@@ -10,14 +10,29 @@ use crate::shell::{run, script};
 
 /// On three nodes.
 pub(super) fn on_clusters() -> Result<()> {
-    replay("topics-cluster,leader-election,reassign")
+    replay("topics-cluster,leader-election,reassign", None)
 }
 
-/// Our tools print what the reference's printed in each case of the suites, or `allowed.tsv` has the reason.
-fn replay(suites: &str) -> Result<()> {
+/// With an authorizer, and without.
+pub(super) fn acls() -> Result<()> {
+    replay("acls,acls-disabled", None)
+}
+
+/// Those of the suite that ask for more than our server has.
+pub(super) fn configs() -> Result<()> {
+    let cases = "user-quota,ip-quota,scram,client-metrics,broker-logger,group-config";
+    replay("configs", Some(cases))
+}
+
+/// Our tools print what the reference's printed in each case of the suites, or `allowed.tsv` has the reason. In cases that
+/// are named, nothing is allowed to differ.
+fn replay(suites: &str, cases: Option<&str>) -> Result<()> {
     let ottla = ottla();
     let ottla = ottla.to_str().context("a binary at a plain path")?;
     let mut recorder = script("tests/transcripts/record.py");
     recorder.args(["--check", "--scripts", "--suite", suites]);
+    if let Some(cases) = cases {
+        recorder.args(["--case", cases]);
+    }
     run(recorder.args(["--tool", &format!("{ottla} {{short}}")]))
 }
