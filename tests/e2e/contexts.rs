@@ -63,10 +63,10 @@ fn a_context_stands_for_the_servers_and_the_properties() {
     let server = Server::start();
     server.tool("topics --create --topic here");
     let address = server.address();
-    let desk = Desk::with(&format!(
-        "current: nowhere\ncontexts:\n  nowhere: {{bootstrap-servers: 127.0.0.1:1}}\n  \
-         live: {{command-config: live.properties, properties: {{client.id: me}}}}\n"
-    ));
+    let desk = Desk::with(
+        "current: nowhere\ncontexts:\n  nowhere: {bootstrap-servers: 127.0.0.1:1}\n  \
+         live: {command-config: live.properties, properties: {client.id: me}}\n",
+    );
     // As Java writes such a file: any separator, lines that go on, escapes.
     let host = address.replace(':', "\\:");
     desk.write(

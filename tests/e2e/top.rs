@@ -295,7 +295,7 @@ impl Terminal {
     }
 
     /// It has ended, and the terminal is as it was.
-    fn is_given_back(mut self, status: i32) -> String {
+    fn gives_the_terminal_back(mut self, status: i32) -> String {
         self.shows(LEAVE);
         assert_eq!(self.child.wait().unwrap().code(), Some(status));
         assert!(!self.is_raw());
@@ -314,7 +314,7 @@ impl Drop for Terminal {
 }
 
 #[test]
-fn a_terminal_gets_a_page_that_answers_to_keys_and_is_given_back() {
+fn a_terminal_gets_a_page_that_answers_to_keys_and_gives_the_terminal_back() {
     let server = broker();
     read(&server, 4);
     let mut terminal = Terminal::open(&server, "");
@@ -340,7 +340,7 @@ fn a_terminal_gets_a_page_that_answers_to_keys_and_is_given_back() {
     terminal.press("p");
     terminal.shows("PAUSED");
     terminal.press("q");
-    assert_eq!(terminal.is_given_back(0), "");
+    assert_eq!(terminal.gives_the_terminal_back(0), "");
 }
 
 #[test]
@@ -359,19 +359,19 @@ fn a_terminal_that_becomes_smaller_gets_a_smaller_page() {
     // The keys' line is cut.
     terminal.shows("q quit  T\x1b[0m");
     terminal.press("q");
-    terminal.is_given_back(0);
+    terminal.gives_the_terminal_back(0);
 }
 
 #[test]
-fn however_it_is_ended_the_terminal_is_given_back() {
+fn however_it_is_ended_the_terminal_gives_the_terminal_back() {
     let server = broker();
     let mut by_key = Terminal::open(&server, "1");
     by_key.press("\x03");
-    by_key.is_given_back(0);
+    by_key.gives_the_terminal_back(0);
     for (by, status) in [(Signal::INT, 0), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let terminal = Terminal::open(&server, "1");
         signal(&terminal.child, by);
-        terminal.is_given_back(status);
+        terminal.gives_the_terminal_back(status);
     }
 }
 
@@ -398,5 +398,5 @@ fn while_it_is_suspended_the_terminal_is_anothers() {
         wait::until("each key to be told again", || terminal.is_raw());
     }
     terminal.press("q");
-    terminal.is_given_back(0);
+    terminal.gives_the_terminal_back(0);
 }
