@@ -102,10 +102,10 @@ fn with_json_nothing_else_is_on_standard_output_and_a_failure_shows_in_the_statu
     );
     assert!(stderr(&output).contains("Falling back to latest known offset"));
 
-    let output = groups(&server, "--list --output yaml");
+    let output = groups(&server, "--list --output xml");
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("table or json"),
+        stderr(&output).contains("table, wide, json, yaml, csv, tsv"),
         "{}",
         stderr(&output)
     );
