@@ -58,6 +58,7 @@ const LINES: &[(&str, &str)] = &[
     ("client-metrics", "--describe --bootstrap-server HERE"),
     ("reassign-partitions", "--list --bootstrap-server HERE"),
     ("doctor", "--bootstrap-server HERE"),
+    ("context", "list"),
     ("top", "--interval 200ms --bootstrap-server HERE"),
 ];
 
