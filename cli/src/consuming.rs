@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ottla_client::ClientError;
 use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::config::ClientKind;
-use ottla_client::consumer::ConsumerSettings;
+use ottla_client::consumer::{Consumer, ConsumerSettings};
 
 use crate::connect::{self, warn_of_unknown};
 use crate::context::Context;
@@ -14,6 +14,12 @@ use crate::stop::Failure;
 
 /// Between two attempts to find the cluster.
 const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// Longer than this a consumer does not wait for its last commit and its farewell.
+const CLOSE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The same where a signal has asked for the end: of a broker that is gone nobody waits to hear.
+const CLOSE_AT_SIGNAL_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why there is no cluster.
 #[derive(Debug)]
@@ -38,6 +44,17 @@ pub(crate) fn settings(
     let cluster = connect::cluster_settings(ClientKind::Consumer, &settings, cx);
     let consumer = ConsumerSettings::from_config(&settings);
     Ok((cluster.map_err(unusable)?, consumer.map_err(unusable)?))
+}
+
+/// Commits and leaves the group as far as the broker answers. Returns how much of the time that it could take is left.
+pub(crate) async fn close(consumer: Consumer, is_by_signal: bool) -> Duration {
+    let within = match is_by_signal {
+        true => CLOSE_AT_SIGNAL_WITHIN,
+        false => CLOSE_WITHIN,
+    };
+    let begun = Instant::now();
+    consumer.close(within).await;
+    within.saturating_sub(begun.elapsed())
 }
 
 fn unusable(error: impl ToString) -> Failure {

@@ -149,3 +149,30 @@ fn consumers_that_wait_for_more_end_with_what_they_have() {
         }
     }
 }
+
+#[test]
+fn a_consumer_whose_broker_is_gone_waits_for_no_farewell() {
+    let mut server = broker();
+    server.tool_with_input("console-producer --topic load", "one\n");
+    let mut children: Vec<Child> = ["", " --group g"]
+        .map(|group| format!("console-consumer --topic load --from-beginning{group}"))
+        .map(|line| begin(&server, &line))
+        .into();
+    for child in &mut children {
+        let mut record = [0; 4];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut record)
+            .unwrap();
+    }
+    server.kill();
+    for child in children {
+        let begun = Instant::now();
+        signal(&child, Signal::TERM);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(143));
+        assert!(begun.elapsed() < 2 * AT_ONCE, "took {:?}", begun.elapsed());
+    }
+}

@@ -48,9 +48,6 @@ impl From<NoCluster> for End {
     }
 }
 
-/// Longer than this nothing is waited for when the consumer closes.
-const CLOSE_WITHIN: Duration = Duration::from_secs(30);
-
 /// Longer than this nothing is waited for when the group that the tool made is deleted.
 const FORGET_WITHIN: Duration = Duration::from_secs(2);
 
@@ -108,17 +105,19 @@ async fn read_counting(
         Ok(end) | Err(end) => end,
     };
     let cluster = reading.consumer.cluster().clone();
-    reading.consumer.close(CLOSE_WITHIN).await;
-    if let Some(group) = &plan.ephemeral_group {
-        forget(group, cluster).await;
+    let left = consuming::close(reading.consumer, matches!(end, End::Signal(_))).await;
+    if let Some(group) = &plan.ephemeral_group
+        && !left.is_zero()
+    {
+        forget(group, cluster, left).await;
     }
     Ok(end)
 }
 
 /// The reference leaves the empty group to the coordinator, which lists it until it looks for expired offsets, ten minutes
 /// later by default. A group that cannot be deleted goes that way: nobody asked for it, and nobody needs to know.
-async fn forget(group: &str, cluster: Cluster) {
-    let admin = Admin::over(cluster).with_timeout(FORGET_WITHIN);
+async fn forget(group: &str, cluster: Cluster, within: Duration) {
+    let admin = Admin::over(cluster).with_timeout(within.min(FORGET_WITHIN));
     admin.delete_groups(&[group.to_owned()]).await.ok();
 }
 

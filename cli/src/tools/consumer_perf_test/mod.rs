@@ -36,9 +36,6 @@ pub const TOOL: Tool = Tool {
     run,
 };
 
-/// Longer than this nothing is waited for when the consumer closes.
-const CLOSE_WITHIN: Duration = Duration::from_secs(30);
-
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     args::check(&args, cx)?;
@@ -100,7 +97,7 @@ async fn measure(
         Err(failure) => Err(failure.into()),
     };
     let outcome = outcome.and_then(|count| ended(plan, count, cx));
-    consumer.close(CLOSE_WITHIN).await;
+    consuming::close(consumer, matches!(outcome, Err(Stop::Status(_)))).await;
     outcome
 }
 
