@@ -84,8 +84,12 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
             ("1", "it cannot start, or cannot go on"),
         ],
         "console-consumer"
+        | "console-producer"
         | "consumer-perf-test"
+        | "e2e-latency"
         | "pipe"
+        | "producer-perf-test"
+        | "top"
         | "verifiable-producer"
         | "verifiable-consumer" => ended_by_signal(USUAL),
         _ => USUAL.to_vec(),
