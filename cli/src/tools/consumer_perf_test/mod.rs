@@ -9,7 +9,7 @@ mod figures;
 use std::io::Write;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::CommandFactory;
 use jiff::Timestamp;
