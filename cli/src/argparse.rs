@@ -14,7 +14,8 @@ use clap::{Arg, ArgAction, Command, Parser};
 
 use crate::connect::Bootstrap;
 use crate::context::Context;
-use crate::stop::Stop;
+use crate::stop::{Failure, Stop};
+use crate::verb::USAGE;
 
 /// Why a command line is no call of a tool.
 pub(crate) enum Uncalled {
@@ -36,6 +37,23 @@ pub fn start<A: Parser>(words: &[String], program: &str, cx: &mut Context) -> Re
             Err(Stop::Status(1))
         }
         Err(Uncalled::Wrong(reason)) => Err(refused(program, &reason)),
+    }
+}
+
+/// The same for a tool of our own: help is no failure, and what is wrong has the status of `verb`. None where help was asked
+/// for and is given.
+pub(crate) fn start_own<A: Parser>(words: &[String], cx: &mut Context) -> Result<Option<A>, Stop> {
+    match parse(words, cx) {
+        Ok(args) => Ok(Some(args)),
+        Err(Uncalled::Version) => Err(Stop::Version),
+        Err(Uncalled::Help(text)) => {
+            write!(cx.out, "{text}")?;
+            Ok(None)
+        }
+        Err(Uncalled::Wrong(reason)) => {
+            let hint = format!("`{} --help` explains the options.", cx.program);
+            Err(Failure::new(reason).hint(hint).status(USAGE).into())
+        }
     }
 }
 

@@ -57,7 +57,8 @@ fn flatten(path: &str, value: &Value, pairs: &mut Vec<(String, String)>) -> Resu
     Ok(())
 }
 
-fn scalar(value: &Value) -> Option<String> {
+/// A word, a number or a truth value as text; none for what has parts.
+pub fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(value) => Some(value.to_string()),

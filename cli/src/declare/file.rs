@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use ottla_config::yaml::scalar;
 use serde::Deserialize as _;
 use serde_yaml::{Deserializer, Mapping, Value};
 
@@ -288,15 +289,6 @@ fn position(value: &Value, place: &str, wrong: &mut Wrong) -> Option<Position> {
         wrong.say(place, "expected an offset, `earliest` or `latest`");
     }
     position
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(value) => Some(value.to_string()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::argparse::{self, Uncalled};
+use crate::argparse;
 use crate::context::Context;
 use crate::contexts::{Contexts, NEAR, Named, user_file};
 use crate::options;
@@ -73,18 +73,10 @@ enum Action {
 }
 
 const JSON_VERSION: u32 = 1;
-/// The command line is none of ours.
-const USAGE: u8 = 2;
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    let args: Args = match argparse::parse(words, cx) {
-        Ok(args) => args,
-        Err(Uncalled::Version) => return Err(Stop::Version),
-        Err(Uncalled::Help(text)) => return Ok(write!(cx.out, "{text}")?),
-        Err(Uncalled::Wrong(reason)) => {
-            let hint = format!("`{} --help` explains the options.", cx.program);
-            return Err(Failure::new(reason).hint(hint).status(USAGE).into());
-        }
+    let Some(args) = argparse::start_own::<Args>(words, cx)? else {
+        return Ok(());
     };
     let contexts = Contexts::load()?;
     let text = match args.action {

@@ -15,12 +15,9 @@ use ottla_protocol::{
     wire::StrBytes,
 };
 
-use crate::{
-    cluster::Target,
-    error::{ApiError, ClientError, wire_text},
-};
+use crate::error::{ApiError, ClientError, wire_text};
 
-use super::{Admin, left_out, no_error};
+use super::{Admin, left_out};
 
 /// Enums that are a number on the wire and a word in texts. What this build does not know keeps its number.
 macro_rules! enums {
@@ -217,10 +214,7 @@ impl Admin {
             permission_type: fields.permission,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Any, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_any(&request).await?;
         ApiError::check(response.error_code, response.error_message.as_deref())?;
         let mut found: Vec<AclBinding> = response.resources.iter().flat_map(described).collect();
         found.sort();
@@ -236,10 +230,7 @@ impl Admin {
             creations: acls.iter().map(creation).collect::<Result<_, _>>()?,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Any, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_any(&request).await?;
         let mut results = response.results.iter();
         let outcome = |_| match results.next() {
             Some(result) => ApiError::check(result.error_code, result.error_message.as_deref()),
@@ -257,10 +248,7 @@ impl Admin {
             filters: filters.iter().map(deletion).collect::<Result<_, _>>()?,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Any, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_any(&request).await?;
         let mut results = response.filter_results.iter();
         let outcome = |_| {
             let result = results.next().ok_or_else(left_out)?;

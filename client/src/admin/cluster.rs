@@ -43,11 +43,7 @@ impl Admin {
             endpoint_type: endpoint_type.on_wire(),
             ..Default::default()
         };
-        let response = match self
-            .cluster
-            .call(&Target::Any, &request, self.call(), no_error)
-            .await
-        {
+        let response = match self.ask_any(&request).await {
             Err(ClientError::Request(RequestError::Version { .. }))
                 if endpoint_type == EndpointType::Broker =>
             {

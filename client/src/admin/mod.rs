@@ -5,10 +5,10 @@
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
-use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::{errors::ErrorCode, messages::Request};
 
 use crate::{
-    cluster::{Call, Cluster, ClusterSettings, Deadline},
+    cluster::{Call, Cluster, ClusterSettings, Deadline, Target},
     error::{ApiError, ClientError},
 };
 
@@ -129,6 +129,13 @@ impl Admin {
 
     fn call(&self) -> Call {
         Call::until(self.deadline())
+    }
+
+    /// Asks whichever node there is; errors are left to the caller.
+    async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
+        self.cluster
+            .call(&Target::Any, request, self.call(), no_error)
+            .await
     }
 
     /// For the timeout field of requests that the broker itself may have to wait for.

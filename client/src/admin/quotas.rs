@@ -19,7 +19,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, left_out, misdirected, no_error};
+use super::{Admin, left_out, misdirected};
 
 /// What a quota belongs to, or one half of it: a user and a client id may have quotas together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,10 +75,7 @@ impl Admin {
             strict: true,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Any, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_any(&request).await?;
         ApiError::check(response.error_code, response.error_message.as_deref())?;
         let entries = response.entries.unwrap_or_default();
         Ok(entries.iter().map(described).collect())

@@ -22,7 +22,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, in_order, misdirected, no_error};
+use super::{Admin, Outcomes, in_order, misdirected};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScramMechanism {
@@ -120,10 +120,7 @@ impl Admin {
             users: named.transpose()?,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Any, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_any(&request).await?;
         ApiError::check(response.error_code, response.error_message.as_deref())?;
         let answers = response.results.iter().map(|result| {
             let outcome = ApiError::check(result.error_code, result.error_message.as_deref());

@@ -333,10 +333,7 @@ impl Admin {
         };
         let mut answers = Outcomes::new();
         loop {
-            let response = self
-                .cluster
-                .call(&Target::Any, &request, self.call(), no_error)
-                .await?;
+            let response = self.ask_any(&request).await?;
             let got = add_page(&mut answers, &response);
             let Some(next) = response.next_cursor else {
                 return Ok(answers);

@@ -143,7 +143,6 @@ pub struct FeatureUpdate {
     pub upgrade_type: Option<UpgradeType>,
 }
 
-/// Which way a feature's level may go.
 /// Which replica is to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElectionType {
@@ -164,6 +163,7 @@ impl ElectionType {
     }
 }
 
+/// Which way a feature's level may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpgradeType {
     Upgrade,

@@ -18,7 +18,7 @@ use ottla_client::cluster::ClusterSettings;
 use ottla_client::config::ClientKind;
 use ottla_client::conn::Endpoint;
 
-use crate::argparse::{self, Uncalled};
+use crate::argparse;
 use crate::connect;
 use crate::context::{self, Context};
 use crate::options;
@@ -63,9 +63,6 @@ struct Args {
     output: Output,
 }
 
-/// The command line is none of ours.
-const USAGE: u8 = 2;
-
 /// What each hop may take where the user does not say.
 const WITHIN: Duration = Duration::from_millis(1500);
 
@@ -73,14 +70,8 @@ const WITHIN: Duration = Duration::from_millis(1500);
 const PLAINTEXT: &str = "PLAINTEXT";
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    let args: Args = match argparse::parse(words, cx) {
-        Ok(args) => args,
-        Err(Uncalled::Version) => return Err(Stop::Version),
-        Err(Uncalled::Help(text)) => return Ok(write!(cx.out, "{text}")?),
-        Err(Uncalled::Wrong(reason)) => {
-            let hint = format!("`{} --help` explains the options.", cx.program);
-            return Err(Failure::new(reason).hint(hint).status(USAGE).into());
-        }
+    let Some(args) = argparse::start_own::<Args>(words, cx)? else {
+        return Ok(());
     };
     let config: Vec<String> = args.command_config.iter().cloned().collect();
     let overrides = [("bootstrap.servers", args.bootstrap_server.as_str())];
