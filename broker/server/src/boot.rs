@@ -34,6 +34,7 @@ use crate::exec::producer_ids::ProducerIds;
 use crate::exec::transactions::Transactions;
 use crate::exec::{Storage, dir_failures, features, leftovers, registration};
 use crate::log_limits::LogLimits;
+use crate::loggers::Loggers;
 use crate::net::{Gate, Listener, MemoryPool, Role};
 use crate::settings::{self, Endpoint, Settings};
 
@@ -55,6 +56,7 @@ pub struct Started {
 /// Runs a broker until a signal or a failure ends it. It answers while `on_ready` runs, and ends where that fails.
 pub async fn serve(
     config: BrokerConfig,
+    loggers: Loggers,
     on_ready: impl AsyncFnOnce(&Started) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
@@ -66,7 +68,7 @@ pub async fn serve(
     // A port in use is found out before anything is written.
     let listeners = bind(&settings)?;
     let data = data_dirs::open(&settings)?;
-    let mut server = Server::start(config, settings, data, listeners)?;
+    let mut server = Server::start(config, settings, loggers, data, listeners)?;
     let started = server.started.clone();
     let serving = async {
         on_ready(&started).await?;
@@ -172,6 +174,7 @@ impl Server {
     pub(crate) fn start(
         config: BrokerConfig,
         mut settings: Settings,
+        loggers: Loggers,
         data: DataDirs,
         listeners: Vec<Listener>,
     ) -> anyhow::Result<Self> {
@@ -192,7 +195,7 @@ impl Server {
         let (fatal_sender, fatal) = mpsc::unbounded_channel();
         let dirs = LogDirs::new(data.dirs, fatal_sender);
         let storage = Arc::new(Storage::new(dirs).with_open_files(data.open_files));
-        let broker = assemble(config, settings, data.identity, storage.clone())?;
+        let broker = assemble(config, settings, loggers, data.identity, storage.clone())?;
         let known = broker.controller.image().unwrap_or_default();
         leftovers::refuse_duplicates(&storage, &known)?;
         moves::promote_whole(&storage, &known);
@@ -296,6 +299,7 @@ fn watch_timers(broker: &Broker) -> impl Future<Output = ()> + Send + 'static {
 pub(crate) fn assemble(
     config: BrokerConfig,
     settings: Settings,
+    loggers: Loggers,
     identity: Identity,
     storage: Arc<Storage>,
 ) -> anyhow::Result<Arc<Broker>> {
@@ -315,6 +319,7 @@ pub(crate) fn assemble(
             FETCH_SESSION_SAFE_MS,
         )),
         log_limits: LogLimits::default(),
+        loggers,
         moves: Moves::default(),
         settings,
     }))

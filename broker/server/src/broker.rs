@@ -19,6 +19,7 @@ use crate::exec::producer_ids::ProducerIds;
 use crate::exec::transactions::Transactions;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
+use crate::loggers::Loggers;
 use crate::net::Peer;
 use crate::settings::{Endpoint, Settings};
 
@@ -36,6 +37,7 @@ pub(crate) struct Broker {
     pub(crate) transactions: Transactions,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) log_limits: LogLimits,
+    pub(crate) loggers: Loggers,
     pub(crate) moves: Moves,
 }
 

@@ -12,6 +12,7 @@ mod data_dirs;
 mod exec;
 pub mod fuzz;
 mod log_limits;
+mod loggers;
 mod memory_limit;
 mod net;
 mod settings;
@@ -22,4 +23,5 @@ mod tests;
 
 pub use boot::{Started, serve};
 pub use data_dirs::random_id;
+pub use loggers::{Install, Loggers};
 pub use settings::{Endpoint, SettingsError};

@@ -24,6 +24,7 @@ use ottla_protocol::wire::{Chunk, Reader, Uuid};
 
 use crate::boot::Server;
 use crate::broker::Broker;
+use crate::loggers::Loggers;
 use crate::{data_dirs, settings::Settings};
 
 /// How long anything in a test may take before it has failed.
@@ -68,7 +69,7 @@ impl TestServer {
             let settings = Settings::from_config(&config).expect("settings");
             let data = data_dirs::open(&settings).expect("data directories");
             let listeners = crate::boot::bind(&settings).expect("a free port");
-            Server::start(config, settings, data, listeners).expect("a server")
+            Server::start(config, settings, Loggers::default(), data, listeners).expect("a server")
         };
         let address = server.started.listeners[0].1;
         Self {

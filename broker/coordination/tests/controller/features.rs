@@ -95,6 +95,32 @@ fn levels_go_up_and_down_as_the_request_says() {
 }
 
 #[test]
+fn the_quorums_level_rises_without_a_record_here() {
+    let mut cluster = cluster_at(&[(METADATA, 30)]);
+    let end = cluster.log.end();
+    assert_eq!(cluster.upgrade(&[(KRAFT, 1)]), Ok(()));
+    // The shell writes it where the quorum keeps its own.
+    assert_eq!((cluster.log.end(), cluster.level(KRAFT)), (end, 0));
+    let update = |way| FeatureUpdate {
+        name: KRAFT.to_owned(),
+        level: 0,
+        upgrade_type: Some(way),
+    };
+    let command = Command::UpdateFeatures {
+        updates: vec![update(UpgradeType::SafeDowngrade)],
+        kraft_version: 1,
+        validate_only: false,
+    };
+    let Response::UpdateFeatures(Err(refused)) = cluster.ask(command) else {
+        panic!("a level of the quorum that falls")
+    };
+    assert_eq!(
+        refused.text().expect("words").as_str(),
+        "Invalid update version 0 for feature kraft.version. Can't downgrade the version of this feature."
+    );
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_the_references_words() {
     use UpgradeType::{SafeDowngrade, UnsafeDowngrade, Upgrade};
     let mut cluster = cluster_at(&[(METADATA, 30), (TRANSACTION, 2)]);

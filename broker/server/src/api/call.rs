@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use ottla_protocol::apis::ApiKey;
 use ottla_protocol::messages::{Message, RequestHeader};
 use ottla_protocol::wire::{DecodeError, Reader, StrBytes};
+use tracing::trace;
 
 use super::unsupported::{self, Refusal as Unspoken};
 use super::{Api, Context, Order, Outcome, api_versions, is_asked_of};
@@ -93,6 +94,7 @@ pub(crate) fn answer(
         body,
     } = call;
     drop(sent_client_id);
+    trace!(api = %key, version, client = client_id.as_str(), remote = %peer.remote, "request");
     let context = Context {
         broker,
         peer,

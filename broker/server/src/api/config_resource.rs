@@ -16,6 +16,7 @@ use ottla_protocol::wire::StrBytes;
 
 use crate::broker::Broker;
 use crate::exec::config_rules::invalid;
+use crate::loggers;
 
 /// Loggers are a resource of clients only: their levels are not in the metadata log.
 pub(super) const BROKER_LOGGER: i8 = 8;
@@ -44,7 +45,7 @@ pub(super) struct Asked {
     pub(super) changes: Vec<(StrBytes, i8, Option<StrBytes>)>,
 }
 
-/// Checks each resource, has the controller change those that pass, and gives one verdict for each.
+/// Checks each resource, changes those that pass, or has the controller do it, and gives one verdict for each.
 pub(super) async fn alter(
     broker: &std::sync::Arc<Broker>,
     asked: Vec<Asked>,
@@ -52,11 +53,16 @@ pub(super) async fn alter(
     validate_only: bool,
 ) -> Vec<Result<(), ApiError>> {
     let mut verdicts = check_all(broker, &asked, style);
-    let passed = asked
-        .into_iter()
-        .zip(&verdicts)
-        .filter(|(_, verdict)| verdict.is_ok());
-    let resources: Vec<_> = passed.map(|(asked, _)| resource(asked)).collect();
+    let (mut open, mut resources) = (Vec::new(), Vec::new());
+    let passed = asked.into_iter().zip(&mut verdicts);
+    for (asked, verdict) in passed.filter(|(_, verdict)| verdict.is_ok()) {
+        if asked.resource_type != BROKER_LOGGER {
+            open.push(verdict);
+            resources.push(resource(asked));
+        } else if let (false, Ok(changes)) = (validate_only, changes(&asked)) {
+            broker.loggers.change(&changes);
+        }
+    }
     if resources.is_empty() {
         return verdicts;
     }
@@ -70,16 +76,16 @@ pub(super) async fn alter(
             validate_only,
         },
     };
-    let open = verdicts.iter_mut().filter(|verdict| verdict.is_ok());
     match broker.controller.ask(broker, command).await {
         Ok(Response::AlterConfigs(decided)) => {
-            for (verdict, decided) in open.zip(decided) {
+            for (verdict, decided) in open.into_iter().zip(decided) {
                 *verdict = decided;
             }
         }
         other => {
             let error = other.err().unwrap_or(ErrorCode::UnknownServerError);
-            open.for_each(|verdict| *verdict = Err(error.into()));
+            open.into_iter()
+                .for_each(|verdict| *verdict = Err(error.into()));
         }
     }
     verdicts
@@ -115,7 +121,8 @@ fn check_all(broker: &Broker, asked: &[Asked], style: Style) -> Vec<Result<(), A
     asked.iter().map(check).collect()
 }
 
-fn check(broker: &Broker, asked: &Asked, style: Style) -> Result<(), ApiError> {
+/// The changes, of each key one, and each with what it needs.
+fn changes(asked: &Asked) -> Result<Vec<Change>, ApiError> {
     let keys: BTreeSet<&str> = asked
         .changes
         .iter()
@@ -142,10 +149,17 @@ fn check(broker: &Broker, asked: &Asked, style: Style) -> Result<(), ApiError> {
         let keys = without_value.join(", ");
         return Err(refuse(ConfigError::NullValue { keys }.to_string()));
     }
+    Ok(changes)
+}
+
+fn check(broker: &Broker, asked: &Asked, style: Style) -> Result<(), ApiError> {
+    let changes = changes(asked)?;
     if asked.resource_type == BROKER_LOGGER && style == Style::Incremental {
-        return Err(refuse(
-            "The levels of this broker's loggers cannot be changed while it runs.".to_owned(),
-        ));
+        let name = asked.resource_name.as_str();
+        let expected =
+            |node_id| format!("Unexpected node id. Expected {node_id}, but received {name}");
+        check_node(broker, name, expected)?;
+        return changes.iter().try_for_each(loggers::check);
     }
     match ConfigResourceType::from_number(asked.resource_type) {
         Some(ConfigResourceType::Broker) => check_broker(broker, asked, &changes, style),
@@ -157,6 +171,21 @@ fn check(broker: &Broker, asked: &Asked, style: Style) -> Result<(), ApiError> {
     }
 }
 
+/// Whether the name is that of this node; where it is another's, `unexpected` tells it.
+fn check_node(
+    broker: &Broker,
+    name: &str,
+    unexpected: impl Fn(BrokerId) -> String,
+) -> Result<(), ApiError> {
+    let id: i32 = name
+        .parse()
+        .map_err(|_| refuse(format!("Node id must be an integer, but it is: {name}")))?;
+    match broker.settings.node_id {
+        node_id if node_id == BrokerId(id) => Ok(()),
+        node_id => Err(refuse(unexpected(node_id))),
+    }
+}
+
 /// Whether this broker, or all of them, could go on with the changes.
 fn check_broker(
     broker: &Broker,
@@ -165,16 +194,10 @@ fn check_broker(
     style: Style,
 ) -> Result<(), ApiError> {
     let name = asked.resource_name.as_str();
-    let node_id = broker.settings.node_id;
     if !name.is_empty() {
-        let id: i32 = name
-            .parse()
-            .map_err(|_| refuse(format!("Node id must be an integer, but it is: {name}")))?;
-        if BrokerId(id) != node_id {
-            return Err(refuse(format!(
-                "Unexpected broker id, expected {node_id}, but received {name}"
-            )));
-        }
+        let expected =
+            |node_id| format!("Unexpected broker id, expected {node_id}, but received {name}");
+        check_node(broker, name, expected)?;
     }
     let image = broker.image.load();
     let nothing = BTreeMap::new();

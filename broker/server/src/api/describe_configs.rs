@@ -16,10 +16,10 @@ use ottla_protocol::messages::describe_configs::response::{
 };
 use ottla_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use ottla_protocol::types::BrokerId;
-use tracing::level_filters::LevelFilter;
 
 use super::config_resource::{BROKER_LOGGER, parse_broker_id, refuse};
 use super::{Answer, Context};
+use crate::loggers::Loggers;
 
 /// Which parts of an entry the client wants.
 #[derive(Clone, Copy)]
@@ -33,6 +33,7 @@ struct View<'a> {
     node_id: BrokerId,
     config: &'a BrokerConfig,
     image: &'a MetadataImage,
+    loggers: &'a Loggers,
 }
 
 pub(crate) fn handle(
@@ -45,6 +46,7 @@ pub(crate) fn handle(
         node_id: broker.settings.node_id,
         config: &config,
         image: &image,
+        loggers: &broker.loggers,
     };
     let wanted = Wanted {
         synonyms: request.include_synonyms,
@@ -137,7 +139,6 @@ impl View<'_> {
         }
     }
 
-    /// There is one level for all of this broker.
     fn loggers(&self, name: &str) -> Result<Vec<Described>, ApiError> {
         if name.is_empty() {
             return Err(refuse("Broker id must not be empty".to_owned()));
@@ -148,16 +149,17 @@ impl View<'_> {
                 self.node_id
             )));
         }
-        Ok(vec![Described {
-            key: "root".to_owned(),
-            value: Some(LevelFilter::current().to_string().to_uppercase()),
+        let described = |(name, level): (&str, &str)| Described {
+            key: name.to_owned(),
+            value: Some(level.to_owned()),
             source: Source::BrokerLogger,
             sensitive: false,
             read_only: false,
             ty: None,
             synonyms: Vec::new(),
             doc: "",
-        }])
+        };
+        Ok(self.loggers.levels().into_iter().map(described).collect())
     }
 }
 

@@ -220,9 +220,16 @@ fn what_cannot_be_set_is_refused_with_the_reason() {
         (
             LOGGER,
             "1",
+            one("kafka.server.KafkaApis", "NOPE"),
+            ErrorCode::InvalidConfig,
+            "it is not a supported log level",
+        ),
+        (
+            LOGGER,
+            "9",
             one("root", "DEBUG"),
             ErrorCode::InvalidRequest,
-            "loggers",
+            "Unexpected node id. Expected 1, but received 9",
         ),
         (
             99,
@@ -358,7 +365,37 @@ fn what_is_described_says_why_it_cannot_be() {
         value_of(&mut client, BROKER, "", "min.insync.replicas").unwrap(),
         "1"
     );
-    assert!(value_of(&mut client, LOGGER, "1", "root").is_some());
+}
+
+#[test]
+fn levels_of_loggers_are_changed_unless_they_are_only_checked() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    let level = |client: &mut Client, logger| value_of(client, LOGGER, "1", logger).unwrap();
+    assert_eq!(level(&mut client, "root"), "INFO");
+    set(&mut client, LOGGER, "1", "kafka", "DEBUG");
+    assert_eq!(level(&mut client, "kafka.server.KafkaApis"), "DEBUG");
+    assert_eq!(level(&mut client, "root"), "INFO");
+    let unset = [("kafka", DELETE, None), ("root", SET, Some("WARN"))];
+    assert_eq!(alter(&mut client, LOGGER, "1", &unset).0, ErrorCode::None);
+    assert_eq!(level(&mut client, "kafka.server.KafkaApis"), "WARN");
+
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![AlterConfigsResource {
+            resource_type: LOGGER,
+            resource_name: "1".into(),
+            configs: vec![AlterableConfig {
+                name: "root".into(),
+                value: Some("TRACE".into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        validate_only: true,
+        ..Default::default()
+    };
+    assert_eq!(client.call(&request, 1).responses[0].error_code, 0);
+    assert_eq!(level(&mut client, "root"), "WARN");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::produce_fetch::{fetch, fetch_request, latest, produce_request};
 use super::topics::{all_topics, create_one};
 use crate::boot::Server;
 use crate::data_dirs::{self, DataDirError};
+use crate::loggers::Loggers;
 use crate::settings::Settings;
 use crate::testing::{Client, TestServer, batch, eventually};
 
@@ -356,7 +357,13 @@ fn start_refused(host: &Host, names: &[&str]) -> String {
     let _entered = runtime.enter();
     let data = data_dirs::open(&settings(&config)).unwrap();
     let listeners = crate::boot::bind(&settings(&config)).unwrap();
-    let started = Server::start(config.clone(), settings(&config), data, listeners);
+    let started = Server::start(
+        config.clone(),
+        settings(&config),
+        Loggers::default(),
+        data,
+        listeners,
+    );
     started.err().expect("a refusal").to_string()
 }
 

@@ -27,6 +27,7 @@ use crate::data_dirs::{Identity, random_id};
 use crate::exec::auto_create::{self, OFFSETS_TOPIC};
 use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::{Storage, registration};
+use crate::loggers::Loggers;
 use crate::settings::Settings;
 
 const EIO: i32 = 5;
@@ -59,7 +60,8 @@ impl Node {
             cluster_id: "c".to_owned(),
             node_id: BrokerId(1),
         };
-        let broker = assemble(config, settings, identity, storage).expect("metadata that loads");
+        let broker = assemble(config, settings, Loggers::default(), identity, storage)
+            .expect("metadata that loads");
         registration::register(&broker, &[]).expect("a metadata log that can be written");
         Self { broker, fatal }
     }
