@@ -35,6 +35,9 @@ const PROMPT_SETUP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// At a prompt a broker that the cluster names and that can't be reached is tried again for so long.
 const PROMPT_UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
 
+/// The same where a producer can do nothing but go on trying; its attempts are further apart.
+const PROMPT_MISADVERTISED_AFTER: Duration = Duration::from_millis(500);
+
 impl ClientKind {
     fn table(self) -> &'static Table {
         match self {
@@ -79,6 +82,7 @@ impl ClientKind {
             _ => ms("socket.connection.setup.timeout.ms"),
         };
         let (endpoint_type, bootstrap) = self.bootstrap(settings)?;
+        let api_timeout = self.api_timeout(settings)?;
         Ok(ClusterSettings {
             bootstrap,
             endpoint_type,
@@ -108,18 +112,41 @@ impl ClientKind {
                 (Self::Admin, Patience::Prompt) => PROMPT_UNREACHABLE_AFTER,
                 _ => Duration::MAX,
             },
-            request_timeout: ms("request.timeout.ms"),
-            api_timeout: match self {
-                Self::Producer => ms("max.block.ms"),
-                Self::Admin | Self::Consumer => ms("default.api.timeout.ms"),
+            misadvertised_after: match (self, patience) {
+                (Self::Producer, Patience::Prompt) => PROMPT_MISADVERTISED_AFTER,
+                _ => Duration::MAX,
             },
+            on_misadvertised: None,
+            described_within: match patience {
+                Patience::Prompt => setup_timeout,
+                Patience::Configured => Duration::MAX,
+            },
+            request_timeout: ms("request.timeout.ms"),
+            api_timeout,
             metadata_max_age: ms("metadata.max.age.ms"),
             allow_auto_create_topics: match self {
                 Self::Admin => false,
                 Self::Producer => true,
                 Self::Consumer => settings.boolean("allow.auto.create.topics"),
             },
+            looks_at_all_topics: false,
         })
+    }
+
+    /// How long a call may take. One of an admin client takes a request at least, and may not be told otherwise.
+    fn api_timeout(self, settings: &Settings) -> Result<Duration, ConfigError> {
+        let ms = |key: &str| settings.duration(key).unwrap_or(Duration::MAX);
+        let (api, request) = ("default.api.timeout.ms", "request.timeout.ms");
+        match self {
+            Self::Producer => Ok(ms("max.block.ms")),
+            Self::Consumer => Ok(ms(api)),
+            Self::Admin if settings.is_given(api) && ms(api) < ms(request) => {
+                Err(ConfigError::Conflict(format!(
+                    "The specified value of {api} must be no smaller than the value of {request}."
+                )))
+            }
+            Self::Admin => Ok(ms(api).max(ms(request))),
+        }
     }
 
     /// Brokers, or for admin clients controllers (KIP-919), but not both.
@@ -265,6 +292,21 @@ mod tests {
                 .as_secs(),
             9
         );
+    }
+
+    #[test]
+    fn a_call_of_an_admin_client_takes_a_request_at_least() {
+        let servers = ("bootstrap.servers", "a:1");
+        let long = [servers, ("request.timeout.ms", "90000")];
+        let settings = cluster(ClientKind::Admin, &long).unwrap();
+        assert_eq!(settings.api_timeout.as_secs(), 90);
+        let short = [servers, ("default.api.timeout.ms", "1000")];
+        let error = cluster(ClientKind::Admin, &short).unwrap_err().to_string();
+        assert!(
+            error.contains("no smaller than the value of request.timeout.ms"),
+            "{error}"
+        );
+        assert!(cluster(ClientKind::Consumer, &short).is_ok());
     }
 
     #[test]

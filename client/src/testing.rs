@@ -17,7 +17,8 @@ use ottla_protocol::{
     errors::ErrorCode,
     messages::{
         ApiVersionsRequest, ApiVersionsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        Message, MetadataRequest, MetadataResponse, Request,
+        InitProducerIdRequest, InitProducerIdResponse, Message, MetadataRequest, MetadataResponse,
+        Request,
         api::{
             api_versions::response::ApiVersion,
             find_coordinator::response::Coordinator,
@@ -259,6 +260,26 @@ pub(crate) async fn cluster_of_one_speaking(
     (endpoint, seen)
 }
 
+/// A broker that answers here and says that it is elsewhere, where nobody is.
+pub(crate) async fn misadvertised() -> (Endpoint, Endpoint) {
+    let elsewhere = nobody().await;
+    let told = elsewhere.clone();
+    let (here, _) = fake_broker(move |request| {
+        if request.is::<MetadataRequest>() {
+            return request.answer(&metadata_of(&told, &[("t", 2)]));
+        }
+        if request.is::<InitProducerIdRequest>() {
+            return request.answer(&InitProducerIdResponse {
+                producer_id: 7,
+                ..Default::default()
+            });
+        }
+        Answer::Silence
+    })
+    .await;
+    (here, elsewhere)
+}
+
 /// How many requests of a kind have come.
 pub(crate) fn count<R: Request>(seen: &Mutex<Vec<Incoming>>) -> usize {
     let seen = lock(seen);
@@ -287,10 +308,14 @@ pub(crate) fn quick_cluster(bootstrap: Vec<Endpoint>) -> ClusterSettings {
         retries: u32::MAX,
         connect_within: Duration::ZERO,
         unreachable_after: Duration::MAX,
+        misadvertised_after: Duration::MAX,
+        on_misadvertised: None,
+        described_within: Duration::MAX,
         request_timeout: Duration::from_secs(5),
         api_timeout: Duration::from_secs(10),
         metadata_max_age: Duration::from_secs(300),
         allow_auto_create_topics: false,
+        looks_at_all_topics: false,
     }
 }
 

@@ -15,6 +15,17 @@ pub fn lookup(key: &str) -> Option<&'static Def> {
     TABLE.lookup(key)
 }
 
+/// What tools set on a broker while they move replicas. Until then it is no part of the configuration.
+#[rustfmt::skip]
+pub(crate) const THROTTLES: &[Def] = &[
+    Def::new("follower.replication.throttled.rate", Long).default("9223372036854775807").at_least(0).cluster_wide()
+        .doc("How many bytes a second throttled replicas fetch at most."),
+    Def::new("leader.replication.throttled.rate", Long).default("9223372036854775807").at_least(0).cluster_wide()
+        .doc("How many bytes a second throttled replicas serve at most."),
+    Def::new("replica.alter.log.dirs.io.max.bytes.per.second", Long).default("9223372036854775807").at_least(0).cluster_wide()
+        .doc("How many bytes a second moves between log directories take at most."),
+];
+
 /// What a broker that is told nothing starts with where the reference demands an answer or assumes three nodes.
 /// Files, environment and command line come over it.
 pub const ONE_NODE: &[(&str, &str)] = &[

@@ -1,5 +1,7 @@
 //! Questions about partitions, each put to the partition's leader and put again while leaders move.
 
+use std::time::Duration;
+
 use ottla_protocol::{
     errors::ErrorCode,
     types::{BrokerId, PartitionIndex},
@@ -7,11 +9,12 @@ use ottla_protocol::{
 
 use crate::error::{ApiError, ClientError};
 
-use super::{Admin, Outcomes, TopicPartition, grouped, in_order};
+use super::{Admin, Outcomes, TopicPartition, all_at_once, grouped, in_order};
 
 impl Admin {
-    /// Calls `ask` once per leader with its partitions, and again for those whose answer is a retriable error. A
-    /// topic or partition that the metadata does not have is an error in its place at once.
+    /// Calls `ask` once per leader with its partitions, all leaders at once, and again for those whose answer is a retriable
+    /// error. Metadata is fetched unless the snapshot knows all leaders; whoever leads no longer says so. A topic or
+    /// partition that fetched metadata does not have is an error in its place at once.
     pub(super) async fn by_leader<T, F>(
         &self,
         partitions: &[TopicPartition],
@@ -26,8 +29,11 @@ impl Admin {
         let mut answers: Outcomes<TopicPartition, T> = Vec::new();
         let mut pending: Vec<TopicPartition> = partitions.to_vec();
         let mut failures = 0;
+        let mut are_known = pending.iter().all(|at| self.leader_of(at).is_ok());
         loop {
-            self.cluster.refresh(deadline).await?;
+            if !std::mem::take(&mut are_known) {
+                self.cluster.refresh(deadline).await?;
+            }
             let mut again: Vec<(TopicPartition, ApiError)> = Vec::new();
             let mut led = Vec::new();
             for partition in pending {
@@ -40,15 +46,26 @@ impl Admin {
                 }
             }
             let mut unreachable = None;
-            for (leader, group) in grouped(led) {
-                match ask(leader, group.clone()).await {
+            let groups = grouped(led);
+            let asking = groups
+                .iter()
+                .map(|(leader, group)| ask(*leader, group.clone()));
+            let answered = all_at_once(asking).await;
+            for ((_, group), answer) in groups.into_iter().zip(answered) {
+                match answer {
                     Ok(outcomes) => sort_out(group, outcomes, &mut answers, &mut again),
                     Err(error) if error.may_pass() => {
                         let lost = ApiError {
                             code: ErrorCode::NetworkException,
                             message: Some(error.to_string()),
                         };
-                        again.extend(group.into_iter().map(|partition| (partition, lost.clone())));
+                        let lost = group.into_iter().map(|partition| (partition, lost.clone()));
+                        // The call itself has tried for as long as its caller wants to wait for such a broker.
+                        if self.is_given_up(&error) {
+                            answers.extend(lost.map(|(partition, error)| (partition, Err(error))));
+                            continue;
+                        }
+                        again.extend(lost);
                         unreachable = Some(error);
                     }
                     Err(error) => return Err(error),
@@ -77,6 +94,11 @@ impl Admin {
         Ok(in_order(partitions.iter().cloned(), answers))
     }
 
+    fn is_given_up(&self, error: &ClientError) -> bool {
+        let waits = self.cluster.settings().unreachable_after;
+        matches!(error, ClientError::Endpoint(_)) && waits < Duration::MAX
+    }
+
     fn leader_of(&self, partition: &TopicPartition) -> Result<BrokerId, ApiError> {
         let metadata = self.cluster.metadata();
         let topic = metadata
@@ -101,5 +123,84 @@ fn sort_out<T>(
             Err(error) if error.code.is_retriable() => again.push((partition, error)),
             outcome => answers.push((partition, outcome)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::messages::{
+        ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+        list_offsets::response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    };
+
+    use crate::{
+        admin::{Isolation, OffsetSpec},
+        cluster::ClusterSettings,
+        testing::{cluster_of_one, count, quick_cluster},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn leaders_that_are_known_are_asked_at_once_and_looked_up_when_they_lead_no_more() {
+        let mut codes = [ErrorCode::None, ErrorCode::NotLeaderOrFollower].into_iter();
+        let (endpoint, seen) = cluster_of_one(move |request| {
+            let partition = ListOffsetsPartitionResponse {
+                error_code: codes.next().unwrap_or_default().code(),
+                offset: 5,
+                ..Default::default()
+            };
+            request.answer(&ListOffsetsResponse {
+                topics: vec![ListOffsetsTopicResponse {
+                    name: "t".into(),
+                    partitions: vec![partition],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            })
+        })
+        .await;
+        let settings = ClusterSettings {
+            looks_at_all_topics: true,
+            ..quick_cluster(vec![endpoint])
+        };
+        let admin = Admin::connect(settings).await.unwrap();
+        assert_eq!(admin.list_topics().await.unwrap()[0].name, "t");
+        let asked = [(TopicPartition::new("t", 0), OffsetSpec::Latest)];
+        for (questions, looks) in [(1, 1), (3, 2)] {
+            let listed = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
+            let (_, outcome) = listed.unwrap().remove(0);
+            assert_eq!(outcome.unwrap().offset, Some(5));
+            assert_eq!(count::<ListOffsetsRequest>(&seen), questions);
+            assert_eq!(count::<MetadataRequest>(&seen), looks);
+        }
+        admin.list_topics().await.unwrap();
+        assert_eq!(
+            count::<MetadataRequest>(&seen),
+            3,
+            "the first look is used once"
+        );
+    }
+
+    #[tokio::test]
+    async fn questions_do_not_wait_for_each_other() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let (mut tell, mut told) = (Some(tell), Some(told));
+        let asking = [true, false].map(|waits| {
+            let (tell, told) = match waits {
+                true => (None, told.take()),
+                false => (tell.take(), None),
+            };
+            async move {
+                if let Some(tell) = tell {
+                    tell.send(7).unwrap();
+                }
+                match told {
+                    Some(told) => told.await.unwrap(),
+                    None => 0,
+                }
+            }
+        });
+        assert_eq!(all_at_once(asking).await, [7, 0]);
     }
 }

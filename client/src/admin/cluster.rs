@@ -6,12 +6,12 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::{Broker, EndpointType, Lane, Target},
+    cluster::{Broker, EndpointType, Lane},
     conn::{PeerVersions, RequestError},
     error::{ApiError, ClientError},
 };
 
-use super::{Admin, no_error};
+use super::Admin;
 
 /// A cluster and its nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +87,7 @@ impl Admin {
             broker_id: id.0,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Controller, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_controller(&request).await?;
         let message = response.error_message.as_deref();
         Ok(ApiError::check(response.error_code, message)?)
     }

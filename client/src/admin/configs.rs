@@ -12,6 +12,7 @@ use ottla_protocol::{
         },
     },
     types::BrokerId,
+    wire::StrBytes,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, grouped, in_order, misdirected, no_error};
+use super::{Admin, Outcomes, all_at_once, divided, grouped, in_order, misdirected, no_error};
 
 /// What a configuration belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -233,32 +234,29 @@ impl Admin {
                 .collect::<Result<Vec<_>, _>>()
         });
         let keys = keys.transpose()?;
-        let mut answers = Outcomes::new();
-        for (target, group) in grouped(
-            resources
-                .iter()
-                .map(|resource| (resource.target(), resource)),
-        ) {
-            let mut asked = Vec::with_capacity(group.len());
-            for resource in group {
-                asked.push(DescribeConfigsResource {
-                    resource_type: resource.kind.on_wire(),
-                    resource_name: wire_text("the resource's name", &resource.name)?,
-                    configuration_keys: keys.clone(),
+        let targets = resources
+            .iter()
+            .map(|resource| (resource.target(), resource));
+        let mut questions = Vec::new();
+        for (target, group) in grouped(targets) {
+            for (lane, part) in divided(group) {
+                let request = DescribeConfigsRequest {
+                    resources: describable(&part, keys.as_deref())?,
+                    include_synonyms: detail.synonyms,
+                    include_documentation: detail.documentation,
                     ..Default::default()
-                });
+                };
+                questions.push((target.clone(), lane, request));
             }
-            let request = DescribeConfigsRequest {
-                resources: asked,
-                include_synonyms: detail.synonyms,
-                include_documentation: detail.documentation,
-                ..Default::default()
-            };
-            let response = self
-                .cluster
-                .call(&target, &request, self.call(), no_error)
-                .await?;
-            answers.extend(response.results.iter().map(described));
+        }
+        let asking = questions.iter().map(async |(target, lane, request)| {
+            let call = self.call().lane(*lane);
+            let response = self.cluster.call(target, request, call, no_error).await?;
+            Ok::<_, ClientError>(response.results.iter().map(described).collect::<Vec<_>>())
+        });
+        let mut answers = Outcomes::new();
+        for answer in all_at_once(asking).await {
+            answers.extend(answer?);
         }
         Ok(in_order(resources.iter().cloned(), answers))
     }
@@ -343,6 +341,21 @@ impl Admin {
     }
 }
 
+fn describable(
+    resources: &[&ConfigResource],
+    keys: Option<&[StrBytes]>,
+) -> Result<Vec<DescribeConfigsResource>, ClientError> {
+    let describable = |resource: &&ConfigResource| {
+        Ok(DescribeConfigsResource {
+            resource_type: resource.kind.on_wire(),
+            resource_name: wire_text("the resource's name", &resource.name)?,
+            configuration_keys: keys.map(<[StrBytes]>::to_vec),
+            ..Default::default()
+        })
+    };
+    resources.iter().map(describable).collect()
+}
+
 fn described(
     result: &DescribeConfigsResult,
 ) -> (ConfigResource, Result<Vec<ConfigEntry>, ApiError>) {
@@ -358,7 +371,7 @@ fn described(
 }
 
 fn entry(config: &DescribeConfigsResourceResult) -> ConfigEntry {
-    let owned = |text: &ottla_protocol::wire::StrBytes| text.to_string();
+    let owned = |text: &StrBytes| text.to_string();
     ConfigEntry {
         name: config.name.to_string(),
         value: config.value.as_ref().map(owned),
@@ -398,4 +411,47 @@ fn altered(change: &AlterResource) -> Result<AlterConfigsResource, ClientError> 
         configs,
         ..Default::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::messages::DescribeConfigsResponse;
+
+    use crate::testing::{cluster_of_one, count, quick_cluster};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn many_topics_are_described_in_two_halves() {
+        let (endpoint, seen) = cluster_of_one(|request| {
+            let asked = request.body::<DescribeConfigsRequest>().resources;
+            let result = |resource: DescribeConfigsResource| DescribeConfigsResult {
+                resource_type: resource.resource_type,
+                configs: vec![DescribeConfigsResourceResult {
+                    name: resource.resource_name.clone(),
+                    ..Default::default()
+                }],
+                resource_name: resource.resource_name,
+                ..Default::default()
+            };
+            request.answer(&DescribeConfigsResponse {
+                results: asked.into_iter().map(result).collect(),
+                ..Default::default()
+            })
+        })
+        .await;
+        let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+        let names = (0..301).map(|number| format!("topic-{number}"));
+        let topics: Vec<ConfigResource> = names
+            .map(|name| ConfigResource::new(ResourceType::Topic, name))
+            .collect();
+        let detail = DescribeDetail::default();
+        let described = admin.describe_configs(&topics, None, detail).await.unwrap();
+        assert_eq!(described.len(), 301);
+        for (asked, (resource, outcome)) in topics.iter().zip(described) {
+            assert_eq!(resource, *asked);
+            assert_eq!(outcome.unwrap()[0].name, asked.name);
+        }
+        assert_eq!(count::<DescribeConfigsRequest>(&seen), 2);
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, misdirected};
+use super::{Admin, Outcomes, all_at_once, misdirected};
 
 /// A group as its coordinator lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,10 @@ impl Admin {
     ) -> Result<(Vec<GroupListing>, Vec<(BrokerId, ClientError)>), ClientError> {
         let metadata = self.cluster.refresh(self.deadline()).await?;
         let (mut listings, mut errors) = (Vec::new(), Vec::new());
-        for broker in metadata.brokers() {
-            match self.list_groups_of(broker.id, states, types).await {
+        let brokers = metadata.brokers();
+        let asking = brokers.map(|broker| self.list_groups_of(broker.id, states, types));
+        for (broker, answer) in metadata.brokers().zip(all_at_once(asking).await) {
+            match answer {
                 Ok(found) => listings.extend(found),
                 Err(error) => errors.push((broker.id, error)),
             }

@@ -16,7 +16,7 @@ use crate::{
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, TopicPartition, grouped, in_order, no_error};
+use super::{Admin, Outcomes, TopicPartition, all_at_once, grouped, in_order, no_error};
 
 /// A log directory of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,15 +101,15 @@ impl Admin {
             topics: topics.map(describable).transpose()?,
             ..Default::default()
         };
-        let mut answers = Vec::with_capacity(brokers.len());
-        for broker in brokers {
-            let response = self
-                .cluster
-                .call(&Target::Broker(*broker), &request, self.call(), no_error)
-                .await;
-            answers.push((*broker, response.and_then(|response| log_dirs(&response))));
-        }
-        Ok(answers)
+        let asking = brokers.iter().map(async |broker| {
+            let target = Target::Broker(*broker);
+            let response = self.cluster.call(&target, &request, self.call(), no_error);
+            (
+                *broker,
+                response.await.and_then(|response| log_dirs(&response)),
+            )
+        });
+        Ok(all_at_once(asking).await)
     }
 }
 

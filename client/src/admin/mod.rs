@@ -3,12 +3,14 @@
 //! One file per family. Always: an error that concerns one resource is in that resource's place of the result, and
 //! an `Err` means that nothing is known of any. Not here: texts for people; tools have those.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{
+    collections::HashMap, future::poll_fn, hash::Hash, pin::Pin, task::Poll, time::Duration,
+};
 
 use ottla_protocol::{errors::ErrorCode, messages::Request};
 
 use crate::{
-    cluster::{Call, Cluster, ClusterSettings, Deadline, Target},
+    cluster::{Call, Cluster, ClusterSettings, Deadline, Lane, Target},
     error::{ApiError, ClientError},
 };
 
@@ -28,6 +30,8 @@ mod quotas;
 mod reassignments;
 mod records;
 mod scram;
+#[cfg(test)]
+mod security_tests;
 mod topics;
 mod transactions;
 
@@ -138,6 +142,13 @@ impl Admin {
             .await
     }
 
+    /// The same of the controller.
+    async fn ask_controller<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
+        self.cluster
+            .call(&Target::Controller, request, self.call(), no_error)
+            .await
+    }
+
     /// For the timeout field of requests that the broker itself may have to wait for.
     fn broker_timeout_ms(&self) -> i32 {
         let timeout = self.timeout.min(self.cluster.settings().request_timeout);
@@ -187,6 +198,38 @@ fn left_out() -> ApiError {
         code: ErrorCode::UnknownServerError,
         message: Some("The broker's answer does not mention it.".to_owned()),
     }
+}
+
+/// Waits for all of them at the same time; what they come to is in their order.
+async fn all_at_once<F: Future>(questions: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut questions: Vec<Pin<Box<F>>> = questions.into_iter().map(Box::pin).collect();
+    let mut answers: Vec<Option<F::Output>> = questions.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (question, answer) in questions.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let Poll::Ready(ready) = question.as_mut().poll(cx)
+            {
+                *answer = Some(ready);
+            }
+        }
+        match answers.iter().all(Option::is_some) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
+
+/// A question about many things in two halves, each for a connection of its own: brokers answer those of one connection one
+/// after the other, and may take long.
+fn divided<T>(mut items: Vec<T>) -> Vec<(Lane, Vec<T>)> {
+    const WORTH_IT: usize = 200;
+    if items.len() < WORTH_IT {
+        return vec![(Lane::Control, items)];
+    }
+    let rest = items.split_off(items.len() / 2);
+    vec![(Lane::Data, items), (Lane::Control, rest)]
 }
 
 /// Groups items by a key and keeps the order in which keys first appear.

@@ -11,11 +11,11 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::Target,
+    cluster::{Lane, Target},
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, TopicPartition, grouped, no_error};
+use super::{Admin, Outcomes, TopicPartition, all_at_once, divided, grouped, no_error};
 
 /// Which offset of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +112,25 @@ impl Admin {
         .await
     }
 
-    /// The same of partitions that one broker leads, in one request.
+    /// The same of partitions that one broker leads, in one request, or where there are many in two at the same time.
     pub async fn list_offsets_of(
         &self,
+        leader: BrokerId,
+        asked: Vec<(TopicPartition, OffsetSpec)>,
+        isolation: Isolation,
+    ) -> Result<Outcomes<TopicPartition, ListedOffset>, ClientError> {
+        let parts = divided(asked).into_iter();
+        let asking = parts.map(|(lane, part)| self.list_offsets_on(lane, leader, part, isolation));
+        let mut outcomes = Outcomes::new();
+        for answer in all_at_once(asking).await {
+            outcomes.extend(answer?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn list_offsets_on(
+        &self,
+        lane: Lane,
         leader: BrokerId,
         asked: Vec<(TopicPartition, OffsetSpec)>,
         isolation: Isolation,
@@ -149,7 +165,7 @@ impl Admin {
             timeout_ms: self.broker_timeout_ms(),
             ..Default::default()
         };
-        let call = self.call().versions(first_version..=i16::MAX);
+        let call = self.call().lane(lane).versions(first_version..=i16::MAX);
         let response = self
             .cluster
             .call(&Target::Broker(leader), &request, call, no_error)
@@ -175,4 +191,60 @@ fn outcomes(response: &ListOffsetsResponse) -> Outcomes<TopicPartition, ListedOf
         }
     }
     outcomes
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::messages::list_offsets::response::{
+        ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+    };
+
+    use crate::testing::{Incoming, cluster_of_one, count, quick_cluster};
+
+    use super::*;
+
+    fn answer(request: &Incoming) -> ListOffsetsResponse {
+        let partition = |asked: &ListOffsetsPartition| ListOffsetsPartitionResponse {
+            partition_index: asked.partition_index,
+            offset: i64::from(asked.partition_index) + 1000,
+            ..Default::default()
+        };
+        let topic = |asked: &ListOffsetsTopic| ListOffsetsTopicResponse {
+            name: asked.name.clone(),
+            partitions: asked.partitions.iter().map(partition).collect(),
+            ..Default::default()
+        };
+        ListOffsetsResponse {
+            topics: request
+                .body::<ListOffsetsRequest>()
+                .topics
+                .iter()
+                .map(topic)
+                .collect(),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn many_partitions_of_a_leader_are_asked_for_in_two_halves() {
+        let (endpoint, seen) = cluster_of_one(|request| request.answer(&answer(request))).await;
+        let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+        for (partitions, requests) in [(3, 1), (301, 3)] {
+            let asked =
+                (0..partitions).map(|index| (TopicPartition::new("t", index), OffsetSpec::Latest));
+            let listed = admin
+                .list_offsets_of(BrokerId(1), asked.collect(), Isolation::ReadUncommitted)
+                .await
+                .unwrap();
+            let offsets: Vec<Option<i64>> = listed
+                .iter()
+                .map(|(_, outcome)| outcome.as_ref().unwrap().offset)
+                .collect();
+            let expected: Vec<Option<i64>> = (0..partitions)
+                .map(|index| Some(i64::from(index) + 1000))
+                .collect();
+            assert_eq!(offsets, expected);
+            assert_eq!(count::<ListOffsetsRequest>(&seen), requests);
+        }
+    }
 }

@@ -13,12 +13,9 @@ use ottla_protocol::{
     wire::Uuid,
 };
 
-use crate::{
-    cluster::Target,
-    error::{ApiError, ClientError, wire_text},
-};
+use crate::error::{ApiError, ClientError, wire_text};
 
-use super::{Admin, left_out, no_error};
+use super::{Admin, left_out};
 
 const TOPIC: &str = "__cluster_metadata";
 
@@ -78,10 +75,7 @@ impl Admin {
             }],
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Controller, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_controller(&request).await?;
         described(&response)
     }
 
@@ -111,10 +105,7 @@ impl Admin {
                 .collect::<Result<_, ClientError>>()?,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Controller, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_controller(&request).await?;
         let message = response.error_message.as_deref();
         Ok(ApiError::check(response.error_code, message)?)
     }
@@ -127,10 +118,7 @@ impl Admin {
             voter_directory_id: directory_id,
             ..Default::default()
         };
-        let response = self
-            .cluster
-            .call(&Target::Controller, &request, self.call(), no_error)
-            .await?;
+        let response = self.ask_controller(&request).await?;
         let message = response.error_message.as_deref();
         Ok(ApiError::check(response.error_code, message)?)
     }

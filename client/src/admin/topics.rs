@@ -1,5 +1,7 @@
 //! Topics: list, describe, create, delete, more partitions.
 
+use std::sync::Arc;
+
 use ottla_protocol::{
     errors::ErrorCode,
     messages::{
@@ -27,7 +29,7 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::{Target, broker_ids},
+    cluster::{Target, Topic, broker_ids},
     conn::RequestError,
     error::{ApiError, ClientError, wire_text},
 };
@@ -68,8 +70,8 @@ pub struct NewPartitions {
     pub topic: String,
     /// Partitions afterwards.
     pub total: i32,
-    /// For each added partition the brokers to place it on; the broker places them where there is none.
-    pub assignments: Vec<Vec<BrokerId>>,
+    /// For each added partition the brokers to place it on; the broker places them where nobody does.
+    pub assignments: Option<Vec<Vec<BrokerId>>>,
 }
 
 /// A topic with its partitions in the order of their index.
@@ -97,24 +99,36 @@ pub struct PartitionDescription {
 impl Admin {
     /// Every topic, sorted by name.
     pub async fn list_topics(&self) -> Result<Vec<TopicListing>, ClientError> {
+        let mut listing: Vec<TopicListing> = match self.cluster.take_first_look() {
+            Some(seen) => {
+                let usable = seen.topics().filter(|topic| topic.error.is_none());
+                let listing = |topic: &Arc<Topic>| TopicListing {
+                    name: topic.name.to_string(),
+                    id: topic.id,
+                    is_internal: topic.is_internal,
+                };
+                usable.map(listing).collect()
+            }
+            None => self.listed_topics().await?,
+        };
+        listing.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(listing)
+    }
+
+    async fn listed_topics(&self) -> Result<Vec<TopicListing>, ClientError> {
         let request = MetadataRequest {
             topics: None,
             allow_auto_topic_creation: false,
             ..Default::default()
         };
         let response = self.metadata(&request).await?;
-        let mut listing: Vec<TopicListing> = response
-            .topics
-            .iter()
-            .filter(|topic| topic.error_code == 0)
-            .map(|topic| TopicListing {
-                name: topic.name.as_deref().unwrap_or_default().to_owned(),
-                id: topic.topic_id,
-                is_internal: topic.is_internal,
-            })
-            .collect();
-        listing.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(listing)
+        let usable = response.topics.iter().filter(|topic| topic.error_code == 0);
+        let listing = |topic: &MetadataResponseTopic| TopicListing {
+            name: topic.name.as_deref().unwrap_or_default().to_owned(),
+            id: topic.topic_id,
+            is_internal: topic.is_internal,
+        };
+        Ok(usable.map(listing).collect())
     }
 
     /// Describes topics, so many partitions per request at most. Brokers without DescribeTopicPartitions are asked
@@ -124,15 +138,23 @@ impl Admin {
         names: &[String],
         partitions_per_request: i32,
     ) -> Result<Outcomes<String, TopicDescription>, ClientError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+        // Brokers are not asked for what cannot be a name.
+        let (unnamed, asked): (Vec<String>, Vec<String>) =
+            names.iter().cloned().partition(String::is_empty);
+        let mut answers: Outcomes<String, TopicDescription> = unnamed
+            .into_iter()
+            .map(|name| (name, Err(no_name())))
+            .collect();
+        if !asked.is_empty() {
+            answers.extend(
+                match self.describe_by_pages(&asked, partitions_per_request).await {
+                    Err(ClientError::Request(RequestError::Version { .. })) => {
+                        self.describe_by_metadata(&asked).await?
+                    }
+                    other => other?,
+                },
+            );
         }
-        let answers = match self.describe_by_pages(names, partitions_per_request).await {
-            Err(ClientError::Request(RequestError::Version { .. })) => {
-                self.describe_by_metadata(names).await?
-            }
-            other => other?,
-        };
         Ok(in_order(names.iter().cloned(), answers))
     }
 
@@ -418,6 +440,14 @@ fn of_metadata(topic: &MetadataResponseTopic) -> Result<TopicDescription, ApiErr
     })
 }
 
+/// What the reference's client says of a name without a character.
+fn no_name() -> ApiError {
+    ApiError {
+        code: ErrorCode::InvalidTopicException,
+        message: Some("The given topic name '' cannot be represented in a request.".to_owned()),
+    }
+}
+
 fn leader(id: i32) -> Option<BrokerId> {
     (id >= 0).then_some(BrokerId(id))
 }
@@ -463,8 +493,10 @@ fn with_more_partitions(topic: &NewPartitions) -> Result<CreatePartitionsTopic, 
     Ok(CreatePartitionsTopic {
         name: wire_text("the topic name", &topic.topic)?,
         count: topic.total,
-        assignments: (!topic.assignments.is_empty())
-            .then(|| topic.assignments.iter().map(assignment).collect()),
+        assignments: topic
+            .assignments
+            .as_ref()
+            .map(|brokers| brokers.iter().map(assignment).collect()),
         ..Default::default()
     })
 }

@@ -1,6 +1,6 @@
 //! One request to the right broker, tried again while that makes sense.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ottla_protocol::{errors::ErrorCode, messages::Request, types::BrokerId};
 
@@ -96,9 +96,7 @@ impl Cluster {
                         None => Err(timed_out),
                     };
                 }
-                Err(error @ (ClientError::Endpoint(_) | ClientError::Bootstrap(_)))
-                    if begun.elapsed() >= self.settings().unreachable_after =>
-                {
+                Err(error) if self.is_hopeless(&error, begun.elapsed(), failures) => {
                     return Err(error);
                 }
                 Err(error) if error.may_pass() => (error, None),
@@ -110,6 +108,17 @@ impl Cluster {
                 return response.ok_or(error);
             }
             last = Some((error, response));
+        }
+    }
+
+    /// Whether the next attempt would come too late for a caller who is to know soon that a broker can't be reached.
+    fn is_hopeless(&self, error: &ClientError, elapsed: Duration, failures: u32) -> bool {
+        let lasts = elapsed + self.settings().retry_backoff.after(failures + 1);
+        let is_late = lasts >= self.settings().unreachable_after;
+        match error {
+            ClientError::Endpoint(error) => is_late || self.is_given_up(error, lasts),
+            ClientError::Bootstrap(_) | ClientError::NoSuchBroker(_) => is_late,
+            _ => false,
         }
     }
 
@@ -195,7 +204,7 @@ impl Cluster {
         let deadline = call.deadline;
         match target {
             Target::Any if self.settings().endpoint_type == EndpointType::Broker => {
-                self.any_connection(deadline).await
+                self.any_connection_on(call.lane, deadline).await
             }
             Target::Broker(id) => self.connection_to(*id, call.lane, deadline).await,
             Target::Any | Target::Controller => match self.metadata().controller {

@@ -48,6 +48,14 @@ const ASKED_OF_CONTROLLERS: [i16; 13] = [
 ];
 
 impl EndpointType {
+    /// What nodes on this side are asked about the cluster.
+    pub(super) fn describing_api(self) -> &'static str {
+        match self {
+            Self::Broker => "Metadata",
+            Self::Controller => "DescribeCluster",
+        }
+    }
+
     pub(crate) fn on_wire(self) -> i8 {
         match self {
             Self::Broker => 1,
@@ -85,6 +93,7 @@ impl Cluster {
             .ask(connection, &request, 1..=i16::MAX, deadline)
             .await?;
         ApiError::check(response.error_code, response.error_message.as_deref())?;
+        self.note_told_by(connection);
         let nodes = response.brokers.iter();
         let nodes: BTreeMap<BrokerId, Broker> = nodes
             .filter_map(|node| Broker::of_wire(node.broker_id, &node.host, node.port, None))

@@ -20,10 +20,11 @@ use ottla_protocol::{
 };
 
 use crate::{
-    conn::{ConnSettings, Connection, Endpoint, EndpointError, known_versions},
+    conn::{ConnSettings, Connection, Endpoint, EndpointError, EndpointFault, known_versions},
     error::{ApiError, ClientError, wire_text},
 };
 
+mod advertised;
 mod backoff;
 mod call;
 mod controllers;
@@ -33,6 +34,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+pub use advertised::OnMisadvertised;
 pub use backoff::{Backoff, Deadline};
 pub use call::{Call, Target};
 pub use controllers::EndpointType;
@@ -59,6 +61,13 @@ pub struct ClusterSettings {
     pub connect_within: Duration,
     /// How long a call goes on with a broker that can't be reached.
     pub unreachable_after: Duration,
+    /// The same for the only broker there is, where it has answered and then names an address that never led anywhere: no other
+    /// one will take its place.
+    pub misadvertised_after: Duration,
+    /// Hears of addresses that the cluster advertises and that never led anywhere, as long as they are tried again.
+    pub on_misadvertised: Option<OnMisadvertised>,
+    /// How long the first node that is found may take to describe the cluster.
+    pub described_within: Duration,
     /// How long one attempt may take.
     pub request_timeout: Duration,
     /// How long a call may take where its caller says nothing else.
@@ -66,6 +75,9 @@ pub struct ClusterSettings {
     pub metadata_max_age: Duration,
     /// Whether asking for a missing topic may create it, where the broker does that.
     pub allow_auto_create_topics: bool,
+    /// Whether connecting asks for every topic at once, for whose first question is that anyway: `all_topics`, the first time
+    /// it is called, then costs nothing.
+    pub looks_at_all_topics: bool,
 }
 
 /// A handle; clones share everything.
@@ -79,11 +91,15 @@ struct Inner {
     settings: ClusterSettings,
     pool: pool::Pool,
     metadata: Mutex<Arc<Metadata>>,
+    /// Who has described the cluster last.
+    told_by: Mutex<Option<Endpoint>>,
     /// Topics that a refresh asks for.
     wanted: Mutex<BTreeSet<String>>,
     /// Held while a refresh is under way, so that those who come meanwhile share the next one.
     refreshing: tokio::sync::Mutex<()>,
     coordinators: Mutex<HashMap<(CoordinatorKind, String), Broker>>,
+    /// What connecting has seen of all topics, until somebody asks for them.
+    first_look: Mutex<Option<Arc<Metadata>>>,
 }
 
 impl Cluster {
@@ -100,24 +116,46 @@ impl Cluster {
         let inner = Inner {
             pool: pool::Pool::new(settings.conn.clone(), settings.reconnect_backoff),
             metadata: Mutex::new(Arc::new(Metadata::empty(Instant::now()))),
+            told_by: Mutex::default(),
             wanted: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
             coordinators: Mutex::default(),
+            first_look: Mutex::default(),
             settings,
         };
         let cluster = Self {
             inner: Arc::new(inner),
         };
         let connection = cluster.bootstrap().await?;
-        let deadline = Deadline::after(cluster.settings().request_timeout);
-        match cluster.fetch_metadata(&connection, deadline).await {
+        let settings = cluster.settings();
+        let within = settings.request_timeout.min(settings.described_within);
+        let fault = match cluster
+            .look_first(&connection, Deadline::after(within))
+            .await
+        {
+            Ok(()) => return Ok(cluster),
             // A listener that wants SASL answers ApiVersions and then hangs up; a controller has no Metadata.
-            Err(ClientError::Request(error)) => {
-                Err(EndpointError::new(connection.endpoint(), error.as_endpoint_fault()).into())
+            Err(ClientError::Request(error)) => error.as_endpoint_fault(),
+            Err(ClientError::TimedOut { .. }) => {
+                EndpointFault::Silent(settings.endpoint_type.describing_api(), within)
             }
-            Err(error) => Err(error),
-            Ok(_) => Ok(cluster),
+            Err(error) => return Err(error),
+        };
+        Err(EndpointError::new(connection.endpoint(), fault).into())
+    }
+
+    async fn look_first(
+        &self,
+        connection: &Connection,
+        deadline: Deadline,
+    ) -> Result<(), ClientError> {
+        let is_broker = self.settings().endpoint_type == EndpointType::Broker;
+        if !(is_broker && self.settings().looks_at_all_topics) {
+            return self.fetch_metadata(connection, deadline).await.map(drop);
         }
+        let seen = self.fetch_all_topics(connection, deadline).await?;
+        *lock(&self.inner.first_look) = Some(seen);
+        Ok(())
     }
 
     /// As [`Self::connect`], for who is to outlive the brokers' absence: where the cluster may still come up, it is tried
@@ -248,7 +286,15 @@ impl Cluster {
 
     /// A connection to any broker: an open one, else a known one, else the bootstrap servers again.
     pub async fn any_connection(&self, deadline: Deadline) -> Result<Connection, ClientError> {
-        if let Some(connection) = self.inner.pool.any_open(Lane::Control) {
+        self.any_connection_on(Lane::Control, deadline).await
+    }
+
+    async fn any_connection_on(
+        &self,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Connection, ClientError> {
+        if let Some(connection) = self.inner.pool.any_open(lane) {
             return Ok(connection);
         }
         let mut known: Vec<Broker> = self.metadata().brokers().cloned().collect();
@@ -257,10 +303,7 @@ impl Cluster {
             known.rotate_left(start);
         }
         for broker in known {
-            match self
-                .connection_at(&broker.endpoint, Lane::Control, deadline)
-                .await
-            {
+            match self.connection_at(&broker.endpoint, lane, deadline).await {
                 Ok(connection) => return Ok(connection),
                 Err(error @ ClientError::TimedOut { .. }) => return Err(error),
                 Err(_) => {}
@@ -280,7 +323,10 @@ impl Cluster {
         lane: Lane,
         deadline: Deadline,
     ) -> Result<Connection, ClientError> {
-        let opening = async { Ok(self.inner.pool.connection(endpoint, lane).await?) };
+        let opening = async {
+            let opened = self.inner.pool.connection(endpoint, lane).await;
+            opened.map_err(|error| self.as_advertised(error).into())
+        };
         within(deadline, "connecting", opening).await
     }
 
@@ -327,9 +373,25 @@ impl Cluster {
 
     /// Asks for every topic there is. The cluster keeps them in its snapshot, but does not go on asking for all.
     pub async fn all_topics(&self, deadline: Deadline) -> Result<Arc<Metadata>, ClientError> {
-        let asked_at = Instant::now();
+        if let Some(seen) = self.take_first_look() {
+            return Ok(seen);
+        }
         let connection = self.any_connection(deadline).await?;
-        let response = self.request_metadata(&connection, None, deadline).await?;
+        self.fetch_all_topics(&connection, deadline).await
+    }
+
+    /// What connecting has seen of all topics, once.
+    pub(crate) fn take_first_look(&self) -> Option<Arc<Metadata>> {
+        lock(&self.inner.first_look).take()
+    }
+
+    async fn fetch_all_topics(
+        &self,
+        connection: &Connection,
+        deadline: Deadline,
+    ) -> Result<Arc<Metadata>, ClientError> {
+        let asked_at = Instant::now();
+        let response = self.request_metadata(connection, None, deadline).await?;
         Ok(self.merge(&response, Scope::AllTopics, asked_at))
     }
 
@@ -378,6 +440,7 @@ impl Cluster {
         let versions = 1..=*known_versions::<MetadataRequest>().end();
         let response = self.ask(connection, &request, versions, deadline).await?;
         ApiError::check(response.error_code, None)?;
+        self.note_told_by(connection);
         Ok(response)
     }
 

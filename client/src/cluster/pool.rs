@@ -4,8 +4,8 @@
 //! new attempt before the backoff is over. Not here: which broker to ask.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 
 use crate::conn::{ConnSettings, Connection, Endpoint, EndpointError};
 
-use super::Backoff;
+use super::{Backoff, lock};
 
 /// Replies on one connection come in request order, so what may wait long gets a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,8 @@ pub(super) struct Pool {
     settings: ConnSettings,
     backoff: Backoff,
     slots: Mutex<HashMap<(Endpoint, Lane), Arc<Slot>>>,
+    /// Where a connection has once stood.
+    reached: Mutex<HashSet<Endpoint>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +53,7 @@ impl Pool {
             settings,
             backoff,
             slots: Mutex::default(),
+            reached: Mutex::default(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Pool {
         }
         match Connection::open(endpoint, &self.settings).await {
             Ok(connection) => {
+                self.note_reached(endpoint);
                 *state = SlotState {
                     connection: Some(connection.clone()),
                     failures: 0,
@@ -89,8 +93,21 @@ impl Pool {
 
     /// Puts a connection in that was opened elsewhere (while bootstrapping).
     pub(super) async fn adopt(&self, connection: Connection) {
+        self.note_reached(connection.endpoint());
         let slot = self.slot(connection.endpoint(), Lane::Control);
         slot.state.lock().await.connection = Some(connection);
+    }
+
+    fn note_reached(&self, endpoint: &Endpoint) {
+        let mut reached = lock(&self.reached);
+        if !reached.contains(endpoint) {
+            reached.insert(endpoint.clone());
+        }
+    }
+
+    /// Whether a connection to it has ever worked.
+    pub(super) fn has_reached(&self, endpoint: &Endpoint) -> bool {
+        lock(&self.reached).contains(endpoint)
     }
 
     /// A working connection that is already there, to any broker.
@@ -128,7 +145,7 @@ impl Pool {
     }
 
     fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<(Endpoint, Lane), Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.slots)
     }
 }
 

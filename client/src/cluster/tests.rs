@@ -27,7 +27,8 @@ use crate::{
     admin::Admin,
     conn::{Endpoint, EndpointFault},
     testing::{
-        Answer, cluster_of_one, count, fake_broker, metadata_of, nobody, quick_cluster, raw_server,
+        Answer, cluster_of_one, count, fake_broker, metadata_of, misadvertised, nobody,
+        quick_cluster, raw_server,
     },
 };
 
@@ -116,6 +117,80 @@ async fn a_listener_that_hangs_up_after_the_handshake_is_named() {
         .await
         .unwrap_err();
     assert!(matches!(error, ClientError::Endpoint(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_broker_that_never_describes_the_cluster_is_given_up_in_time() {
+    let (endpoint, _) = fake_broker(|_| Answer::Silence).await;
+    let mut settings = quick_cluster(vec![endpoint]);
+    settings.described_within = Duration::from_millis(50);
+    let error = Cluster::connect(settings).await.unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("did not answer Metadata within 50 ms"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn an_advertised_address_that_leads_nowhere_is_told_with_who_named_it() {
+    let (here, elsewhere) = misadvertised().await;
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hears = heard.clone();
+    let mut settings = quick_cluster(vec![here.clone()]);
+    settings.on_misadvertised = Some(OnMisadvertised(Arc::new(move |error| {
+        lock(&hears).push(error.to_string());
+    })));
+    let cluster = Cluster::connect(settings).await.unwrap();
+    let deadline = Deadline::after(Duration::from_millis(100));
+    let error = cluster
+        .connection_to(BrokerId(1), Lane::Data, deadline)
+        .await
+        .unwrap_err();
+    let said = format!("{here} advertises {elsewhere}, which cannot be reached");
+    assert!(error.to_string().starts_with(&said), "{error}");
+    assert!(
+        lock(&heard)
+            .first()
+            .is_some_and(|heard| heard.starts_with(&said)),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_only_broker_is_given_up_where_it_advertises_what_leads_nowhere() {
+    let (here, _) = misadvertised().await;
+    let mut settings = quick_cluster(vec![here]);
+    settings.misadvertised_after = Duration::from_millis(20);
+    let cluster = Cluster::connect(settings).await.unwrap();
+    let call = Call::until(Deadline::after(Duration::from_secs(60)));
+    let request = MetadataRequest::default();
+    let outcome = cluster
+        .call(&Target::Broker(BrokerId(1)), &request, call, |_| {
+            ErrorCode::None
+        })
+        .await;
+    let error = outcome.unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Endpoint(error) if error.advertised_by.is_some()),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_the_cluster_does_not_have_is_given_up_where_that_is_to_be_known_soon() {
+    let (endpoint, _) = cluster_of_one(|_| Answer::Silence).await;
+    let mut settings = quick_cluster(vec![endpoint]);
+    settings.unreachable_after = Duration::from_millis(20);
+    let cluster = Cluster::connect(settings).await.unwrap();
+    let call = Call::until(Deadline::after(Duration::from_secs(60)));
+    let request = MetadataRequest::default();
+    let target = Target::Broker(BrokerId(9));
+    let outcome = cluster.call(&target, &request, call, |_| ErrorCode::None);
+    assert_eq!(
+        outcome.await.unwrap_err(),
+        ClientError::NoSuchBroker(BrokerId(9))
+    );
 }
 
 #[tokio::test]

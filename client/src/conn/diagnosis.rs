@@ -12,6 +12,8 @@ use super::{Endpoint, transport::ConnectFault};
 pub struct EndpointError {
     pub endpoint: Endpoint,
     pub fault: EndpointFault,
+    /// The node that named this address, where it was no user, and the address has never led anywhere.
+    pub advertised_by: Option<Endpoint>,
 }
 
 /// The ways in which an endpoint is not a Kafka broker we can use.
@@ -27,6 +29,8 @@ pub enum EndpointFault {
     ConnectTimeout(Duration),
     /// The connection stands but the first request stays unanswered.
     NoAnswer(Duration),
+    /// It shook hands and left the first request behind that without an answer.
+    Silent(&'static str, Duration),
     /// The first answer is a TLS record.
     Tls,
     /// The first answer is HTTP.
@@ -48,6 +52,7 @@ impl EndpointError {
         Self {
             endpoint: endpoint.clone(),
             fault,
+            advertised_by: None,
         }
     }
 
@@ -58,6 +63,7 @@ impl EndpointError {
             | EndpointFault::Unreachable(_)
             | EndpointFault::ConnectTimeout(_)
             | EndpointFault::NoAnswer(_)
+            | EndpointFault::Silent(..)
             | EndpointFault::Closed
             | EndpointFault::Io(_) => true,
             EndpointFault::NameNotFound(_)
@@ -101,9 +107,43 @@ impl EndpointFault {
 
 const FOREIGN_BYTES_SHOWN: usize = 16;
 
+/// What is wrong, without what to do: within the sentence about an advertised address.
+struct Brief<'a>(&'a EndpointFault);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            EndpointFault::Refused => f.write_str("connection refused"),
+            EndpointFault::NameNotFound(detail) => write!(f, "the name is not known: {detail}"),
+            EndpointFault::Unreachable(detail)
+            | EndpointFault::Dialect(detail)
+            | EndpointFault::Io(detail) => f.write_str(detail),
+            EndpointFault::ConnectTimeout(after) => {
+                write!(f, "no connection within {}", Seconds(*after))
+            }
+            EndpointFault::NoAnswer(after) | EndpointFault::Silent(_, after) => {
+                write!(f, "no answer within {}", Seconds(*after))
+            }
+            EndpointFault::Tls => f.write_str("it speaks TLS"),
+            EndpointFault::Http => f.write_str("it is an HTTP server"),
+            EndpointFault::Foreign(_) => f.write_str("it does not speak Kafka's protocol"),
+            EndpointFault::Closed => f.write_str("it closed the connection"),
+            EndpointFault::Lacks(api) => write!(f, "it does not speak {api}"),
+        }
+    }
+}
+
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = &self.endpoint;
+        if let Some(by) = &self.advertised_by {
+            return write!(
+                f,
+                "{by} advertises {at}, which cannot be reached from here ({}): set advertised.listeners of that broker to an \
+                 address that clients can reach, or start it",
+                Brief(&self.fault)
+            );
+        }
         match &self.fault {
             EndpointFault::Refused => {
                 write!(
@@ -131,6 +171,12 @@ impl fmt::Display for EndpointError {
             EndpointFault::NoAnswer(after) => write!(
                 f,
                 "{at} took the connection but sent no answer within {}: check that this port is a Kafka listener",
+                Seconds(*after)
+            ),
+            EndpointFault::Silent(api, after) => write!(
+                f,
+                "{at} speaks Kafka's protocol but did not answer {api} within {}: it may be starting or overloaded, as its log tells; \
+                 give it more time, or use another broker",
                 Seconds(*after)
             ),
             EndpointFault::Tls => {
@@ -219,6 +265,15 @@ mod tests {
             !text.contains('\x1b') && text.contains("\\x1b[2J"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_address_that_the_cluster_advertises_is_told_with_who_says_so_and_the_setting() {
+        let mut error = EndpointError::new(&Endpoint::new("kafka", 9092), EndpointFault::Refused);
+        error.advertised_by = Some(Endpoint::new("127.0.0.1", 9093));
+        let text = error.to_string();
+        let beginning = "127.0.0.1:9093 advertises kafka:9092, which cannot be reached from here (connection refused): set advertised.listeners";
+        assert!(text.starts_with(beginning), "{text}");
     }
 
     #[test]

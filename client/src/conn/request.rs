@@ -84,7 +84,7 @@ impl RequestError {
                 fault: Fault::Closed,
                 ..
             } => EndpointFault::Closed,
-            Self::TimedOut { after, .. } => EndpointFault::NoAnswer(*after),
+            Self::TimedOut { api, after, .. } => EndpointFault::Silent(api, *after),
             other => EndpointFault::Io(other.to_string()),
         }
     }

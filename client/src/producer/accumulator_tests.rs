@@ -132,13 +132,12 @@ fn memory_is_bounded_and_comes_back() {
         AppendError::Full
     );
     // Somebody waits, so the last batch goes without lingering.
-    let mut drained = Vec::new();
-    for _ in 0..5 {
-        drained.extend(drain(&mut accumulator, now));
-    }
-    assert_eq!(drained.len(), 5);
-    accumulator.delivered(&drained[0], PLACE);
+    let first = drain(&mut accumulator, now).remove(0);
+    accumulator.delivered(&first, PLACE);
     assert_eq!(accumulator.memory_used(), 800);
+    for _ in 0..4 {
+        assert_eq!(drain(&mut accumulator, now).len(), 1);
+    }
     put(&mut accumulator, &to(0, &[0; 100]), now);
 }
 
@@ -275,6 +274,120 @@ fn records_without_a_key_stay_together_and_move_on_when_a_batch_is_full() {
     assert_eq!(counts.len(), 3, "{partitions:?}");
 }
 
+/// Tells the accumulator that the broker finds a batch too large that it was sent.
+fn too_large(
+    accumulator: &mut Accumulator,
+    mut drained: Drained,
+    now: Instant,
+) -> Option<ProduceError> {
+    drained.batch.bytes().unwrap();
+    let error = ProduceError::Api(ApiError::of_code(ErrorCode::MessageTooLarge));
+    let failed = accumulator.refused(drained, error, false, now, |_| Duration::ZERO);
+    failed.map(|(_, error)| error)
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_in_halves_and_no_larger_ones_follow() {
+    let now = Instant::now();
+    let mut accumulator = accumulator(
+        AccumulatorSettings {
+            batch_bytes: 400,
+            ..settings()
+        },
+        1,
+    );
+    let (last, _) = (0..8)
+        .map(|_| put(&mut accumulator, &to(0, &[0; 20]), now))
+        .last()
+        .unwrap();
+    accumulator.flush();
+    let whole = drain(&mut accumulator, now).remove(0);
+    assert_eq!(whole.batch.record_count, 8);
+    let whole_bytes = whole.batch.size();
+    let reserved = accumulator.memory_used();
+    assert_eq!(too_large(&mut accumulator, whole, now), None);
+    assert_eq!(accumulator.memory_used(), reserved);
+    put(&mut accumulator, &to(0, &[0; 20]), now);
+    let mut counts = Vec::new();
+    while !accumulator.is_idle() {
+        assert_eq!(accumulator.flush().len() + counts.len(), 5);
+        let part = drain(&mut accumulator, now).remove(0);
+        assert!(part.batch.size() <= whole_bytes / 2);
+        let place = BatchPlace {
+            base_offset: Some(10 * counts.len() as i64),
+            append_time: None,
+        };
+        counts.push(part.batch.record_count);
+        accumulator.delivered(&part, place);
+    }
+    assert_eq!(counts, [2, 2, 2, 2, 1]);
+    assert_eq!(last.now().unwrap().unwrap().offset, Some(31));
+    assert_eq!(accumulator.memory_used(), 0);
+    for _ in 0..4 {
+        put(&mut accumulator, &to(0, &[0; 20]), now);
+    }
+    assert_eq!(drain(&mut accumulator, now)[0].batch.record_count, 2);
+}
+
+#[test]
+fn of_a_batch_that_is_too_large_only_the_record_that_is_too_large_fails() {
+    let now = Instant::now();
+    let mut accumulator = accumulator(
+        AccumulatorSettings {
+            batch_bytes: 500,
+            ..settings()
+        },
+        1,
+    );
+    let deliveries = [20, 200, 20].map(|size| put(&mut accumulator, &to(0, &vec![0; size]), now).0);
+    accumulator.flush();
+    let mut written = 0;
+    while !accumulator.is_idle() {
+        let drained = drain(&mut accumulator, now).remove(0);
+        let records = drained.batch.record_count;
+        match drained.batch.size() > 200 {
+            true => {
+                let failed = too_large(&mut accumulator, drained, now);
+                assert_eq!(failed.is_some(), records == 1);
+            }
+            false => {
+                let base_offset = Some(written);
+                written += i64::from(records);
+                accumulator.delivered(
+                    &drained,
+                    BatchPlace {
+                        base_offset,
+                        append_time: None,
+                    },
+                );
+            }
+        }
+    }
+    let outcomes = deliveries.map(|delivery| delivery.now().unwrap());
+    assert_eq!(outcomes[0].as_ref().unwrap().offset, Some(0));
+    let error = outcomes[1].as_ref().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::MessageTooLarge));
+    assert_eq!(outcomes[2].as_ref().unwrap().offset, Some(1));
+    assert_eq!(accumulator.memory_used(), 0);
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_not_split_once_its_time_is_up() {
+    let now = Instant::now();
+    let mut accumulator = accumulator(settings(), 1);
+    let deliveries = [1, 2].map(|size| put(&mut accumulator, &to(0, &vec![0; size]), now).0);
+    accumulator.flush();
+    let whole = drain(&mut accumulator, now).remove(0);
+    let later = now + Duration::from_secs(120);
+    assert!(too_large(&mut accumulator, whole, later).is_some());
+    assert!(
+        deliveries
+            .iter()
+            .all(|delivery| delivery.now().unwrap().is_err())
+    );
+    assert!(accumulator.is_idle());
+}
+
 #[test]
 fn compressed_batches_hold_the_same_records() {
     let now = Instant::now();
@@ -306,9 +419,10 @@ fn values(batch: &bytes::Bytes) -> Vec<Vec<u8>> {
 }
 
 /// A partition's log on a broker that filters duplicates as Kafka's does: the next sequence, or one of the last five
-/// batches again, or an error.
-#[derive(Default)]
+/// batches again, or an error. Whatever sequence comes first is the first.
+#[derive(Clone, Default)]
 struct Log {
+    batch_bytes_max: usize,
     values: Vec<Vec<u8>>,
     epoch: i16,
     next_sequence: Option<i32>,
@@ -329,15 +443,18 @@ impl Log {
                 append_time: None,
             });
         }
-        let expected = if epoch > self.epoch {
-            Some(0)
-        } else {
-            self.next_sequence.or(Some(0))
+        if batch.len() > self.batch_bytes_max {
+            return Err(ErrorCode::MessageTooLarge);
+        }
+        let expected = match self.next_sequence {
+            None => sequence,
+            Some(_) if epoch > self.epoch => 0,
+            Some(next) => next,
         };
         if epoch < self.epoch {
             return Err(ErrorCode::InvalidProducerEpoch);
         }
-        if expected != Some(sequence) {
+        if expected != sequence {
             return Err(ErrorCode::OutOfOrderSequenceNumber);
         }
         let offset = self.values.len() as i64;
@@ -377,14 +494,23 @@ fn fortune() -> impl Strategy<Value = Fortune> {
 }
 
 proptest! {
-    /// Whatever gets lost on the way, an idempotent producer that may retry writes every record once and in order.
+    /// Whatever gets lost on the way, and however small the batches that the broker takes, an idempotent producer that may
+    /// retry writes every record once and in order.
     #[test]
     fn every_record_is_written_once_and_in_order(
         sizes in prop::collection::vec((0..3i32, 0..150usize), 1..60),
         fortunes in prop::collection::vec(fortune(), 1..80),
+        batch_bytes_max in prop_oneof![Just(usize::MAX), 240..400usize],
+        codec in prop_oneof![Just(Compression::None), Just(Compression::Lz4)],
     ) {
         let mut now = Instant::now();
-        let mut accumulator = accumulator(AccumulatorSettings { memory_bytes: 1_000_000, ..settings() }, 3);
+        let settings = AccumulatorSettings {
+            memory_bytes: 1_000_000,
+            batch_bytes: 450,
+            compression: (codec, None),
+            ..settings()
+        };
+        let mut accumulator = accumulator(settings, 3);
         let mut expected: Vec<Vec<Vec<u8>>> = vec![Vec::new(); 3];
         let mut deliveries = Vec::new();
         for (number, (partition, size)) in sizes.iter().enumerate() {
@@ -394,7 +520,7 @@ proptest! {
             deliveries.push((value.clone(), put(&mut accumulator, &to(*partition, &value), now).0));
         }
         accumulator.flush();
-        let mut logs: [Log; 3] = Default::default();
+        let mut logs = vec![Log { batch_bytes_max, ..Log::default() }; 3];
         let mut fortunes = fortunes.into_iter().chain(std::iter::repeat(Fortune::Fine));
         while !accumulator.is_idle() {
             now += Duration::from_millis(10);

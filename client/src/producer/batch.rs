@@ -33,6 +33,24 @@ pub(super) struct Stamp {
     pub(super) sequence: i32,
 }
 
+/// The order in which a partition's batches go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BatchId {
+    /// Rises with every batch that is opened.
+    pub(super) opened: u64,
+    /// Of a batch that was split, where this part of it begins: the first record's place in the whole.
+    pub(super) from_record: i32,
+}
+
+impl BatchId {
+    pub(super) fn new(opened: u64) -> Self {
+        Self {
+            opened,
+            from_record: 0,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Content {
     Open(BatchBuilder),
@@ -42,13 +60,14 @@ enum Content {
 /// Records for one partition that are sent, acknowledged and fail together.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Rises with every batch: the order in which a partition's batches go out.
-    pub(super) id: u64,
+    pub(super) id: BatchId,
     pub(super) completion: Arc<Completion>,
     pub(super) created: Instant,
     /// What it counts against `buffer.memory`.
     pub(super) reserved_bytes: usize,
     pub(super) record_count: i32,
+    /// What it takes before compression.
+    pub(super) plain_bytes: usize,
     pub(super) stamp: Option<Stamp>,
     /// How often it has been sent in vain.
     pub(super) failures: u32,
@@ -59,7 +78,7 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn open(
-        id: u64,
+        id: BatchId,
         completion: Arc<Completion>,
         created: Instant,
         reserved_bytes: usize,
@@ -75,6 +94,7 @@ impl Batch {
             created,
             reserved_bytes,
             record_count: 0,
+            plain_bytes: builder.size_in_bytes(),
             stamp: None,
             failures: 0,
             retry_at: None,
@@ -95,6 +115,7 @@ impl Batch {
             Content::Open(builder) => {
                 let index = builder.append(Millis(timestamp), key, value, headers)?;
                 self.record_count = builder.record_count();
+                self.plain_bytes = builder.size_in_bytes();
                 Ok(index)
             }
             Content::Built(_) => unreachable!("only open batches take records"),
@@ -104,7 +125,7 @@ impl Batch {
     /// Bytes it takes, before compression while it is open.
     pub(super) fn size(&self) -> usize {
         match &self.content {
-            Content::Open(builder) => builder.size_in_bytes(),
+            Content::Open(_) => self.plain_bytes,
             Content::Built(bytes) => bytes.len(),
         }
     }
@@ -132,6 +153,14 @@ impl Batch {
         let bytes = Bytes::from(builder.build()?);
         self.content = Content::Built(bytes.clone());
         Ok(bytes)
+    }
+
+    /// Its bytes, where they were asked for before.
+    pub(super) fn built(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Open(_) => None,
+            Content::Built(bytes) => Some(bytes),
+        }
     }
 
     pub(super) fn next_sequence(&self) -> Option<i32> {
@@ -193,7 +222,7 @@ mod tests {
         for compression in Compression::ALL {
             let completion = Arc::new(Completion::new("t".into(), 0));
             let mut batch = Batch::open(
-                1,
+                BatchId::new(1),
                 completion,
                 Instant::now(),
                 100,

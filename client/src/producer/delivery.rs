@@ -43,6 +43,16 @@ pub(super) struct Completion {
 #[derive(Debug)]
 enum State {
     Open(Vec<Waker>),
+    /// Its records went on in other batches: each with the place that its first record had here, from 0 on.
+    Split(Vec<(i32, Arc<Completion>)>),
+    Done(Result<BatchPlace, ProduceError>),
+}
+
+/// What a record's batch says of it.
+enum Look {
+    NotYet,
+    /// It is in another batch now, at the place it had here less this.
+    Moved(i32, Arc<Completion>),
     Done(Result<BatchPlace, ProduceError>),
 }
 
@@ -57,13 +67,28 @@ impl Completion {
 
     /// Sets the outcome and wakes whoever waits. The first outcome stays.
     pub(super) fn complete(&self, outcome: Result<BatchPlace, ProduceError>) {
+        self.leave_open(State::Done(outcome));
+    }
+
+    /// Has the records look for their outcomes in these batches, each given with the place of its first record. The first
+    /// is given with 0.
+    pub(super) fn split(&self, parts: Vec<(i32, Arc<Completion>)>) {
+        assert_eq!(
+            parts.first().map(|part| part.0),
+            Some(0),
+            "every record is in a part"
+        );
+        self.leave_open(State::Split(parts));
+    }
+
+    fn leave_open(&self, next: State) {
         let wakers = {
             let mut state = lock(&self.state);
             match &mut *state {
-                State::Done(_) => return,
+                State::Done(_) | State::Split(_) => return,
                 State::Open(wakers) => {
                     let wakers = std::mem::take(wakers);
-                    *state = State::Done(outcome);
+                    *state = next;
                     wakers
                 }
             }
@@ -71,28 +96,48 @@ impl Completion {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    fn poll(&self, waker: &Waker) -> Poll<Result<BatchPlace, ProduceError>> {
+    /// What is known of the record at this place; whoever gives a waker hears of news.
+    fn look(&self, index: i32, waker: Option<&Waker>) -> Look {
         match &mut *lock(&self.state) {
-            State::Done(outcome) => Poll::Ready(outcome.clone()),
+            State::Done(outcome) => Look::Done(outcome.clone()),
+            State::Split(parts) => {
+                let behind = parts.partition_point(|(first, _)| *first <= index);
+                let Some((first, part)) = behind.checked_sub(1).and_then(|at| parts.get(at)) else {
+                    unreachable!("the first part begins at 0")
+                };
+                Look::Moved(*first, part.clone())
+            }
             State::Open(wakers) => {
-                if !wakers.iter().any(|known| known.will_wake(waker)) {
+                if let Some(waker) = waker
+                    && !wakers.iter().any(|known| known.will_wake(waker))
+                {
                     wakers.push(waker.clone());
                 }
-                Poll::Pending
+                Look::NotYet
             }
         }
     }
 
-    pub(super) fn outcome(&self) -> Option<Result<BatchPlace, ProduceError>> {
-        match &*lock(&self.state) {
-            State::Done(outcome) => Some(outcome.clone()),
-            State::Open(_) => None,
+    /// Waits until every record has its outcome.
+    pub(super) async fn done(self: Arc<Self>) {
+        let mut left = vec![self];
+        while let Some(batch) = left.pop() {
+            left.extend(std::future::poll_fn(|cx| batch.poll_parts(cx.waker())).await);
         }
     }
 
-    /// Waits for the outcome.
-    pub(super) async fn done(&self) -> Result<BatchPlace, ProduceError> {
-        std::future::poll_fn(|cx| self.poll(cx.waker())).await
+    /// What is still to be waited for once there is news.
+    fn poll_parts(&self, waker: &Waker) -> Poll<Vec<Arc<Self>>> {
+        match self.look(0, Some(waker)) {
+            Look::NotYet => Poll::Pending,
+            Look::Done(_) => Poll::Ready(Vec::new()),
+            Look::Moved(..) => match &*lock(&self.state) {
+                State::Split(parts) => {
+                    Poll::Ready(parts.iter().map(|(_, part)| part.clone()).collect())
+                }
+                State::Open(_) | State::Done(_) => unreachable!("what was split stays split"),
+            },
+        }
     }
 }
 
@@ -108,7 +153,7 @@ pub struct Delivery {
 impl Delivery {
     /// The outcome if there is one already.
     pub fn now(&self) -> Option<Result<RecordMetadata, ProduceError>> {
-        Some(self.of_batch(self.batch.outcome()?))
+        self.look(None)
     }
 
     /// The partition the record went to.
@@ -116,17 +161,22 @@ impl Delivery {
         self.batch.partition
     }
 
-    fn of_batch(
-        &self,
-        outcome: Result<BatchPlace, ProduceError>,
-    ) -> Result<RecordMetadata, ProduceError> {
-        let place = outcome?;
-        Ok(RecordMetadata {
+    fn look(&self, waker: Option<&Waker>) -> Option<Result<RecordMetadata, ProduceError>> {
+        let mut index = self.index;
+        let mut look = self.batch.look(index, waker);
+        while let Look::Moved(first, part) = look {
+            index -= first;
+            look = part.look(index, waker);
+        }
+        let Look::Done(outcome) = look else {
+            return None;
+        };
+        Some(outcome.map(|place| RecordMetadata {
             topic: self.batch.topic.clone(),
             partition: self.batch.partition,
-            offset: place.base_offset.map(|base| base + i64::from(self.index)),
+            offset: place.base_offset.map(|base| base + i64::from(index)),
             timestamp: place.append_time.unwrap_or(self.timestamp),
-        })
+        }))
     }
 }
 
@@ -134,9 +184,8 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata, ProduceError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.batch
-            .poll(cx.waker())
-            .map(|outcome| self.of_batch(outcome))
+        self.look(Some(cx.waker()))
+            .map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -168,6 +217,44 @@ mod tests {
         };
         assert_eq!(delivery.now(), Some(Ok(expected.clone())));
         assert_eq!(delivery.await, Ok(expected));
+    }
+
+    #[tokio::test]
+    async fn a_record_whose_batch_is_split_twice_knows_its_own_offset() {
+        let part = || Arc::new(Completion::new("t".into(), 3));
+        let [whole, left, right, rightmost] = [part(), part(), part(), part()];
+        let deliveries: Vec<Delivery> = (0..5)
+            .map(|index| Delivery {
+                batch: whole.clone(),
+                ..delivery(index)
+            })
+            .collect();
+        let flushed = tokio::spawn(whole.clone().done());
+        tokio::task::yield_now().await;
+        whole.split(vec![(0, left.clone()), (2, right.clone())]);
+        right.split(vec![(0, part()), (2, rightmost.clone())]);
+        let place = |base_offset| {
+            Ok(BatchPlace {
+                base_offset: Some(base_offset),
+                append_time: None,
+            })
+        };
+        left.complete(place(100));
+        rightmost.complete(place(300));
+        let offsets: Vec<Option<i64>> = deliveries
+            .iter()
+            .map(|delivery| delivery.now().and_then(|outcome| outcome.unwrap().offset))
+            .collect();
+        assert_eq!(offsets, [Some(100), Some(101), None, None, Some(300)]);
+        assert!(!flushed.is_finished(), "two records have no outcome");
+        let waiting = tokio::spawn(deliveries.into_iter().nth(3).unwrap());
+        tokio::task::yield_now().await;
+        let Look::Moved(_, middle) = right.look(0, None) else {
+            panic!("it was split")
+        };
+        middle.complete(place(200));
+        assert_eq!(waiting.await.unwrap().unwrap().offset, Some(201));
+        flushed.await.unwrap();
     }
 
     #[tokio::test]

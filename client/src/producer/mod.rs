@@ -32,6 +32,7 @@ mod queue;
 mod scope;
 mod sender;
 mod settings;
+mod split;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -161,7 +162,7 @@ impl Producer {
         let outcomes = lock(&self.shared.accumulator).flush();
         self.shared.work.notify_one();
         for outcome in outcomes {
-            let _ = outcome.done().await;
+            outcome.done().await;
         }
     }
 

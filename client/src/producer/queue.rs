@@ -11,11 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ottla_protocol::{errors::ErrorCode, types::ProducerEpoch};
+use ottla_protocol::{
+    errors::ErrorCode,
+    types::{ProducerEpoch, ProducerId},
+};
 
 use super::{
     ProduceError,
-    batch::{Batch, Identity, Stamp},
+    batch::{Batch, BatchId, Identity, Stamp},
     delivery::Completion,
 };
 
@@ -36,6 +39,8 @@ pub(super) struct PartitionQueue {
     waiting: VecDeque<Batch>,
     in_flight: VecDeque<InFlight>,
     identity: Option<Identity>,
+    /// The producer id under which the broker has a batch.
+    known_as: Option<ProducerId>,
     next_sequence: i32,
     /// Set where sequences can't go on as they are.
     broken: bool,
@@ -43,7 +48,7 @@ pub(super) struct PartitionQueue {
 
 #[derive(Debug)]
 struct InFlight {
-    id: u64,
+    id: BatchId,
     completion: Arc<Completion>,
     is_repetition: bool,
 }
@@ -88,8 +93,15 @@ impl PartitionQueue {
             .in_flight
             .front()
             .is_some_and(|sent| sent.is_repetition);
-        let must_be_alone = front.stamp.is_some() || self.broken || repeating;
+        let must_be_alone = front.stamp.is_some() || self.broken || repeating || self.is_news();
         !must_be_alone || self.in_flight.is_empty()
+    }
+
+    /// Whether the broker has nothing of this producer id yet. It then takes any sequence as the first, also that of the
+    /// second batch after it has refused the first.
+    fn is_news(&self) -> bool {
+        self.identity
+            .is_some_and(|identity| self.known_as != Some(identity.id))
     }
 
     /// Takes the batch at the front and gives it its sequence. With `identity`, that is the producer's newest one.
@@ -172,6 +184,16 @@ impl PartitionQueue {
     /// The broker has the batch.
     pub(super) fn delivered(&mut self, batch: &Batch) {
         self.answered(batch.id);
+        self.known_as = batch.stamp.map(|stamp| stamp.identity.id);
+    }
+
+    /// The broker finds the batch too large: its parts go in its place.
+    pub(super) fn split(&mut self, whole: &Batch, parts: Vec<Batch>) {
+        self.answered(whole.id);
+        let behind = self.waiting.partition_point(|other| other.id < whole.id);
+        let later = self.waiting.split_off(behind);
+        self.waiting.extend(parts);
+        self.waiting.extend(later);
     }
 
     /// The broker does not have the batch, or did not say so. Queues it again where that makes sense, else returns
@@ -285,7 +307,7 @@ impl PartitionQueue {
         )
     }
 
-    fn answered(&mut self, id: u64) {
+    fn answered(&mut self, id: BatchId) {
         if let Some(index) = self.in_flight.iter().position(|sent| sent.id == id) {
             self.in_flight.remove(index);
         }
@@ -325,11 +347,19 @@ mod tests {
         epoch: ProducerEpoch(0),
     };
 
+    /// A queue of a producer that the broker knows, with so many batches.
     fn queue_of(batches: u64, now: Instant) -> PartitionQueue {
+        let mut queue = unknown_queue_of(batches, now);
+        queue.known_as = Some(ME.id);
+        queue
+    }
+
+    fn unknown_queue_of(batches: u64, now: Instant) -> PartitionQueue {
         let mut queue = PartitionQueue::default();
         for id in 0..batches {
             let completion = Arc::new(Completion::new("t".into(), 0));
-            let mut batch = Batch::open(id, completion, now, 100, (Compression::None, None), false);
+            let codec = (Compression::None, None);
+            let mut batch = Batch::open(BatchId::new(id), completion, now, 100, codec, false);
             batch.append(0, None, Some(b"v"), &[]).unwrap();
             queue.open = Some(batch);
             queue.close_open();
@@ -350,7 +380,7 @@ mod tests {
         let stamp = |batch: &Batch| {
             batch
                 .stamp
-                .map(|stamp| (batch.id, stamp.identity.epoch.0, stamp.sequence))
+                .map(|stamp| (batch.id.opened, stamp.identity.epoch.0, stamp.sequence))
         };
         batches.iter().filter_map(stamp).collect()
     }
@@ -383,6 +413,16 @@ mod tests {
         );
         queue.delivered(&sent[0]);
         assert_eq!(stamps(&send_all(&mut queue, now)), [(5, 0, 5)]);
+    }
+
+    #[test]
+    fn the_first_batch_goes_alone_until_the_broker_knows_the_producer() {
+        let now = Instant::now();
+        let mut queue = unknown_queue_of(3, now);
+        let first = send_all(&mut queue, now);
+        assert_eq!(stamps(&first), [(0, 0, 0)]);
+        queue.delivered(&first[0]);
+        assert_eq!(stamps(&send_all(&mut queue, now)), [(1, 0, 1), (2, 0, 2)]);
     }
 
     #[test]

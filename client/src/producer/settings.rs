@@ -176,19 +176,24 @@ fn delivery_timeout(settings: &Settings) -> Result<Duration, ConfigError> {
     ))
 }
 
-/// On by default and off where other keys forbid it, unless somebody asked for it by name.
+/// On by default and off where `acks` or `retries` forbid it, unless somebody asked for it by name. More requests in
+/// flight than it allows are refused, as long as nobody switched it off.
 fn idempotence(settings: &Settings, acks: Acks) -> Result<bool, ConfigError> {
     let key = "enable.idempotence";
     if !settings.boolean(key) {
         return Ok(false);
     }
     let in_flight = "max.in.flight.requests.per.connection";
+    let given = settings.number(in_flight);
+    if given > IN_FLIGHT_MAX_IDEMPOTENT as i64 {
+        let reason =
+            format!("with enable.idempotence it must be at most {IN_FLIGHT_MAX_IDEMPOTENT}");
+        return Err(invalid(in_flight, &given.to_string(), &reason));
+    }
     let conflict = if acks != Acks::All {
         Some("acks must be all")
     } else if settings.number("retries") == 0 {
         Some("retries must not be 0")
-    } else if settings.number(in_flight) > IN_FLIGHT_MAX_IDEMPOTENT as i64 {
-        Some("max.in.flight.requests.per.connection must be at most 5")
     } else {
         None
     };
@@ -266,17 +271,22 @@ mod tests {
 
     #[test]
     fn idempotence_gives_way_silently_unless_asked_for() {
-        for (key, value) in [
-            ("acks", "1"),
-            ("retries", "0"),
-            ("max.in.flight.requests.per.connection", "6"),
-        ] {
+        for (key, value) in [("acks", "1"), ("retries", "0")] {
             assert!(!read(&[(key, value)]).unwrap().idempotent, "{key}");
             let error = read(&[(key, value), ("enable.idempotence", "true")])
                 .unwrap_err()
                 .to_string();
             assert!(error.contains("enable.idempotence"), "{error}");
         }
+    }
+
+    #[test]
+    fn more_requests_in_flight_than_idempotence_allows_want_it_off() {
+        let six = ("max.in.flight.requests.per.connection", "6");
+        let error = read(&[six]).unwrap_err().to_string();
+        assert!(error.contains("at most 5"), "{error}");
+        let settings = read(&[six, ("enable.idempotence", "false")]).unwrap();
+        assert_eq!((settings.in_flight_max, settings.idempotent), (6, false));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
     cluster::Cluster,
     config::ClientKind,
     conn::Endpoint,
-    testing::{Answer, Incoming, fake_broker, metadata_of, quick_cluster},
+    testing::{Answer, Incoming, fake_broker, metadata_of, misadvertised, quick_cluster},
 };
 
 use super::*;
@@ -241,6 +241,59 @@ async fn a_refusal_for_good_is_the_records_error_and_the_next_record_goes_throug
 }
 
 #[tokio::test]
+async fn each_record_of_a_batch_that_is_split_learns_its_offset() {
+    // The broker takes three records at a time, and answers as Kafka does what comes out of turn.
+    let written: Arc<Mutex<Vec<Written>>> = Arc::default();
+    let log = written.clone();
+    let cluster = cluster(move |request| {
+        let mut log = lock(&log);
+        let [batch] = &batches(request)[..] else {
+            panic!("one partition")
+        };
+        let next = log.iter().map(|batch| batch.values.len()).sum::<usize>();
+        if batch.values.len() > 3 {
+            return answered(request, ErrorCode::MessageTooLarge, -1);
+        }
+        if usize::try_from(batch.sequence) != Ok(next) {
+            return answered(request, ErrorCode::OutOfOrderSequenceNumber, -1);
+        }
+        log.push(batch.clone());
+        answered(request, ErrorCode::None, next as i64)
+    })
+    .await;
+    for codec in ["none", "zstd"] {
+        lock(&written).clear();
+        let settings = settings(&[
+            ("linger.ms", "1000"),
+            ("batch.size", "300"),
+            ("compression.type", codec),
+        ]);
+        let producer = Producer::start(cluster.clone(), settings);
+        let values: Vec<String> = (0..40).map(|number| format!("value {number}")).collect();
+        let mut deliveries = Vec::new();
+        for value in &values {
+            deliveries.push(producer.send(to(0, value)).await.unwrap());
+        }
+        producer.flush().await;
+        for (offset, delivery) in (0..).zip(deliveries) {
+            let outcome = delivery.now().expect("flushed");
+            assert_eq!(outcome.unwrap().offset, Some(offset), "{codec}");
+        }
+        let batches = lock(&written).clone();
+        assert_eq!(batches.iter().map(|batch| batch.epoch).max(), Some(0));
+        let written: Vec<Vec<u8>> = batches.into_iter().flat_map(|batch| batch.values).collect();
+        assert_eq!(
+            written,
+            values
+                .iter()
+                .map(|v| v.clone().into_bytes())
+                .collect::<Vec<_>>()
+        );
+        producer.close(LONG).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_never_answered_expires() {
     let cluster = cluster(|_| Answer::Silence).await;
     let settings = ProducerSettings {
@@ -250,6 +303,25 @@ async fn what_is_never_answered_expires() {
     let producer = Producer::start(cluster, settings);
     let error = producer.send(to(0, "a")).await.unwrap().await.unwrap_err();
     assert!(matches!(error, ProduceError::Expired { .. }), "{error}");
+    producer.close(LONG).await;
+}
+
+#[tokio::test]
+async fn the_only_broker_advertising_what_leads_nowhere_is_the_records_error() {
+    let (here, elsewhere) = misadvertised().await;
+    let mut cluster = quick_cluster(vec![here]);
+    cluster.misadvertised_after = Duration::from_millis(20);
+    let producer = Producer::start(Cluster::connect(cluster).await.unwrap(), settings(&[]));
+    for value in ["a", "b"] {
+        let error = producer
+            .send(to(0, value))
+            .await
+            .unwrap()
+            .await
+            .unwrap_err();
+        let said = format!("advertises {elsewhere}, which cannot be reached");
+        assert!(error.to_string().contains(&said), "{error}");
+    }
     producer.close(LONG).await;
 }
 

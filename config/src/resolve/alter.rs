@@ -30,7 +30,7 @@ impl Operation {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Operation::Set => "SET",
             Operation::Delete => "DELETE",

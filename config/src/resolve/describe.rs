@@ -198,6 +198,15 @@ impl BrokerConfig {
         }
         if let Some(Synonym { key, .. }) = def.synonyms.first() {
             synonyms.extend(self.broker_synonyms(key));
+        } else if source == Source::Group
+            && let Some(text) = def.default_text()
+        {
+            // A group's key has a default also where no broker's key has it.
+            synonyms.push(DescribedSynonym {
+                key: def.key.to_owned(),
+                value: shown(text.to_owned()),
+                source: Source::Default,
+            });
         }
         Described {
             key: def.key.to_owned(),
@@ -299,7 +308,10 @@ fn listener_base(key: &str) -> Option<&str> {
 }
 
 pub(crate) fn broker_def(key: &str) -> Option<&'static Def> {
-    broker::lookup(key).or_else(|| broker::lookup(listener_base(key)?))
+    let throttle = || broker::THROTTLES.iter().find(|def| def.key == key);
+    broker::lookup(key)
+        .or_else(throttle)
+        .or_else(|| broker::lookup(listener_base(key)?))
 }
 
 /// A key that no table knows could be a secret: its value is not shown.

@@ -1,8 +1,8 @@
 //! Records on their way into batches: the producer's state, without IO, clock or task.
 //!
 //! Always: reserved memory stays within `buffer.memory` (but for a lone batch), a batch never exceeds `max.request.size`, and every batch
-//! gets exactly one outcome. Owns: the partitions' queues, partition choice (`topic`), what is ready to be sent to whom (`work`), expiry.
-//! Not here: brokers and connections; the sender asks with the time and puts answers back.
+//! gets exactly one outcome. Owns: the partitions' queues, partition choice (`topic`), what is ready to be sent to whom (`work`), expiry,
+//! when a batch is split. Not here: brokers and connections; the sender asks with the time and puts answers back.
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,11 @@ pub(super) use work::{Drained, Work};
 
 use super::{
     BatchPlace, Delivery, Partitioner, ProduceError, Record, TransactionError,
-    batch::{Batch, Identity, lone_batch_size_max},
+    batch::{Batch, BatchId, Identity, lone_batch_size_max},
     delivery::Completion,
     queue::{PartitionQueue, SendRules},
     scope::{Scope, Started, TransactionProtocol},
+    split::asks_for_less,
 };
 use topic::TopicState;
 
@@ -169,7 +170,7 @@ impl Accumulator {
         let (index, is_sticky) = topic.choose(&self.settings.partitioner, record);
         let mut slot = topic.slot(index).map_err(AppendError::Refused)?;
         let record_size_max = size_max - BATCH_OVERHEAD;
-        let batch_bytes = self.settings.batch_bytes;
+        let batch_bytes = self.settings.batch_bytes.min(topic.batch_bytes_max);
         let mut news = News::None;
         if !self.partitions[slot.0]
             .queue
@@ -186,7 +187,7 @@ impl Accumulator {
                 .has_room(record_size_max, batch_bytes)
             {
                 filled |= self.partitions[slot.0].queue.close_open();
-                self.begin(slot, size_max, now)?;
+                self.begin(slot, batch_bytes.max(size_max), now)?;
             }
             news = if filled { News::Full } else { News::Begun };
         }
@@ -209,9 +210,8 @@ impl Accumulator {
         })
     }
 
-    /// Opens a batch with room for this record.
-    fn begin(&mut self, slot: Slot, size_max: usize, now: Instant) -> Result<(), AppendError> {
-        let reserved = self.settings.batch_bytes.max(size_max);
+    /// Opens a batch that may become as large as that.
+    fn begin(&mut self, slot: Slot, reserved: usize, now: Instant) -> Result<(), AppendError> {
         // One batch is always allowed: `batch.size` may be larger than the whole of `buffer.memory`.
         if self.memory_used + reserved > self.settings.memory_bytes && self.memory_used > 0 {
             self.starved = true;
@@ -223,7 +223,7 @@ impl Accumulator {
         let completion = Arc::new(Completion::new(entry.topic.clone(), entry.index));
         let compression = self.settings.compression;
         entry.queue.open = Some(Batch::open(
-            self.next_batch_id,
+            BatchId::new(self.next_batch_id),
             completion,
             now,
             reserved,
@@ -286,7 +286,11 @@ impl Accumulator {
         backoff: impl Fn(u32) -> Duration,
     ) -> Option<(Batch, ProduceError)> {
         let has_failed = |scope: &Scope| scope.failure().is_some();
-        let may_pass = may_pass && !self.abandoned && !self.scope.as_ref().is_some_and(has_failed);
+        let is_in_vain = self.abandoned || self.scope.as_ref().is_some_and(has_failed);
+        if !is_in_vain && asks_for_less(&error) && self.split(&drained, now) {
+            return None;
+        }
+        let may_pass = may_pass && !is_in_vain;
         let wait = backoff(drained.batch.failures + 1);
         let entry = &mut self.partitions[drained.slot.0];
         let rules = &self.settings.rules;
@@ -300,6 +304,27 @@ impl Accumulator {
         self.memory_used -= batch.reserved_bytes;
         batch.completion.complete(Err(error.clone()));
         Some((batch, error))
+    }
+
+    /// Puts smaller batches in the place of one that is too large, and makes no larger ones for its topic from now on: half of
+    /// what it was. Kafka's producer halves only what it has split before, which a batch below `batch.size` needs at once.
+    /// False where that is no way out.
+    fn split(&mut self, drained: &Drained, now: Instant) -> bool {
+        let whole = &drained.batch;
+        let is_expired = whole.age(now) >= self.settings.rules.delivery_timeout;
+        if whole.record_count < 2 || is_expired {
+            return false;
+        }
+        let bytes_max = self.settings.batch_bytes.min(whole.plain_bytes / 2);
+        let Some(parts) = whole.split(bytes_max, self.settings.compression) else {
+            return false;
+        };
+        tracing::debug!(topic = %drained.topic, partition = drained.partition, parts = parts.len(), "batch split");
+        if let Some(topic) = self.topics.get_mut(&*drained.topic) {
+            topic.batch_bytes_max = topic.batch_bytes_max.min(bytes_max);
+        }
+        self.partitions[drained.slot.0].queue.split(whole, parts);
+        true
     }
 
     /// Lets everything go out now and returns the outcomes to wait for.
@@ -324,7 +349,8 @@ impl Accumulator {
         self.fail_waiting(error)
     }
 
-    fn fail_waiting(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
+    /// Ends what was not sent yet.
+    pub(super) fn fail_waiting(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
         let mut failed = Vec::new();
         for entry in &mut self.partitions {
             for batch in entry.queue.abandon() {

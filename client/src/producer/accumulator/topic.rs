@@ -16,6 +16,8 @@ pub(super) struct TopicState {
     /// By partition index.
     pub(super) slots: Vec<Slot>,
     pub(super) choice: PartitionState,
+    /// Larger batches have been refused.
+    pub(super) batch_bytes_max: usize,
 }
 
 impl TopicState {
@@ -24,6 +26,7 @@ impl TopicState {
             name,
             slots: Vec::new(),
             choice: PartitionState::default(),
+            batch_bytes_max: usize::MAX,
         }
     }
 

@@ -44,6 +44,8 @@ enum Event {
 struct Node {
     connection: Option<Connection>,
     is_connecting: bool,
+    /// Since when no connection comes about.
+    failing_since: Option<Instant>,
     in_flight: usize,
 }
 
@@ -170,9 +172,19 @@ impl Sender {
                 let node = self.nodes.entry(broker).or_default();
                 node.is_connecting = false;
                 match outcome {
-                    Ok(connection) => node.connection = Some(connection),
+                    Ok(connection) => {
+                        node.connection = Some(connection);
+                        node.failing_since = None;
+                    }
                     // The broker may be gone, and its partitions may have another leader.
                     Err(error) => {
+                        let since = *node.failing_since.get_or_insert(now);
+                        if let ClientError::Endpoint(fault) = &error
+                            && self.shared.cluster.is_given_up(fault, now - since)
+                        {
+                            self.fail_all(&ProduceError::Client(error), now);
+                            return;
+                        }
                         tracing::warn!(%broker, %error, "can't connect");
                         if self.refresh.may_begin(now) {
                             self.begin_refresh();
@@ -206,6 +218,12 @@ impl Sender {
             }
             Event::Added(slots, outcome) => self.take_added(&slots, outcome, now),
         }
+    }
+
+    /// Ends what is waiting; what is sent later is tried again.
+    fn fail_all(&self, error: &ProduceError, now: Instant) {
+        let failed = lock(&self.shared.accumulator).fail_waiting(error);
+        self.report_failures(&failed, now);
     }
 
     fn take_over(&self, metadata: &Metadata) {

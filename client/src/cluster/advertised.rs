@@ -1,0 +1,50 @@
+//! Addresses that the cluster advertises and that lead nowhere from here: the usual mistake of a broker's configuration.
+//!
+//! Always: what a user named, or what has led somewhere once, is none of these; a broker that restarts is waited for.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::conn::{Connection, EndpointError};
+
+use super::{Cluster, lock};
+
+/// Who hears of such an address, each time that it was tried.
+#[derive(Clone)]
+pub struct OnMisadvertised(pub Arc<dyn Fn(&EndpointError) + Send + Sync>);
+
+impl fmt::Debug for OnMisadvertised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnMisadvertised")
+    }
+}
+
+impl Cluster {
+    pub(super) fn note_told_by(&self, connection: &Connection) {
+        *lock(&self.inner.told_by) = Some(connection.endpoint().clone());
+    }
+
+    /// The error with who named the address, where that was the cluster and the address never led anywhere.
+    pub(super) fn as_advertised(&self, mut error: EndpointError) -> EndpointError {
+        let is_given = self.settings().bootstrap.contains(&error.endpoint);
+        if is_given || self.inner.pool.has_reached(&error.endpoint) {
+            return error;
+        }
+        error.advertised_by = lock(&self.inner.told_by).clone();
+        if error.advertised_by.is_some()
+            && let Some(OnMisadvertised(hears)) = &self.settings().on_misadvertised
+            && !self.is_given_up(&error, Duration::MAX)
+        {
+            hears(&error);
+        }
+        error
+    }
+
+    /// Whether an error that has lasted for so long is the end: the only broker there is can't be reached where it says.
+    pub(crate) fn is_given_up(&self, error: &EndpointError, lasted: Duration) -> bool {
+        let after = self.settings().misadvertised_after;
+        error.advertised_by.is_some()
+            && after < Duration::MAX
+            && lasted >= after
+            && self.metadata().brokers().count() == 1
+    }
+}
