@@ -15,6 +15,13 @@ const USUAL: &[Meaning] = &[
     ),
 ];
 
+/// Of what the reference does not have.
+const OWN: &[Meaning] = &[
+    ("0", "done"),
+    ("1", "something failed"),
+    ("2", "the options are wrong"),
+];
+
 const SIGNAL: Meaning = ("128+N", "signal N ended it, in good order");
 
 fn meanings(tool: &Tool) -> Vec<Meaning> {
@@ -48,6 +55,16 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
                 "something failed, or the options are wrong; with --output also where a partition has an error",
             ),
         ],
+        "topics apply" => vec![
+            ("0", "the cluster is as the files say"),
+            (
+                "1",
+                "something is wrong with a file, failed, was refused, or loses data without leave",
+            ),
+            ("2", "the options are wrong"),
+            ("3", "--plan: there is something to do"),
+        ],
+        "topics export" => OWN.to_vec(),
         "context" => vec![
             ("0", "done"),
             (
@@ -61,6 +78,7 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
             ("1", "a hop fails"),
             ("2", "the options are wrong"),
         ],
+        "install-links" => OWN.to_vec(),
         "log" => vec![
             ("0", "all is sound, or mended"),
             ("1", "there is damage"),
@@ -87,11 +105,10 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
         | "console-producer"
         | "consumer-perf-test"
         | "e2e-latency"
-        | "pipe"
         | "producer-perf-test"
-        | "top"
         | "verifiable-producer"
         | "verifiable-consumer" => ended_by_signal(USUAL),
+        "pipe" | "top" => ended_by_signal(OWN),
         _ => USUAL.to_vec(),
     }
 }

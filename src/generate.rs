@@ -64,12 +64,7 @@ fn write_page(command: &Command, name: &str, man: &Path) -> io::Result<()> {
 
 /// `ottla` with every tool as a subcommand.
 fn ottla() -> Command {
-    let own = [
-        Command::new("install-links")
-            .about("Make links named kafka-*.sh to this binary in a directory")
-            .arg(clap::Arg::new("DIR").required(true)),
-        Command::new("version").about("The version of this binary"),
-    ];
+    let version = Command::new("version").about("The version of this binary");
     let (verbs, whole): (Vec<&Tool>, Vec<&Tool>) =
         tools::all().partition(|tool| tool.name.contains(' '));
     let whole = whole.into_iter().map(|tool| {
@@ -84,5 +79,5 @@ fn ottla() -> Command {
     Command::new("ottla")
         .about("An Apache-Kafka-compatible broker and the Kafka command line tools in one native binary")
         .subcommands(whole)
-        .subcommands(own)
+        .subcommand(version)
 }

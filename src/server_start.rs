@@ -8,14 +8,19 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ottla_cli::declare::{self, Declared};
 use ottla_cli::{Context, Failure, Stop, Tool, connect};
+use ottla_client::conn::{Connecting, Endpoint, Plain, Transport};
 use ottla_config::resolve::{BrokerConfig, from_environment};
-use ottla_server::Started;
-use tracing_subscriber::EnvFilter;
+use ottla_server::{Loggers, Started};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, reload};
 
 const DATA_DIR_VARIABLE: &str = "OTTLA_DATA_DIR";
 const LOG_VARIABLE: &str = "OTTLA_LOG";
@@ -150,7 +155,7 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
     let level = given.get_one::<String>("log-level").cloned();
     let level = level.or_else(|| std::env::var(LOG_VARIABLE).ok());
     let format = given.get_one::<String>("log-format");
-    start_logging(
+    let loggers = start_logging(
         level.as_deref().unwrap_or("info"),
         format.is_some_and(|format| format == "json"),
     )?;
@@ -172,7 +177,7 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
         .collect();
     let declared = declare::read(&files).map_err(apply_failed)?;
     let ready_file = given.get_one::<PathBuf>("ready-file");
-    until_signal(config, async |started: &Started| {
+    until_signal(config, loggers, async |started: &Started| {
         if !files.is_empty() {
             let first = started
                 .listeners
@@ -193,6 +198,16 @@ fn apply_failed(failure: Failure) -> anyhow::Error {
     anyhow::anyhow!("--apply: {}{}", failure.message, hints.collect::<String>())
 }
 
+/// One node is the whole cluster: every address leads to it, also one that it advertises and that only its clients can reach.
+#[derive(Debug)]
+struct Here(Endpoint);
+
+impl Transport for Here {
+    fn connect<'a>(&'a self, _: &'a Endpoint) -> Connecting<'a> {
+        Plain.connect(&self.0)
+    }
+}
+
 /// Makes what files say, on a broker that was just started and listens here.
 pub(crate) async fn apply(
     declared: &Declared,
@@ -200,7 +215,10 @@ pub(crate) async fn apply(
     cx: &mut Context,
 ) -> Result<(), Failure> {
     let settings = connect::settings(&[], &[("bootstrap.servers", address)], cx);
-    let settings = settings.map_err(|_| Failure::new("There is no client for the broker."))?;
+    let mut settings = settings.map_err(|_| Failure::new("There is no client for the broker."))?;
+    if let Some(here) = settings.bootstrap.first().cloned() {
+        settings.conn.transport = Arc::new(Here(here));
+    }
     let admin = connect::admin(settings, "describeCluster").await?;
     let applied = declare::apply_at_start(&admin, declared).await;
     admin.close().await;
@@ -210,13 +228,15 @@ pub(crate) async fn apply(
 /// Runs a broker until a signal ends it.
 pub(crate) fn until_signal(
     config: BrokerConfig,
+    loggers: Loggers,
     on_ready: impl AsyncFnOnce(&Started) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     // Behind a pointer the server is compiled once, and not for each place that the runtime polls from.
-    let server: Pin<Box<dyn Future<Output = _>>> = Box::pin(ottla_server::serve(config, on_ready));
+    let server: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(ottla_server::serve(config, loggers, on_ready));
     let served = runtime.block_on(server);
     runtime.shutdown_background();
     served
@@ -319,18 +339,43 @@ fn read_config(file: &Path) -> anyhow::Result<Vec<(String, String)>> {
     ottla_config::properties::parse(&text).with_context(what)
 }
 
-/// To standard error. `level` is one level, or one per module.
-pub(crate) fn start_logging(level: &str, as_json: bool) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level {level}"))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// To standard error. `level` is one level, or one per module, until the loggers that are returned are given others.
+pub(crate) fn start_logging(level: &str, as_json: bool) -> anyhow::Result<Loggers> {
+    let given: Targets = level
+        .parse()
+        .with_context(|| format!("--log-level {level}"))?;
+    let (filter, changing) = reload::Layer::new(given.clone());
+    let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::registry().with(filter);
     let started = match as_json {
-        true => lines.json().try_init(),
-        false => lines.with_target(false).try_init(),
+        true => subscriber.with(lines.json()).try_init(),
+        false => subscriber.with(lines.with_target(false)).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
+    let root = given.default_level().unwrap_or(LevelFilter::OFF);
+    let modules = given.clone();
+    let install = move |root, levels: &[(&'static str, LevelFilter)]| {
+        let changed = Targets::new()
+            .with_default(root)
+            .with_targets(modules.iter())
+            .with_targets(levels.iter().copied());
+        // It fails where nobody logs any more.
+        drop(changing.reload(changed));
+    };
+    let of_module = |module: &str| level_of(&given, module);
+    Ok(Loggers::new(root, of_module, Box::new(install)))
+}
+
+fn level_of(filter: &Targets, module: &str) -> LevelFilter {
+    use LevelFilter as L;
+    let is_logged = |level: &L| {
+        let level = level.into_level();
+        level.is_some_and(|level| filter.would_enable(module, &level))
+    };
+    let mut levels = [L::TRACE, L::DEBUG, L::INFO, L::WARN, L::ERROR].into_iter();
+    levels.find(is_logged).unwrap_or(L::OFF)
 }
 
 #[cfg(test)]

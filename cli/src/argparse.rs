@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, Command, Parser};
 
 use crate::connect::Bootstrap;
 use crate::context::Context;
+use crate::meant::meant;
 use crate::stop::{Failure, Stop};
 use crate::verb::USAGE;
 
@@ -22,7 +23,24 @@ pub(crate) enum Uncalled {
     Version,
     /// The help text, for standard output.
     Help(String),
-    Wrong(String),
+    Wrong(Wrong),
+}
+
+/// What is wrong about a command line, in the reference's words, and what was probably meant.
+pub(crate) struct Wrong {
+    reason: String,
+    meant: Option<String>,
+}
+
+impl Wrong {
+    /// As the tool says it, with what was meant on a line of its own.
+    pub(crate) fn said(&self, says: impl FnOnce(&str) -> String) -> Stop {
+        let said = says(&self.reason);
+        Stop::Usage(match &self.meant {
+            Some(meant) => format!("{said}\nDid you mean {meant}?"),
+            None => said,
+        })
+    }
 }
 
 /// The command line of a tool, or what is wrong about it. Help is for `--help` alone, on standard output. `program` is what
@@ -36,7 +54,9 @@ pub fn start<A: Parser>(words: &[String], program: &str, cx: &mut Context) -> Re
             // As the reference does it.
             Err(Stop::Status(1))
         }
-        Err(Uncalled::Wrong(reason)) => Err(refused(program, &reason)),
+        Err(Uncalled::Wrong(wrong)) => {
+            Err(wrong.said(|reason| format!("{program}: error: {reason}")))
+        }
     }
 }
 
@@ -50,9 +70,13 @@ pub(crate) fn start_own<A: Parser>(words: &[String], cx: &mut Context) -> Result
             write!(cx.out, "{text}")?;
             Ok(None)
         }
-        Err(Uncalled::Wrong(reason)) => {
+        Err(Uncalled::Wrong(wrong)) => {
+            let mut failure = Failure::new(wrong.reason);
+            if let Some(meant) = wrong.meant {
+                failure = failure.hint(format!("Did you mean {meant}?"));
+            }
             let hint = format!("`{} --help` explains the options.", cx.program);
-            Err(Failure::new(reason).hint(hint).status(USAGE).into())
+            Err(failure.hint(hint).status(USAGE).into())
         }
     }
 }
@@ -73,7 +97,10 @@ pub(crate) fn parse<A: Parser>(words: &[String], cx: &Context) -> Result<A, Unca
     match error.kind() {
         ErrorKind::DisplayVersion => Err(Uncalled::Version),
         ErrorKind::DisplayHelp => Err(Uncalled::Help(error.to_string())),
-        _ => Err(Uncalled::Wrong(reason(&error, &command, words))),
+        _ => Err(Uncalled::Wrong(Wrong {
+            reason: reason(&error, &command, words),
+            meant: probably(&error, &command, words),
+        })),
     }
 }
 
@@ -183,6 +210,39 @@ fn reason(error: &clap::Error, command: &Command, words: &[String]) -> String {
             format!("argument {name}: expected one argument")
         }
         _ => plain(error),
+    }
+}
+
+/// The option or command that comes nearest to the one that there is not.
+fn probably(error: &clap::Error, command: &Command, words: &[String]) -> Option<String> {
+    let given = |kind| error.get(kind).map(first).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let name = given(ContextKind::InvalidArg);
+            let written = |name: &str| format!("--{name}");
+            let own = command.get_arguments().filter_map(Arg::get_long);
+            let own: Vec<String> = own.map(written).collect();
+            let of_command: Vec<String> = options_of(command, words).map(written).collect();
+            // Where an option stands says whose it is.
+            if own.contains(&name) {
+                return Some(format!("{name} before the command"));
+            }
+            if of_command.contains(&name) {
+                return Some(format!("{name} behind the command"));
+            }
+            // Several are named already.
+            if candidates(&name, command, words).len() > 1 {
+                return None;
+            }
+            let known = own.iter().chain(&of_command).map(String::as_str);
+            meant(&name, known).map(str::to_owned)
+        }
+        ErrorKind::InvalidSubcommand => {
+            let name = given(ContextKind::InvalidSubcommand);
+            let known = command.get_subcommands().map(Command::get_name);
+            meant(&name, known).map(str::to_owned)
+        }
+        _ => None,
     }
 }
 
@@ -335,6 +395,14 @@ mod tests {
             (
                 "--bootstrap-server a count --from 1 bad",
                 "unrecognized arguments: 'bad'",
+            ),
+            (
+                "--bootstrap-server a count --from 1 --tpoic x",
+                "unrecognized arguments: '--tpoic'\nDid you mean --topic?",
+            ),
+            (
+                "--bootstrap-server a conut",
+                "invalid choice: 'conut' (choose from 'count', 'forceAll')\nDid you mean count?",
             ),
             (
                 "--bootstrap-server a some",

@@ -3,16 +3,19 @@
 //! The reference keeps trying for a minute where no broker answers; these tools say at once what is wrong, in the same
 //! words on standard output where scripts look, and with the cause on standard error.
 
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ottla_client::admin::Admin;
-use ottla_client::cluster::ClusterSettings;
+use ottla_client::cluster::{ClusterSettings, OnMisadvertised};
 use ottla_client::config::{ClientKind, Patience};
-use ottla_client::conn::{EndpointError, EndpointFault, RequestError};
+use ottla_client::conn::{Endpoint, EndpointError, EndpointFault, RequestError};
 use ottla_client::{ApiError, ClientError};
 use ottla_config::resolve::Settings;
 use ottla_config::{ConfigError, admin, broker, consumer, producer};
 use ottla_protocol::errors::ErrorCode;
 
-use crate::context::{self, Context};
+use crate::context::{self, Context, without_escapes};
 use crate::options;
 use crate::stop::{Failure, Stop};
 
@@ -61,9 +64,37 @@ pub(crate) fn cluster_settings(
         settings.conn.setup_timeout = timeout;
         settings.connect_within = timeout;
         settings.unreachable_after = settings.unreachable_after.max(timeout);
+        settings.misadvertised_after = settings.misadvertised_after.max(timeout);
+        settings.described_within = timeout;
     }
+    settings.on_misadvertised = match kind {
+        ClientKind::Admin => None,
+        ClientKind::Producer | ClientKind::Consumer => Some(tells_once()),
+    };
     Ok(settings)
 }
+
+/// Clients that live on try such an address for ever, as the reference's do; unlike there, a person is told, once for each.
+/// It is met deep within a client, beside whatever the tool does: this goes to standard error on a way of its own.
+fn tells_once() -> OnMisadvertised {
+    let told: Mutex<Vec<Endpoint>> = Mutex::default();
+    OnMisadvertised(Arc::new(move |error: &EndpointError| {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < ADDRESSES_TOLD_MAX && !told.contains(&error.endpoint) {
+            told.push(error.endpoint.clone());
+            let sentence = capitalized(error);
+            writeln!(
+                io::stderr(),
+                "{}; trying again.",
+                without_escapes(&sentence)
+            )
+            .ok();
+        }
+    }))
+}
+
+/// A cluster cannot fill the screen.
+const ADDRESSES_TOLD_MAX: usize = 10;
 
 /// A file of properties often serves several clients: only what none of them knows is worth a word.
 pub fn warn_of_unknown(key: &str, cx: &mut Context) {
@@ -84,18 +115,23 @@ fn unusable(reason: String) -> Failure {
 
 /// Finds the cluster. `call` is the reference's name for what the tool is about to ask.
 pub async fn admin(settings: ClusterSettings, call: &'static str) -> Result<Admin, Unconnected> {
-    Admin::connect(settings)
-        .await
-        .map_err(|error| match &error {
-            ClientError::Bootstrap(faults)
-                if faults
-                    .iter()
-                    .all(|fault| matches!(fault.fault, EndpointFault::NameNotFound(_))) =>
-            {
-                Unconnected::NoAddress(unusable(error.to_string()))
-            }
-            _ => Unconnected::NoBroker(failure(call, &error)),
-        })
+    Admin::connect(settings).await.map_err(|error| {
+        if has_no_address(&error) {
+            Unconnected::NoAddress(unusable(error.to_string()))
+        } else {
+            Unconnected::NoBroker(failure(call, &error))
+        }
+    })
+}
+
+/// Whether none of the names to begin with is known.
+pub(crate) fn has_no_address(error: &ClientError) -> bool {
+    match error {
+        ClientError::Bootstrap(faults) => faults
+            .iter()
+            .all(|fault| matches!(fault.fault, EndpointFault::NameNotFound(_))),
+        _ => false,
+    }
 }
 
 /// Where a tool finds the cluster: `--bootstrap-server` or `--bootstrap-controller`.

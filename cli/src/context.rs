@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::terminal::{self, Tone};
+
 /// A longer line is no answer.
 const ANSWER_BYTES_MAX: u64 = 1024;
 
@@ -45,9 +47,20 @@ impl Context {
 
     /// A line on standard error. That nobody reads it is no reason to stop.
     pub fn warn(&mut self, line: impl AsRef<str>) {
+        self.say(line.as_ref(), Tone::Plain);
+    }
+
+    /// The same for what has failed, which is seen from afar on a terminal.
+    pub fn fail(&mut self, line: impl AsRef<str>) {
+        self.say(line.as_ref(), Tone::Bad);
+    }
+
+    fn say(&mut self, line: &str, tone: Tone) {
+        let line = without_escapes(line);
+        let line = terminal::painted(&line, self.stderr_is_terminal, |_| tone);
         // The order of the two streams is kept for whoever looks at both.
         if self.out.flush().is_ok() {
-            writeln!(self.err, "{}", without_escapes(line.as_ref())).ok();
+            writeln!(self.err, "{line}").ok();
         }
     }
 

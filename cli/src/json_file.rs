@@ -2,7 +2,7 @@
 //!
 //! Not here: the words for text that is no JSON at all; the tools of the reference differ in them.
 
-use serde_json::Value;
+use serde_json::{Deserializer, Error, Value};
 
 use ottla_client::admin::TopicPartition;
 
@@ -21,6 +21,12 @@ pub(crate) fn read(path: &str) -> Result<String, Failure> {
         return Err(unreadable(format!("it has more than {BYTES_MAX} bytes")));
     }
     std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The first value of a text; what stands behind it counts for nothing, as in the reference.
+pub(crate) fn parse(text: &str) -> Result<Value, Error> {
+    let mut values = Deserializer::from_str(text).into_iter();
+    values.next().unwrap_or_else(|| serde_json::from_str(""))
 }
 
 /// Version 1 is the only one there is, and the one that is meant where none is named.

@@ -21,6 +21,25 @@ pub struct Standard {
     pub version: bool,
 }
 
+/// Which cluster, in tools that do not speak with controllers.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Connection {
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "SERVERS", help_heading = "Connection")]
+    pub bootstrap_server: Vec<String>,
+    /// A file of client properties to connect with
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub command_config: Vec<String>,
+}
+
+impl Connection {
+    /// The brokers; empty where none are named.
+    pub fn servers(&self) -> Result<&str, OptionError> {
+        let servers = jopt::one("bootstrap-server", &self.bootstrap_server)?;
+        Ok(servers.unwrap_or_default())
+    }
+}
+
 /// The options of a tool.
 pub trait ToolArgs: Parser {
     /// The sentence above the options when they are asked for.
@@ -44,6 +63,14 @@ pub fn start<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
         return Err(Stop::Version);
     }
     Ok(args)
+}
+
+/// The same for tools of our own, which do without options what can be done without.
+pub fn start_own<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
+    match words {
+        [] => Ok(jopt::parse(words)?),
+        words => start(words),
+    }
 }
 
 /// An option as the checks see it: its name and whether it was given.

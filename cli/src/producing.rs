@@ -2,7 +2,7 @@
 //! comes late.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_client::cluster::ClusterSettings;
 use ottla_client::config::ClientKind;
@@ -63,7 +63,15 @@ pub(crate) fn not_in_transaction(topic: &str, error: &str) -> Failure {
 
 /// Records that were not delivered, by reason.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Troubles(Arc<Mutex<(u64, BTreeSet<String>)>>);
+pub(crate) struct Troubles(Arc<Mutex<Undelivered>>);
+
+#[derive(Debug, Default)]
+struct Undelivered {
+    /// Since they were told last.
+    untold: u64,
+    reasons: BTreeSet<String>,
+    all: u64,
+}
 
 /// So many different reasons are told; a broker cannot fill the screen.
 const REASONS_MAX: usize = 10;
@@ -79,17 +87,30 @@ impl Troubles {
     }
 
     pub(crate) fn add(&self, records: u64, reason: String) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.0 += records;
-        if all.1.len() < REASONS_MAX {
-            all.1.insert(reason);
+        let mut all = self.lock();
+        all.untold += records;
+        all.all += records;
+        if all.reasons.len() < REASONS_MAX {
+            all.reasons.insert(reason);
         }
+    }
+
+    /// All of them, told or not.
+    pub(crate) fn count(&self) -> u64 {
+        self.lock().all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Undelivered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what has come together since the last time.
     pub(crate) fn tell(&self, topic: &str, cx: &mut Context) {
-        let (records, reasons) =
-            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let (records, reasons) = {
+            let mut all = self.lock();
+            let reasons = std::mem::take(&mut all.reasons);
+            (std::mem::take(&mut all.untold), reasons)
+        };
         if records == 0 {
             return;
         }

@@ -33,6 +33,21 @@ impl Progress {
         )
     }
 
+    /// Counts records of a run whose figures come at its end, or between its lines.
+    pub fn of_run(total: u64, cx: &Context) -> Self {
+        Self::new(
+            Some(total),
+            cx,
+            "{bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left",
+        )
+    }
+
+    /// Counts partitions, or whatever takes a while each.
+    pub fn of_parts(total: usize, cx: &Context) -> Self {
+        let total = u64::try_from(total).ok();
+        Self::new(total, cx, "{bar:30} {human_pos}/{human_len}, {eta} left")
+    }
+
     /// Counts records without a known end.
     pub fn of_stream(cx: &Context) -> Self {
         if !cx.stderr_is_terminal {
@@ -65,7 +80,14 @@ impl Progress {
         }
     }
 
-    /// The same with a word about it.
+    /// One more is done.
+    pub fn add_one(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+
+    /// So much is done, with a word about it.
     pub fn tell(&self, done: u64, message: &str) {
         if let Some(bar) = &self.0 {
             // The message is what draws both.
@@ -74,7 +96,14 @@ impl Progress {
         }
     }
 
-    /// Runs what writes to standard error without the bar in between.
+    /// The bar goes; what is written from now on stands in its place.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Runs what writes to the terminal without the bar in between.
     pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.0 {
             Some(bar) => bar.suspend(write),
@@ -85,9 +114,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+        self.finish();
     }
 }
 

@@ -16,14 +16,24 @@ pub(crate) fn of(record: &ConsumerRecord) -> Value {
 /// The same with a key and a value of which something else was made.
 pub(crate) fn of_parts(record: &ConsumerRecord, key: Option<&[u8]>, value: Option<&[u8]>) -> Value {
     let mut object = Map::new();
+    add_to(&mut object, record, key, value);
+    Value::Object(object)
+}
+
+/// The same behind what is there already.
+pub(crate) fn add_to(
+    object: &mut Map<String, Value>,
+    record: &ConsumerRecord,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) {
     object.insert("topic".to_owned(), (*record.topic).into());
     object.insert("partition".to_owned(), record.partition.into());
     object.insert("offset".to_owned(), record.offset.into());
     object.insert("timestamp".to_owned(), record.timestamp.into());
-    put(&mut object, "key", key);
-    put(&mut object, "value", value);
+    put(object, "key", key);
+    put(object, "value", value);
     object.insert("headers".to_owned(), headers(record));
-    Value::Object(object)
 }
 
 /// In their order, each with key and value.
@@ -39,13 +49,14 @@ pub(crate) fn headers(record: &ConsumerRecord) -> Value {
 }
 
 /// Bytes that are no text get a name of their own.
-fn put(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
-    match bytes.map(std::str::from_utf8) {
-        None => object.insert(name.to_owned(), Value::Null),
-        Some(Ok(text)) => object.insert(name.to_owned(), text.into()),
-        Some(Err(_)) => object.insert(
-            format!("{name}Base64"),
-            BASE64.encode(bytes.unwrap_or_default()).into(),
-        ),
+pub fn put(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
+    let (name, value) = match bytes.map(std::str::from_utf8) {
+        None => (name.to_owned(), Value::Null),
+        Some(Ok(text)) => (name.to_owned(), text.into()),
+        Some(Err(_)) => {
+            let bytes = BASE64.encode(bytes.unwrap_or_default());
+            (format!("{name}Base64"), bytes.into())
+        }
     };
+    object.insert(name, value);
 }

@@ -9,9 +9,10 @@ use crate::jopt::OptionError;
 pub enum Stop {
     /// `--version`: the reference's version on standard output, status 0.
     Version,
-    /// `--help`, or no option at all: the sentence and all options on standard error, status 1 like the reference.
+    /// `--help`, or no option at all: the sentence and all options on standard error, status 1 like the reference; what the
+    /// reference does not have helps on standard output, with status 0.
     Help(&'static str),
-    /// The options contradict each other or one is missing: status 1.
+    /// The options contradict each other or one is missing: status 1, or 2 of what the reference does not have.
     Usage(String),
     Failed(Failure),
     /// Everything was said already; only the status is left.

@@ -56,3 +56,19 @@ pub(crate) fn tabbed<const N: usize>(
     }
     text
 }
+
+/// Three digits and a unit of 1024.
+pub(crate) fn size(bytes: f64) -> String {
+    let mut left = bytes;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+        if left < 1000.0 {
+            return match unit {
+                "B" => format!("{left:.0}{unit}"),
+                _ if left < 10.0 => format!("{left:.1}{unit}"),
+                _ => format!("{left:.0}{unit}"),
+            };
+        }
+        left /= 1024.0;
+    }
+    format!("{left:.0}PiB")
+}

@@ -39,6 +39,7 @@ pub(crate) enum Tone {
     Head,
     Chosen,
     Faint,
+    Good,
     Odd,
     Bad,
 }
@@ -51,12 +52,38 @@ impl Tone {
             Self::Head => "\x1b[1m",
             Self::Chosen => "\x1b[7m",
             Self::Faint => "\x1b[2m",
+            Self::Good if has_colours => "\x1b[32m",
             Self::Odd if has_colours => "\x1b[33m",
             Self::Bad if has_colours => "\x1b[31m",
-            Self::Odd => "",
+            Self::Good | Self::Odd => "",
             Self::Bad => "\x1b[1m",
         }
     }
+}
+
+/// Whether colours are welcome on a terminal: <https://no-color.org>, and a terminal that knows some.
+pub(crate) fn wants_colours() -> bool {
+    let says_no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let knows_none = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    !says_no && !knows_none
+}
+
+/// Each line in its tone, where the text is for a terminal that wants colours; else as it is.
+pub(crate) fn painted(text: &str, is_terminal: bool, tone_of: impl Fn(&str) -> Tone) -> String {
+    if !is_terminal || !wants_colours() {
+        return text.to_owned();
+    }
+    let lines = text.split_inclusive('\n').map(|line| {
+        let (bare, end) = match line.strip_suffix('\n') {
+            Some(bare) => (bare, "\n"),
+            None => (line, ""),
+        };
+        match tone_of(bare).begins(true) {
+            "" => line.to_owned(),
+            begins => format!("{begins}{bare}{PLAIN}{end}"),
+        }
+    });
+    lines.collect()
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,11 +171,10 @@ impl Page {
     }
 
     fn new(with_keys: bool) -> Self {
-        let no_colours = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             with_keys,
             is_taken: false,
-            has_colours: !no_colours,
+            has_colours: wants_colours(),
         }
     }
 

@@ -7,6 +7,7 @@ use clap::Command;
 use crate::context::Context;
 use crate::contexts;
 use crate::stop::{Failure, Stop};
+use crate::verb;
 
 /// The release whose tools these stand in for; their `--version` prints it, because scripts compare it.
 pub const REFERENCE_VERSION: &str = "4.3.1";
@@ -36,6 +37,12 @@ impl Tool {
         format!("ottla-{}", self.name.replace(' ', "-"))
     }
 
+    /// Whether the reference has no such tool. Its usage is ours, too: help is on standard output and no failure, and what is
+    /// wrong with the options has a status of its own.
+    pub fn is_own(&self) -> bool {
+        self.link == self.own_link()
+    }
+
     /// The options, with those that all tools share: for help, manual and completion.
     pub fn described(&self) -> Command {
         contexts::with_shared((self.command)())
@@ -45,15 +52,25 @@ impl Tool {
 /// Runs a tool to its exit status. Everything it wrote is flushed; a reader that went away is no error.
 pub fn run(tool: &Tool, words: &[String], cx: &mut Context) -> u8 {
     let outcome = contexts::prepare(tool, words, cx).and_then(|words| (tool.run)(&words, cx));
+    let help = |cx: &Context| tool.described().bin_name(&cx.program).render_long_help();
     match outcome {
         Err(Stop::Version) => {
             let written = writeln!(cx.out, "{REFERENCE_VERSION}");
             finish(written.map_err(Stop::from), cx)
         }
+        Err(Stop::Help(_)) if tool.is_own() => {
+            let help = help(cx);
+            let written = write!(cx.out, "{help}");
+            finish(written.map_err(Stop::from), cx)
+        }
         Err(Stop::Help(intro)) => {
-            let help = tool.described().bin_name(&cx.program).render_long_help();
+            let help = help(cx);
             cx.warn(format!("{intro}\n\n{help}"));
             finish(Err(Stop::Status(1)), cx)
+        }
+        Err(Stop::Usage(message)) if tool.is_own() => {
+            let failure = wrong_usage(message, cx).status(verb::USAGE);
+            failed(cx, &failure)
         }
         result => finish(result, cx),
     }
@@ -79,16 +96,20 @@ fn status_of(stop: Stop, cx: &mut Context) -> u8 {
         Stop::Version => finished(cx, 0),
         Stop::Help(_) => finished(cx, 1),
         Stop::Usage(message) => {
-            let program = &cx.program;
-            let hint = format!("`{program} --help` explains the options.");
-            failed(cx, &Failure::new(message).hint(hint))
+            let failure = wrong_usage(message, cx);
+            failed(cx, &failure)
         }
         Stop::Failed(failure) => failed(cx, &failure),
     }
 }
 
+fn wrong_usage(message: String, cx: &Context) -> Failure {
+    let program = &cx.program;
+    Failure::new(message).hint(format!("`{program} --help` explains the options."))
+}
+
 fn failed(cx: &mut Context, failure: &Failure) -> u8 {
-    cx.warn(&failure.message);
+    cx.fail(&failure.message);
     for hint in &failure.hints {
         cx.warn(hint);
     }
@@ -106,6 +127,13 @@ fn finished(cx: &mut Context, status: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn own(run: fn(&[String], &mut Context) -> Result<(), Stop>) -> Tool {
+        Tool {
+            link: "ottla-thing",
+            ..tool(run)
+        }
+    }
 
     fn tool(run: fn(&[String], &mut Context) -> Result<(), Stop>) -> Tool {
         let command = || Command::new("kafka-thing").about("Does a thing.");
@@ -177,5 +205,15 @@ mod tests {
         assert_eq!(status(|_, _| Err(Stop::failed("no"))), 1);
         assert_eq!(status(|_, _| Err(Failure::new("no").status(0).into())), 0);
         assert_eq!(status(|_, _| Err(Stop::Status(143))), 143);
+    }
+
+    #[test]
+    fn what_the_reference_does_not_have_ends_with_two_for_wrong_usage_and_helps_with_success() {
+        let status = |run: fn(&[String], &mut Context) -> Result<(), Stop>| {
+            super::run(&own(run), &[], &mut context(io::sink()))
+        };
+        assert_eq!(status(|_, _| Err(Stop::Usage("Missing".to_owned()))), 2);
+        assert_eq!(status(|_, _| Err(Stop::Help("Does a thing."))), 0);
+        assert_eq!(status(|_, _| Err(Stop::failed("no"))), 1);
     }
 }

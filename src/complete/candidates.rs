@@ -95,7 +95,10 @@ fn of_tool(tool: &Tool, words: &[String]) -> Answer {
         return beginning(word, subs.collect());
     }
     if !word.starts_with('-') && options().any(Arg::is_positional) {
-        return Answer::Files;
+        return match tool.name {
+            "context" => beginning(word, values::contexts()),
+            _ => Answer::Files,
+        };
     }
     let shown = options().filter(|option| !option.is_hide_set());
     let names = shown.filter_map(|option| {
@@ -204,6 +207,19 @@ mod tests {
             (
                 "ottla configs --topic x --alter --delete-config segment.j",
                 "segment.jitter.ms",
+            ),
+            (
+                "ottla console-consumer --topic t --isolation-level read_c",
+                "read_committed",
+            ),
+            (
+                "ottla console-consumer --topic t --tail 3 --output js",
+                "json",
+            ),
+            ("ottla leader-election --election-type u", "unclean"),
+            (
+                "ottla features --bootstrap-server a:1 upgrade --output w",
+                "wide",
             ),
             ("ottla nonsense ", "FILES"),
             ("ottla topics --topic ", ""),

@@ -2,7 +2,7 @@
 
 use clap::Arg;
 use ottla_cli::Tool;
-use ottla_cli::live::{self, Names};
+use ottla_cli::live::{self, Names, Place};
 use ottla_cli::output::Format;
 use ottla_config::{Table, admin, broker, consumer, group, producer, topic};
 
@@ -22,6 +22,9 @@ enum Kind {
     Keys {
         with_value: bool,
     },
+    Contexts,
+    /// One of these.
+    Words(&'static [&'static str]),
     EntityTypes,
     /// The value of `--entity-type` says of what.
     EntityNames,
@@ -46,6 +49,7 @@ fn kind(option: &Arg) -> Kind {
     let values = option.get_value_names().unwrap_or_default();
     let value = values.first().map_or("", |name| name.as_str());
     match (option.get_long().unwrap_or_default(), value) {
+        ("context", _) => Kind::Contexts,
         ("entity-type", _) => Kind::EntityTypes,
         ("entity-name", _) => Kind::EntityNames,
         ("output", _) => Kind::Formats,
@@ -64,9 +68,74 @@ fn kind(option: &Arg) -> Kind {
         ) => Kind::Keys { with_value: true },
         (_, "FILE" | "DIR" | "PATH") => Kind::Files,
         (name, _) if name.ends_with("-file") || name.ends_with("-config") => Kind::Files,
-        _ => Kind::Free,
+        (name, _) => {
+            let mut words = WORDS.iter();
+            let known = words.find(|(names, _)| names.contains(&name));
+            known.map_or(Kind::Free, |(_, words)| Kind::Words(words))
+        }
     }
 }
+
+/// Options whose values the tools check themselves, as the reference does it.
+const WORDS: &[(&[&str], &[&str])] = &[
+    (
+        &["isolation-level"],
+        &["read_committed", "read_uncommitted"],
+    ),
+    (
+        &["compression-codec"],
+        &["none", "gzip", "snappy", "lz4", "zstd"],
+    ),
+    (
+        &["acks", "producer-acks", "request-required-acks"],
+        &["0", "1", "-1", "all"],
+    ),
+    (&["election-type"], &["preferred", "unclean"]),
+    (&["group-protocol"], &["classic", "consumer"]),
+    (&["reset-policy"], &["earliest", "latest", "none"]),
+    (&["offset"], &["earliest", "latest"]),
+    (&["view"], &["topics", "groups", "brokers"]),
+    (&["to", "from"], &["beginning", "end", "now"]),
+    (
+        &["key-deserializer", "value-deserializer"],
+        &[
+            "string", "short", "integer", "long", "float", "double", "boolean", "uuid", "bytes",
+            "hex", "base64",
+        ],
+    ),
+    (
+        &["resource-pattern-type"],
+        &["any", "match", "literal", "prefixed"],
+    ),
+    (
+        &["operation"],
+        &[
+            "Read",
+            "Write",
+            "Create",
+            "Delete",
+            "Alter",
+            "Describe",
+            "ClusterAction",
+            "AlterConfigs",
+            "DescribeConfigs",
+            "IdempotentWrite",
+            "CreateTokens",
+            "DescribeTokens",
+            "TwoPhaseCommit",
+            "All",
+        ],
+    ),
+    (
+        &["key-decoder-class", "value-decoder-class"],
+        &[
+            "org.apache.kafka.tools.api.StringDecoder",
+            "org.apache.kafka.tools.api.DefaultDecoder",
+            "org.apache.kafka.tools.api.IntegerDecoder",
+            "org.apache.kafka.tools.api.LongDecoder",
+        ],
+    ),
+];
 
 pub(super) fn of(option: &Arg, word: &str, line: &Line<'_>) -> Answer {
     let possible = option.get_possible_values();
@@ -95,6 +164,8 @@ pub(super) fn of(option: &Arg, word: &str, line: &Line<'_>) -> Answer {
             _ => Vec::new(),
         },
         Kind::Live(names) => line.ask(names),
+        Kind::Contexts => contexts(),
+        Kind::Words(words) => words.iter().map(|word| candidate(word, "")).collect(),
         Kind::Keys { with_value } => {
             let sign = if with_value { "=" } else { "" };
             let keys = line.keys(option).into_iter().flat_map(Table::iter);
@@ -103,6 +174,12 @@ pub(super) fn of(option: &Arg, word: &str, line: &Line<'_>) -> Answer {
         }
     };
     beginning(last, found).behind(head)
+}
+
+/// Of `--context`, and of the words of `ottla context`.
+pub(super) fn contexts() -> Vec<Candidate> {
+    let names = live::contexts();
+    names.iter().map(|name| candidate(name, "")).collect()
 }
 
 impl Kind {
@@ -138,12 +215,35 @@ impl Line<'_> {
     }
 
     fn ask(&self, names: Names) -> Vec<Candidate> {
-        let Some(servers) = self.value(&["--bootstrap-server", "-b"]) else {
-            return Vec::new();
+        let command = (self.tool.command)();
+        let servers = command.get_arguments();
+        let mut servers = servers.filter(|option| option.get_long() == Some("bootstrap-server"));
+        let default = servers
+            .next()
+            .and_then(|option| option.get_default_values().first()?.to_str());
+        let place = Place {
+            servers: self
+                .value(&["--bootstrap-server", "-b"])
+                .or_else(|| self.property("bootstrap.servers=")),
+            command_config: self.value(&[
+                "--command-config",
+                "-c",
+                "--consumer.config",
+                "--producer.config",
+                "--admin.config",
+            ]),
+            context: self.value(&["--context"]),
+            default_servers: default,
         };
-        let config = self.value(&["--command-config", "-c"]);
-        let found = live::names(names, servers, config).into_iter();
+        let found = live::names(names, place).into_iter();
         found.map(|name| candidate(&name, "")).collect()
+    }
+
+    /// Of client properties, which may be several in a word.
+    fn property(&self, key: &str) -> Option<&str> {
+        let mut words = self.words.iter();
+        let behind = words.find_map(|word| Some(word.split_once(key)?.1));
+        behind.map(|value| value.trim_matches(['"', '\'']))
     }
 
     /// Of what the line is about.

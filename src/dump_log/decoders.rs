@@ -42,7 +42,7 @@ impl Decoder {
         }
     }
 
-    fn decode(self, bytes: &[u8]) -> Result<String, Stop> {
+    pub(super) fn decode(self, bytes: &[u8]) -> Result<String, Stop> {
         let short = || Stop::failed(format!("{} bytes are too few for a number", bytes.len()));
         Ok(match self {
             Self::String | Self::Bytes => String::from_utf8_lossy(bytes).into_owned(),

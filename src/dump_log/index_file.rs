@@ -64,6 +64,22 @@ pub(super) fn dump_offsets(
     Ok(())
 }
 
+/// The entries of `.index`: position and offset.
+pub(super) fn each_offset(
+    file: &JavaFile,
+    on_entry: &mut dyn FnMut(i64, i64) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    Index::<OFFSET_ENTRY>::open(file, file.base_offset()?)?.each(on_entry)
+}
+
+/// The entries of `.timeindex`: timestamp and offset.
+pub(super) fn each_time(
+    file: &JavaFile,
+    on_entry: &mut dyn FnMut(i64, i64) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    Index::<TIME_ENTRY>::open(file, file.base_offset()?)?.each(on_entry)
+}
+
 /// Where a slice that begins at an index entry's position begins.
 fn slice_start(position: i64, log_len: u64, log: &JavaFile) -> Result<u64, Stop> {
     let start = u64::try_from(position)
@@ -264,6 +280,18 @@ impl<'a, const ENTRY: usize> Index<'a, ENTRY> {
         }
         let timestamp = bytes.first_chunk().map_or(0, |t| i64::from_be_bytes(*t));
         Ok((timestamp, self.base.wrapping_add(int(8))))
+    }
+
+    fn each(&self, on_entry: &mut dyn FnMut(i64, i64) -> Result<(), Stop>) -> Result<(), Stop> {
+        for i in 0..self.entries {
+            let (first, offset) = self.entry(i)?;
+            // The end of a file that was allocated ahead is zeros.
+            if offset == self.base && i > 0 {
+                break;
+            }
+            on_entry(first, offset)?;
+        }
+        Ok(())
     }
 
     fn entry_if(&self, i: usize) -> Result<Option<(i64, i64)>, Stop> {

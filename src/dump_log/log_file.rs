@@ -6,8 +6,9 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
+use ottla_cli::progress::Progress;
 use ottla_cli::{Context, Failure, Stop};
-use ottla_log::disk::{DiskFile, read_full};
+use ottla_log::disk::{DiskFile, SharedFile, read_full};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::records::batch::{
     Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, MAGIC, NO_SEQUENCE,
@@ -34,14 +35,12 @@ pub(super) fn dump(
     cx: &mut Context,
 ) -> Result<(), Stop> {
     announce(file, cx)?;
-    let (handle, len) = file.open_log()?;
-    let Ok(bytes_max) = u64::try_from(plan.bytes_max) else {
-        return Err(Stop::failed(format!("Invalid size: {}", plan.bytes_max)));
-    };
-    let end = len.min(bytes_max);
+    let (handle, end) = open(file, plan)?;
     let mut batches = Batches::new(handle.as_ref(), file, 0, end);
+    let progress = progress(end, cx);
     let mut last_offset = -1;
     while let Some(batch) = batches.next()? {
+        progress.set(batch.position);
         if batch.magic < FIRST_MAGIC_WITH_BATCHES {
             let legacy = Legacy::read(&mut batches, &batch)?;
             legacy.write_batch(batch.position, cx)?;
@@ -71,6 +70,20 @@ pub(super) fn dump(
     Ok(())
 }
 
+/// The file, and how much of it is to be looked at.
+pub(super) fn open(file: &JavaFile, plan: &Plan) -> Result<(SharedFile, u64), Stop> {
+    let (handle, len) = file.open_log()?;
+    let Ok(bytes_max) = u64::try_from(plan.bytes_max) else {
+        return Err(Stop::failed(format!("Invalid size: {}", plan.bytes_max)));
+    };
+    Ok((handle, len.min(bytes_max)))
+}
+
+/// Where what is shown does not pass before the same eyes.
+pub(super) fn progress(end: u64, cx: &Context) -> Progress {
+    Progress::of_bytes(Some(end).filter(|_| !cx.stdout_is_terminal), cx)
+}
+
 /// What the name says about the file.
 fn announce(file: &JavaFile, cx: &mut Context) -> Result<(), Stop> {
     let name = file.name();
@@ -95,7 +108,7 @@ fn announce(file: &JavaFile, cx: &mut Context) -> Result<(), Stop> {
     Ok(())
 }
 
-fn note_gap(file: &JavaFile, last: &mut i64, offset: i64, findings: &mut Findings) {
+pub(super) fn note_gap(file: &JavaFile, last: &mut i64, offset: i64, findings: &mut Findings) {
     if offset != last.wrapping_add(1) {
         let gaps = findings.gaps.of(file);
         if gaps.len() < super::FINDINGS_MAX {
@@ -313,7 +326,11 @@ impl<'a> Batches<'a> {
         Ok(bytes)
     }
 
-    fn crc_is_right(&mut self, batch: &Found, header: &BatchHeader) -> Result<bool, Stop> {
+    pub(super) fn crc_is_right(
+        &mut self,
+        batch: &Found,
+        header: &BatchHeader,
+    ) -> Result<bool, Stop> {
         if batch.size() < BATCH_OVERHEAD as u64 {
             return Ok(false);
         }

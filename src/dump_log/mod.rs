@@ -6,6 +6,7 @@
 //! missing; memory is bounded by the largest batch. On a terminal control characters of keys and values are escaped,
 //! since what strangers have produced must not drive it.
 
+mod data;
 mod decoders;
 mod index_file;
 mod java;
@@ -19,8 +20,10 @@ use std::io::Write as _;
 
 use clap::{CommandFactory as _, Parser};
 use ottla_cli::options::{self, Given, Standard, ToolArgs};
+use ottla_cli::output::{Format, OutputOnce};
 use ottla_cli::{Context, Stop, Tool, java_order, jopt};
 
+use data::Data;
 use decoders::{Decoder, Parsing};
 use java::JavaFile;
 
@@ -40,6 +43,7 @@ pub(crate) const TOOL: Tool = Tool {
     disable_version_flag = true,
     after_help = "Examples:\n  \
         kafka-dump-log --print-data-log --files ottla-data/orders-0/00000000000000000000.log\n  \
+        kafka-dump-log --deep-iteration --output json --files ottla-data/orders-0/00000000000000000000.log\n  \
         kafka-dump-log --files ottla-data/orders-0/00000000000000000000.index,ottla-data/orders-0/00000000000000000000.timeindex"
 )]
 struct Args {
@@ -88,6 +92,8 @@ struct Args {
     /// The log is one of __remote_log_metadata
     #[arg(long)]
     remote_log_metadata_decoder: bool,
+    #[command(flatten)]
+    output: OutputOnce,
 
     #[command(flatten)]
     standard: Standard,
@@ -219,11 +225,19 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     options::require(&[Given::values("files", &args.files)])?;
     let files = jopt::one("files", &args.files)?.unwrap_or_default();
     let mut findings = Findings::default();
-    for file in java::split(files, ',').map(JavaFile::new) {
-        dump(&file, &args, &mut findings, cx)?;
+    let mut files = java::split(files, ',').map(JavaFile::new);
+    match args.output.format()? {
+        Format::Table => {
+            files.try_for_each(|file| dump(&file, &args, &mut findings, cx))?;
+            tell(findings, cx);
+            Ok(())
+        }
+        Format::Data(form) => {
+            let mut data = Data::new(form, cx);
+            files.try_for_each(|file| data.dump(&file, &args, &mut findings))?;
+            data.findings(findings)
+        }
     }
-    tell(findings, cx);
-    Ok(())
 }
 
 fn dump(

@@ -13,19 +13,32 @@ use ottla_protocol::messages::{Message, json_text};
 use ottla_protocol::records::batch::{Attributes, BatchHeader, MAGIC};
 use ottla_protocol::records::control::{ControlType, EndTxnMarker};
 use ottla_protocol::records::{Record, RecordError, Records};
+use serde_json::{Value, json};
 
 use super::Plan;
 use super::log_file::{Batches, Found, codec, sequence};
 
 const MAGIC_AT: usize = 16;
 
-/// The records of a batch, given as all of its bytes. Those of a compressed batch are shown only if all can be read.
+/// Shows the records of a batch, given as all of its bytes.
 pub(super) fn write_all(
     header: &BatchHeader,
     batch: Bytes,
     plan: &Plan,
     cx: &mut Context,
     on_offset: &mut dyn FnMut(i64),
+) -> Result<(), Stop> {
+    each(header, batch, &mut |record| {
+        on_offset(record.offset.0);
+        write_record(header, record, plan, cx)
+    })
+}
+
+/// Goes through the records of a batch. Those of a compressed batch are there only if all can be read.
+pub(super) fn each(
+    header: &BatchHeader,
+    batch: Bytes,
+    on_record: &mut dyn FnMut(&Record<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     if header.record_count == 0 {
         return Ok(());
@@ -45,8 +58,7 @@ pub(super) fn write_all(
         {
             return Err(refused(error));
         }
-        on_offset(record.offset.0);
-        write_record(header, &record, plan, cx)?;
+        on_record(&record)?;
     }
     Ok(())
 }
@@ -93,6 +105,20 @@ fn refused(error: RecordError) -> Stop {
     Failure::new(sentence).hint(error.to_string()).into()
 }
 
+/// -1 where there is nothing.
+pub(super) fn size(part: Option<&[u8]>) -> i64 {
+    part.map_or(-1, |part| part.len() as i64)
+}
+
+/// Whatever is added to no sequence stays none; below it the reference has none either.
+pub(super) fn sequence_of(header: &BatchHeader, record: &Record<'_>) -> i32 {
+    let delta = record.offset.0.wrapping_sub(header.base_offset.0);
+    match header.base_sequence {
+        ..0 => -1,
+        base => sequence(base, delta as i32),
+    }
+}
+
 fn write_record(
     header: &BatchHeader,
     record: &Record<'_>,
@@ -100,14 +126,7 @@ fn write_record(
     cx: &mut Context,
 ) -> Result<(), Stop> {
     if !plan.skips_record_metadata {
-        let size = |part: Option<&[u8]>| part.map_or(-1, |part| part.len() as i64);
-        let delta = record.offset.0.wrapping_sub(header.base_offset.0);
-        // Whatever is added to no sequence stays none; below it the reference has none either.
-        let sequence = if header.base_sequence < 0 {
-            -1
-        } else {
-            sequence(header.base_sequence, delta as i32)
-        };
+        let sequence = sequence_of(header, record);
         write!(
             cx.out,
             "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [",
@@ -156,6 +175,29 @@ fn write_contents(
     Ok(())
 }
 
+/// A control record as data: its type, and what it says.
+pub(super) fn control(record: &Record<'_>) -> Result<(String, Value), Stop> {
+    let failed = |error: &dyn std::fmt::Display| Stop::failed(error.to_string());
+    let kind = ControlType::from_key(record.key.unwrap_or_default()).map_err(|e| failed(&e))?;
+    let said = match kind {
+        ControlType::Abort | ControlType::Commit => {
+            let marker = EndTxnMarker::from_record(record).map_err(|e| failed(&e))?;
+            json!({ "coordinatorEpoch": marker.map(|marker| marker.coordinator_epoch) })
+        }
+        ControlType::LeaderChange => message::<LeaderChangeMessage>(record)?,
+        ControlType::SnapshotHeader => message::<SnapshotHeaderRecord>(record)?,
+        ControlType::SnapshotFooter => message::<SnapshotFooterRecord>(record)?,
+        ControlType::KRaftVersion => message::<KRaftVersionRecord>(record)?,
+        ControlType::KRaftVoters => message::<VotersRecord>(record)?,
+        ControlType::Unknown(_) => Value::Null,
+    };
+    let name = match kind {
+        ControlType::Unknown(id) => format!("Unknown({id})"),
+        known => format!("{known:?}"),
+    };
+    Ok((name, said))
+}
+
 fn write_control(record: &Record<'_>, cx: &mut Context) -> Result<(), Stop> {
     let failed = |error: &dyn std::fmt::Display| Stop::failed(error.to_string());
     let kind = ControlType::from_key(record.key.unwrap_or_default()).map_err(|e| failed(&e))?;
@@ -171,23 +213,23 @@ fn write_control(record: &Record<'_>, cx: &mut Context) -> Result<(), Stop> {
             write!(cx.out, " endTxnMarker: {name} coordinatorEpoch: {epoch}")?;
         }
         ControlType::LeaderChange => {
-            let text = message::<LeaderChangeMessage>(record)?;
+            let text = json_text(&message::<LeaderChangeMessage>(record)?);
             write!(cx.out, " LeaderChange: {text}")?;
         }
         ControlType::SnapshotHeader => {
-            let text = message::<SnapshotHeaderRecord>(record)?;
+            let text = json_text(&message::<SnapshotHeaderRecord>(record)?);
             write!(cx.out, " SnapshotHeader {text}")?;
         }
         ControlType::SnapshotFooter => {
-            let text = message::<SnapshotFooterRecord>(record)?;
+            let text = json_text(&message::<SnapshotFooterRecord>(record)?);
             write!(cx.out, " SnapshotFooter {text}")?;
         }
         ControlType::KRaftVersion => {
-            let text = message::<KRaftVersionRecord>(record)?;
+            let text = json_text(&message::<KRaftVersionRecord>(record)?);
             write!(cx.out, " KRaftVersion {text}")?;
         }
         ControlType::KRaftVoters => {
-            let text = message::<VotersRecord>(record)?;
+            let text = json_text(&message::<VotersRecord>(record)?);
             write!(cx.out, " KRaftVoters {text}")?;
         }
         ControlType::Unknown(id) => write!(cx.out, " controlType: UNKNOWN({id})")?,
@@ -196,13 +238,13 @@ fn write_control(record: &Record<'_>, cx: &mut Context) -> Result<(), Stop> {
 }
 
 /// A control record's value, in the version that it begins with.
-fn message<M: Message>(record: &Record<'_>) -> Result<String, Stop> {
+fn message<M: Message>(record: &Record<'_>) -> Result<Value, Stop> {
     let value = record.value.unwrap_or_default();
     let version = value.first_chunk().map_or(0, |v| i16::from_be_bytes(*v));
     let version = version.clamp(M::MIN_VERSION, M::MAX_VERSION);
     let message = M::from_bytes(Bytes::copy_from_slice(value), version)
         .map_err(|error| Stop::failed(error.to_string()))?;
-    Ok(json_text(&message.to_json(version)))
+    Ok(message.to_json(version))
 }
 
 /// A message of format 0 or 1, which is its own batch.
@@ -211,9 +253,9 @@ pub(super) struct Legacy {
     /// From the checksum on.
     body: Vec<u8>,
     magic: i8,
-    crc: u32,
-    attributes: Attributes,
-    timestamp: i64,
+    pub(super) crc: u32,
+    pub(super) attributes: Attributes,
+    pub(super) timestamp: i64,
     size: u64,
 }
 
@@ -239,14 +281,14 @@ impl Legacy {
         })
     }
 
-    fn timestamp_type(&self) -> &'static str {
+    pub(super) fn timestamp_type(&self) -> &'static str {
         match self.magic {
             0 => "NoTimestampType",
             _ => self.attributes.timestamp_type().name(),
         }
     }
 
-    fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.crc == crc32(self.body.get(4..).unwrap_or_default())
     }
 

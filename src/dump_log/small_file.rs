@@ -19,7 +19,7 @@ const PRODUCER_ENTRY: usize = 46;
 const SNAPSHOT_MAX: u64 = 1 << 30;
 
 /// Numbers off the front of an entry, which is as long as the caller says.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
     fn take<const N: usize>(&mut self) -> [u8; N] {
@@ -28,15 +28,15 @@ impl Fields<'_> {
         *field
     }
 
-    fn short(&mut self) -> i16 {
+    pub(super) fn short(&mut self) -> i16 {
         i16::from_be_bytes(self.take())
     }
 
-    fn int(&mut self) -> i32 {
+    pub(super) fn int(&mut self) -> i32 {
         i32::from_be_bytes(self.take())
     }
 
-    fn long(&mut self) -> i64 {
+    pub(super) fn long(&mut self) -> i64 {
         i64::from_be_bytes(self.take())
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn dump_aborted(file: &JavaFile, cx: &mut Context) -> Result<(), Stop
     })
 }
 
-fn each_aborted(
+pub(super) fn each_aborted(
     file: &JavaFile,
     on_entry: &mut dyn FnMut(i16, Fields<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
@@ -92,17 +92,28 @@ fn each_aborted(
 
 /// `.snapshot`. One that is damaged is said on standard error, and is no failure.
 pub(super) fn dump_producers(file: &JavaFile, cx: &mut Context) -> Result<(), Stop> {
-    let bytes = ottla_log::disk::read_file(&ottla_log::RealDisk, file.path(), SNAPSHOT_MAX)
-        .map_err(|error| Stop::failed(error.to_string()))?;
-    match entries(&bytes) {
-        Ok(entries) => {
-            for entry in entries.chunks_exact(PRODUCER_ENTRY) {
-                write_producer(Fields(entry), cx)?;
-            }
-        }
-        Err(reason) => cx.warn(reason),
+    let damage = each_producer(file, &mut |entry| write_producer(entry, cx))?;
+    if let Some(reason) = damage {
+        cx.warn(reason);
     }
     Ok(())
+}
+
+/// Returns what is wrong with the file, where something is: then it has no entries.
+pub(super) fn each_producer(
+    file: &JavaFile,
+    on_entry: &mut dyn FnMut(Fields<'_>) -> Result<(), Stop>,
+) -> Result<Option<String>, Stop> {
+    let bytes = ottla_log::disk::read_file(&ottla_log::RealDisk, file.path(), SNAPSHOT_MAX)
+        .map_err(|error| Stop::failed(error.to_string()))?;
+    let entries = match entries(&bytes) {
+        Ok(entries) => entries,
+        Err(reason) => return Ok(Some(reason)),
+    };
+    for entry in entries.chunks_exact(PRODUCER_ENTRY) {
+        on_entry(Fields(entry))?;
+    }
+    Ok(None)
 }
 
 /// The entries, if the file is whole. What follows them is covered by the checksum and otherwise left alone.

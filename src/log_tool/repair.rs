@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+use ottla_cli::output::{Format, Report, Rows};
 use ottla_cli::{Context, Stop};
 use ottla_log::dir_lock::DirLock;
 use ottla_log::repair::{plan, repair, repair_checkpoints};
@@ -14,7 +15,7 @@ use ottla_log::{LogConfig, RealDisk};
 use ottla_protocol::types::Offset;
 use serde_json::{Value, json};
 
-use super::verify::{Checked, check, finding, in_use, thread_count, threads};
+use super::verify::{Checked, check, finding, in_use, output, thread_count, threads};
 use super::{DAMAGED, refused};
 
 pub(super) fn command() -> Command {
@@ -49,6 +50,7 @@ pub(super) fn command() -> Command {
                 .long("deep")
                 .action(ArgAction::SetTrue)
                 .help("Take batches out, too, whose records cannot be read although their checksum is right"),
+            output(),
             threads(),
         ])
         .group(ArgGroup::new("mode").args(["dry-run", "execute"]).required(true))
@@ -57,7 +59,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(given: &ArgMatches, cx: &mut Context) -> Result<(), Stop> {
     let dir = given.get_one::<PathBuf>("dir").cloned().unwrap_or_default();
     let (deep, threads) = (given.get_flag("deep"), thread_count(given));
-    let checked = check(&dir, deep, threads)?;
+    let checked = check(&dir, deep, threads, cx)?;
     // A directory whose lock is not there yet must not be taken by a broker meanwhile.
     let _lock = match (&checked.directory.root, checked.is_locked()) {
         (Some(root), false) if given.get_flag("execute") => {
@@ -79,23 +81,24 @@ pub(super) fn run(given: &ArgMatches, cx: &mut Context) -> Result<(), Stop> {
             "{file}: {message}. Nothing here can mend that; a copy of the file is needed."
         ));
     }
-    if steps.is_empty() && mendable.is_empty() {
-        writeln!(cx.out, "Nothing to do.")?;
-        return ended(hopeless.is_empty());
+    let format = given.get_one("output").copied().unwrap_or(Format::Table);
+    let mut outcome = Outcome {
+        directory: &dir,
+        steps: &steps,
+        mendable: &mendable,
+        aside: None,
+        left: hopeless,
+    };
+    let is_dry_run = given.get_flag("dry-run");
+    if format == Format::Table {
+        outcome.tell_steps(is_dry_run, cx)?;
     }
-    for (folder, step) in &steps {
-        writeln!(cx.out, "{folder}/{step}")?;
-    }
-    for finding in &mendable {
-        let (file, message) = (&finding.file, &finding.message);
-        writeln!(
-            cx.out,
-            "{file}: move aside, the next start finds out anew ({message})"
-        )?;
-    }
-    if given.get_flag("dry-run") {
-        writeln!(cx.out, "Nothing was changed; --execute does it.")?;
-        return ended(false);
+    if outcome.has_no_steps() || is_dry_run {
+        outcome.end(format, cx)?;
+        return match outcome.has_no_steps() {
+            true => Ok(()),
+            false => Err(Stop::Status(DAMAGED)),
+        };
     }
     let aside = match given.get_one::<PathBuf>("aside") {
         Some(aside) => aside.clone(),
@@ -103,24 +106,98 @@ pub(super) fn run(given: &ArgMatches, cx: &mut Context) -> Result<(), Stop> {
     };
     write_report(&aside, &checked, &steps)?;
     execute(&checked, &aside)?;
-    writeln!(cx.out, "What was taken out is in {}.", aside.display())?;
-    let reports = super::verify::check_partitions(&checked.directory.partitions, deep, threads);
-    let left = reports.map_err(|error| refused(error.to_string()))?;
-    let left = left.iter().flat_map(|report| &report.findings);
-    let left: Vec<&Finding> = left
-        .filter(|f| f.severity > Severity::Note && f.kind != Kind::Lost)
-        .filter(|f| f.kind != Kind::Checkpoint)
-        .collect();
-    for finding in &left {
-        cx.warn(format!("Left: {}: {}", finding.file, finding.message));
+    if format == Format::Table {
+        writeln!(cx.out, "What was taken out is in {}.", aside.display())?;
     }
-    ended(left.is_empty() && hopeless.is_empty())
+    let reports = super::verify::check_partitions(&checked.directory.partitions, deep, threads, cx);
+    let left = reports.map_err(|error| refused(error.to_string()))?;
+    let mut told_left = Vec::new();
+    let left = left.iter().flat_map(|report| &report.findings);
+    let left = left
+        .filter(|f| f.severity > Severity::Note && f.kind != Kind::Lost)
+        .filter(|f| f.kind != Kind::Checkpoint);
+    for finding in left {
+        let (file, message) = (&finding.file, &finding.message);
+        told_left.push(format!("Left: {file}: {message}"));
+        outcome.left.push(finding);
+    }
+    outcome.aside = Some(aside);
+    for line in told_left {
+        cx.warn(line);
+    }
+    outcome.end(format, cx)
 }
 
-fn ended(is_sound: bool) -> Result<(), Stop> {
-    match is_sound {
-        true => Ok(()),
-        false => Err(Stop::Status(DAMAGED)),
+/// What was found and done.
+struct Outcome<'a> {
+    directory: &'a Path,
+    steps: &'a [(String, String)],
+    mendable: &'a [&'a Finding],
+    /// Where what was taken out is; none where nothing was done.
+    aside: Option<PathBuf>,
+    /// What is still wrong, and nothing here mends.
+    left: Vec<&'a Finding>,
+}
+
+const MEND: &str = "move aside, the next start finds out anew";
+
+impl Outcome<'_> {
+    fn has_no_steps(&self) -> bool {
+        self.steps.is_empty() && self.mendable.is_empty()
+    }
+
+    fn tell_steps(&self, is_dry_run: bool, cx: &mut Context) -> Result<(), Stop> {
+        if self.has_no_steps() {
+            return Ok(writeln!(cx.out, "Nothing to do.")?);
+        }
+        for (folder, step) in self.steps {
+            writeln!(cx.out, "{folder}/{step}")?;
+        }
+        for finding in self.mendable {
+            let (file, message) = (&finding.file, &finding.message);
+            writeln!(cx.out, "{file}: {MEND} ({message})")?;
+        }
+        if is_dry_run {
+            writeln!(cx.out, "Nothing was changed; --execute does it.")?;
+        }
+        Ok(())
+    }
+
+    /// The report where data are wanted; the status is that of what is left.
+    fn end(&self, format: Format, cx: &mut Context) -> Result<(), Stop> {
+        if let Format::Data(form) = format {
+            cx.out.write_all(self.report().text(form).as_bytes())?;
+        }
+        match self.left.is_empty() {
+            true => Ok(()),
+            false => Err(Stop::Status(DAMAGED)),
+        }
+    }
+
+    /// docs/json/log-verify.md
+    fn report(&self) -> Report {
+        let steps = self
+            .steps
+            .iter()
+            .map(|(folder, step)| json!({ "folder": folder, "step": step }));
+        let files = self
+            .mendable
+            .iter()
+            .map(|finding| json!({ "folder": null, "step": format!("{}: {MEND}", finding.file) }));
+        Report {
+            value: json!({
+                "version": 1,
+                "directory": self.directory.display().to_string(),
+                "executed": self.aside.is_some(),
+                "aside": self.aside.as_ref().map(|aside| aside.display().to_string()),
+                "steps": steps.chain(files).collect::<Vec<Value>>(),
+                "left": self.left.iter().copied().map(finding).collect::<Vec<Value>>(),
+            }),
+            rows: Rows {
+                within: &["steps"],
+                columns: &["directory", "folder", "step", "executed", "aside"],
+            },
+        }
     }
 }
 

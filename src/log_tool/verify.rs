@@ -9,6 +9,7 @@ use std::time::Instant;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use comfy_table::{Table, presets::NOTHING};
 use ottla_cli::output::{Format, Report, Rows};
+use ottla_cli::progress::Progress;
 use ottla_cli::{Context, Failure, Stop};
 use ottla_log::dir_lock::{DirLock, LockError};
 use ottla_log::verify::{self, Directory, Finding, PartitionFolder, PartitionReport, Severity};
@@ -76,7 +77,7 @@ pub(super) fn run(given: &ArgMatches, cx: &mut Context) -> Result<(), Stop> {
     let begun = Instant::now();
     let mut all = Vec::new();
     for dir in dirs {
-        all.push(check(dir, deep, threads)?);
+        all.push(check(dir, deep, threads, cx)?);
     }
     let seconds = begun.elapsed().as_secs_f64();
     match given.get_one("output") {
@@ -99,7 +100,7 @@ pub(super) fn thread_count(given: &ArgMatches) -> usize {
     )
 }
 
-pub(super) fn check(dir: &Path, deep: bool, threads: usize) -> Result<Checked, Stop> {
+pub(super) fn check(dir: &Path, deep: bool, threads: usize, cx: &Context) -> Result<Checked, Stop> {
     let failed = |error: DiskError| refused(error.to_string());
     let directory = verify::survey(&RealDisk, dir).map_err(failed)?;
     let lock = match &directory.root {
@@ -112,7 +113,7 @@ pub(super) fn check(dir: &Path, deep: bool, threads: usize) -> Result<Checked, S
             dir.display()
         )));
     }
-    let reports = check_partitions(&directory.partitions, deep, threads).map_err(failed)?;
+    let reports = check_partitions(&directory.partitions, deep, threads, cx).map_err(failed)?;
     Ok(Checked {
         dir: dir.to_owned(),
         directory,
@@ -137,7 +138,9 @@ pub(super) fn check_partitions(
     folders: &[PartitionFolder],
     deep: bool,
     threads: usize,
+    cx: &Context,
 ) -> Result<Vec<PartitionReport>, DiskError> {
+    let progress = &Progress::of_parts(folders.len(), cx);
     let next = AtomicUsize::new(0);
     let results = Arc::new(Mutex::new(Vec::with_capacity(folders.len())));
     std::thread::scope(|scope| {
@@ -151,6 +154,7 @@ pub(super) fn check_partitions(
                     let report = verify::verify(&RealDisk, &folder.path, &folder.expected, deep);
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                     results.push((i, report));
+                    progress.add_one();
                 }
             });
         }

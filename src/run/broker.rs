@@ -154,11 +154,12 @@ pub(crate) fn serve(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let config = CONFIG.iter().copied().chain([("log.dirs", data.as_str())]);
     let config = config.chain(given.iter().filter_map(|pair| pair.split_once('=')));
     let config = config.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    server_start::start_logging("info", false).map_err(|error| server_start::refusal(&error))?;
+    let loggers = server_start::start_logging("info", false)
+        .map_err(|error| server_start::refusal(&error))?;
     let config = BrokerConfig::load(config.collect::<Vec<_>>());
     let config = config.map_err(|error| server_start::refusal(&error.into()))?;
     std::thread::spawn(move || end_with_input(&scratch));
-    let served = server_start::until_signal(config, async |started: &Started| {
+    let served = server_start::until_signal(config, loggers, async |started: &Started| {
         let first = started.listeners.first();
         let address = first.map_or_else(String::new, |(_, address)| server_start::reach(*address));
         writeln!(cx.out, "{address}")?;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use ottla_cli::java_order;
+use ottla_cli::output::{Format, Output, Report, Rows};
 use ottla_cli::{Context, Failure, Stop};
 use ottla_log::RealDisk;
 use ottla_log::disk::{make_folder, replace_file};
@@ -23,6 +25,7 @@ use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::records::builder::BuildError;
 use ottla_protocol::records::control::{ControlType, Place as At, control_batch};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
+use serde_json::{Value, json};
 
 use super::{Place, release};
 
@@ -55,6 +58,8 @@ pub(super) struct Args {
     /// The nodes of the quorum: not supported
     #[arg(long, short = 'I', value_name = "ID@HOST:PORT:DIRECTORY,...")]
     initial_controllers: Option<String>,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(args: Args, cx: &mut Context) -> Result<(), Stop> {
@@ -62,39 +67,88 @@ pub(super) fn run(args: Args, cx: &mut Context) -> Result<(), Stop> {
     refuse(&args, &place)?;
     let levels = levels(args.release_version.as_deref(), &args.feature)?;
     let fresh = fresh(&args, &place, cx)?;
-    if fresh.is_empty() {
-        return Ok(writeln!(
-            cx.out,
-            "All of the log directories are already formatted."
-        )?);
-    }
     let checkpoint = checkpoint(&levels).map_err(|error| Failure::new(error.to_string()))?;
-    writeln!(cx.out, "Bootstrap metadata: {}", levels.shown())?;
-    for dir in fresh {
-        let what = match dir == place.metadata_dir {
-            true => "metadata",
-            false => "data",
-        };
-        let shown = dir.display();
-        let version = levels.metadata_version.name;
-        writeln!(
-            cx.out,
-            "Formatting {what} directory {shown} with {METADATA_VERSION} {version}."
-        )?;
+    let format = args.output.output;
+    match format {
+        Format::Data(_) => {}
+        Format::Table if fresh.is_empty() => {
+            writeln!(cx.out, "All of the log directories are already formatted.")?;
+        }
+        Format::Table => writeln!(cx.out, "Bootstrap metadata: {}", levels.shown())?,
+    }
+    for dir in &fresh {
+        if format == Format::Table {
+            let shown = dir.display();
+            let what = match place.role_of(dir) {
+                "metadata" if args.standalone => "dynamic metadata voter",
+                role => role,
+            };
+            let version = levels.metadata_version.name;
+            writeln!(
+                cx.out,
+                "Formatting {what} directory {shown} with {METADATA_VERSION} {version}."
+            )?;
+        }
         let meta = MetaProperties {
             cluster_id: args.cluster_id.clone(),
             node_id: place.node_id,
             directory_id: Some(ottla_server::random_id()),
         };
-        write(&dir, &checkpoint, &meta)?;
+        write(dir, &checkpoint, &meta)?;
+    }
+    if let Format::Data(form) = format {
+        let report = report(&args.cluster_id, &place, &levels, &fresh);
+        cx.out.write_all(report.text(form).as_bytes())?;
     }
     Ok(())
+}
+
+/// docs/json/storage.md
+fn report(cluster_id: &str, place: &Place, levels: &Levels, fresh: &[PathBuf]) -> Report {
+    let features = levels
+        .all()
+        .map(|(name, level)| json!({ "name": name, "level": level }));
+    let directories = place.dirs.iter().map(|dir| {
+        json!({
+            "path": dir.display().to_string(),
+            "role": place.role_of(dir),
+            "formatted": fresh.contains(dir),
+        })
+    });
+    Report {
+        value: json!({
+            "version": super::REPORT_VERSION,
+            "clusterId": cluster_id,
+            "nodeId": place.node_id.0,
+            "metadataVersion": levels.metadata_version.name,
+            "features": features.collect::<Vec<Value>>(),
+            "directories": directories.collect::<Vec<Value>>(),
+        }),
+        rows: Rows {
+            within: &["directories"],
+            columns: &[
+                "path",
+                "role",
+                "formatted",
+                "clusterId",
+                "nodeId",
+                "metadataVersion",
+            ],
+        },
+    }
 }
 
 fn refuse(args: &Args, place: &Place) -> Result<(), Failure> {
     if place.node_id.0 < 0 {
         return Err(Failure::new(
             "You must specify a valid non-negative node ID.",
+        ));
+    }
+    if place.has_voters && (args.standalone || args.initial_controllers.is_some()) {
+        return Err(Failure::new(
+            "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone. \
+             If you want to use dynamic quorum, please remove controller.quorum.voters and specify \
+             controller.quorum.bootstrap.servers instead.",
         ));
     }
     if !args.add_scram.is_empty() {
@@ -115,7 +169,7 @@ fn refuse(args: &Args, place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The directories to be made. None of the others belongs to somebody else.
+/// The directories to be made, in the reference's order. None of the others belongs to somebody else.
 fn fresh(args: &Args, place: &Place, cx: &mut Context) -> Result<Vec<PathBuf>, Stop> {
     let mut fresh = Vec::new();
     let mut formatted = None;
@@ -125,7 +179,7 @@ fn fresh(args: &Args, place: &Place, cx: &mut Context) -> Result<Vec<PathBuf>, S
             Err(MetaPropertiesError::Malformed { .. } | MetaPropertiesError::Disk(_)) => {
                 let shown = dir.display();
                 let line = format!("I/O error trying to read log directory {shown}. Ignoring...");
-                writeln!(cx.out, "{line}")?;
+                args.output.output.note(line, cx)?;
                 continue;
             }
         };
@@ -144,7 +198,12 @@ fn fresh(args: &Args, place: &Place, cx: &mut Context) -> Result<Vec<PathBuf>, S
             dir.display()
         ))),
         None if fresh.is_empty() => Err(Stop::failed("No available log directories to format.")),
-        _ => Ok(fresh),
+        _ => {
+            java_order::sort_by_hash(&mut fresh, None, |dir| {
+                java_order::hash(&dir.to_string_lossy())
+            });
+            Ok(fresh)
+        }
     }
 }
 

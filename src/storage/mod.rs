@@ -8,15 +8,16 @@ mod info;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use ottla_cli::output::Output;
+use ottla_cli::output::{Format, Output, Report};
 use ottla_cli::tools::features;
 use ottla_cli::{Context, Failure, Stop, Tool, argparse, options};
 use ottla_config::resolve::BrokerConfig;
 use ottla_protocol::features::{METADATA_VERSIONS, MetadataVersion, NEWEST_METADATA_VERSION};
 use ottla_protocol::types::BrokerId;
+use serde_json::json;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "storage",
@@ -27,6 +28,9 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 const PROGRAM: &str = "kafka-storage";
+
+/// Of the results as data, docs/json/storage.md.
+const REPORT_VERSION: u32 = 1;
 
 /// Show what log directories are, and format them.
 #[derive(Debug, Clone, Parser)]
@@ -72,7 +76,10 @@ enum Action {
         output: Output,
     },
     /// Make up an id for a cluster
-    RandomUuid,
+    RandomUuid {
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
@@ -99,7 +106,17 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let options = options.flat_map(|text| ["--feature".to_owned(), text]);
             ask_features("feature-dependencies", options.collect(), &output, cx)
         }
-        Action::RandomUuid => Ok(writeln!(cx.out, "{}", ottla_server::random_id())?),
+        Action::RandomUuid { output } => {
+            let id = ottla_server::random_id();
+            let text = match output.output {
+                Format::Table => format!("{id}\n"),
+                Format::Data(form) => {
+                    let value = json!({ "version": REPORT_VERSION, "id": id.to_string() });
+                    Report::of_one(value, &["id"]).text(form)
+                }
+            };
+            Ok(cx.out.write_all(text.as_bytes())?)
+        }
     }
 }
 
@@ -134,16 +151,25 @@ struct Place {
     metadata_dir: PathBuf,
     /// Where it is a controller that names no voters.
     lacks_voters: bool,
+    /// Voters are named, whatever it is.
+    has_voters: bool,
 }
 
 impl Place {
+    fn role_of(&self, dir: &Path) -> &'static str {
+        match *dir == self.metadata_dir {
+            true => "metadata",
+            false => "data",
+        }
+    }
+
     fn of(file: &str) -> Result<Self, Failure> {
         let pairs = options::read_properties(file)?;
         let given = |key: &str| pairs.iter().any(|(known, _)| known == key);
         let names_controller = pairs
             .iter()
             .any(|(key, value)| key == "process.roles" && value.contains("controller"));
-        let lacks_voters = names_controller && !given("controller.quorum.voters");
+        let has_voters = given("controller.quorum.voters");
         let config = BrokerConfig::load(pairs.iter().cloned())
             .map_err(|error| Failure::new(format!("{file}: {error}")))?;
         let settings = config.settings();
@@ -164,7 +190,8 @@ impl Place {
             node_id: BrokerId(node_id.unwrap_or(-1)),
             dirs: dirs.into_iter().chain([metadata_dir.clone()]).collect(),
             metadata_dir,
-            lacks_voters,
+            lacks_voters: names_controller && !has_voters,
+            has_voters,
         })
     }
 }

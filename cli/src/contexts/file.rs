@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use ottla_config::yaml;
 
+use crate::meant::meant;
 use crate::options;
 use crate::stop::Failure;
 
@@ -101,6 +102,10 @@ impl Contexts {
                     user_file().unwrap_or_else(|| PathBuf::from("config.yaml")).display()
                 ),
                 false => format!("There are: {}.", names.join(", ")),
+            };
+            let hint = match meant(name, names.iter().copied()) {
+                Some(nearest) => format!("Did you mean '{nearest}'? {hint}"),
+                None => hint,
             };
             Failure::new(format!("There is no context '{name}'.")).hint(hint)
         })

@@ -41,6 +41,14 @@ pub(crate) fn properties(name: &str) -> Result<Vec<(String, String)>, Failure> {
     Contexts::load()?.find(name)?.client_properties()
 }
 
+/// The servers of the context that is meant, and what stands for its properties. None where there is none, or it is wrong.
+pub(crate) fn meant(name: Option<&str>) -> Option<(String, String)> {
+    let contexts = Contexts::load().ok()?;
+    let name = chosen(name, &contexts)?;
+    let servers = contexts.find(&name).ok()?.servers().ok()??;
+    Some((servers, format!("{PROPERTIES_OF}{name}")))
+}
+
 /// The words that a tool gets: the options that all tools share taken out and, where no servers are named and a context is
 /// chosen, the context's put in.
 pub(crate) fn prepare(
@@ -67,7 +75,7 @@ pub(crate) fn prepare(
         return Ok(said.rest);
     }
     let contexts = Contexts::load()?;
-    let Some(name) = chosen(&said, &contexts) else {
+    let Some(name) = chosen(said.context.as_deref(), &contexts) else {
         return Ok(said.rest);
     };
     let context = contexts.find(&name)?;
@@ -130,14 +138,15 @@ fn is_offline(said: &Said) -> bool {
     said.rest.iter().any(informs) || said.bare.iter().any(offline) || only_words
 }
 
-fn chosen(said: &Said, contexts: &Contexts) -> Option<String> {
+fn chosen(given: Option<&str>, contexts: &Contexts) -> Option<String> {
     let environment = || {
         std::env::var("OTTLA_CONTEXT")
             .ok()
             .filter(|name| !name.is_empty())
     };
     let current = || contexts.current.as_ref().map(|(name, _)| name.clone());
-    said.context.clone().or_else(environment).or_else(current)
+    let given = given.map(str::to_owned);
+    given.or_else(environment).or_else(current)
 }
 
 fn timeout(option: Option<&str>) -> Result<Option<std::time::Duration>, Stop> {

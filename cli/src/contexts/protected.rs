@@ -9,12 +9,15 @@ enum Changes {
     Never,
     /// One of these options.
     With(&'static [&'static str]),
+    /// Without this option.
+    Without(&'static str),
     /// One of these commands, unless it is to be tried only.
     By(&'static [&'static str]),
 }
 
 const TOOLS: &[(&str, Changes)] = &[
     ("topics", Changes::With(&["create", "alter", "delete"])),
+    ("topics apply", Changes::Without("plan")),
     ("topics export", Changes::Never),
     ("configs", Changes::With(&["alter"])),
     // A group of the user's own is moved on.
@@ -60,6 +63,8 @@ pub(super) fn change(tool: &str, said: &Said) -> Option<String> {
                 .find(|word| commands.contains(&word.as_str()))
                 .cloned()
         }
+        Some(Changes::Without(option)) if said.has(option) => None,
+        Some(Changes::Without(_)) => Some(tool.to_owned()),
         Some(Changes::By(_)) => None,
         None => Some(tool.to_owned()),
     }
@@ -72,7 +77,11 @@ mod tests {
     use crate::tools::TOOLS;
 
     fn changing(line: &str) -> Option<String> {
-        let (tool, words) = line.split_once(' ').unwrap();
+        let (mut tool, mut words) = line.split_once(' ').unwrap();
+        if words.starts_with("apply") {
+            tool = "topics apply";
+            words = line.strip_prefix("topics apply ").unwrap();
+        }
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
         let known = TOOLS.iter().find(|known| known.name == tool).unwrap();
         let said = words::read(&(known.command)(), &words).unwrap();
@@ -86,6 +95,7 @@ mod tests {
             "consumer-groups --reset-offsets --group g --dry-run",
             "features upgrade --metadata 4.3 --dry-run",
             "metadata-quorum describe --status",
+            "topics apply -f f --prune --plan",
         ] {
             assert_eq!(changing(line), None, "{line}");
         }
@@ -95,6 +105,8 @@ mod tests {
             ("features downgrade --metadata 4.2", "downgrade"),
             ("delete-records --offset-json-file f", "delete-records"),
             ("console-producer --topic a", "console-producer"),
+            ("topics apply -f f", "topics apply"),
+            ("topics apply -f f --prune --yes", "topics apply"),
         ] {
             assert_eq!(changing(line).as_deref(), Some(word), "{line}");
         }

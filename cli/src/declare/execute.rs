@@ -2,12 +2,15 @@
 //!
 //! Always: where the cluster would refuse a part that it can judge beforehand, nothing is changed at all.
 
+use std::collections::BTreeMap;
+
 use ottla_client::admin::{
     Admin, AlterOp, AlterResource, ConfigResource, NewOffset, NewPartitions, NewTopic, Outcomes,
-    ResourceType,
+    ResourceType, TopicPartition,
 };
 use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::types::BrokerId;
 
 use super::file::Topic;
 use super::plan::{GroupChange, Plan, TopicChange};
@@ -16,6 +19,9 @@ use crate::stop::Failure;
 
 /// Topics in one request: a controller takes all of a request, or none of it, at once.
 const TOPICS_AT_ONCE: usize = 100;
+
+/// Partitions in one request.
+const MOVES_AT_ONCE: usize = 1000;
 
 /// What the cluster said no to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +52,8 @@ pub(super) async fn validate(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>,
 pub(super) async fn execute(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>, Failure> {
     let mut refusals = Vec::new();
     let requests = requests(plan);
+    // First, as partitions that are added get as many replicas as the others have.
+    refusals.extend(reassign(admin, &plan.moves()).await?);
     requests.topics(admin, false, &mut refusals).await?;
     for names in requests.deleted.chunks(TOPICS_AT_ONCE) {
         let outcomes = admin.delete_topics(names).await;
@@ -88,6 +96,28 @@ impl Requests<'_> {
         }
         Ok(())
     }
+}
+
+/// Begins to move replicas. Of a topic's refusals the first is told.
+pub(super) async fn reassign(
+    admin: &Admin,
+    moves: &BTreeMap<TopicPartition, Vec<BrokerId>>,
+) -> Result<Vec<Refusal>, Failure> {
+    let moves = moves.iter().map(|(at, to)| (at.clone(), Some(to.clone())));
+    let moves: Vec<_> = moves.collect();
+    let mut refusals: Vec<Refusal> = Vec::new();
+    for moves in moves.chunks(MOVES_AT_ONCE) {
+        let outcomes = admin.alter_partition_reassignments(moves, true).await;
+        for (at, outcome) in outcomes.map_err(failed("alterPartitionReassignments"))? {
+            if let Err(error) = outcome
+                && !refusals.iter().any(|refusal| refusal.name == at.topic)
+            {
+                let (kind, name) = ("topic", at.topic);
+                refusals.push(Refusal { kind, name, error });
+            }
+        }
+    }
+    Ok(refusals)
 }
 
 fn add<T>(kind: &'static str, outcomes: Outcomes<String, T>, refusals: &mut Vec<Refusal>) {
@@ -147,12 +177,13 @@ fn requests(plan: &Plan) -> Requests<'_> {
                 name,
                 partitions,
                 configs,
+                ..
             } => {
                 if let Some(growth) = partitions {
                     requests.larger.push(NewPartitions {
                         topic: name.clone(),
                         total: growth.to,
-                        assignments: Vec::new(),
+                        assignments: None,
                     });
                 }
                 let changes = configs.iter().map(|change| {

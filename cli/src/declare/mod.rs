@@ -7,7 +7,7 @@
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use ottla_client::admin::Admin;
+use ottla_client::admin::{Admin, TopicPartition};
 
 use crate::stop::Failure;
 
@@ -18,12 +18,13 @@ mod loss;
 mod plan;
 mod present;
 mod render;
+mod replicas;
 
 pub use execute::Refusal;
 pub use export::{Extent, export};
 pub use file::{Declared, Topic};
 pub use plan::{Plan, Rules};
-pub use render::{report, text};
+pub use render::{named, report, text};
 
 /// Larger files are none of this kind.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -99,27 +100,50 @@ async fn plan_unjudged(admin: &Admin, declared: &Declared, rules: Rules) -> Resu
     Ok(plan::plan(declared, &present, rules))
 }
 
-/// Carries a plan out, and waits until the cluster shows it. What was refused is in the answer.
+/// What came of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Carried {
+    pub refusals: Vec<Refusal>,
+    /// Partitions whose replicas were still on their way when the time was up: how long that takes is up to their data.
+    pub moving: Vec<TopicPartition>,
+}
+
+/// Carries a plan out, and waits until the cluster shows it.
 pub async fn carry_out(
     admin: &Admin,
     declared: &Declared,
     plan: &Plan,
     rules: Rules,
-) -> Result<Vec<Refusal>, Failure> {
-    let refusals = execute::execute(admin, plan).await?;
+) -> Result<Carried, Failure> {
+    let mut carried = Carried {
+        refusals: execute::execute(admin, plan).await?,
+        moving: plan.moving.clone(),
+    };
+    // A broker that lags behind the controller must not make moves out of old news.
+    let mut begun = plan.moves();
     let mut waits = waits();
-    while refusals.is_empty() && !plan.topics.is_empty() {
+    while carried.refusals.is_empty() && !plan.topics.is_empty() {
         let left = plan_unjudged(admin, declared, rules).await?;
-        if left.topics.is_empty() {
+        let is_done = left.topics.is_empty();
+        carried.moving = left.moving.clone();
+        if is_done && carried.moving.is_empty() {
             break;
         }
-        if !waits.wait().await {
-            return Err(Failure::new(
-                "Everything was accepted, but the cluster does not show all of it yet.",
-            ));
+        let mut more = left.moves();
+        more.retain(|at, _| !begun.contains_key(at));
+        carried.refusals = execute::reassign(admin, &more).await?;
+        begun.extend(more);
+        if waits.wait().await {
+            continue;
         }
+        if is_done {
+            break;
+        }
+        return Err(Failure::new(
+            "Everything was accepted, but the cluster does not show all of it yet.",
+        ));
     }
-    Ok(refusals)
+    Ok(carried)
 }
 
 /// For a cluster that is being started: makes what is missing and changes what differs, unless that loses data. Offsets
@@ -137,8 +161,8 @@ pub async fn apply_at_start(admin: &Admin, declared: &Declared) -> Result<Plan, 
             .map(|loss| format!("{loss}; this loses data")),
     );
     if problems.is_empty() {
-        let refusals = carry_out(admin, declared, &plan, rules).await?;
-        problems.extend(refusals.iter().map(told));
+        let carried = carry_out(admin, declared, &plan, rules).await?;
+        problems.extend(carried.refusals.iter().map(told));
     }
     match problems.is_empty() {
         true => Ok(plan),

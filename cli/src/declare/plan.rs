@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 
 use ottla_client::admin::{ConfigEntry, ConfigType, TopicPartition};
+use ottla_protocol::types::BrokerId;
 
 use super::file::{Declared, Position, Positions, Topic};
 use super::loss;
 use super::present::{Present, PresentTopic, inherited, is_own, is_passing};
+use super::replicas::{self, Brokers, Move};
 use crate::meant::meant;
 
 /// What is done beyond making what is missing and changing what differs.
@@ -30,6 +32,8 @@ pub struct Plan {
     pub problems: Vec<String>,
     /// Topics that pruning leaves alone.
     pub spared: Vec<String>,
+    /// Partitions of topics in the file whose replicas are on their way to where they shall be.
+    pub moving: Vec<TopicPartition>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,7 @@ pub enum TopicChange {
     Alter {
         name: String,
         partitions: Option<Growth>,
+        replicas: Option<ReplicaChange>,
         configs: Vec<ConfigChange>,
     },
     Delete {
@@ -52,6 +57,14 @@ pub enum TopicChange {
 pub struct Growth {
     pub from: i32,
     pub to: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaChange {
+    /// None where partitions have different numbers.
+    pub from: Option<i16>,
+    pub to: i16,
+    pub moves: Vec<Move>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +126,26 @@ impl Plan {
         self.topics.iter().flat_map(TopicChange::losses).collect()
     }
 
+    /// The replicas that partitions are to have.
+    pub(super) fn moves(&self) -> BTreeMap<TopicPartition, Vec<BrokerId>> {
+        let mut all = BTreeMap::new();
+        for change in &self.topics {
+            if let TopicChange::Alter {
+                name,
+                replicas: Some(replicas),
+                ..
+            } = change
+            {
+                let moves = replicas.moves.iter().map(|one| {
+                    let at = TopicPartition::new(name.as_str(), one.partition);
+                    (at, one.to.clone())
+                });
+                all.extend(moves);
+            }
+        }
+        all
+    }
+
     pub fn deletions(&self) -> Vec<&str> {
         let deletions = self
             .topics
@@ -168,7 +201,7 @@ pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules) -> Plan
                 name: name.clone(),
                 topic: topic.clone(),
             }),
-            Some(there) => alter(name, topic, there, &mut plan),
+            Some(there) => alter(name, topic, there, &present.brokers, &mut plan),
         }
     }
     if rules.prune {
@@ -180,7 +213,7 @@ pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules) -> Plan
     plan
 }
 
-fn alter(name: &str, topic: &Topic, there: &PresentTopic, plan: &mut Plan) {
+fn alter(name: &str, topic: &Topic, there: &PresentTopic, brokers: &Brokers, plan: &mut Plan) {
     let mut growth = None;
     match topic.partitions {
         Some(to) if to > there.partitions => {
@@ -193,27 +226,46 @@ fn alter(name: &str, topic: &Topic, there: &PresentTopic, plan: &mut Plan) {
         )),
         _ => {}
     }
-    if let Some(to) = topic.replication_factor
-        && there.replication_factor != Some(to)
-    {
-        let from = there
-            .replication_factor
-            .map_or("several numbers of".to_owned(), |from| from.to_string());
-        plan.problems.push(format!(
-            "topic {name} has {from} replicas for each partition and not {to}: that takes a reassignment, which says where they \
-             go (reassign-partitions)"
-        ));
-    }
+    let replicas = topic
+        .replication_factor
+        .and_then(|to| replica_change(name, to, there, brokers, plan));
     let configs = match &topic.configs {
         Some(configs) => config_changes(name, configs, &there.configs, &mut plan.problems),
         None => Vec::new(),
     };
-    if growth.is_some() || !configs.is_empty() {
+    if growth.is_some() || replicas.is_some() || !configs.is_empty() {
         plan.topics.push(TopicChange::Alter {
             name: name.to_owned(),
             partitions: growth,
+            replicas,
             configs,
         });
+    }
+}
+
+fn replica_change(
+    name: &str,
+    to: i16,
+    there: &PresentTopic,
+    brokers: &Brokers,
+    plan: &mut Plan,
+) -> Option<ReplicaChange> {
+    let from = there.replication_factor;
+    if from == Some(to) {
+        let moving = there.placed.iter().filter(|placed| placed.is_moving);
+        let moving = moving.map(|placed| TopicPartition::new(name, placed.partition));
+        plan.moving.extend(moving);
+        return None;
+    }
+    match replicas::moves(&there.placed, brokers, usize::try_from(to).unwrap_or(0)) {
+        Ok(moves) => Some(ReplicaChange { from, to, moves }),
+        Err(reason) => {
+            let from = from.map_or("several numbers of".to_owned(), |from| from.to_string());
+            plan.problems.push(format!(
+                "topic {name} has {from} replicas for each partition and cannot have {to}: {reason}"
+            ));
+            None
+        }
     }
 }
 

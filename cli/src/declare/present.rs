@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ottla_client::ClientError;
 use ottla_client::admin::{
     Admin, ConfigEntry, ConfigResource, ConfigSource, DescribeDetail, Isolation, OffsetSpec,
-    ResourceType, TopicListing, TopicPartition,
+    PartitionDescription, Reassignment, ResourceType, TopicListing, TopicPartition,
 };
+use ottla_client::conn::RequestError;
 use ottla_protocol::errors::ErrorCode;
 
+use super::replicas::{Brokers, Placed};
 use crate::connect::{failed, refused};
 use crate::stop::Failure;
 
@@ -19,6 +22,7 @@ const PARTITIONS_PER_REQUEST: i32 = 2000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Present {
     pub(super) cluster_id: Option<String>,
+    pub(super) brokers: Brokers,
     /// All there are; whether each is internal.
     pub(super) names: BTreeMap<String, bool>,
     /// Those that were asked about.
@@ -31,8 +35,9 @@ pub(super) struct Present {
 #[derive(Debug, Clone, Default)]
 pub(super) struct PresentTopic {
     pub(super) partitions: i32,
-    /// None where partitions differ in it, as they may during a reassignment.
+    /// None where partitions differ in it. What is on its way counts as if it was there.
     pub(super) replication_factor: Option<i16>,
+    pub(super) placed: Vec<Placed>,
     pub(super) configs: Vec<ConfigEntry>,
 }
 
@@ -58,16 +63,25 @@ impl Present {
             .filter(|topic| is_wanted(topic))
             .map(|topic| topic.name.clone())
             .collect();
+        let nodes = cluster.nodes.into_iter().filter(|node| !node.is_fenced);
+        let brokers: Brokers = nodes
+            .map(|node| (node.broker.id, node.broker.rack))
+            .collect();
         let mut present = Self {
             cluster_id: cluster.id,
+            brokers,
             names: listing
                 .into_iter()
                 .map(|topic| (topic.name, topic.is_internal))
                 .collect(),
             ..Self::default()
         };
+        let moving = match present.brokers.len() {
+            0 | 1 => BTreeMap::new(),
+            _ => moving(admin).await?,
+        };
         for names in wanted.chunks(DESCRIBED_AT_ONCE) {
-            present.add_topics(admin, names).await?;
+            present.add_topics(admin, names, &moving).await?;
         }
         for group in groups {
             let found = group_of(admin, group).await?;
@@ -76,7 +90,12 @@ impl Present {
         Ok(present)
     }
 
-    async fn add_topics(&mut self, admin: &Admin, names: &[String]) -> Result<(), Failure> {
+    async fn add_topics(
+        &mut self,
+        admin: &Admin,
+        names: &[String],
+        moving: &BTreeMap<TopicPartition, Reassignment>,
+    ) -> Result<(), Failure> {
         let described = admin.describe_topics(names, PARTITIONS_PER_REQUEST).await;
         for (name, outcome) in described.map_err(failed("describeTopics"))? {
             let description = match outcome {
@@ -85,11 +104,17 @@ impl Present {
                 outcome => outcome.map_err(refused)?,
             };
             let partitions = &description.partitions;
-            let factors: BTreeSet<usize> = partitions.iter().map(|at| at.replicas.len()).collect();
+            let placed = partitions.iter().map(|partition| {
+                let at = TopicPartition::new(name.as_str(), partition.index);
+                placed(partition, moving.get(&at))
+            });
+            let placed: Vec<Placed> = placed.collect();
+            let factors: BTreeSet<usize> = placed.iter().map(|at| at.replicas.len()).collect();
             let factor = factors.first().filter(|_| factors.len() == 1);
             let topic = PresentTopic {
                 partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
                 replication_factor: factor.and_then(|factor| i16::try_from(*factor).ok()),
+                placed,
                 configs: Vec::new(),
             };
             self.topics.insert(name, topic);
@@ -133,6 +158,34 @@ impl Present {
             }
         }
         Ok(())
+    }
+}
+
+/// What is on its way. Who may not ask, or whose brokers do not know, sees none of it.
+async fn moving(admin: &Admin) -> Result<BTreeMap<TopicPartition, Reassignment>, Failure> {
+    match admin.list_partition_reassignments(None).await {
+        Err(ClientError::Request(RequestError::Version { .. })) => Ok(BTreeMap::new()),
+        Err(error) if error.code() == Some(ErrorCode::ClusterAuthorizationFailed) => {
+            Ok(BTreeMap::new())
+        }
+        found => found.map_err(failed("listPartitionReassignments")),
+    }
+}
+
+fn placed(partition: &PartitionDescription, moving: Option<&Reassignment>) -> Placed {
+    let replicas = match moving {
+        Some(moving) => {
+            let stay = moving.replicas.iter();
+            let stay = stay.filter(|broker| !moving.removing.contains(broker));
+            stay.copied().collect()
+        }
+        None => partition.replicas.clone(),
+    };
+    Placed {
+        partition: partition.index,
+        replicas,
+        isr: partition.isr.clone(),
+        is_moving: moving.is_some(),
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use ottla_client::admin::TopicPartition;
+use ottla_protocol::types::BrokerId;
 use serde_json::{Value, json};
 
-use super::execute::Refusal;
-use super::plan::{ConfigChange, GroupChange, OffsetChange, Plan, TopicChange};
+use super::Carried;
+use super::plan::{ConfigChange, GroupChange, OffsetChange, Plan, ReplicaChange, TopicChange};
+use super::replicas::Move;
 use crate::output::{Report, Rows, json_error};
 
 /// The version of the JSON.
@@ -19,6 +22,10 @@ pub fn text(plan: &Plan) -> String {
     for change in &plan.groups {
         group(change, &mut text);
     }
+    if !plan.moving.is_empty() {
+        let moving = named(&plan.moving);
+        let _ = writeln!(text, "  replicas that are on their way: {moving}");
+    }
     if !plan.spared.is_empty() {
         let _ = writeln!(
             text,
@@ -28,6 +35,34 @@ pub fn text(plan: &Plan) -> String {
     }
     let _ = writeln!(text, "{}", summary(plan));
     text
+}
+
+/// Partitions in a line, at most so many that it stays one.
+pub fn named(partitions: &[TopicPartition]) -> String {
+    const SHOWN: usize = 20;
+    let shown = partitions.iter().take(SHOWN).map(ToString::to_string);
+    let more = match partitions.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
+}
+
+fn replicas(change: &ReplicaChange, topic: &str, text: &mut String) {
+    let from = change
+        .from
+        .map_or("different numbers".to_owned(), |from| from.to_string());
+    let _ = writeln!(text, "  ~ replication_factor: {from} -> {}", change.to);
+    for one in &change.moves {
+        let partition = one.partition;
+        let (from, to) = (ids(&one.from), ids(&one.to));
+        let _ = writeln!(text, "    ~ {topic}-{partition}: brokers {from} -> {to}");
+    }
+}
+
+fn ids(brokers: &[BrokerId]) -> String {
+    let ids: Vec<String> = brokers.iter().map(|id| id.0.to_string()).collect();
+    ids.join(",")
 }
 
 fn summary(plan: &Plan) -> String {
@@ -65,6 +100,7 @@ fn topic(change: &TopicChange, text: &mut String) {
         TopicChange::Alter {
             name,
             partitions,
+            replicas: replica_change,
             configs,
         } => {
             let _ = writeln!(text, "~ topic {name}");
@@ -74,6 +110,9 @@ fn topic(change: &TopicChange, text: &mut String) {
                     text,
                     "  ~ partitions: {from} -> {to} (keys go to other partitions from then on)"
                 );
+            }
+            if let Some(change) = replica_change {
+                replicas(change, name, text);
             }
             for change in configs {
                 let _ = writeln!(text, "  {}", config(change));
@@ -125,7 +164,7 @@ fn group(change: &GroupChange, text: &mut String) {
 }
 
 /// `applied` is none for a plan alone.
-pub fn report(plan: &Plan, applied: Option<&[Refusal]>) -> Report {
+pub fn report(plan: &Plan, applied: Option<&Carried>) -> Report {
     let rows = Rows {
         within: &["topics|groups"],
         columns: &[
@@ -143,17 +182,20 @@ pub fn report(plan: &Plan, applied: Option<&[Refusal]>) -> Report {
     Report { value, rows }
 }
 
-fn value(plan: &Plan, applied: Option<&[Refusal]>) -> Value {
+fn value(plan: &Plan, applied: Option<&Carried>) -> Value {
     let topics = plan.topics.iter().map(topic_json);
     let groups = plan.groups.iter().map(group_json);
-    let refusals = applied.unwrap_or_default().iter().map(|refusal| {
+    let refusals = applied.map_or(&[][..], |carried| &carried.refusals);
+    let refusals = refusals.iter().map(|refusal| {
         json!({ "kind": refusal.kind, "name": refusal.name, "error": json_error(&refusal.error) })
     });
+    let moving = applied.map_or(&plan.moving, |carried| &carried.moving);
     json!({
         "version": JSON_VERSION,
         "clusterId": plan.cluster_id,
         "pending": !plan.is_empty() && applied.is_none(),
-        "applied": applied.is_some_and(<[Refusal]>::is_empty),
+        "applied": applied.is_some_and(|carried| carried.refusals.is_empty()),
+        "moving": moving.iter().map(ToString::to_string).collect::<Vec<String>>(),
         "topics": topics.collect::<Vec<Value>>(),
         "groups": groups.collect::<Vec<Value>>(),
         "spared": plan.spared,
@@ -163,6 +205,7 @@ fn value(plan: &Plan, applied: Option<&[Refusal]>) -> Value {
 }
 
 fn topic_json(change: &TopicChange) -> Value {
+    let mut moves = Vec::new();
     let (action, partitions, factor, configs) = match change {
         TopicChange::Create { topic, .. } => {
             let configs = topic.configs.iter().flatten();
@@ -179,15 +222,21 @@ fn topic_json(change: &TopicChange) -> Value {
         }
         TopicChange::Alter {
             partitions,
+            replicas,
             configs,
             ..
         } => {
             let partitions =
                 partitions.map(|growth| json!({ "from": growth.from, "to": growth.to }));
+            moves = replicas
+                .iter()
+                .flat_map(|change| &change.moves)
+                .map(move_json)
+                .collect();
             (
                 "change",
                 partitions,
-                None,
+                replicas.as_ref().map(|change| change.to),
                 configs.iter().map(config_json).collect(),
             )
         }
@@ -199,9 +248,15 @@ fn topic_json(change: &TopicChange) -> Value {
         "action": action,
         "partitions": partitions,
         "replicationFactor": factor,
+        "moves": moves,
         "configs": Value::Array(configs),
         "losses": change.losses(),
     })
+}
+
+fn move_json(one: &Move) -> Value {
+    let ids = |brokers: &[BrokerId]| -> Vec<i32> { brokers.iter().map(|id| id.0).collect() };
+    json!({ "partition": one.partition, "from": ids(&one.from), "to": ids(&one.to) })
 }
 
 fn config_json(change: &ConfigChange) -> Value {

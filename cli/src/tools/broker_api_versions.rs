@@ -14,8 +14,7 @@ use serde_json::json;
 
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
-use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -39,12 +38,8 @@ pub const TOOL: Tool = Tool {
         kafka-broker-api-versions --bootstrap-server localhost:9092 --output wide"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
 
     #[command(flatten)]
     output: OutputOnce,
@@ -62,11 +57,14 @@ impl ToolArgs for Args {
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
-    options::require(&[Given::values("bootstrap-server", &args.bootstrap_server)])?;
+    options::require(&[Given::values(
+        "bootstrap-server",
+        &args.connection.bootstrap_server,
+    )])?;
     let format = args.output.format()?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = args.connection.servers()?;
     let settings = connect::settings(
-        &args.command_config,
+        &args.connection.command_config,
         &[("bootstrap.servers", bootstrap)],
         cx,
     )?;

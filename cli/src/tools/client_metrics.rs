@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::connect::{self, failed};
 use crate::context::Context;
 use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -38,12 +38,8 @@ pub const TOOL: Tool = Tool {
         kafka-client-metrics --bootstrap-server localhost:9092 --delete --name slow"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS", help_heading = "Connection")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE", help_heading = "Connection")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
 
     /// List the names of the subscriptions
     #[arg(long, help_heading = "Actions")]
@@ -100,29 +96,35 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         true => Some(random_name()),
         false => jopt::one("name", &args.name)?.map(str::to_owned),
     };
-    let servers = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let servers = args.connection.servers()?;
     let call = if args.alter {
         "incrementalAlterConfigs"
     } else {
         "listConfigResources"
     };
-    let told = connect::ask(&args.command_config, servers, call, cx, async |admin| {
-        match (&name, args.alter, args.delete) {
-            (Some(name), true, _) => alter(name, changes, admin).await,
-            (Some(name), _, true) => {
-                let keys = describe(std::slice::from_ref(name), admin).await?;
-                let keys = keys.into_iter().flat_map(|(_, entries)| entries);
-                let changes = keys.map(|entry| (entry.name, AlterOp::Delete));
-                alter(name, changes.collect(), admin).await
+    let told = connect::ask(
+        &args.connection.command_config,
+        servers,
+        call,
+        cx,
+        async |admin| {
+            match (&name, args.alter, args.delete) {
+                (Some(name), true, _) => alter(name, changes, admin).await,
+                (Some(name), _, true) => {
+                    let keys = describe(std::slice::from_ref(name), admin).await?;
+                    let keys = keys.into_iter().flat_map(|(_, entries)| entries);
+                    let changes = keys.map(|entry| (entry.name, AlterOp::Delete));
+                    alter(name, changes.collect(), admin).await
+                }
+                _ => Ok(()),
+            }?;
+            match (&name, args.list || args.describe) {
+                (name, true) => found(&args, name.as_ref(), format, admin).await,
+                (Some(name), false) => Ok(changed(&args, name, format)),
+                (None, false) => Ok(String::new()),
             }
-            _ => Ok(()),
-        }?;
-        match (&name, args.list || args.describe) {
-            (name, true) => found(&args, name.as_ref(), format, admin).await,
-            (Some(name), false) => Ok(changed(&args, name, format)),
-            (None, false) => Ok(String::new()),
-        }
-    });
+        },
+    );
     match told {
         Ok(text) => Ok(cx.out.write_all(text.as_bytes())?),
         Err(Stop::Failed(failure)) => {
@@ -147,7 +149,7 @@ fn check(args: &Args) -> Result<(), Stop> {
             "Command must include exactly one action: --alter, --delete, --describe or --list.";
         return Err(Stop::Usage(message.to_owned()));
     }
-    if args.bootstrap_server.is_empty() {
+    if args.connection.bootstrap_server.is_empty() {
         return Err(Stop::failed("--bootstrap-server must be specified."));
     }
     let name = Given::values("name", &args.name);

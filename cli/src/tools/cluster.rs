@@ -55,6 +55,8 @@ enum Action {
         /// The broker
         #[arg(short, long, value_name = "ID", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         id: i32,
+        #[command(flatten)]
+        output: Output,
     },
     /// List the brokers and where they are reached
     ListEndpoints {
@@ -92,7 +94,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = argparse::start(words, TOOL.link, cx)?;
     let text = match &args.action {
         Action::ClusterId { connection, output } => {
-            let found = with_cluster(connection, DESCRIBE, cx, async |admin| {
+            let found = with_cluster(connection, DESCRIBE, output.output, cx, async |admin| {
                 describe(admin, false).await
             })?;
             cluster_id(found.id.as_deref(), output.output)
@@ -107,7 +109,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                     "The option --include-fenced-brokers is only supported with --bootstrap-server option",
                 ));
             }
-            let found = with_cluster(connection, DESCRIBE, cx, async |admin| {
+            let found = with_cluster(connection, DESCRIBE, output.output, cx, async |admin| {
                 describe(admin, *include_fenced_brokers).await
             })?;
             match output.output {
@@ -115,11 +117,17 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                 Format::Data(form) => endpoints_report(&found).text(form),
             }
         }
-        Action::Unregister { connection, id } => {
+        Action::Unregister {
+            connection,
+            id,
+            output,
+        } => {
+            let id = BrokerId(*id);
             let call = "unregisterBroker";
-            with_cluster(connection, call, cx, async |admin| {
-                unregister(admin, BrokerId(*id)).await
-            })?
+            let is_done = with_cluster(connection, call, output.output, cx, async |admin| {
+                unregister(admin, id).await
+            })?;
+            unregistered(id, is_done, output.output)
         }
     };
     Ok(cx.out.write_all(text.as_bytes())?)
@@ -129,6 +137,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 fn with_cluster<T>(
     connection: &Connection,
     call: &'static str,
+    format: Format,
     cx: &mut Context,
     ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
 ) -> Result<T, Stop> {
@@ -139,7 +148,7 @@ fn with_cluster<T>(
             ));
         }
         let notice = "Option --config has been deprecated and will be removed in a future version. Use --command-config instead.";
-        writeln!(cx.out, "{notice}")?;
+        format.note(notice, cx)?;
     }
     let config = connection.command_config.iter().chain(&connection.config);
     let config: Vec<String> = config.cloned().collect();
@@ -156,13 +165,25 @@ async fn describe(admin: &Admin, include_fenced: bool) -> Result<ClusterDescript
     found.map_err(failed(DESCRIBE))
 }
 
-async fn unregister(admin: &Admin, id: BrokerId) -> Result<String, Failure> {
+/// Whether it was done; brokers before 2.8 cannot.
+async fn unregister(admin: &Admin, id: BrokerId) -> Result<bool, Failure> {
     match admin.unregister_broker(id).await {
-        Ok(()) => Ok(format!("Broker {id} is no longer registered.\n")),
-        Err(ClientError::Request(RequestError::Version { .. })) => {
-            Ok("The target cluster does not support the broker unregistration API.\n".to_owned())
-        }
+        Ok(()) => Ok(true),
+        Err(ClientError::Request(RequestError::Version { .. })) => Ok(false),
         Err(error) => Err(connect::failure("unregisterBroker", &error)),
+    }
+}
+
+fn unregistered(id: BrokerId, is_done: bool, format: Format) -> String {
+    match (format, is_done) {
+        (Format::Data(form), _) => {
+            let value = json!({ "version": JSON_VERSION, "id": id.0, "unregistered": is_done });
+            Report::of_one(value, &["id", "unregistered"]).text(form)
+        }
+        (Format::Table, true) => format!("Broker {id} is no longer registered.\n"),
+        (Format::Table, false) => {
+            "The target cluster does not support the broker unregistration API.\n".to_owned()
+        }
     }
 }
 
@@ -170,11 +191,7 @@ fn cluster_id(id: Option<&str>, format: Format) -> String {
     match (format, id) {
         (Format::Data(form), id) => {
             let value = json!({ "version": JSON_VERSION, "clusterId": id });
-            let rows = Rows {
-                within: &[],
-                columns: &["clusterId"],
-            };
-            Report { value, rows }.text(form)
+            Report::of_one(value, &["clusterId"]).text(form)
         }
         (Format::Table, Some(id)) => format!("Cluster ID: {id}\n"),
         (Format::Table, None) => {

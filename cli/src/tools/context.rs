@@ -62,6 +62,8 @@ enum Action {
         /// Write that to .ottla.yaml of this directory
         #[arg(long)]
         here: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// Show what a context says, and which one is meant
     Show {
@@ -96,24 +98,21 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let shown = described(&name, contexts.find(&name)?, &contexts)?;
             match output.output {
                 Format::Table => show(&shown),
-                Format::Data(form) => Report {
-                    value: json!({ "version": JSON_VERSION, "context": shown }),
-                    rows: Rows {
-                        within: &[],
-                        columns: &[
-                            "context.name",
-                            "context.current",
-                            "context.about",
-                            "context.bootstrapServers",
-                            "context.protected",
-                            "context.file",
-                        ],
-                    },
+                Format::Data(form) => {
+                    let value = json!({ "version": JSON_VERSION, "context": shown });
+                    let columns = &[
+                        "context.name",
+                        "context.current",
+                        "context.about",
+                        "context.bootstrapServers",
+                        "context.protected",
+                        "context.file",
+                    ];
+                    Report::of_one(value, columns).text(form)
                 }
-                .text(form),
             }
         }
-        Action::Use { name, here } => make_current(&name, here, &contexts)?,
+        Action::Use { name, here, output } => make_current(&name, here, &contexts, output.output)?,
     };
     Ok(cx.out.write_all(text.as_bytes())?)
 }
@@ -217,7 +216,12 @@ fn show(shown: &Value) -> String {
     out
 }
 
-fn make_current(name: &str, here: bool, contexts: &Contexts) -> Result<String, Failure> {
+fn make_current(
+    name: &str,
+    here: bool,
+    contexts: &Contexts,
+    format: Format,
+) -> Result<String, Failure> {
     contexts.find(name)?;
     let path = match here {
         true => PathBuf::from(NEAR),
@@ -244,7 +248,14 @@ fn make_current(name: &str, here: bool, contexts: &Contexts) -> Result<String, F
                 file.display()
             )))
         }
-        _ => Ok(said),
+        _ => Ok(match format {
+            Format::Table => said,
+            Format::Data(form) => {
+                let file = path.display().to_string();
+                let value = json!({ "version": JSON_VERSION, "current": name, "file": file });
+                Report::of_one(value, &["current", "file"]).text(form)
+            }
+        }),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::json_file;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
@@ -38,16 +38,12 @@ pub const TOOL: Tool = Tool {
         kafka-delete-records --bootstrap-server localhost:9092 --offset-json-file all.json"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// The offsets: {"partitions": [{"topic": "t", "partition": 0, "offset": 3}], "version": 1}; offset -1 is the high
     /// watermark
     #[arg(long, value_name = "FILE")]
     offset_json_file: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE")]
-    command_config: Vec<String>,
     #[command(flatten)]
     output: OutputOnce,
 
@@ -69,13 +65,13 @@ const JSON_VERSION: u32 = 1;
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     options::require(&[
-        Given::values("bootstrap-server", &args.bootstrap_server),
+        Given::values("bootstrap-server", &args.connection.bootstrap_server),
         Given::values("offset-json-file", &args.offset_json_file),
     ])?;
     let format = args.output.format()?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = args.connection.servers()?;
     let servers = [("bootstrap.servers", bootstrap)];
-    let settings = connect::settings(&args.command_config, &servers, cx)?;
+    let settings = connect::settings(&args.connection.command_config, &servers, cx)?;
     let file = jopt::one("offset-json-file", &args.offset_json_file)?.unwrap_or_default();
     let before = parse(&json_file::read(file)?)?;
     if format == Format::Table {
@@ -129,7 +125,7 @@ fn unknown() -> ApiError {
 
 /// The offsets, or what is wrong with the file in the reference's words.
 fn parse(text: &str) -> Result<Vec<(TopicPartition, i64)>, Failure> {
-    let json: Value = serde_json::from_str(text).map_err(|error| {
+    let json = json_file::parse(text).map_err(|error| {
         Failure::new("The input string is not a valid JSON").hint(connect::capitalized(error))
     })?;
     json_file::check_version(&json)?;

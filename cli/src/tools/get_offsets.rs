@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::nearest;
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce, Report, Rows, json_error};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -36,12 +37,8 @@ pub const TOOL: Tool = Tool {
         kafka-get-offsets --bootstrap-server localhost:9092 --topic-partitions orders:0 --time earliest --output csv"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// Regular expressions of topics, separated by commas, each of which matches whole names; all topics by default
     #[arg(long, value_name = "TOPIC")]
     topic: Vec<String>,
@@ -82,6 +79,8 @@ struct Plan {
     rules: Vec<Rule>,
     exclude_internal: bool,
     spec: OffsetSpec,
+    /// What was written for a topic.
+    topic: Option<String>,
 }
 
 #[derive(Debug)]
@@ -119,8 +118,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Err(Stop::Failed(failure)) => return Err(occurred(failure).into()),
         other => other?,
     };
-    options::require(&[Given::values("bootstrap-server", &args.bootstrap_server)])?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    options::require(&[Given::values(
+        "bootstrap-server",
+        &args.connection.bootstrap_server,
+    )])?;
+    let bootstrap = args.connection.servers()?;
     if let Err(error) = options::check_bootstrap_servers(bootstrap) {
         return Err(Stop::Usage(error.to_string()));
     }
@@ -130,7 +132,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         ("bootstrap.servers", bootstrap),
         ("client.id", "GetOffsetShell"),
     ];
-    let settings = connect::settings(&args.command_config, &overrides, cx)?;
+    let mut settings = connect::settings(&args.connection.command_config, &overrides, cx)?;
+    settings.looks_at_all_topics = true;
     let listed = context::block_on(async {
         let admin = connect::admin(settings, "listTopics").await?;
         list(&plan, &admin).await
@@ -176,11 +179,12 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
     }
     let spec = parse_time(jopt::one("time", &args.time)?.unwrap_or("latest"))?;
     let rules = match pairs {
-        Some(list) => list
-            .trim_end_matches(',')
-            .split(',')
-            .map(parse_rule)
-            .collect::<Result<_, _>>()?,
+        Some("") => vec![parse_rule("")?],
+        Some(list) => match list.trim_end_matches(',') {
+            // Nothing but commas names nothing.
+            "" => Vec::new(),
+            list => list.split(',').map(parse_rule).collect::<Result<_, _>>()?,
+        },
         None => {
             let topic = jopt::one("topic", &args.topic)?;
             let filter = match args.exact {
@@ -199,6 +203,7 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         rules,
         exclude_internal: args.exclude_internal_topics,
         spec,
+        topic: args.topic.first().cloned(),
     })
 }
 
@@ -324,10 +329,15 @@ async fn list(plan: &Plan, admin: &Admin) -> Result<Listed, Failure> {
         .map(|(topic, partition)| (TopicPartition::new(topic, partition), plan.spec))
         .collect();
     if asked.is_empty() {
-        return Err(Failure::new(
-            "Could not match any topic-partitions with the specified filters",
-        )
-        .hint("kafka-topics --describe shows the topics and partitions there are."));
+        let failure =
+            Failure::new("Could not match any topic-partitions with the specified filters");
+        let names = metadata.topics().map(|topic| &*topic.name);
+        let nearest = plan.topic.as_deref().and_then(|name| {
+            let names = names.filter(|known| *known != name);
+            nearest::sentence(name, names)
+        });
+        let hint = "kafka-topics --describe shows the topics and partitions there are.";
+        return Err(failure.hint(nearest.as_deref().unwrap_or(hint)));
     }
     let listed = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
     let mut listed = listed.map_err(failed("listOffsets"))?;

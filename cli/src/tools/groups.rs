@@ -11,7 +11,7 @@ use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::table::{known_as, line, width};
@@ -36,12 +36,8 @@ pub const TOOL: Tool = Tool {
         kafka-groups --bootstrap-server localhost:9092 --list --consumer --output json"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// List the groups
     #[arg(long)]
     list: bool,
@@ -108,7 +104,7 @@ impl Filter {
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
-    if args.bootstrap_server.is_empty() {
+    if args.connection.bootstrap_server.is_empty() {
         let missing = "Missing required option(s) [bootstrap-server]";
         return Err(Stop::Usage(missing.to_owned()));
     }
@@ -122,9 +118,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         filter => filter?,
     };
     let format = args.output.format()?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = args.connection.servers()?;
     let overrides = [("bootstrap.servers", bootstrap)];
-    let settings = connect::settings(&args.command_config, &overrides, cx)?;
+    let settings = connect::settings(&args.connection.command_config, &overrides, cx)?;
     let found = context::block_on(async {
         let admin = connect::admin(settings, "listGroups").await?;
         find(&filter, &admin).await

@@ -15,7 +15,7 @@ use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
 use crate::json_file;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
@@ -40,12 +40,8 @@ pub const TOOL: Tool = Tool {
         kafka-leader-election --bootstrap-server localhost:9092 --election-type unclean --topic orders --partition 0"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// The older name of --command-config (deprecated)
     #[arg(long = "admin.config", value_name = "FILE")]
     admin_config: Vec<String>,
@@ -103,7 +99,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let format = args.output.format()?;
     let partitions = wanted(&args)?;
     let config = match args.admin_config.is_empty() {
-        true => &args.command_config,
+        true => &args.connection.command_config,
         false => {
             let notice = "Option --admin.config has been deprecated and will be removed in a future version. Use --command-config instead.";
             if format == Format::Table {
@@ -112,7 +108,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             &args.admin_config
         }
     };
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = args.connection.servers()?;
     let given = options::client_properties(config, &[])?;
     let is_given = |key: &str| given.iter().any(|(present, _)| present == key);
     let (all, one) = (TIMEOUT_MS.to_string(), (TIMEOUT_MS / 2).to_string());
@@ -151,7 +147,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 /// What must be there, and what must not be together.
 fn check(args: &Args) -> Result<(), Stop> {
     let required = [
-        Given::values("bootstrap-server", &args.bootstrap_server),
+        Given::values("bootstrap-server", &args.connection.bootstrap_server),
         Given::values("election-type", &args.election_type),
     ];
     let missing: Vec<&str> = required.iter().filter(|it| !it.1).map(|it| it.0).collect();
@@ -176,7 +172,7 @@ fn check(args: &Args) -> Result<(), Stop> {
         (false, true) => "Missing required option(s): partition",
         (true, false) => "Option partition is only allowed if topic is used",
         _ => {
-            let config = Given::values("command-config", &args.command_config);
+            let config = Given::values("command-config", &args.connection.command_config);
             let older = Given::values("admin.config", &args.admin_config);
             return options::forbid(older, &[config]);
         }
@@ -215,7 +211,7 @@ fn wanted(args: &Args) -> Result<Option<Vec<TopicPartition>>, Stop> {
 }
 
 fn parse(text: &str) -> Result<Vec<TopicPartition>, Failure> {
-    let json: Value = serde_json::from_str(text).map_err(|error| {
+    let json = json_file::parse(text).map_err(|error| {
         Failure::new("Replica election data is empty").hint(connect::capitalized(error))
     })?;
     let missing = |_| Failure::new("Replica election data is missing \"partitions\" field");

@@ -12,7 +12,7 @@ use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -36,12 +36,8 @@ pub const TOOL: Tool = Tool {
         kafka-log-dirs --bootstrap-server localhost:9092 --describe --output json"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// Describe the log directories
     #[arg(long)]
     describe: bool,
@@ -75,13 +71,13 @@ type OfBroker = (BrokerId, Vec<LogDir>);
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     options::require(&[
-        Given::values("bootstrap-server", &args.bootstrap_server),
+        Given::values("bootstrap-server", &args.connection.bootstrap_server),
         Given("describe", args.describe),
     ])?;
     let format = args.output.format()?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = args.connection.servers()?;
     let overrides = [("bootstrap.servers", bootstrap)];
-    let settings = connect::settings(&args.command_config, &overrides, cx)?;
+    let settings = connect::settings(&args.connection.command_config, &overrides, cx)?;
     let topics = listed(jopt::one("topic-list", &args.topic_list)?);
     let topics: BTreeSet<&str> = topics.collect();
     let wanted = brokers(jopt::one("broker-list", &args.broker_list)?)?;

@@ -4,6 +4,8 @@
 //! Failures at run time go to standard output, with the exception's name below, because that is where scripts look for
 //! them.
 
+use std::io::Write as _;
+
 use clap::{CommandFactory, Parser};
 
 use crate::connect::{self, Bootstrap, Unconnected};
@@ -139,7 +141,14 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     check(&args)?;
     let format = args.output.format()?;
     // Their values are optional, and nothing is the same as no file and nobody.
+    let given = args.command_config.len();
     args.command_config.retain(|path| !path.is_empty());
+    if format == Format::Table && args.command_config.len() < given {
+        writeln!(
+            cx.out,
+            "Did not load any properties since the property file is not specified"
+        )?;
+    }
     args.principal.retain(|principal| !principal.is_empty());
     match told(&args, format, cx) {
         Err(Ended::Thrown(thrown)) => thrown.report(format, cx),

@@ -191,6 +191,9 @@ fn entries(args: &Args, operations: &[AclOperation]) -> Result<BTreeSet<AclEntry
         (allowed, hosts(&args.allow_host), AclPermission::Allow),
         (denied, hosts(&args.deny_host), AclPermission::Deny),
     ] {
+        if !principals.is_empty() && operations.contains(&AclOperation::Any) {
+            return Err(Thrown::argument("operation must not be ANY"));
+        }
         for (_, principal) in &principals {
             for operation in operations {
                 entries.extend(hosts.iter().map(|host| AclEntry {
@@ -401,7 +404,7 @@ mod tests {
             ),
             (
                 "--add --topic t --allow-principal User:a --operation Any",
-                "ResourceType TOPIC only supports",
+                "Thrown { class: \"java.lang.IllegalArgumentException\", message: \"operation must not be ANY\"",
             ),
             (
                 "--add --topic t --allow-principal alice",

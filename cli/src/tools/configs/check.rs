@@ -112,10 +112,7 @@ fn check_names(entities: &Entities) -> Result<(), Stop> {
     let Some(kind) = entities.types.first() else {
         return Ok(());
     };
-    let name = entities
-        .names
-        .first()
-        .filter(|name| kind == TOPICS && !name.is_empty());
+    let name = entities.names.first().filter(|_| kind == TOPICS);
     if let Some(reason) = name.and_then(|name| topic_filter::why_no_topic_name(name)) {
         return refuse(format!("Topic name is invalid: {reason}"));
     }

@@ -12,8 +12,18 @@ use super::plan::{Kind, Plan};
 use super::{json, quotas, render, scram};
 use crate::connect::{self, failed};
 use crate::java_order;
+use crate::meant::meant;
 use crate::output::Format;
 use crate::stop::Failure;
+
+/// What the reference prints before it asks anything.
+pub(super) fn begin(plan: &Plan, format: Format, out: &mut String) {
+    if let (Plan::Describe { kind, name, all }, Format::Table) = (plan, format)
+        && let (Some(name), true) = (name, *all)
+    {
+        out.push_str(&render::head(*kind, name, *all));
+    }
+}
 
 /// What there is to print goes to `out`, also where the plan fails half-way.
 pub(super) async fn execute(
@@ -159,7 +169,15 @@ async fn describe(
             }
         }
     }
-    for (resource, entries) in described(kind, &names, admin).await? {
+    let described = match described(kind, &names, admin).await {
+        Ok(described) => described,
+        Err(failure) => {
+            let first = names.first().map(|name| render::head(kind, name, all));
+            out.push_str(&first.unwrap_or_default());
+            return Err(failure);
+        }
+    };
+    for (resource, entries) in described {
         out.push_str(&render::head(kind, &resource.name, all));
         let entries = entries.map_err(connect::refused)?;
         out.push_str(&render::values(kind, &resource.name, all, &entries));
@@ -238,6 +256,24 @@ async fn alter(
     outcomes
         .into_iter()
         .try_for_each(|(_, outcome)| outcome.map_err(connect::refused))
+        .map_err(|failure| with_meant_key(failure, kind, changes))
+}
+
+/// Says which key may have been meant by one that is not known here.
+fn with_meant_key(failure: Failure, kind: Kind, changes: &[(String, AlterOp)]) -> Failure {
+    let table = match kind.resource {
+        ResourceType::Topic => &ottla_config::topic::TABLE,
+        ResourceType::Broker => &ottla_config::broker::TABLE,
+        ResourceType::Group => &ottla_config::group::TABLE,
+        _ => return failure,
+    };
+    let keys = changes.iter().map(|(key, _)| key.as_str());
+    let mut unknown = keys.filter(|key| table.lookup(key).is_none());
+    let known = || table.iter().map(|definition| definition.key);
+    match unknown.find_map(|key| meant(key, known())) {
+        Some(key) => failure.hint(format!("Did you mean {key}?")),
+        None => failure,
+    }
 }
 
 fn is_of_broker(kind: Kind) -> bool {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser};
 
-use crate::connect::{self, Bootstrap};
+use crate::connect::{self, Bootstrap, Unconnected};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs};
@@ -162,7 +162,13 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let settings = connect::settings(&args.command_config, &bootstrap, cx)?;
     let mut text = String::new();
     let outcome = context::block_on(async {
-        let admin = connect::admin(settings, plan.first_call()).await?;
+        let admin = match connect::admin(settings, plan.first_call()).await {
+            Err(Unconnected::NoBroker(failure)) => {
+                execute::begin(&plan, format, &mut text);
+                return Err(failure);
+            }
+            connected => connected?,
+        };
         execute::execute(&plan, &entities, format, &admin, &mut text).await
     })?;
     cx.out.write_all(text.as_bytes())?;

@@ -127,6 +127,12 @@ impl Plan {
     /// The reference's name of the first thing it asks the cluster, for messages.
     pub(super) fn first_call(&self) -> &'static str {
         match self {
+            // Nothing is listed first.
+            Self::Describe {
+                name: Some(_),
+                all: true,
+                ..
+            } => "describeConfigs",
             Self::Describe { kind, .. } if kind.resource == ResourceType::Topic => "listTopics",
             Self::Describe { kind, .. } if matches!(kind.resource, ResourceType::Broker) => {
                 "listNodes"
@@ -155,8 +161,11 @@ pub(super) fn plan(args: &Args, entities: &Entities) -> Result<Plan, Failure> {
         };
     }
     let added = additions(args)?;
+    // Commas at the end name nothing.
     let lists = args.delete_config.iter();
-    let deleted = lists.flat_map(|list| list.split(',').map(|key| key.trim().to_owned()));
+    let lists = lists.map(|list| list.trim_end_matches(','));
+    let keys = lists.filter(|list| !list.is_empty());
+    let deleted = keys.flat_map(|list| list.split(',').map(|key| key.trim().to_owned()));
     let Some(kind) = kind else {
         return quotas::alter(entities, added, deleted.collect());
     };

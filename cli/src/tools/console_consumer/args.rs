@@ -1,7 +1,5 @@
 //! The options, the checks of which go together, and their old names.
 
-use std::io::Write;
-
 use clap::Parser;
 
 use crate::context::Context;
@@ -23,6 +21,8 @@ Examples:
   ottla console-consumer --bootstrap-server localhost:9092 --topic orders --from -1h --to now
   # The last 20 records with all they have, one JSON object a line
   ottla console-consumer --bootstrap-server localhost:9092 --topic orders --tail 20 --format json
+  # The same as a table with a head line, for a spreadsheet
+  ottla console-consumer --bootstrap-server localhost:9092 --topic orders --tail 20 --output csv
   # Offsets and values of one key, wherever it was about customer 7
   ottla console-consumer --bootstrap-server localhost:9092 --topic orders --until-end --key k1 --json customer=7 \
 --format '%o %v\\n'"
@@ -137,6 +137,7 @@ pub(super) fn check(args: &Args) -> Result<(), Stop> {
 /// Reads old names of the consumer's properties as the new ones, with a warning where the reference puts it: on standard
 /// output.
 pub(super) fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
+    let format = args.select.output.format()?;
     let mut renamed = [
         (
             CONSUMER_PROPERTY,
@@ -154,7 +155,7 @@ pub(super) fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<()
     }
     for (names, old, new) in &mut renamed {
         if let Some(warning) = names.rename(old, new) {
-            writeln!(cx.out, "{warning}")?;
+            format.note(warning, cx)?;
         }
     }
     Ok(())

@@ -12,8 +12,6 @@ mod plan;
 mod reading;
 mod select;
 
-use std::io::Write;
-
 use clap::CommandFactory;
 
 use crate::consuming;
@@ -39,7 +37,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     args::rename_old_options(&mut args, cx)?;
     let plan = plan::plan(&args, cx.stdout_is_terminal)?;
     if let Some(note) = &plan.note {
-        writeln!(cx.out, "{note}")?;
+        plan.output.note(note, cx)?;
     }
     let (cluster, consumer) = consuming::settings(&plan.properties, cx)?;
     for warning in &plan.warnings {
@@ -72,7 +70,7 @@ fn finish(plan: &Plan, count: u64, end: End, cx: &mut Context) -> Result<(), Sto
     };
     cx.warn(format!("Processed a total of {count} messages"));
     if plan.tells_events {
-        writeln!(cx.out, "shutdown_complete")?;
+        plan.output.note("shutdown_complete", cx)?;
     }
     result
 }

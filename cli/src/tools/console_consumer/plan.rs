@@ -13,6 +13,7 @@ use super::formatter::{self, Formatter};
 use super::select::{Place, Selection, Topics};
 use crate::jopt;
 use crate::options::{self, pairs, set, set_unless_given};
+use crate::output::Format;
 use crate::stop::Stop;
 use crate::topic_filter;
 
@@ -31,6 +32,7 @@ pub(super) struct Plan {
     pub(super) skips_errors: bool,
     pub(super) tells_events: bool,
     pub(super) formatter: Formatter,
+    pub(super) output: Format,
     /// The template is the formatter's.
     pub(super) selection: Selection,
     /// The group that is made for this run only, where it is one.
@@ -93,8 +95,12 @@ pub(super) fn plan(args: &Args, is_terminal: bool) -> Result<Plan, Stop> {
     let properties_of_formatter = formatter_properties(args, words)?;
     let formatter = match selection.template.take() {
         Some(_) if !args.formatter.is_empty() => {
-            let text = "Options formatter and format cannot be specified together.";
-            return Err(Stop::Usage(text.to_owned()));
+            let own = match args.select.output.format()?.is_data() {
+                true => "output",
+                false => "format",
+            };
+            let text = format!("Options formatter and {own} cannot be specified together.");
+            return Err(Stop::Usage(text));
         }
         Some(template) => Formatter::of_template(template, &properties_of_formatter, &mut warnings),
         None => Formatter::of_class(class, &properties_of_formatter, &mut warnings)?,
@@ -118,6 +124,7 @@ pub(super) fn plan(args: &Args, is_terminal: bool) -> Result<Plan, Stop> {
         skips_errors: args.skip_message_on_error,
         tells_events: args.enable_systest_events,
         formatter,
+        output: args.select.output.format()?,
         selection,
         ephemeral_group: is_ephemeral.then_some(group),
         properties,
@@ -134,6 +141,11 @@ fn ephemeral_group() -> String {
 fn source(args: &Args, start: Start, is_ranged: bool) -> Result<Source, Stop> {
     let partition: Option<i32> = jopt::number("partition", &args.partition)?;
     if let Some(pattern) = jopt::one("include", &args.include)? {
+        if pattern.is_empty() {
+            return Err(Stop::failed(
+                "Topic pattern to subscribe to cannot be empty",
+            ));
+        }
         let pattern = topic_filter::whole_name(pattern)?;
         return Ok(match is_ranged {
             true => Source::Ranges(Topics::Pattern(pattern), None),

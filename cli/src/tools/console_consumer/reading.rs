@@ -18,6 +18,7 @@ use super::select::{Latest, Range, Ranges, Wanted, look_up};
 use crate::connect;
 use crate::consuming::{self, NoCluster};
 use crate::context::{Context, harmless};
+use crate::nearest;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::Failure;
@@ -286,7 +287,7 @@ impl Reading<'_> {
             if has_ends && since.elapsed() < LOOK_AFTER.min(left) {
                 continue;
             }
-            self.look();
+            self.look().await;
             if let Some(patience) = self.plan.patience
                 && since.elapsed() >= patience
             {
@@ -296,7 +297,7 @@ impl Reading<'_> {
     }
 
     /// Says once if what is waited for does not exist.
-    fn look(&mut self) {
+    async fn look(&mut self) {
         if std::mem::replace(&mut self.has_looked, true) {
             return;
         }
@@ -309,6 +310,10 @@ impl Reading<'_> {
         match &self.plan.source {
             Source::Topic(topic) if !exists(topic) => {
                 self.cx.warn(format!("Topic {topic} does not exist (yet)."));
+                let admin = Admin::over(self.consumer.cluster().clone());
+                if let Some(hint) = nearest::topic(topic, &admin).await {
+                    self.cx.warn(hint);
+                }
             }
             Source::Partition(at, _)
                 if metadata.leader(&at.topic, at.partition.into()).is_none() =>

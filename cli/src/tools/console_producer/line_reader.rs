@@ -7,7 +7,6 @@
 use memchr::memmem;
 use regex::bytes::Regex;
 
-use ottla_client::producer::Record;
 use ottla_protocol::records::Header;
 
 use crate::stop::Failure;
@@ -33,18 +32,6 @@ pub(super) struct Parsed<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
     pub(super) headers: Vec<Header<'a>>,
-}
-
-impl<'a> Parsed<'a> {
-    pub(super) fn record(&'a self, topic: &'a str) -> Record<'a> {
-        Record {
-            topic,
-            key: self.key,
-            value: self.value,
-            headers: &self.headers,
-            ..Record::default()
-        }
-    }
 }
 
 impl LineReader {
@@ -78,6 +65,11 @@ impl LineReader {
         };
         reader.check()?;
         Ok(reader)
+    }
+
+    /// Whether lines have keys of their own.
+    pub(super) fn parses_keys(&self) -> bool {
+        self.parse_key
     }
 
     /// Two separators that are the same could not be told apart.

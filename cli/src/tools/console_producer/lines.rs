@@ -5,6 +5,7 @@
 //! as makes it one that is refused: input without line breaks takes no more memory than that.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::thread;
 
 use memchr::memchr2;
@@ -27,6 +28,8 @@ pub(super) struct Lines {
     after_return: bool,
     ended: bool,
     line_bytes_max: usize,
+    /// All of the input is one line, which is still to come.
+    is_whole: bool,
 }
 
 impl Lines {
@@ -43,26 +46,41 @@ impl Lines {
             after_return: false,
             ended: false,
             line_bytes_max,
+            is_whole: false,
         }
     }
 
-    /// The next line without its end; `None` after the last.
-    pub(super) async fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    /// The same for input that is one record, whatever is in it.
+    pub(super) fn whole(input: impl Read + Send + 'static, line_bytes_max: usize) -> Self {
+        Self {
+            is_whole: true,
+            ..Self::of(input, line_bytes_max)
+        }
+    }
+
+    /// Finds the next line, without its end; `None` after the last.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Range<usize>>> {
         loop {
-            if let Some((start, end)) = self.cut() {
-                return Ok(self.buffer.get(start..end));
+            if let Some(line) = self.cut() {
+                return Ok(Some(line));
             }
             if self.ended {
-                let start = std::mem::replace(&mut self.start, self.buffer.len());
-                let last = self.buffer.get(start..).filter(|line| !line.is_empty());
-                return Ok(last);
+                let end = self.buffer.len();
+                let last = std::mem::replace(&mut self.start, end)..end;
+                let is_there = std::mem::take(&mut self.is_whole) || !last.is_empty();
+                return Ok(is_there.then_some(last));
             }
             self.fill().await?;
         }
     }
 
-    /// Start and end of a whole line in the buffer.
-    fn cut(&mut self) -> Option<(usize, usize)> {
+    /// The line that was found last.
+    pub(super) fn line(&self, found: Range<usize>) -> &[u8] {
+        self.buffer.get(found).unwrap_or_default()
+    }
+
+    /// Where a whole line is in the buffer.
+    fn cut(&mut self) -> Option<Range<usize>> {
         if self.after_return && self.start < self.buffer.len() {
             self.after_return = false;
             if self.buffer.get(self.start) == Some(&b'\n') {
@@ -71,7 +89,8 @@ impl Lines {
             }
         }
         let unseen = self.buffer.get(self.searched..)?;
-        let Some(at) = memchr2(b'\n', b'\r', unseen) else {
+        let end_of_line = || memchr2(b'\n', b'\r', unseen);
+        let Some(at) = (!self.is_whole).then(end_of_line).flatten() else {
             let kept_max = self.start.saturating_add(self.line_bytes_max);
             self.buffer.truncate(kept_max);
             self.searched = self.buffer.len();
@@ -81,7 +100,7 @@ impl Lines {
         self.after_return = self.buffer.get(end) == Some(&b'\r');
         self.start = end + 1;
         self.searched = self.start;
-        Some((start, end))
+        Some(start..end)
     }
 
     async fn fill(&mut self) -> io::Result<()> {
@@ -144,13 +163,24 @@ mod tests {
             let mut lines = Lines::of(Dribble(text.as_bytes().to_vec(), step), 100);
             let mut seen = Vec::new();
             while let Some(line) = lines.next().await.expect("readable") {
-                seen.push(String::from_utf8_lossy(line).into_owned());
+                seen.push(String::from_utf8_lossy(lines.line(line)).into_owned());
             }
             assert_eq!(
                 seen,
                 ["one", "two", "", "three", "four ", "", "five"],
                 "step {step}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn whole_input_is_one_record_also_where_nothing_is_in_it() {
+        let text = "one\r\ntwo\n";
+        for (input, step) in [(text, 1), (text, 100), ("", 1)] {
+            let mut lines = Lines::whole(Dribble(input.as_bytes().to_vec(), step), 100);
+            let all = lines.next().await.expect("readable").expect("a record");
+            assert_eq!(lines.line(all), input.as_bytes(), "step {step}");
+            assert_eq!(lines.next().await.expect("readable"), None);
         }
     }
 

@@ -1,31 +1,37 @@
 //! `kafka-console-producer`: lines of standard input become records of a topic.
 //!
 //! A record that could not be delivered is told on standard error and leaves the exit status at 0, as in the
-//! reference; a line that cannot be split, or a configuration that makes no sense, ends the tool with 1. With
-//! `--transactional-id`, which the reference lacks, every failure does.
+//! reference; a line that cannot be split, or a configuration that makes no sense, ends the tool with 1. With `--sync`
+//! and with `--transactional-id`, which the reference lacks, every failure does.
 
+mod input;
 mod line_reader;
 mod lines;
+mod own;
 mod transactions;
+mod written;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
-use ottla_client::cluster::Cluster;
-use ottla_client::producer::{Producer, ProducerSettings};
+use ottla_client::cluster::{Cluster, ClusterSettings};
+use ottla_client::producer::{Producer, ProducerSettings, Record};
 
+use crate::connect;
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
+use crate::output::Format;
 use crate::producing::{self, Troubles};
-use crate::progress::{Progress, stdin_bytes};
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
-use line_reader::LineReader;
-use lines::Lines;
+use input::Input;
+use line_reader::{LineReader, Parsed};
+use own::{EveryRecord, OwnArgs, Source};
+use written::Written;
 
 pub const TOOL: Tool = Tool {
     name: "console-producer",
@@ -46,7 +52,10 @@ const LINE_READER: &str = "org.apache.kafka.tools.LineMessageReader";
     disable_version_flag = true,
     after_help = "Examples:\n  \
         echo 'a record' | kafka-console-producer --bootstrap-server localhost:9092 --topic orders\n  \
-        echo 'key:value' | kafka-console-producer --bootstrap-server localhost:9092 --topic orders --reader-property parse.key=true --reader-property key.separator=:"
+        echo 'key:value' | kafka-console-producer --bootstrap-server localhost:9092 --topic orders --reader-property parse.key=true --reader-property key.separator=:\n  \
+        ottla console-producer --bootstrap-server localhost:9092 --topic orders --key k1 --header source=shop --from-file records.txt\n  \
+        ottla console-producer --bootstrap-server localhost:9092 --topic orders --partition 1 --from-file records.txt --whole\n  \
+        echo | ottla console-producer --bootstrap-server localhost:9092 --topic orders --key k1 --empty-as-null"
 )]
 pub struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
@@ -67,7 +76,7 @@ pub struct Args {
     /// Compress with none, gzip, snappy, lz4 or zstd; gzip where no name is given
     #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     compression_codec: Vec<String>,
-    /// Bytes of a batch [16384]
+    /// Bytes of a batch [262144; 16384 where other sizes are set, or without idempotence]
     #[arg(long, value_name = "BYTES")]
     batch_size: Vec<String>,
     /// How often a failed request is repeated [3]
@@ -91,7 +100,7 @@ pub struct Args {
     /// How long sending may wait for metadata or memory [60000]
     #[arg(long, value_name = "MS")]
     max_block_ms: Vec<String>,
-    /// Memory for records that are not sent yet [33554432]
+    /// Memory for records that are not sent yet [8388608; 33554432 where other sizes are set, or without idempotence]
     #[arg(long, value_name = "BYTES")]
     max_memory_bytes: Vec<String>,
     /// Old name of --batch-size
@@ -127,6 +136,9 @@ pub struct Args {
     producer_config: Vec<String>,
 
     #[command(flatten)]
+    own: OwnArgs,
+
+    #[command(flatten)]
     standard: Standard,
 }
 
@@ -144,11 +156,37 @@ impl ToolArgs for Args {
 struct Plan {
     topic: String,
     sync: bool,
+    source: Source,
     reader: LineReader,
+    every: EveryRecord,
     /// Records of a transaction; all of the input where nothing is said.
     commit_every: Option<u64>,
+    /// Of the report on what was written; a table has none, as the reference has none.
+    output: Format,
     /// The producer's properties.
     properties: Vec<(String, String)>,
+    /// Nobody has set any of the sizes that have to fit each other.
+    are_sizes_free: bool,
+}
+
+impl Plan {
+    /// What a line says, and what all records have.
+    fn parse<'a>(&'a self, line: &'a [u8], number: u64) -> Result<Parsed<'a>, Failure> {
+        let mut parsed = self.reader.parse(line, number)?;
+        self.every.complete(&mut parsed);
+        Ok(parsed)
+    }
+
+    fn record<'a>(&'a self, parsed: &'a Parsed<'a>) -> Record<'a> {
+        Record {
+            topic: &self.topic,
+            partition: self.every.partition,
+            key: parsed.key,
+            value: parsed.value,
+            headers: &parsed.headers,
+            timestamp: None,
+        }
+    }
 }
 
 /// How much of a line is kept: more than a record may have, so that one that is cut is refused, whatever its headers and key
@@ -164,33 +202,65 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     rename_old_options(&mut args, cx)?;
     let plan = plan(&args)?;
     let (cluster, mut producer) = producing::settings(&plan.properties, cx)?;
-    let troubles = Troubles::default();
-    let seen = troubles.clone();
-    producer.observer = Some(Arc::new(move |report| seen.note(report)));
+    plan.choose_sizes(&mut producer);
+    let (troubles, written) = (Troubles::default(), Written::default());
+    let (seen, taken) = (troubles.clone(), written.clone());
+    let is_told = plan.output.is_data();
+    producer.observer = Some(Arc::new(move |report| {
+        seen.note(report);
+        if is_told {
+            taken.note(report);
+        }
+    }));
     if plan.commit_every.is_some() && producer.transactions.is_none() {
         return Err(Stop::Usage(
             "Option --commit-every needs --transactional-id.".to_owned(),
         ));
     }
+    let is_transactional = producer.transactions.is_some();
+    let sent = send(&plan, cluster, producer, &troubles, cx);
+    match plan.output {
+        Format::Table => sent,
+        // Of a transaction that failed nothing is there.
+        Format::Data(_) if is_transactional && sent.is_err() => sent,
+        Format::Data(form) => {
+            let failed = troubles.count();
+            let report = written.report(&plan.topic, failed);
+            cx.out.write_all(report.text(form).as_bytes())?;
+            sent.and(match failed {
+                0 => Ok(()),
+                _ => Err(Stop::Status(1)),
+            })
+        }
+    }
+}
+
+fn send(
+    plan: &Plan,
+    cluster: ClusterSettings,
+    producer: ProducerSettings,
+    troubles: &Troubles,
+    cx: &mut Context,
+) -> Result<(), Stop> {
     let close_within = producer.delivery_timeout;
     context::block_on(async {
         let mut signals = Signals::listen()?;
         let connecting = async { Ok(Cluster::connect(cluster).await) };
         match signals.allow(connecting).await? {
             Ok(cluster) if producer.transactions.is_some() => {
-                transactions::send_lines(&plan, cluster, producer, &mut signals, cx).await
+                transactions::send_lines(plan, cluster, producer, &mut signals, cx).await
             }
             Ok(cluster) => {
-                let input = Input::of_stdin(line_bytes_max(&producer), cx);
+                let input = Input::of(&plan.source, line_bytes_max(&producer), cx);
                 let producer = Producer::start(cluster, producer);
-                let sending = send_lines(&plan, input, &producer, &troubles, cx);
+                let sending = send_lines(plan, input, &producer, troubles, cx);
                 let sent = signals.allow(sending).await;
                 // What was read is sent, also after Ctrl-C; another one ends that, too.
                 producer.close(close_within).await;
                 troubles.tell(&plan.topic, cx);
                 sent
             }
-            Err(error) if producer.transactions.is_some() => {
+            Err(error) if producer.transactions.is_some() || connect::has_no_address(&error) => {
                 Err(Failure::new(format!("{error}.")).into())
             }
             Err(error) => {
@@ -199,7 +269,10 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                     "Nothing was sent to topic {}: {error}.",
                     plan.topic
                 ));
-                Ok(())
+                match plan.output {
+                    Format::Table => Ok(()),
+                    Format::Data(_) => Err(Stop::Status(1)),
+                }
             }
         }
     })?
@@ -207,6 +280,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 
 /// Reads old names as the new ones, with a warning where the reference puts it: on standard output.
 fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
+    let format = args.own.output.format()?;
     let mut renamed = [
         (
             "producer-property",
@@ -236,18 +310,16 @@ fn rename_old_options(args: &mut Args, cx: &mut Context) -> Result<(), Stop> {
     }
     for (old, old_values, new, new_values) in &mut renamed {
         if !old_values.is_empty() {
-            writeln!(
-                cx.out,
+            let warning = format!(
                 "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
-            )?;
+            );
+            format.note(warning, cx)?;
             std::mem::swap(*old_values, *new_values);
         }
     }
     if !args.max_partition_memory_bytes.is_empty() {
-        writeln!(
-            cx.out,
-            "Warning: --max-partition-memory-bytes is deprecated and will be removed in Apache Kafka 5.0. Use --batch-size instead."
-        )?;
+        let warning = "Warning: --max-partition-memory-bytes is deprecated and will be removed in Apache Kafka 5.0. Use --batch-size instead.";
+        format.note(warning, cx)?;
     }
     Ok(())
 }
@@ -282,11 +354,16 @@ fn plan(args: &Args) -> Result<Plan, Stop> {
     // A property of the reader may name another one.
     let mut topics = reader.iter().rev().filter(|(key, _)| key == "topic");
     let topic = topics.next().map(|(_, topic)| topic.clone());
+    let reader = LineReader::from_properties(&reader)?;
     Ok(Plan {
         topic: topic.unwrap_or_default(),
         sync: args.sync,
-        reader: LineReader::from_properties(&reader)?,
+        source: args.own.source()?,
+        every: args.own.every_record(&reader)?,
+        reader,
         commit_every: commit_every(args)?,
+        are_sizes_free: are_sizes_free(args, &given_properties(args)?),
+        output: args.own.output.format()?,
         properties: producer_properties(args, bootstrap)?,
     })
 }
@@ -303,13 +380,50 @@ fn commit_every(args: &Args) -> Result<Option<u64>, Stop> {
     }
 }
 
-/// The file, the properties of the command line, and on top of both what has an option of its own: always where it was
-/// given, with the option's default where nobody named the key.
-fn producer_properties(args: &Args, bootstrap: &str) -> Result<Vec<(String, String)>, Stop> {
+/// Sizes that have to fit each other.
+const SIZES: [&str; 3] = ["batch.size", "buffer.memory", "max.request.size"];
+
+/// What they are where nobody has set any of them: for files of lines. A broker spends several times the CPU on the
+/// reference's batches of 16 KiB, and while it does the reference's buffer of 32 MiB fills. A topic that takes less gets
+/// less: the producer splits what is too large.
+const BATCH_BYTES: usize = 256 * 1024;
+const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+fn are_sizes_free(args: &Args, properties: &[(String, String)]) -> bool {
+    let options = [
+        &args.batch_size,
+        &args.max_partition_memory_bytes,
+        &args.max_memory_bytes,
+    ];
+    let is_size = |key: &String| SIZES.contains(&key.as_str());
+    options.iter().all(|values| values.is_empty())
+        && !properties.iter().any(|(key, _)| is_size(key))
+}
+
+impl Plan {
+    /// Takes the larger batches. Not without idempotence, where a batch that is split may be overtaken by the next.
+    fn choose_sizes(&self, producer: &mut ProducerSettings) {
+        if self.are_sizes_free && producer.idempotent {
+            producer.batch_bytes = BATCH_BYTES;
+            producer.buffer_memory_bytes = MEMORY_BYTES;
+        }
+    }
+}
+
+type Properties = Vec<(String, String)>;
+
+fn given_properties(args: &Args) -> Result<Properties, Stop> {
     let mut properties = options::client_properties(&args.command_config, &[])?;
     for (key, value) in pairs(&args.command_property) {
         set(&mut properties, &key, value);
     }
+    Ok(properties)
+}
+
+/// The file, the properties of the command line, and on top of both what has an option of its own: always where it was
+/// given, with the option's default where nobody named the key.
+fn producer_properties(args: &Args, bootstrap: &str) -> Result<Properties, Stop> {
+    let mut properties = given_properties(args)?;
     set(&mut properties, "bootstrap.servers", bootstrap.to_owned());
     let codec = match jopt::one("compression-codec", &args.compression_codec)? {
         None => "none",
@@ -387,8 +501,8 @@ async fn send_lines(
         let Some((line, number)) = input.next(cx).await? else {
             return Ok(());
         };
-        let parsed = plan.reader.parse(line, number)?;
-        let outcome = producer.send(parsed.record(&plan.topic)).await;
+        let parsed = plan.parse(line, number)?;
+        let outcome = producer.send(plan.record(&parsed)).await;
         let failed = match outcome {
             Ok(delivery) if plan.sync => delivery.await.err().map(drop),
             Ok(_) => None,
@@ -397,54 +511,19 @@ async fn send_lines(
                 Some(())
             }
         };
-        if failed.is_some() || input.prompt {
-            input.progress.aside(|| troubles.tell(&plan.topic, cx));
+        if failed.is_some() || input.prompts() {
+            input.aside(|| troubles.tell(&plan.topic, cx));
+        }
+        if failed.is_some() && plan.sync {
+            return Err(Stop::Status(1));
         }
     }
-}
-
-/// Lines as they come, and what a person sees of it.
-struct Input {
-    lines: Lines,
-    read: u64,
-    read_bytes: u64,
-    prompt: bool,
-    progress: Progress,
-}
-
-impl Input {
-    fn of_stdin(line_bytes_max: usize, cx: &Context) -> Self {
-        Self {
-            lines: Lines::of(io::stdin(), line_bytes_max),
-            read: 0,
-            read_bytes: 0,
-            prompt: cx.stdin_is_terminal && cx.stdout_is_terminal,
-            progress: Progress::of_bytes(stdin_bytes(), cx),
-        }
-    }
-
-    /// The next line and its number.
-    async fn next(&mut self, cx: &mut Context) -> Result<Option<(&[u8], u64)>, Stop> {
-        if self.prompt {
-            write!(cx.out, ">")?;
-            cx.flush()?;
-        }
-        let Some(line) = self.lines.next().await.map_err(unreadable)? else {
-            return Ok(None);
-        };
-        self.read += 1;
-        self.read_bytes += line.len() as u64 + 1;
-        self.progress.set(self.read_bytes);
-        Ok(Some((line, self.read)))
-    }
-}
-
-fn unreadable(error: io::Error) -> Failure {
-    Failure::new(format!("Cannot read standard input: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use ottla_client::config::ClientKind;
+
     use super::*;
 
     fn properties(line: &str) -> Vec<(String, String)> {
@@ -484,6 +563,33 @@ mod tests {
             "zstd"
         );
         assert_eq!(value("--topic t", "client.id"), "console-producer");
+    }
+
+    #[test]
+    fn batches_are_large_unless_a_size_is_set_or_their_order_would_be_at_risk() {
+        let sizes = |line: &str| {
+            let words: Vec<String> = format!("--topic t --bootstrap-server h:1 {line}")
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect();
+            let plan = plan(&jopt::parse(&words).expect("options that exist")).expect("a plan");
+            let settings = ClientKind::Producer
+                .settings(plan.properties.clone())
+                .expect("good values");
+            let mut producer = ProducerSettings::from_config(&settings).expect("good values");
+            plan.choose_sizes(&mut producer);
+            (producer.batch_bytes, producer.buffer_memory_bytes)
+        };
+        assert_eq!(sizes(""), (262_144, 8_388_608));
+        assert_eq!(sizes("--batch-size 5"), (5, 33_554_432));
+        assert_eq!(sizes("--max-memory-bytes 9"), (16_384, 9));
+        for line in [
+            "--command-property max.request.size=70000",
+            "--request-required-acks 1",
+            "--command-property enable.idempotence=false",
+        ] {
+            assert_eq!(sizes(line), (16_384, 33_554_432), "{line}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) async fn send_lines(
     cx: &mut Context,
 ) -> Result<(), Stop> {
     let close_within = settings.delivery_timeout;
-    let input = Input::of_stdin(line_bytes_max(&settings), cx);
+    let input = Input::of(&plan.source, line_bytes_max(&settings), cx);
     let beginning = async {
         let begun = TransactionalProducer::init(cluster, settings).await;
         Ok(begun.map_err(failed_transaction)?)
@@ -72,8 +72,8 @@ async fn fill(
         let Some((line, number)) = input.next(cx).await? else {
             return Ok(Filled::InputEnded);
         };
-        let parsed = plan.reader.parse(line, number)?;
-        let sent = transaction.send(parsed.record(&plan.topic)).await;
+        let parsed = plan.parse(line, number)?;
+        let sent = transaction.send(plan.record(&parsed)).await;
         let delivery = sent.map_err(|error| not_in_transaction(&plan.topic, &error.to_string()))?;
         if plan.sync {
             delivery

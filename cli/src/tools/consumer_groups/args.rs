@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::options::{Given, Standard, ToolArgs};
+use crate::options::{Connection, Given, Standard, ToolArgs};
 use crate::output::OutputOnce;
 
 /// `--state` without a value; an empty one is a value. No word of a command line is like this.
@@ -22,12 +22,8 @@ pub(super) const NO_STATE: &str = "\0";
         kafka-consumer-groups --bootstrap-server localhost:9092 --reset-offsets --group readers --topic orders --shift-by -10 --execute"
 )]
 pub(super) struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS", help_heading = "Connection")]
-    pub(super) bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE", help_heading = "Connection")]
-    pub(super) command_config: Vec<String>,
+    #[command(flatten)]
+    pub(super) connection: Connection,
     /// How long each question to the cluster may take; 30000 by default. With --wait-lag, how long to wait in all, as
     /// milliseconds or with a unit: 60s, 5m
     #[arg(

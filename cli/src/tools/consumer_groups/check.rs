@@ -14,7 +14,10 @@ pub(super) fn check(args: &Args, cx: &mut Context) -> Result<(), Stop> {
     let [list, describe, delete, reset, delete_offsets, validate] = args.actions();
     check_available(args)?;
     if !validate.1 {
-        options::require(&[Given::values("bootstrap-server", &args.bootstrap_server)])?;
+        options::require(&[Given::values(
+            "bootstrap-server",
+            &args.connection.bootstrap_server,
+        )])?;
     }
     let group = Given::values("group", &args.group);
     let topic = Given::values("topic", &args.topic);

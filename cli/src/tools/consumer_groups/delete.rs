@@ -14,6 +14,7 @@ use super::plan::{Groups, TopicScope};
 use super::{partitions, render};
 use crate::connect;
 use crate::context::Context;
+use crate::nearest;
 use crate::output::Format;
 use crate::stop::Stop;
 use crate::table::visible;
@@ -59,6 +60,11 @@ pub(super) async fn groups(
     }
     for (id, error) in &failed {
         cx.warn(format!("Group {id} was not deleted: {}", hint(error)));
+        if error.code == ErrorCode::GroupIdNotFound
+            && let Some(hint) = nearest::group(id, admin).await
+        {
+            cx.warn(hint);
+        }
     }
     Ok(())
 }

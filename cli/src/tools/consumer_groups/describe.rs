@@ -20,6 +20,7 @@ use super::plan::{Description, View};
 use super::record_times::RecordTimes;
 use super::render::{self, OffsetColumns, OffsetRow, Owner};
 use crate::context::Context;
+use crate::nearest;
 use crate::output::Format;
 use crate::table::visible;
 
@@ -51,17 +52,23 @@ pub(super) async fn look(
     let outcomes = admin
         .describe_groups(&ids)
         .await
-        .map_err(wrapped.failed("describeConsumerGroups"))?;
+        .map_err(wrapped.failed("describeConsumerGroups(api=FIND_COORDINATOR)"))?;
     let mut seen = Vec::with_capacity(outcomes.len());
-    for (_, outcome) in outcomes {
-        let group = outcome.map_err(|error| {
-            let is_missing = error.code == ErrorCode::GroupIdNotFound;
-            let mut problem = wrapped.refused()(error);
-            if is_missing {
-                problem.failure = problem.failure.hint("--list shows the groups there are.");
+    for (id, outcome) in outcomes {
+        let group = match outcome {
+            Ok(group) => group,
+            Err(error) => {
+                let is_missing = error.code == ErrorCode::GroupIdNotFound;
+                let mut problem = wrapped.refused()(error);
+                if is_missing {
+                    let nearest = nearest::group(&id, admin).await;
+                    let hint =
+                        nearest.unwrap_or_else(|| "--list shows the groups there are.".to_owned());
+                    problem.failure = problem.failure.hint(hint);
+                }
+                return Err(problem.into());
             }
-            problem
-        })?;
+        };
         let rows = match description.view {
             View::Offsets => offset_rows(&group, admin).await?,
             View::Members | View::State => Vec::new(),

@@ -72,10 +72,10 @@ fn work(args: &Args, format: Format, cx: &mut Context) -> Result<(), Ended> {
     let timeout = plan::timeout(args)?;
     plan::check_targets(args)?;
     let plan = plan::plan(args)?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
+    let bootstrap = args.connection.servers()?;
     let overrides = [("bootstrap.servers", bootstrap)];
-    let settings = connect::settings(&args.command_config, &overrides, cx)
-        .map_err(|stop| unreadable(stop, &args.command_config))?;
+    let settings = connect::settings(&args.connection.command_config, &overrides, cx)
+        .map_err(|stop| unreadable(stop, &args.connection.command_config))?;
     context::block_on(async {
         let admin = connect::admin(settings, plan.first_call())
             .await

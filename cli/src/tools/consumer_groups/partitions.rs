@@ -1,11 +1,12 @@
 //! Which partitions there are, and which of them have a leader to ask.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ottla_client::ApiError;
-use ottla_client::admin::{Admin, TopicDescription, TopicPartition};
+use ottla_client::admin::{Admin, PartitionDescription, TopicDescription, TopicPartition};
 
 use super::ended::{Ended, Problem, Wrapped};
+use crate::nearest;
 
 /// Partitions, each in one of the lists, in the order they were asked for.
 #[derive(Debug, Default)]
@@ -15,6 +16,29 @@ pub(super) struct Found {
     pub(super) missing: Vec<TopicPartition>,
     /// Why nothing is known of a topic at all; its partitions are among the missing.
     pub(super) unknown: Option<(String, ApiError)>,
+}
+
+impl Found {
+    /// With these behind them, as far as they are others.
+    pub(super) fn and(mut self, more: Self) -> Self {
+        for (list, more) in [
+            (&mut self.led, more.led),
+            (&mut self.leaderless, more.leaderless),
+            (&mut self.missing, more.missing),
+        ] {
+            let seen: HashSet<TopicPartition> = list.iter().cloned().collect();
+            list.extend(more.into_iter().filter(|at| !seen.contains(at)));
+        }
+        self.unknown = self.unknown.or(more.unknown);
+        self
+    }
+
+    fn add(&mut self, at: TopicPartition, partition: &PartitionDescription) {
+        match partition.leader {
+            Some(_) => self.led.push(at),
+            None => self.leaderless.push(at),
+        }
+    }
 }
 
 const PARTITIONS_PER_REQUEST: i32 = 2000;
@@ -49,34 +73,46 @@ pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result
             let mut partitions = topic.partitions.iter();
             partitions.find(|partition| partition.index == at.partition)
         });
-        let list = match partition {
-            None => &mut found.missing,
-            Some(partition) if partition.leader.is_none() => &mut found.leaderless,
-            Some(_) => &mut found.led,
-        };
-        list.push(at.clone());
+        match partition {
+            None => found.missing.push(at.clone()),
+            Some(partition) => found.add(at.clone(), partition),
+        }
     }
     Ok(found)
 }
 
 /// All partitions of topics, which have to be there.
-pub(super) async fn of_topics(
-    topics: &[String],
-    admin: &Admin,
-) -> Result<Vec<TopicPartition>, Ended> {
-    let mut partitions = Vec::new();
-    for topic in topics {
-        let found = of_topic(topic, admin).await?;
-        partitions.extend(found.map_err(|error| unknown(topic, error, Wrapped::Not))?);
+pub(super) async fn of_topics(topics: &[String], admin: &Admin) -> Result<Found, Ended> {
+    let outcomes = admin
+        .describe_topics(topics, PARTITIONS_PER_REQUEST)
+        .await
+        .map_err(Wrapped::Not.failed("describeTopics"))?;
+    let mut found = Found::default();
+    for (topic, outcome) in outcomes {
+        let described = match outcome {
+            Ok(described) => described,
+            Err(error) => return Err(unknown(&topic, error, Wrapped::Not, admin).await.into()),
+        };
+        for partition in &described.partitions {
+            let at = TopicPartition::new(&*topic, partition.index);
+            found.add(at, partition);
+        }
     }
-    Ok(partitions)
+    Ok(found)
 }
 
-pub(super) fn unknown(topic: &str, error: ApiError, wrapped: Wrapped) -> Problem {
+pub(super) async fn unknown(
+    topic: &str,
+    error: ApiError,
+    wrapped: Wrapped,
+    admin: &Admin,
+) -> Problem {
     let mut problem = wrapped.refused()(error);
-    problem.failure = problem.failure.hint(format!(
-        "That is about topic {topic}; kafka-topics --list shows those there are."
-    ));
+    let hint = format!("That is about topic {topic}; kafka-topics --list shows those there are.");
+    problem.failure = problem.failure.hint(hint);
+    if let Some(hint) = nearest::topic(topic, admin).await {
+        problem.failure = problem.failure.hint(hint);
+    }
     problem
 }
 

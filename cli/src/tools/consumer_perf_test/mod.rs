@@ -22,6 +22,7 @@ use crate::consuming::{self, NoCluster};
 use crate::context::{self, Context};
 use crate::options;
 use crate::output::{Format, Stream};
+use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -121,6 +122,7 @@ async fn read(
     signals: &mut Signals,
     cx: &mut Context,
 ) -> Result<Count, Stop> {
+    let progress = Progress::of_run(plan.records.unsigned_abs(), cx);
     let mut all = Count::default();
     let mut reported = (all, now_ms());
     let mut waiting_since = Instant::now();
@@ -136,6 +138,7 @@ async fn read(
             continue;
         }
         waiting_since = Instant::now();
+        progress.set(all.records.unsigned_abs());
         let now_ms = now_ms();
         for record in &records {
             all.records += 1;
@@ -155,7 +158,7 @@ async fn read(
                     },
                 };
                 reported = (all, now_ms);
-                report(plan, &span, &all, stream, cx)?;
+                progress.aside(|| report(plan, &span, &all, stream, cx))?;
             }
         }
     }

@@ -4,15 +4,16 @@
 //! where the cluster is as the files say, 3 where `--plan` has found something to do, 1 where something cannot be done or was
 //! not, 2 where the command line is wrong.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::Write as _;
 
 use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::connect;
 use crate::context::{self, Context};
-use crate::declare::{self, Plan, Rules};
+use crate::declare::{self, Carried, Plan, Rules};
 use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
+use crate::terminal::{Tone, painted};
 use crate::tool::Tool;
 use crate::verb;
 
@@ -28,9 +29,6 @@ pub const TOOL: Tool = Tool {
 const PENDING: u8 = 3;
 
 /// Make topics, their configs and group offsets as a file says.
-///
-/// The exit status is 0 where everything is as the files say, 3 where --plan has found something to do, 1 where something failed
-/// or cannot be done, 2 where the options are wrong.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "ottla-topics-apply",
@@ -83,31 +81,52 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         };
         let plan = declare::plan(&admin, &declared, rules).await?;
         if args.output.output == Format::Table {
-            cx.out.write_all(declare::text(&plan).as_bytes())?;
+            let text = painted(&declare::text(&plan), cx.stdout_is_terminal, tone);
+            cx.out.write_all(text.as_bytes())?;
             cx.flush()?;
         }
         if let Some(stop) = ends_here(&args, &plan, cx) {
             show_data(&args, &plan, None, cx)?;
             return stop;
         }
-        let refusals = declare::carry_out(&admin, &declared, &plan, rules).await?;
-        show_data(&args, &plan, Some(&refusals), cx)?;
-        if !refusals.is_empty() {
-            let lines: Vec<String> = refusals.iter().map(declare::told).collect();
+        let carried = declare::carry_out(&admin, &declared, &plan, rules).await?;
+        show_data(&args, &plan, Some(&carried), cx)?;
+        if !carried.refusals.is_empty() {
+            let lines: Vec<String> = carried.refusals.iter().map(declare::told).collect();
             let hint = "The rest of the plan was done.";
             return Err(Failure::new(lines.join("\n")).hint(hint).into());
         }
         if args.output.output == Format::Table && !plan.is_empty() {
-            writeln!(cx.out, "Done.")?;
+            match carried.moving.as_slice() {
+                [] => writeln!(cx.out, "Done.")?,
+                moving => writeln!(
+                    cx.out,
+                    "Done; replicas are still on their way: {} (`ottla reassign-partitions --list` shows them).",
+                    declare::named(moving)
+                )?,
+            }
         }
         Ok(())
     })?
 }
 
+/// How a line of the plan looks where there are colours: as in a diff, and what loses data stands out.
+fn tone(line: &str) -> Tone {
+    if line.contains("LOSES DATA") {
+        return Tone::Bad;
+    }
+    match line.trim_start().chars().next() {
+        Some('+') => Tone::Good,
+        Some('-') => Tone::Bad,
+        Some('~') => Tone::Odd,
+        _ => Tone::Plain,
+    }
+}
+
 fn show_data(
     args: &Args,
     plan: &Plan,
-    applied: Option<&[declare::Refusal]>,
+    applied: Option<&Carried>,
     cx: &mut Context,
 ) -> Result<(), Stop> {
     if let Format::Data(form) = args.output.output {
@@ -152,11 +171,8 @@ fn confirmed(deletions: &[&str], args: &Args, cx: &mut Context) -> Result<(), Fa
         let failure = Failure::new(format!("Topics would be deleted: {names}."));
         return Err(failure.hint("Nothing was changed. --yes does it without asking."));
     }
-    write!(cx.err, "Delete with everything in them: {names}? [y/N] ").ok();
-    cx.err.flush().ok();
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).ok();
-    match matches!(answer.trim(), "y" | "Y" | "yes") {
+    let question = format!("Delete with everything in them: {names}?");
+    match cx.ask(&question).unwrap_or(false) {
         true => Ok(()),
         false => Err(Failure::new("Nothing was changed.")),
     }

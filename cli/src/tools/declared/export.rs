@@ -3,10 +3,12 @@
 use std::io::Write as _;
 
 use clap::{ArgAction, CommandFactory, Parser};
+use serde_json::{Value, json};
 
 use crate::connect;
 use crate::context::Context;
 use crate::declare::{self, Extent};
+use crate::output::{Form, Format, Output, Report, Rows, json_text};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use crate::verb;
@@ -20,8 +22,6 @@ pub const TOOL: Tool = Tool {
 };
 
 /// Write topics, their configs and group offsets as a file for `ottla topics apply`, which changes nothing there.
-///
-/// The exit status is 0 where all of it was written, 1 where something failed, 2 where the options are wrong.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "ottla-topics-export",
@@ -47,6 +47,8 @@ struct Args {
     /// A file of client properties to connect with
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     command_config: Vec<String>,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
@@ -66,7 +68,43 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         cx,
         async |admin| declare::export(admin, &extent).await,
     )?;
-    let text = serde_yaml::to_string(&document)
-        .map_err(|error| Failure::new(format!("Cannot write YAML: {error}.")))?;
+    let unwritable =
+        |error: serde_yaml::Error| Failure::new(format!("Cannot write YAML: {error}."));
+    let yaml = || serde_yaml::to_string(&document).map_err(unwritable);
+    // Keys of JSON are texts, those of partitions too, which the file takes as well.
+    let as_json = || serde_json::to_value(&document).map_err(|e| Failure::new(e.to_string()));
+    let text = match args.output.output {
+        Format::Table | Format::Data(Form::Yaml) => yaml()?,
+        Format::Data(Form::Json) => json_text(&as_json()?),
+        Format::Data(form) => rows(&as_json()?).text(form),
+    };
     Ok(cx.out.write_all(text.as_bytes())?)
+}
+
+/// The topics and groups of the file; docs/json/topics-export.md has the columns.
+fn rows(file: &Value) -> Report {
+    let of = |kind: &str, list: &str| {
+        let entries = file[list].as_object().into_iter().flatten();
+        let rows = entries.map(|(name, entry)| {
+            let mut row = entry.clone();
+            row["kind"] = kind.into();
+            row["name"] = name.as_str().into();
+            row
+        });
+        rows.collect::<Vec<Value>>()
+    };
+    Report {
+        value: json!({ "topics": of("topic", "topics"), "groups": of("group", "groups") }),
+        rows: Rows {
+            within: &["topics|groups"],
+            columns: &[
+                "kind",
+                "name",
+                "partitions",
+                "replication_factor",
+                "configs",
+                "offsets",
+            ],
+        },
+    }
 }

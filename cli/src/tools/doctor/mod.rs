@@ -24,6 +24,7 @@ use crate::context::{self, Context};
 use crate::options;
 use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
+use crate::terminal::painted;
 use crate::tool::Tool;
 use crate::{consuming, producing};
 use report::{Diagnosis, Finding, Hop, Verdict};
@@ -79,7 +80,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let mut report = Diagnosis::default();
     examine(&args, properties, &mut report, cx)?;
     let text = match args.output.output {
-        Format::Table => report.table(),
+        Format::Table => painted(&report.table(), cx.stdout_is_terminal, report::tone),
         Format::Data(form) => report.data().text(form),
     };
     cx.out.write_all(text.as_bytes())?;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::durations;
 use crate::output::{Report, Rows};
 use crate::table::visible;
+use crate::terminal::Tone;
 
 const JSON_VERSION: u32 = 1;
 
@@ -62,6 +63,17 @@ impl Hop {
             Self::Limits => "limits",
             Self::RoundTrip => "round-trip",
         }
+    }
+}
+
+/// How a line of the table looks where there are colours.
+pub(super) fn tone(line: &str) -> Tone {
+    match line.split([' ', '.', ':']).next().unwrap_or_default() {
+        "ok" | "Healthy" => Tone::Good,
+        "warning" => Tone::Odd,
+        "failed" | "Not" => Tone::Bad,
+        "skipped" => Tone::Faint,
+        _ => Tone::Plain,
     }
 }
 

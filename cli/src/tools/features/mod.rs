@@ -9,12 +9,14 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use ottla_client::ApiError;
-use ottla_client::admin::{Admin, FeatureUpdate};
+use ottla_client::admin::FeatureUpdate;
+use ottla_client::cluster::ClusterSettings;
+use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::BrokerId;
 
 use crate::argparse::{self, Servers, Uncalled, number};
-use crate::connect::{self, failed};
-use crate::context::Context;
+use crate::connect::{self, Unconnected, failed};
+use crate::context::{self, Context};
 use crate::output::{Format, Output};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -135,7 +137,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Ok(args) => args,
         Err(Uncalled::Version) => return Err(Stop::Version),
         Err(Uncalled::Help(text)) => return Ok(write!(cx.out, "{text}")?),
-        Err(Uncalled::Wrong(reason)) => return Err(wrong(&reason)),
+        Err(Uncalled::Wrong(wrong)) => return Err(wrong.said(command_line_error)),
     };
     let (change, how) = match &args.action {
         Action::VersionMapping {
@@ -168,10 +170,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     update(&args, &change, how, cx)
 }
 
-fn wrong(reason: &str) -> Stop {
-    Stop::Usage(format!(
-        "Command line error: {reason}. Type --help for help."
-    ))
+fn command_line_error(reason: &str) -> String {
+    format!("Command line error: {reason}. Type --help for help.")
 }
 
 fn plan(verb: Verb, levels: &Levels, cx: &mut Context) -> Result<Change, Stop> {
@@ -193,17 +193,14 @@ fn plan(verb: Verb, levels: &Levels, cx: &mut Context) -> Result<Change, Stop> {
     Ok(plan::change(verb, release, &levels.feature)?)
 }
 
-/// What a connected tool does with its cluster.
-fn with_cluster<T>(
-    args: &Args,
-    call: &'static str,
-    cx: &mut Context,
-    ask: impl AsyncFnOnce(&Admin) -> Result<T, Failure>,
-) -> Result<T, Stop> {
+fn settings(args: &Args, cx: &mut Context) -> Result<ClusterSettings, Stop> {
     let none = "You must specify either --bootstrap-controller or --bootstrap-server.";
-    let bootstrap = args.servers.bootstrap().ok_or_else(|| wrong(none))?;
+    let bootstrap = args
+        .servers
+        .bootstrap()
+        .ok_or_else(|| Stop::Usage(command_line_error(none)))?;
     let config: Vec<String> = args.command_config.iter().cloned().collect();
-    connect::ask(&config, bootstrap, call, cx, ask)
+    connect::settings(&config, &bootstrap.properties(), cx)
 }
 
 fn describe(
@@ -213,9 +210,11 @@ fn describe(
     cx: &mut Context,
 ) -> Result<(), Stop> {
     let call = "describeFeatures";
-    let found = with_cluster(args, call, cx, async |admin| {
+    let settings = settings(args, cx)?;
+    let found = context::block_on(async {
+        let admin = connect::admin(settings, call).await?;
         admin.describe_features(node).await.map_err(failed(call))
-    })?;
+    })??;
     let text = match format {
         Format::Table => render::described(&found),
         Format::Data(form) => json::described(&found).text(form),
@@ -225,10 +224,26 @@ fn describe(
 
 fn update(args: &Args, change: &Change, how: &How, cx: &mut Context) -> Result<(), Stop> {
     let call = "updateFeatures";
-    let verdicts = with_cluster(args, call, cx, async |admin| {
+    let settings = settings(args, cx)?;
+    let asked = context::block_on(async {
+        let admin = match connect::admin(settings, call).await {
+            Err(Unconnected::NoBroker(failure)) => return Ok(Err(failure)),
+            connected => connected.map_err(Failure::from)?,
+        };
         let asked = admin.update_features(&change.updates, how.dry_run).await;
-        asked.map_err(failed(call))
-    })?;
+        Ok::<_, Failure>(asked.map_err(failed(call)))
+    })??;
+    // A call that fails as a whole is told of each feature, as the reference does.
+    let (verdicts, hints) = match asked {
+        Ok(verdicts) => (verdicts, Vec::new()),
+        Err(Failure { message, hints, .. }) => {
+            let unanswered = ApiError {
+                code: ErrorCode::RequestTimedOut,
+                message: Some(message),
+            };
+            (vec![Err(unanswered); change.updates.len()], hints)
+        }
+    };
     let mut verdicts: Vec<Verdict<'_>> = change.updates.iter().zip(&verdicts).collect();
     verdicts.sort_by_key(|(update, _)| &*update.name);
     let text = match how.output.output {
@@ -242,10 +257,12 @@ fn update(args: &Args, change: &Change, how: &How, cx: &mut Context) -> Result<(
         .count()
     {
         0 => Ok(()),
-        failures => Err(Stop::failed(format!(
-            "{failures} out of {} operation(s) failed.",
-            verdicts.len()
-        ))),
+        failures => {
+            let asked = verdicts.len();
+            let message = format!("{failures} out of {asked} operation(s) failed.");
+            let failure = Failure::new(message);
+            Err(Failure { hints, ..failure }.into())
+        }
     }
 }
 

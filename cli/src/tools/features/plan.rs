@@ -85,6 +85,13 @@ impl Change {
             );
             return Err(Failure::new(nothing));
         }
+        if self
+            .updates
+            .iter()
+            .any(|update| update.name.trim().is_empty())
+        {
+            return Err(Failure::new("Provided feature can not be empty."));
+        }
         Ok(self)
     }
 }

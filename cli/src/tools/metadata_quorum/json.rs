@@ -1,8 +1,10 @@
 //! The result as JSON: docs/json/metadata-quorum.md. Pure.
 
-use ottla_client::admin::{QuorumDescription, QuorumReplica};
+use ottla_client::admin::{QuorumDescription, QuorumEndpoint, QuorumReplica};
+use ottla_protocol::wire::Uuid;
 use serde_json::{Value, json};
 
+use super::controller_file::Controller;
 use crate::output::{Report, Rows};
 
 const VERSION: u32 = 1;
@@ -56,4 +58,38 @@ pub(super) fn described(cluster_id: Option<&str>, quorum: &QuorumDescription) ->
         ],
     };
     Report { value, rows }
+}
+
+pub(super) fn added(controller: &Controller, is_dry_run: bool) -> Report {
+    changed(
+        "add",
+        controller.id,
+        controller.directory_id,
+        &controller.endpoints,
+        is_dry_run,
+    )
+}
+
+pub(super) fn removed(id: i32, directory: Uuid, is_dry_run: bool) -> Report {
+    changed("remove", id, directory, &[], is_dry_run)
+}
+
+fn changed(
+    action: &str,
+    id: i32,
+    directory: Uuid,
+    endpoints: &[QuorumEndpoint],
+    is_dry_run: bool,
+) -> Report {
+    let endpoints: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+    let value = json!({
+        "version": VERSION,
+        "action": action,
+        "dryRun": is_dry_run,
+        "id": id,
+        "directoryId": directory.to_string(),
+        "endpoints": endpoints,
+    });
+    let columns = &["action", "dryRun", "id", "directoryId", "endpoints"];
+    Report::of_one(value, columns)
 }

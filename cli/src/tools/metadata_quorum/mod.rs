@@ -71,6 +71,8 @@ enum Action {
         /// Show what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// Remove a controller
     RemoveController {
@@ -83,6 +85,8 @@ enum Action {
         /// Show what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -101,7 +105,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Err(Uncalled::Version) => return Err(Stop::Version),
         // Unlike its siblings the reference's takes that for a success.
         Err(Uncalled::Help(text)) => return Ok(write!(cx.out, "{text}")?),
-        Err(Uncalled::Wrong(reason)) => return Err(argparse::refused(TOOL.link, &reason)),
+        Err(Uncalled::Wrong(wrong)) => {
+            return Err(wrong.said(|reason| format!("{}: error: {reason}", TOOL.link)));
+        }
     };
     let text = match &args.action {
         Action::Describe {
@@ -123,7 +129,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                 }
             }
         }
-        Action::AddController { dry_run } => {
+        Action::AddController { dry_run, output } => {
             let controller = controller(&args)?;
             if !dry_run {
                 let call = "addRaftVoter";
@@ -135,17 +141,17 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                     added.map_err(|error| refused(call, &error))
                 })?;
             }
-            let done = if *dry_run {
-                "DRY RUN of adding"
-            } else {
-                "Added"
-            };
-            render::added(done, &controller)
+            match output.output {
+                Format::Table if *dry_run => render::added("DRY RUN of adding", &controller),
+                Format::Table => render::added("Added", &controller),
+                Format::Data(form) => json::added(&controller, *dry_run).text(form),
+            }
         }
         Action::RemoveController {
             controller_id,
             controller_directory_id,
             dry_run,
+            output,
         } => {
             if *controller_id < 0 {
                 return Err(Stop::failed(format!(
@@ -160,12 +166,20 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                     removed.map_err(|error| refused(call, &error))
                 })?;
             }
-            let done = if *dry_run {
-                "DRY RUN of removing "
-            } else {
-                "Removed "
-            };
-            format!("{done} KRaft controller {controller_id} with directory id {directory}\n")
+            let (id, done) = (
+                *controller_id,
+                if *dry_run {
+                    "DRY RUN of removing "
+                } else {
+                    "Removed "
+                },
+            );
+            match output.output {
+                Format::Table => {
+                    format!("{done} KRaft controller {id} with directory id {directory}\n")
+                }
+                Format::Data(form) => json::removed(id, directory, *dry_run).text(form),
+            }
         }
     };
     Ok(cx.out.write_all(text.as_bytes())?)

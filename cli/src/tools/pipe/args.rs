@@ -7,6 +7,7 @@ use clap::Parser;
 use crate::durations;
 use crate::jopt;
 use crate::options::{self, Given, Standard, ToolArgs, pairs, set, set_unless_given};
+use crate::output::{self, OutputOnce};
 use crate::stop::{Failure, Stop};
 
 use super::filter::FilterSettings;
@@ -79,6 +80,8 @@ pub(super) struct Args {
     /// A file with properties of both
     #[arg(long, value_name = "FILE")]
     command_config: Vec<String>,
+    #[command(flatten)]
+    output: OutputOnce,
 
     #[command(flatten)]
     standard: Standard,
@@ -104,6 +107,8 @@ pub(super) struct Plan {
     pub(super) batch_records: usize,
     pub(super) batch_time: Duration,
     pub(super) timeout: Option<Duration>,
+    /// Of the statistics.
+    pub(super) output: output::Format,
     pub(super) consumer: Vec<(String, String)>,
     pub(super) producer: Vec<(String, String)>,
 }
@@ -154,6 +159,7 @@ pub(super) fn plan(args: &Args, command: &[String], unique: u64) -> Result<Plan,
         batch_records: number("batch-records", &args.batch_records, 500, 1)?,
         batch_time: time("batch-time", &args.batch_time)?.unwrap_or(Duration::from_millis(100)),
         timeout: time("timeout", &args.timeout)?,
+        output: args.output.format()?,
         consumer: consumer(args, group)?,
         producer: producer(args, own)?,
     })

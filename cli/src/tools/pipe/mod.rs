@@ -24,6 +24,7 @@ use ottla_client::producer::{Producer, ProducerSettings, TransactionalProducer};
 use crate::connect::{self, capitalized, warn_of_unknown};
 use crate::context::{self, Context};
 use crate::options;
+use crate::output::{Format, Report, json_text};
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
@@ -51,7 +52,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         halves.next().unwrap_or_default(),
         halves.next().unwrap_or_default(),
     );
-    let args: Args = options::start(words)?;
+    let args: Args = options::start_own(words)?;
     let plan = args::plan(&args, command, rand::random())?;
     let clients = Clients::from(&plan, cx)?;
     context::block_on_beside(pipe(&plan, clients, cx))?
@@ -129,7 +130,8 @@ async fn pipe(plan: &Plan, clients: Clients, cx: &mut Context) -> Result<(), Sto
     .await;
     done.retries = workers.retries;
     exchange.close(CLOSE_WITHIN).await;
-    tell(&done, workers.restarts(), started.elapsed(), cx)?;
+    let text = told(&done, workers.restarts(), started.elapsed(), plan.output);
+    cx.out.write_all(text.as_bytes())?;
     workers.close().await;
     outcome
 }
@@ -201,11 +203,11 @@ fn without_dead_letter(error: &impl ToString) -> Failure {
     failed(error.to_string()).hint("--dead-letter TOPIC puts such records aside and goes on.")
 }
 
-/// The statistics; docs/json/pipe.md has the form.
-fn tell(done: &Processed, restarts: u64, took: Duration, cx: &mut Context) -> Result<(), Stop> {
+/// The statistics; docs/json/pipe.md has the form. There is no other layout than data: a line of JSON unless another is wanted.
+fn told(done: &Processed, restarts: u64, took: Duration, format: Format) -> String {
     let seconds = took.as_secs_f64();
     let rounded = |number: f64| (number * 1000.0).round() / 1000.0;
-    let told = json!({
+    let value = json!({
         "version": 1,
         "records": done.records,
         "results": done.results,
@@ -217,5 +219,20 @@ fn tell(done: &Processed, restarts: u64, took: Duration, cx: &mut Context) -> Re
         "seconds": rounded(seconds),
         "recordsPerSecond": rounded(done.records as f64 / seconds.max(0.001)),
     });
-    Ok(writeln!(cx.out, "{told}")?)
+    match format {
+        Format::Table => json_text(&value),
+        Format::Data(form) => Report::of_one(value, COLUMNS).text(form),
+    }
 }
+
+const COLUMNS: &[&str] = &[
+    "records",
+    "results",
+    "deadLetters",
+    "retries",
+    "batches",
+    "replays",
+    "filterRestarts",
+    "seconds",
+    "recordsPerSecond",
+];

@@ -24,13 +24,14 @@ use crate::argparse;
 use crate::context::{self, Context};
 use crate::output::{Format, Stream};
 use crate::producing::{self, Troubles, committed, failed_transaction, not_in_transaction};
+use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::throttle::Throttle;
 use crate::tool::Tool;
 use args::{Args, Plan};
 use payload::Payloads;
-use recorder::Recorder;
+use recorder::{Recorder, Report};
 
 pub const TOOL: Tool = Tool {
     name: "producer-perf-test",
@@ -41,6 +42,9 @@ pub const TOOL: Tool = Tool {
 };
 
 const PROGRAM: &str = "kafka-producer-perf-test";
+
+/// Records between two looks at the bar.
+const PROGRESS_EVERY: u64 = 256;
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if words.is_empty() {
@@ -102,6 +106,7 @@ async fn measure(
     let close_within = settings.delivery_timeout;
     let cluster = Cluster::connect(cluster).await;
     let cluster = cluster.map_err(|error| Failure::new(format!("{error}.")))?;
+    let progress = Progress::of_run(plan.records, cx);
     let run = |cx, recorder: Arc<Recorder>| Run {
         plan,
         payloads,
@@ -109,6 +114,7 @@ async fn measure(
         recorder,
         troubles,
         stream: Stream::of(plan.format, render::ROWS),
+        progress,
         cx,
     };
     let mut run = match plan.transaction_duration_ms {
@@ -133,6 +139,7 @@ async fn measure(
         }
     };
     run.show()?;
+    run.progress.finish();
     run.show_totals(&client_id)
 }
 
@@ -145,6 +152,7 @@ struct Run<'a> {
     troubles: Troubles,
     /// Where it is told as data.
     stream: Option<Stream>,
+    progress: Progress,
     cx: &'a mut Context,
 }
 
@@ -219,6 +227,9 @@ impl Run<'_> {
             value: Some(value),
             ..Default::default()
         };
+        if index.is_multiple_of(PROGRESS_EVERY) {
+            self.progress.set(index);
+        }
         let at_ms = self.recorder.now_ms();
         match send(record).await {
             Ok(delivery) => {
@@ -267,19 +278,16 @@ impl Run<'_> {
     }
 
     fn show(&mut self) -> Result<(), Stop> {
-        for report in self.recorder.take_reports() {
-            match &mut self.stream {
-                None => writeln!(self.cx.out, "{}", render::report(&report))?,
-                Some(stream) => {
-                    if let Some(value) = render::json_report(&report) {
-                        stream.tell(value, self.cx)?;
-                    }
-                }
-            }
-        }
-        self.cx.flush()?;
-        self.troubles.tell(&self.plan.topic, self.cx);
-        Ok(())
+        let reports = self.recorder.take_reports();
+        let Self {
+            progress,
+            stream,
+            troubles,
+            cx,
+            plan,
+            ..
+        } = self;
+        progress.aside(|| show(&reports, stream, troubles, &plan.topic, cx))
     }
 
     fn show_totals(&mut self, client_id: &str) -> Result<(), Stop> {
@@ -301,4 +309,26 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+fn show(
+    reports: &[Report],
+    stream: &mut Option<Stream>,
+    troubles: &Troubles,
+    topic: &str,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    for report in reports {
+        match stream {
+            None => writeln!(cx.out, "{}", render::report(report))?,
+            Some(stream) => {
+                if let Some(value) = render::json_report(report) {
+                    stream.tell(value, cx)?;
+                }
+            }
+        }
+    }
+    cx.flush()?;
+    troubles.tell(topic, cx);
+    Ok(())
 }

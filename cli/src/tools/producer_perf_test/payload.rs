@@ -99,7 +99,7 @@ fn read(
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     let places = split(&text, &delimiter);
-    tell(format!("Number of messages read: {}", places.len()));
+    tell(format!("Number of records read: {}", places.len()));
     Ok((text, places))
 }
 
@@ -196,7 +196,7 @@ mod tests {
         seen.sort();
         seen.dedup();
         assert_eq!(seen, [&b"one"[..], b"three\n", b"two"]);
-        assert_eq!(told[1], "Number of messages read: 3");
+        assert_eq!(told[1], "Number of records read: 3");
     }
 
     #[test]

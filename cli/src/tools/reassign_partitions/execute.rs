@@ -24,8 +24,6 @@ const ALREADY: &str = "Cannot execute because there is an existing partition ass
     The --additional flag can also be used to change the throttle by resubmitting the current reassignment.";
 const VERIFY: &str = "Warning: You must run --verify periodically, until the reassignment \
     completes, to ensure the throttle is removed.";
-/// A replica that comes to a broker can be told its directory only when it is there.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How a plan is to be carried out.
 #[derive(Debug, Clone)]
@@ -197,7 +195,7 @@ pub(super) async fn move_dirs(
             )));
         }
         if !pending.is_empty() {
-            tokio::time::sleep(AGAIN_AFTER).await;
+            tokio::time::sleep(facts::AGAIN_AFTER).await;
         }
     }
     Ok(())

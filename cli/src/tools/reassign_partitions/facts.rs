@@ -1,6 +1,7 @@
 //! What the cluster says of partitions and replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ottla_client::ApiError;
 use ottla_client::admin::{
@@ -8,6 +9,7 @@ use ottla_client::admin::{
 };
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::BrokerId;
+use tokio::time::Instant;
 
 use super::plan::{Assignment, Dirs};
 use super::trouble::Trouble;
@@ -59,6 +61,11 @@ pub(super) fn unknown(message: String) -> Trouble {
     })
 }
 
+/// A topic is there before all of its brokers have made its logs, as who has just created it may find.
+const HAS_ITS_DIR_WITHIN: Duration = Duration::from_secs(1);
+/// How long to leave a broker alone that has yet to make a replica's log: what moves waits for that, too.
+pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// The directories of all replicas of an assignment that are on brokers which are there.
 pub(super) async fn dirs_of(admin: &Admin, assignment: &Assignment) -> Result<Dirs, Trouble> {
     let cluster = admin.describe_cluster(false).await;
@@ -71,10 +78,18 @@ pub(super) async fn dirs_of(admin: &Admin, assignment: &Assignment) -> Result<Di
             asked.insert(TopicPartitionReplica { broker, partition });
         }
     }
-    let found = whereabouts(admin, asked).await?.into_iter();
-    Ok(found
-        .filter_map(|(replica, at)| Some((replica, at.current?)))
-        .collect())
+    let deadline = Instant::now() + HAS_ITS_DIR_WITHIN;
+    loop {
+        let found = whereabouts(admin, asked.iter().cloned()).await?;
+        let has_all = found.values().all(|at| at.current.is_some());
+        if has_all || Instant::now() >= deadline {
+            let found = found.into_iter();
+            return Ok(found
+                .filter_map(|(replica, at)| Some((replica, at.current?)))
+                .collect());
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
 }
 
 /// Where each of these replicas lies.

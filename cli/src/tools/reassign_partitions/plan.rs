@@ -31,7 +31,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn parse(text: &str) -> Result<Self, Trouble> {
-        let json: Value = serde_json::from_str(text)
+        let json = json_file::parse(text)
             .map_err(|error| Trouble::operation(Failure::new(capitalized(error))))?;
         json_file::check_version(&json).map_err(wrong)?;
         let mut plan = Self::default();
@@ -101,7 +101,7 @@ impl Plan {
 
 /// The topics of a file for `--generate`.
 pub(super) fn topics(text: &str) -> Result<Vec<String>, Trouble> {
-    let json: Value = serde_json::from_str(text).map_err(|error| {
+    let json = json_file::parse(text).map_err(|error| {
         let failure = Failure::new("The input string is not a valid JSON");
         Trouble::operation(failure.hint(capitalized(error)))
     })?;

@@ -50,11 +50,7 @@ const CALL: &str = "listTopics";
 const INTERRUPTED: u8 = 130;
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    // Without options it shows the broker here.
-    let args: Args = match words {
-        [] => crate::jopt::parse(words)?,
-        words => options::start(words)?,
-    };
+    let args: Args = options::start_own(words)?;
     let plan = args::plan(&args)?;
     let overrides = [("bootstrap.servers", plan.servers.as_str())];
     let settings = connect::settings(&args.command_config, &overrides, cx)?;

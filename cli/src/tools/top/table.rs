@@ -8,7 +8,7 @@ use super::view::{
 };
 use crate::durations;
 use crate::rates::{self, Rates};
-use crate::table::visible;
+use crate::table::{size, visible};
 
 /// What a table is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,22 +165,6 @@ impl Cell {
             Self::Text(_) | Self::Time(_) => f64::NEG_INFINITY,
         }
     }
-}
-
-/// Three digits and a unit of 1024.
-fn size(bytes: f64) -> String {
-    let mut left = bytes;
-    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
-        if left < 1000.0 {
-            return match unit {
-                "B" => format!("{left:.0}{unit}"),
-                _ if left < 10.0 => format!("{left:.1}{unit}"),
-                _ => format!("{left:.0}{unit}"),
-            };
-        }
-        left /= 1024.0;
-    }
-    format!("{left:.0}PiB")
 }
 
 /// Whether a row is as it should be.

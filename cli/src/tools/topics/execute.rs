@@ -21,7 +21,7 @@ use super::render::{self, Reassignment, Topic};
 use crate::connect::{failed, refused};
 use crate::context::Context;
 use crate::java_order;
-use crate::meant::meant;
+use crate::nearest;
 use crate::output::Format;
 use crate::stop::{Failure, Stop};
 
@@ -87,10 +87,10 @@ async fn select_existing(
     match &topics.pattern {
         Some(pattern) if chosen.is_empty() && !pattern.is_empty() && !if_exists => {
             let failure = Failure::new(format!("Topic '{pattern}' does not exist as expected"));
-            Err(failure.hint(match meant(pattern, all.iter().map(String::as_str)) {
-                Some(name) => format!("Did you mean '{name}'?"),
-                None => "--list shows the topics there are; --if-exists makes a missing one no error.".to_owned(),
-            }))
+            let hint =
+                "--list shows the topics there are; --if-exists makes a missing one no error.";
+            let nearest = nearest::sentence(pattern, all.iter().map(String::as_str));
+            Err(failure.hint(nearest.as_deref().unwrap_or(hint)))
         }
         _ => Ok(chosen),
     }
@@ -162,7 +162,8 @@ async fn alter(
     for (topic, present) in described(&names, 2000, admin).await? {
         // The assignment names all partitions; those that are there already stay where they are.
         let added = alteration.assignment.iter().skip(present.partitions.len());
-        let assignments = added.map(|ids| broker_ids(ids)).collect();
+        let assignments =
+            (!alteration.assignment.is_empty()).then(|| added.map(|ids| broker_ids(ids)).collect());
         changes.push(NewPartitions {
             topic,
             total: alteration.partitions,
@@ -224,25 +225,35 @@ async fn describe(
     admin: &Admin,
     out: &mut dyn Write,
 ) -> Result<(), Stop> {
-    let mut topics = match description.topic_id {
-        Some(id) => by_id(id, description.if_exists, admin).await?,
-        None => {
-            let names = select_existing(&description.topics, description.if_exists, admin).await?;
-            let described = described(&names, description.partitions_per_response, admin).await?;
-            described.into_iter().map(|(_, topic)| topic).collect()
-        }
+    let names = match description.topic_id {
+        Some(id) => named_by_id(id, description.if_exists, admin).await?,
+        None => select_existing(&description.topics, description.if_exists, admin).await?,
     };
-    if topics.is_empty() && format == Format::Table {
+    if names.is_empty() && format == Format::Table {
         return Ok(());
     }
+    let topics = async {
+        match description.topic_id {
+            Some(id) if !names.is_empty() => by_id(id, admin).await,
+            _ => {
+                let limit = description.partitions_per_response;
+                let described = described(&names, limit, admin).await?;
+                Ok(described.into_iter().map(|(_, topic)| topic).collect())
+            }
+        }
+    };
+    // What the first of them has failed with is told, as if each had waited for the one before.
+    let (topics, configs, reassignments, live) = tokio::join!(
+        topics,
+        configs_of(&names, admin),
+        reassignments(admin),
+        admin.describe_cluster(false)
+    );
+    let mut topics = topics?;
     let count = topics.len();
     java_order::sort(&mut topics, Some(count), |topic| &topic.name);
-    let mut configs = configs_of(&topics, admin).await?;
-    let mut reassignments = reassignments(admin).await?;
-    let live = admin
-        .describe_cluster(false)
-        .await
-        .map_err(failed("listNodes"))?;
+    let (mut configs, mut reassignments) = (configs?, reassignments?);
+    let live = live.map_err(failed("listNodes"))?;
     let whole = topics.into_iter().map(|topic| Topic {
         configs: configs.remove(&topic.name).unwrap_or_default(),
         reassignments: reassignments.remove(&topic.name).unwrap_or_default(),
@@ -260,25 +271,28 @@ async fn describe(
     Ok(())
 }
 
-async fn by_id(id: Uuid, if_exists: bool, admin: &Admin) -> Result<Vec<TopicDescription>, Failure> {
+/// The name of the topic, as a list of one.
+async fn named_by_id(id: Uuid, if_exists: bool, admin: &Admin) -> Result<Vec<String>, Failure> {
     let listing = admin.list_topics().await.map_err(failed("listTopics"))?;
-    if listing.iter().any(|topic| topic.id == id) {
-        let outcomes = admin
-            .describe_topics_by_id(&[id])
-            .await
-            .map_err(failed("describeTopics"))?;
-        return outcomes
-            .into_iter()
-            .map(|(_, outcome)| outcome.map_err(refused))
-            .collect();
+    match listing.into_iter().find(|topic| topic.id == id) {
+        Some(topic) => Ok(vec![topic.name]),
+        None if if_exists => Ok(Vec::new()),
+        None => Err(
+            Failure::new(format!("TopicId '{id}' does not exist as expected"))
+                .hint("--describe without a topic shows the ids of all topics."),
+        ),
     }
-    if if_exists {
-        return Ok(Vec::new());
-    }
-    Err(
-        Failure::new(format!("TopicId '{id}' does not exist as expected"))
-            .hint("--describe without a topic shows the ids of all topics."),
-    )
+}
+
+async fn by_id(id: Uuid, admin: &Admin) -> Result<Vec<TopicDescription>, Failure> {
+    let outcomes = admin
+        .describe_topics_by_id(&[id])
+        .await
+        .map_err(failed("describeTopics"))?;
+    outcomes
+        .into_iter()
+        .map(|(_, outcome)| outcome.map_err(refused))
+        .collect()
 }
 
 async fn described(
@@ -297,12 +311,12 @@ async fn described(
 }
 
 async fn configs_of(
-    topics: &[TopicDescription],
+    topics: &[String],
     admin: &Admin,
 ) -> Result<HashMap<String, Vec<ConfigEntry>>, Failure> {
     let resources: Vec<ConfigResource> = topics
         .iter()
-        .map(|topic| ConfigResource::new(ResourceType::Topic, &topic.name))
+        .map(|topic| ConfigResource::new(ResourceType::Topic, topic))
         .collect();
     let outcomes = admin
         .describe_configs(&resources, None, DescribeDetail::default())

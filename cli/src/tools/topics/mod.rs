@@ -9,8 +9,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::connect::{self, Unconnected};
 use crate::context::{self, Context};
-use crate::jopt;
-use crate::options::{self, Given, Standard, ToolArgs};
+use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
@@ -43,12 +42,8 @@ pub const TOOL: Tool = Tool {
         kafka-topics --bootstrap-server localhost:9092 --delete --topic clicks"
 )]
 pub struct Args {
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS", help_heading = "Connection")]
-    bootstrap_server: Vec<String>,
-    /// A file of client properties to connect with
-    #[arg(long, value_name = "FILE", help_heading = "Connection")]
-    command_config: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
 
     /// List the topics
     #[arg(long, help_heading = "Actions")]
@@ -139,9 +134,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start(words)?;
     let format = args.output.format()?;
     check(&args, format, cx)?;
-    let bootstrap = jopt::one("bootstrap-server", &args.bootstrap_server)?.unwrap_or_default();
-    let settings = connect::settings(
-        &args.command_config,
+    let bootstrap = args.connection.servers()?;
+    let mut settings = connect::settings(
+        &args.connection.command_config,
         &[("bootstrap.servers", bootstrap)],
         cx,
     )?;
@@ -157,6 +152,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             return report(failure, format, cx);
         }
     }
+    settings.looks_at_all_topics = plan.looks_at_all_topics();
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, plan.first_call()).await?;
         execute::execute(&plan, format, &admin, cx)
@@ -221,7 +217,7 @@ fn check(args: &Args, format: Format, cx: &mut Context) -> Result<(), Stop> {
             "--delete-config does nothing any more; kafka-configs --alter --delete-config does it.",
         );
     }
-    if args.bootstrap_server.is_empty() {
+    if args.connection.bootstrap_server.is_empty() {
         let missing = Failure::new("--bootstrap-server must be specified");
         return Err(missing
             .hint("For a broker on this machine: --bootstrap-server localhost:9092")

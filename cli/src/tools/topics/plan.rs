@@ -100,6 +100,11 @@ impl Creation {
 }
 
 impl Plan {
+    /// Whether all topics are looked at before anything else.
+    pub(super) fn looks_at_all_topics(&self) -> bool {
+        !matches!(self, Self::Create(_))
+    }
+
     /// The reference's name of the first thing it asks the cluster, for messages.
     pub(super) fn first_call(&self) -> &'static str {
         match self {
@@ -325,6 +330,8 @@ fn parse_topic_id(text: &str) -> Result<Uuid, Failure> {
         format!("Input string with prefix `{prefix}` is too long to be decoded as a base64 UUID")
     } else if let Some(wrong) = text.chars().find(|c| !is_base64(*c)) {
         format!("Illegal base64 character {:x}", u32::from(wrong))
+    } else if text.len() == 1 {
+        "Input byte[] should at least have 2 bytes for base64 bytes".to_owned()
     } else {
         let bytes = text.len() * 3 / 4;
         format!(

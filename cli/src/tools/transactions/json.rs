@@ -2,7 +2,7 @@
 //!
 //! Always: one object that tells its version. Fields may be added within a version; none changes its meaning or goes.
 
-use ottla_client::admin::{ProducerState, TopicPartition, TransactionDescription};
+use ottla_client::admin::{AbortSpec, ProducerState, TopicPartition, TransactionDescription};
 use serde_json::{Value, json};
 
 use super::ask::Listed;
@@ -112,6 +112,33 @@ pub(super) fn hanging(found: &[Open], now_ms: i64) -> Report {
         ],
     };
     Report { value, rows }
+}
+
+/// `start` is where the transaction began, where that was said.
+pub(super) fn aborted(spec: &AbortSpec, start: Option<i64>) -> Report {
+    let value = json!({
+        "version": VERSION,
+        "topic": spec.at.topic,
+        "partition": spec.at.partition,
+        "startOffset": start,
+        "producerId": spec.producer_id,
+        "producerEpoch": spec.producer_epoch,
+        "coordinatorEpoch": spec.coordinator_epoch,
+    });
+    let columns = &[
+        "topic",
+        "partition",
+        "startOffset",
+        "producerId",
+        "producerEpoch",
+        "coordinatorEpoch",
+    ];
+    Report::of_one(value, columns)
+}
+
+pub(super) fn terminated(transactional_id: &str) -> Report {
+    let value = json!({ "version": VERSION, "transactionalId": transactional_id });
+    Report::of_one(value, &["transactionalId"])
 }
 
 fn producer(state: &ProducerState) -> Value {

@@ -15,7 +15,7 @@ use ottla_protocol::types::BrokerId;
 use crate::argparse::{self, number};
 use crate::connect::{self, Unconnected};
 use crate::context::{self, Context};
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, Report};
 use crate::stop::{Failure, Stop};
 use crate::tool::{REFERENCE_VERSION, Tool};
 
@@ -97,6 +97,8 @@ enum Action {
         producer_epoch: Option<i16>,
         #[arg(long, value_name = "EPOCH", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
         coordinator_epoch: Option<i32>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Find transactions that are open in partitions and that no coordinator will end
     FindHanging {
@@ -120,6 +122,8 @@ enum Action {
     ForceTerminateTransaction {
         #[arg(long = "transactionalId", value_name = "ID")]
         transactional_id: String,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -137,10 +141,10 @@ enum Plan {
     List(TransactionFilter, Format),
     Describe(String, Format),
     DescribeProducers(TopicPartition, Option<BrokerId>, Format),
-    AbortFrom(TopicPartition, i64),
-    Abort(AbortSpec),
+    AbortFrom(TopicPartition, i64, Format),
+    Abort(AbortSpec, Format),
     FindHanging(Search, Format),
-    Terminate(String),
+    Terminate(String, Format),
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
@@ -191,13 +195,15 @@ fn plan(action: Action) -> Result<Plan, Stop> {
         Action::Abort {
             partition,
             start_offset: Some(offset),
+            output,
             ..
-        } => Plan::AbortFrom(partition.named(), offset),
+        } => Plan::AbortFrom(partition.named(), offset, output.output),
         Action::Abort {
             partition,
             producer_id,
             producer_epoch,
             coordinator_epoch,
+            output,
             ..
         } => {
             let missing = |text: &str| Stop::failed(text);
@@ -211,13 +217,14 @@ fn plan(action: Action) -> Result<Plan, Stop> {
                 .ok_or_else(|| missing("Missing required argument --producer-epoch"))?;
             let coordinator_epoch = coordinator_epoch
                 .ok_or_else(|| missing("Missing required argument --coordinator-epoch"))?;
-            Plan::Abort(AbortSpec {
+            let spec = AbortSpec {
                 at: partition.named(),
                 producer_id,
                 producer_epoch,
                 // -1 is what describe-producers shows before the first marker: 0 is above no coordinator's epoch.
                 coordinator_epoch: coordinator_epoch.max(0),
-            })
+            };
+            Plan::Abort(spec, output.output)
         }
         Action::FindHanging {
             broker_id,
@@ -244,7 +251,10 @@ fn plan(action: Action) -> Result<Plan, Stop> {
             };
             Plan::FindHanging(search, output.output)
         }
-        Action::ForceTerminateTransaction { transactional_id } => Plan::Terminate(transactional_id),
+        Action::ForceTerminateTransaction {
+            transactional_id,
+            output,
+        } => Plan::Terminate(transactional_id, output.output),
     })
 }
 
@@ -262,9 +272,9 @@ impl Plan {
             Self::Describe(..) => "describeTransactions(api=FIND_COORDINATOR)",
             Self::DescribeProducers(_, Some(_), _) => "describeProducers(api=DESCRIBE_PRODUCERS)",
             Self::DescribeProducers(..) | Self::AbortFrom(..) => "describeProducers(api=METADATA)",
-            Self::Abort(_) => "abortTransaction(api=METADATA)",
+            Self::Abort(..) => "abortTransaction(api=METADATA)",
             Self::FindHanging(search, _) => search.first_call(),
-            Self::Terminate(_) => "fenceProducer(api=FIND_COORDINATOR)",
+            Self::Terminate(..) => "fenceProducer(api=FIND_COORDINATOR)",
         }
     }
 
@@ -279,12 +289,12 @@ impl Plan {
                 let on = broker.map_or("leader".to_owned(), |broker| format!("broker {broker}"));
                 format!("Failed to describe producers for partition {at} on {on}")
             }
-            Self::AbortFrom(at, _) => {
+            Self::AbortFrom(at, ..) => {
                 format!("Failed to validate producer state for partition {at}")
             }
-            Self::Abort(spec) => ask::failed_to_abort(spec),
+            Self::Abort(spec, _) => ask::failed_to_abort(spec),
             Self::FindHanging(search, _) => search.failed(),
-            Self::Terminate(id) => format!("Failed to force terminate transactionalId `{id}`"),
+            Self::Terminate(id, _) => format!("Failed to force terminate transactionalId `{id}`"),
         }
     }
 }
@@ -315,15 +325,15 @@ async fn carry_out(plan: &Plan, admin: &Admin) -> Result<String, Failure> {
                 Format::Data(form) => json::producers(at, &found).text(*form),
             })
         }
-        Plan::AbortFrom(at, offset) => {
+        Plan::AbortFrom(at, offset, format) => {
             let found = ask::producers(admin, at, None).await.map_err(failed)?;
             let spec = ask::open_from(&found, at, *offset)?;
             ask::abort(admin, &spec).await?;
-            Ok(String::new())
+            Ok(done(*format, || json::aborted(&spec, Some(*offset))))
         }
-        Plan::Abort(spec) => {
+        Plan::Abort(spec, format) => {
             ask::abort(admin, spec).await?;
-            Ok(String::new())
+            Ok(done(*format, || json::aborted(spec, None)))
         }
         Plan::FindHanging(search, format) => {
             let found = hanging::find(admin, search).await?;
@@ -333,10 +343,18 @@ async fn carry_out(plan: &Plan, admin: &Admin) -> Result<String, Failure> {
                 Format::Data(form) => json::hanging(&found, now_ms).text(*form),
             })
         }
-        Plan::Terminate(id) => {
+        Plan::Terminate(id, format) => {
             ask::terminate(admin, id).await.map_err(failed)?;
-            Ok(String::new())
+            Ok(done(*format, || json::terminated(id)))
         }
+    }
+}
+
+/// Of what is done the reference says nothing.
+fn done(format: Format, report: impl FnOnce() -> Report) -> String {
+    match format {
+        Format::Table => String::new(),
+        Format::Data(form) => report().text(form),
     }
 }
 

@@ -19,11 +19,11 @@ fn a_transaction_is_aborted_by_its_start_or_by_its_producer() {
     let at = TopicPartition::new("t", 3);
     assert_eq!(
         planned("abort --topic t --part 3 --start 9"),
-        Ok(Plan::AbortFrom(at.clone(), 9))
+        Ok(Plan::AbortFrom(at.clone(), 9, Format::Table))
     );
     assert_eq!(
         planned("abort --topic t --partition 3 --start-offset 9 --producer-id 4"),
-        Ok(Plan::AbortFrom(at.clone(), 9)),
+        Ok(Plan::AbortFrom(at.clone(), 9, Format::Table)),
         "the start says enough"
     );
     let by_producer = planned(
@@ -35,7 +35,7 @@ fn a_transaction_is_aborted_by_its_start_or_by_its_producer() {
         producer_epoch: 5,
         coordinator_epoch: 0,
     };
-    assert_eq!(by_producer, Ok(Plan::Abort(spec)));
+    assert_eq!(by_producer, Ok(Plan::Abort(spec, Format::Table)));
 }
 
 #[test]

@@ -17,11 +17,12 @@ use crate::connect::capitalized;
 use crate::consuming::{self, NoCluster};
 use crate::context::{self, Context};
 use crate::options::set;
+use crate::output::Output;
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
-use super::{event, properties_of, show_help, tell};
+use super::{Events, event, properties_of, show_help};
 
 pub const TOOL: Tool = Tool {
     name: "verifiable-consumer",
@@ -96,7 +97,25 @@ struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: String,
+    #[command(flatten)]
+    output: Output,
 }
+
+/// Of the forms that have columns.
+const COLUMNS: &[&str] = &[
+    "timestamp",
+    "name",
+    "topic",
+    "partition",
+    "offset",
+    "key",
+    "value",
+    "count",
+    "partitions",
+    "offsets",
+    "success",
+    "error",
+];
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if words.is_empty() {
@@ -104,12 +123,14 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     }
     let mut args: Args = argparse::start(words, PROGRAM, cx)?;
     let old = ("--consumer.config", args.consumer_config.take());
-    let mut properties = properties_of(PROGRAM, args.command_config.take(), old, cx)?;
+    let format = args.output.output;
+    let mut properties = properties_of(PROGRAM, args.command_config.take(), old, format, cx)?;
     for (key, value) in own_properties(&args)? {
         set(&mut properties, key, value);
     }
     let settings = consuming::settings(&properties, cx)?;
-    let status = context::block_on(work(&args, settings, cx))??;
+    let events = Events::new(format, COLUMNS, cx);
+    let status = context::block_on(work(&args, settings, events))??;
     match status {
         Some(status) => Err(Stop::Status(status)),
         None => Ok(()),
@@ -152,15 +173,15 @@ fn own_properties(args: &Args) -> Result<Vec<(&'static str, String)>, Failure> {
 async fn work(
     args: &Args,
     (cluster, settings): (ClusterSettings, ConsumerSettings),
-    cx: &mut Context,
+    mut events: Events<'_>,
 ) -> Result<Option<u8>, Stop> {
     let mut signals = Signals::listen()?;
-    tell(&event("startup_complete", Value::Null), cx)?;
-    let cluster = match consuming::connect(None, cluster, &mut signals, cx).await {
+    events.tell(&event("startup_complete", Value::Null))?;
+    let cluster = match consuming::connect(None, cluster, &mut signals, events.cx).await {
         Ok(cluster) => cluster,
         Err(NoCluster::Signal(status)) => {
-            tell(&event("shutdown_requested", Value::Null), cx)?;
-            tell(&event("shutdown_complete", Value::Null), cx)?;
+            events.tell(&event("shutdown_requested", Value::Null))?;
+            events.tell(&event("shutdown_complete", Value::Null))?;
             return Ok(Some(status));
         }
         Err(NoCluster::Unusable(failure)) => return Err(failure.into()),
@@ -174,32 +195,33 @@ async fn work(
         consumer,
         rebalances,
         read: 0,
-        cx,
+        events,
     };
     let end = reading.read(&mut signals).await?;
     let Reading {
         consumer,
         rebalances,
-        cx,
+        mut events,
         ..
     } = reading;
     let status = match end {
         End::Enough => None,
         End::Failed(error) => {
-            cx.warn(format!("{}.", capitalized(error)));
+            let line = format!("{}.", capitalized(error));
+            events.cx.warn(line);
             None
         }
         End::Signal(status) => {
-            tell(&event("shutdown_requested", Value::Null), cx)?;
+            events.tell(&event("shutdown_requested", Value::Null))?;
             Some(status)
         }
     };
     consumer.close(CLOSE_WITHIN).await;
-    rebalances.tell(cx)?;
-    tell(&event("shutdown_complete", Value::Null), cx)?;
+    rebalances.tell(&mut events)?;
+    events.tell(&event("shutdown_complete", Value::Null))?;
     if status.is_none() {
         // The reference asks for its shutdown when it is over, too.
-        tell(&event("shutdown_requested", Value::Null), cx)?;
+        events.tell(&event("shutdown_requested", Value::Null))?;
     }
     Ok(status)
 }
@@ -217,7 +239,7 @@ struct Reading<'a> {
     consumer: Consumer,
     rebalances: Arc<Rebalances>,
     read: u64,
-    cx: &'a mut Context,
+    events: Events<'a>,
 }
 
 impl Reading<'_> {
@@ -232,7 +254,7 @@ impl Reading<'_> {
                 polled = self.consumer.poll(POLL_WITHIN) => polled,
                 () = self.rebalances.news.notified() => Ok(Vec::new()),
             };
-            self.rebalances.tell(self.cx)?;
+            self.rebalances.tell(&mut self.events)?;
             let records = match polled {
                 Ok(records) if records.is_empty() => continue,
                 Ok(records) => records,
@@ -243,9 +265,9 @@ impl Reading<'_> {
                 continue;
             }
             let outcome = self.commit(&offsets, signals).await;
-            self.rebalances.tell(self.cx)?;
+            self.rebalances.tell(&mut self.events)?;
             match outcome {
-                Ok(outcome) => tell(&committed(&offsets, outcome.err()), self.cx)?,
+                Ok(outcome) => self.events.tell(&committed(&offsets, outcome.err()))?,
                 Err(end) => return Ok(end),
             }
         }
@@ -298,12 +320,12 @@ impl Reading<'_> {
             self.read += taken.len() as u64;
             if self.args.verbose {
                 for record in &taken {
-                    tell(&record_data(record), self.cx)?;
+                    self.events.tell(&record_data(record))?;
                 }
             }
         }
         let fields = json!({ "count": records.len(), "partitions": summaries });
-        tell(&event("records_consumed", fields), self.cx)?;
+        self.events.tell(&event("records_consumed", fields))?;
         Ok(offsets)
     }
 }
@@ -369,10 +391,10 @@ impl Rebalances {
         self.news.notify_one();
     }
 
-    fn tell(&self, cx: &mut Context) -> Result<(), Stop> {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let events = std::mem::take(&mut *events);
-        events.iter().try_for_each(|event| tell(event, cx))
+    fn tell(&self, events: &mut Events<'_>) -> Result<(), Stop> {
+        let mut untold = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let untold = std::mem::take(&mut *untold);
+        untold.iter().try_for_each(|event| events.tell(event))
     }
 }
 

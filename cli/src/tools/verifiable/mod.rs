@@ -12,10 +12,14 @@ use serde_json::{Map, Value};
 use crate::argparse::refused;
 use crate::context::Context;
 use crate::options;
+use crate::output::{Format, Rows, Stream};
 use crate::stop::Stop;
 
 pub mod consumer;
 pub mod producer;
+
+/// Of the events as `--output` tells them; the reference's own have none.
+const VERSION: u32 = 1;
 
 /// An event: when, what, and more.
 fn event(name: &str, fields: Value) -> Value {
@@ -31,9 +35,29 @@ fn event(name: &str, fields: Value) -> Value {
     Value::Object(event)
 }
 
-fn tell(event: &Value, cx: &mut Context) -> Result<(), Stop> {
-    writeln!(cx.out, "{event}")?;
-    Ok(cx.flush()?)
+/// Where events are told: as the reference's, or in a form of `--output`.
+struct Events<'a> {
+    cx: &'a mut Context,
+    data: Option<Stream>,
+}
+
+impl<'a> Events<'a> {
+    fn new(format: Format, columns: &'static [&'static str], cx: &'a mut Context) -> Self {
+        let within = &[];
+        let data = Stream::of(format, Rows { within, columns });
+        Self { cx, data }
+    }
+
+    fn tell(&mut self, event: &Value) -> Result<(), Stop> {
+        let Some(data) = &mut self.data else {
+            writeln!(self.cx.out, "{event}")?;
+            return Ok(self.cx.flush()?);
+        };
+        let mut told = Map::new();
+        told.insert("version".to_owned(), VERSION.into());
+        told.extend(event.as_object().cloned().unwrap_or_default());
+        Ok(data.tell(told.into(), self.cx)?)
+    }
 }
 
 /// Help where there are no words at all, with status 0.
@@ -47,6 +71,7 @@ fn properties_of(
     program: &str,
     new: Option<String>,
     (old_name, old): (&str, Option<String>),
+    format: Format,
     cx: &mut Context,
 ) -> Result<Vec<(String, String)>, Stop> {
     if new.is_some() && old.is_some() {
@@ -54,10 +79,10 @@ fn properties_of(
         return Err(refused(program, &reason));
     }
     if old.is_some() {
-        writeln!(
-            cx.out,
+        let notice = format!(
             "Option {old_name} has been deprecated and will be removed in a future version. Use --command-config instead."
-        )?;
+        );
+        format.note(notice, cx)?;
     }
     match new.or(old) {
         Some(path) => Ok(options::read_properties(&path)?),

@@ -14,13 +14,14 @@ use crate::argparse::{self, number};
 use crate::consuming::{self, NoCluster};
 use crate::context::{self, Context};
 use crate::options::set;
+use crate::output::Output;
 use crate::producing;
 use crate::signals::Signals;
 use crate::stop::Stop;
 use crate::throttle::Throttle;
 use crate::tool::Tool;
 
-use super::{event, properties_of, show_help, tell};
+use super::{Events, event, properties_of, show_help};
 
 pub const TOOL: Tool = Tool {
     name: "verifiable-producer",
@@ -76,7 +77,26 @@ struct Args {
     /// The brokers to connect to, as HOST:PORT,HOST:PORT
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: String,
+    #[command(flatten)]
+    output: Output,
 }
+
+/// Of the forms that have columns.
+const COLUMNS: &[&str] = &[
+    "timestamp",
+    "name",
+    "topic",
+    "partition",
+    "offset",
+    "key",
+    "value",
+    "exception",
+    "message",
+    "sent",
+    "acked",
+    "target_throughput",
+    "avg_throughput",
+];
 
 fn acks(text: &str) -> Result<i32, String> {
     let acks = number::<i32>("Integer")(text)?;
@@ -92,7 +112,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     }
     let mut args: Args = argparse::start(words, PROGRAM, cx)?;
     let old = ("--producer.config", args.producer_config.take());
-    let file = properties_of(PROGRAM, args.command_config.take(), old, cx)?;
+    let format = args.output.output;
+    let file = properties_of(PROGRAM, args.command_config.take(), old, format, cx)?;
     let mut properties = vec![
         (
             "bootstrap.servers".to_owned(),
@@ -107,7 +128,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let (mut cluster, settings) = producing::settings(&properties, cx)?;
     // It is sending that is not tried again; a topic that is only just made is looked up until it is there.
     cluster.retries = u32::MAX;
-    let status = context::block_on(work(&args, (cluster, settings), cx))??;
+    let events = Events::new(format, COLUMNS, cx);
+    let status = context::block_on(work(&args, (cluster, settings), events))??;
     match status {
         Some(status) => Err(Stop::Status(status)),
         None => Ok(()),
@@ -118,16 +140,16 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
 async fn work(
     args: &Args,
     (cluster, settings): (ClusterSettings, ProducerSettings),
-    cx: &mut Context,
+    mut events: Events<'_>,
 ) -> Result<Option<u8>, Stop> {
     let mut signals = Signals::listen()?;
-    tell(&event("startup_complete", Value::Null), cx)?;
+    events.tell(&event("startup_complete", Value::Null))?;
     let started = Instant::now();
-    let cluster = match consuming::connect(None, cluster, &mut signals, cx).await {
+    let cluster = match consuming::connect(None, cluster, &mut signals, events.cx).await {
         Ok(cluster) => cluster,
         Err(NoCluster::Signal(status)) => {
-            tell(&event("shutdown_complete", Value::Null), cx)?;
-            tell(&Counts::default().event(args, started), cx)?;
+            events.tell(&event("shutdown_complete", Value::Null))?;
+            events.tell(&Counts::default().event(args, started))?;
             return Ok(Some(status));
         }
         Err(NoCluster::Unusable(failure)) => return Err(failure.into()),
@@ -139,14 +161,16 @@ async fn work(
         values: Values::new(args),
         under_way: VecDeque::new(),
         counts: Counts::default(),
-        cx,
+        events,
     };
     let sent = sending.send_all(&producer, &mut signals, started).await;
     producer.close(CLOSE_WITHIN).await;
     sending.tell_rest().await?;
-    let counts = sending.counts;
-    tell(&event("shutdown_complete", Value::Null), cx)?;
-    tell(&counts.event(args, started), cx)?;
+    let Sending {
+        counts, mut events, ..
+    } = sending;
+    events.tell(&event("shutdown_complete", Value::Null))?;
+    events.tell(&counts.event(args, started))?;
     sent
 }
 
@@ -213,7 +237,7 @@ struct Sending<'a> {
     /// In the order of sending.
     under_way: VecDeque<(Delivery, Sent)>,
     counts: Counts,
-    cx: &'a mut Context,
+    events: Events<'a>,
 }
 
 impl Sending<'_> {
@@ -307,7 +331,7 @@ impl Sending<'_> {
             }
             Err(error) => failed(&self.args.topic, sent, &error),
         };
-        tell(&event, self.cx)
+        self.events.tell(&event)
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::jopt;
+use crate::output::{Format, OutputOnce};
 use crate::stop::Stop;
 
 use super::bounds::{Bounds, Place};
@@ -49,6 +50,8 @@ pub(in crate::tools::console_consumer) struct SelectArgs {
     /// %T{iso}; \n, \t, \r, \0, \\ and \x1f
     #[arg(long, value_name = "TEMPLATE")]
     format: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::tools::console_consumer) output: OutputOnce,
 }
 
 /// What the options ask for.
@@ -92,7 +95,6 @@ impl SelectArgs {
                 "Option --any-partition needs --key.".to_owned(),
             ));
         }
-        let template = jopt::one("format", &self.format)?;
         let only_of_key = key.is_some() && !self.any_partition && !is_member;
         Ok(Selection {
             bounds: self.bounds(start, only_of_key)?,
@@ -105,10 +107,19 @@ impl SelectArgs {
                 &self.grep_key,
             )?,
             key: key.filter(|_| only_of_key),
-            template: template
-                .map(|text| Template::parse(text, is_terminal))
-                .transpose()?,
+            template: self.template(is_terminal)?,
         })
+    }
+
+    fn template(&self, is_terminal: bool) -> Result<Option<Template>, Stop> {
+        match (jopt::one("format", &self.format)?, self.output.format()?) {
+            (Some(_), Format::Data(_)) => Err(Stop::Usage(
+                "Options format and output cannot be specified together.".to_owned(),
+            )),
+            (Some(text), Format::Table) => Template::parse(text, is_terminal).map(Some),
+            (None, Format::Data(form)) => Ok(Some(Template::of_output(form))),
+            (None, Format::Table) => Ok(None),
+        }
     }
 
     fn bounds(&self, start: Option<Place>, only_of_key: bool) -> Result<Option<Bounds>, Stop> {

@@ -12,6 +12,7 @@ use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord};
 use ottla_protocol::murmur2::partition_for_key;
 
 use crate::connect::capitalized;
+use crate::nearest;
 use crate::stop::Failure;
 
 use super::bounds::{Bounds, Place};
@@ -136,7 +137,14 @@ async fn partitions(
     let described = admin.describe_topics(&names, PARTITIONS_PER_REQUEST).await;
     let mut partitions = Vec::new();
     for (name, outcome) in described.map_err(failed)? {
-        let topic = outcome.map_err(|error| Failure::new(format!("Topic {name}: {error}.")))?;
+        let topic = match outcome {
+            Ok(topic) => topic,
+            Err(error) => {
+                let failure = Failure::new(format!("Topic {name}: {error}."));
+                let nearest = nearest::topic(&name, &admin).await;
+                return Err(nearest.into_iter().fold(failure, Failure::hint));
+            }
+        };
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let only = wanted.key.map(|key| partition_for_key(key, count));
         let only = wanted.partition.or(only);

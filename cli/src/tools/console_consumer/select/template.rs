@@ -1,12 +1,15 @@
 //! How a record is shown by `--format`. Pure.
 
+use std::cell::RefCell;
+
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use ottla_client::consumer::ConsumerRecord;
 
+use crate::output::{self, Rows, Stream};
 use crate::record_json;
 use crate::stop::{Failure, Stop};
 use crate::tools::console_consumer::deserializers::{DeserializeError, Deserializer, put};
@@ -19,14 +22,32 @@ pub(in crate::tools::console_consumer) struct Template {
     value: Option<Deserializer>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Form {
     /// An object per line.
     Json,
     /// The same with line breaks, and with values that are JSON themselves as such: for people.
     PrettyJson,
     Parts(Vec<Part>),
+    /// As `--output` has it. What a stream has told already decides about the next line.
+    Data(RefCell<Stream>),
 }
+
+/// Of the rows of `--output`.
+const COLUMNS: &[&str] = &[
+    "topic",
+    "partition",
+    "offset",
+    "timestamp",
+    "key",
+    "value",
+    "headers",
+    "keyBase64",
+    "valueBase64",
+];
+
+/// Of the records as `--output` tells them.
+const VERSION: u32 = 1;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
@@ -94,6 +115,19 @@ impl Template {
         })
     }
 
+    /// In a form of `--output`.
+    pub(super) fn of_output(form: output::Form) -> Self {
+        let rows = Rows {
+            within: &[],
+            columns: COLUMNS,
+        };
+        Self {
+            form: Form::Data(RefCell::new(Stream::new(form, rows))),
+            key: None,
+            value: None,
+        }
+    }
+
     #[must_use]
     pub(in crate::tools::console_consumer) fn with(
         self,
@@ -124,6 +158,13 @@ impl Template {
                     object["value"] = nested;
                 }
                 put(out, format_args!("{object:#}\n"));
+            }
+            Form::Data(stream) => {
+                let mut told = Map::new();
+                told.insert("version".to_owned(), VERSION.into());
+                record_json::add_to(&mut told, record, key, value);
+                let text = stream.borrow_mut().next(told.into());
+                out.extend_from_slice(text.as_bytes());
             }
             Form::Parts(parts) => {
                 for part in parts {
@@ -391,6 +432,37 @@ mod tests {
             pretty.contains("\n  \"value\": {\n    \"id\": 7\n  },\n"),
             "{pretty}"
         );
+    }
+
+    #[test]
+    fn the_forms_of_output_have_one_row_a_record_and_one_head() {
+        let told = |form| {
+            let template = Template::of_output(form);
+            let mut out = Vec::new();
+            for offset in [17, 18] {
+                let seen = ConsumerRecord { offset, ..record() };
+                template.write(&seen, &mut out).expect("shown");
+            }
+            String::from_utf8(out).expect("text")
+        };
+        let json = told(output::Form::Json);
+        assert_eq!(json.lines().count(), 2);
+        let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+        assert_eq!(
+            (&first["version"], &first["offset"]),
+            (&json!(1), &json!(17))
+        );
+        assert_eq!(
+            (first.get("key"), &first["keyBase64"]),
+            (None, &json!("a/8="))
+        );
+        let csv = told(output::Form::Csv);
+        let rows = "topic,partition,offset,timestamp,key,value,headers,keyBase64,valueBase64\n\
+            orders,2,17,1793491200000,,\"{\"\"id\"\":7}\",\"[{\"\"key\"\":\"\"a\"\",\"\"value\"\":\"\"1\"\"},{\"\"key\"\":\"\"b\"\",\"\"value\"\":null}]\",a/8=,\n";
+        assert!(csv.starts_with(rows), "{csv}");
+        assert_eq!(csv.lines().count(), 3);
+        assert!(told(output::Form::Yaml).starts_with("---\nversion: 1\ntopic: orders\n"));
+        assert!(told(output::Form::Wide).starts_with("TOPIC  PARTITION OFFSET TIMESTAMP"));
     }
 
     #[test]

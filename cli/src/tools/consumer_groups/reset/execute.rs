@@ -8,7 +8,8 @@ use ottla_client::admin::Admin;
 use ottla_client::{ApiError, ClientError};
 
 use super::super::ended::{Ended, Wrapped};
-use super::{GroupPlan, Reset, undo};
+use super::undo::{self, Written};
+use super::{GroupPlan, Reset};
 use crate::context::Context;
 use crate::stop::Failure;
 
@@ -28,10 +29,21 @@ pub(super) async fn execute(
         return Ok(None);
     }
     let undo = leave_undo_file(&plans, reset, cluster, cx)?;
+    let committed = commit_all(&plans, admin).await;
+    let path = undo.as_ref().map(|undo| undo.path.clone());
+    if let Some(Err(error)) = undo.map(Written::synced) {
+        cx.warn(format!(
+            "The file for --undo may not outlive a loss of power: {error}."
+        ));
+    }
+    committed.map(|()| path)
+}
+
+async fn commit_all(plans: &[&GroupPlan], admin: &Admin) -> Result<(), Ended> {
     for plan in plans {
         commit(plan, admin).await?;
     }
-    Ok(undo)
+    Ok(())
 }
 
 fn leave_undo_file(
@@ -39,7 +51,7 @@ fn leave_undo_file(
     reset: &Reset,
     cluster: Option<&str>,
     cx: &mut Context,
-) -> Result<Option<PathBuf>, Ended> {
+) -> Result<Option<Written>, Ended> {
     let folder = reset.undo_dir.clone().or_else(undo::default_folder);
     let is_named = reset.undo_dir.is_some();
     let Some(folder) = folder else {
@@ -47,13 +59,13 @@ fn leave_undo_file(
         return Ok(None);
     };
     match undo::write(plans, cluster, &folder, Timestamp::now()) {
-        Ok(path) => {
-            let shown = path.display();
+        Ok(written) => {
+            let shown = written.path.display();
             cx.warn(format!("--reset-offsets --undo {shown} takes this back."));
             if !is_named {
                 undo::forget_oldest(&folder);
             }
-            Ok(Some(path))
+            Ok(Some(written))
         }
         Err(error) => {
             let failed = format!(

@@ -4,30 +4,25 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::str::FromStr;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{ReaderBuilder, StringRecord};
 
 use ottla_client::admin::TopicPartition;
 use ottla_protocol::errors::ErrorCode;
 
 use super::super::ended::{Problem, Wrapped};
+use super::NewOffsets;
 use super::undo::UndoFile;
 use crate::connect;
 use crate::stop::Failure;
 use crate::topic_filter::why_no_topic_name;
 
-/// A line of the file.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) group: String,
-    pub(super) at: TopicPartition,
-    pub(super) offset: i64,
-}
-
 /// Far more than the offsets of a cluster's partitions need.
 pub(super) const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-pub(super) fn read(path: &Path, only_group: Option<&str>) -> Result<Vec<Row>, Problem> {
+/// The offsets for a group, which rows need not name where it is the only one.
+pub(super) fn read(path: &Path, group: &str, is_only: bool) -> Result<NewOffsets, Problem> {
     let name = path.display();
     let cannot = |reason: String| Problem {
         sentence: format!("java.io.IOException: Unable to read file {name}"),
@@ -43,45 +38,128 @@ pub(super) fn read(path: &Path, only_group: Option<&str>) -> Result<Vec<Row>, Pr
     }
     if text.trim_start().starts_with('{') {
         let file = UndoFile::parse(&text, path).map_err(|reason| cannot(format!("{reason}.")))?;
-        let row = |(group, at, offset): (&str, &TopicPartition, i64)| Row {
-            group: group.to_owned(),
-            at: at.clone(),
-            offset,
-        };
-        return Ok(file.rows().map(row).collect());
+        let rows = file.rows().filter(|row| row.0 == group);
+        return Ok(rows.map(|(_, at, offset)| (at.clone(), offset)).collect());
     }
-    parse(&text, only_group).map_err(|problem| Problem {
+    parse(&text, group, is_only).map_err(|problem| Problem {
         failure: problem.failure.hint(format!("The file is {name}.")),
         ..problem
     })
 }
 
-/// The rows; of two for the same partition the last one counts.
-fn parse(text: &str, only_group: Option<&str>) -> Result<Vec<Row>, Problem> {
+/// Rows without a group, or with one: which it is, the first row tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    NoGroup,
+    WithGroup,
+}
+
+impl Form {
+    fn of(first: &StringRecord, is_only: bool) -> Self {
+        let fits = first.len() <= 3 && Self::NoGroup.numbers(first).is_ok();
+        match is_only && fits {
+            true => Self::NoGroup,
+            false => Self::WithGroup,
+        }
+    }
+
+    fn columns(self) -> &'static str {
+        match self {
+            Self::NoGroup => "topic,partition,offset",
+            Self::WithGroup => "group,topic,partition,offset",
+        }
+    }
+
+    fn topic_at(self) -> usize {
+        match self {
+            Self::NoGroup => 0,
+            Self::WithGroup => 1,
+        }
+    }
+
+    /// Partition and offset; a column that is missing is 0 until the row is looked at.
+    fn numbers(self, record: &StringRecord) -> Result<(i32, i64), Problem> {
+        let partition = self.number(record, 1, "int", "partition")?;
+        Ok((partition, self.number(record, 2, "long", "offset")?))
+    }
+
+    fn number<T: FromStr + Default>(
+        self,
+        record: &StringRecord,
+        behind_topic: usize,
+        java_type: &str,
+        name: &str,
+    ) -> Result<T, Problem> {
+        let at = self.topic_at() + behind_topic;
+        let Some(text) = record.get(at) else {
+            return Ok(T::default());
+        };
+        let digits = text.trim();
+        if let Ok(number) = digits.parse() {
+            return Ok(number);
+        }
+        let before = record
+            .iter()
+            .take(at)
+            .map(|field| field.chars().count() + 1);
+        let column = before.sum::<usize>() + 1;
+        let line = line(record);
+        let failure = format!(
+            "Line {line}: the {name} '{digits}' is no number; {} is needed",
+            self.columns()
+        );
+        Err(Problem {
+            sentence: format!(
+                "com.fasterxml.jackson.databind.exc.InvalidFormatException: Cannot deserialize value of type \
+                 `{java_type}` from String \"{digits}\": not a valid `{java_type}` value\n at [Source: (StringReader); line: \
+                 1, column: {column}] (through reference chain: \
+                 org.apache.kafka.tools.consumer.group.CsvUtils$CsvRecord{self:?}[\"{name}\"])"
+            ),
+            failure: Failure::new(failure),
+            code: None,
+        })
+    }
+}
+
+fn line(record: &StringRecord) -> u64 {
+    record.position().map_or(0, csv::Position::line)
+}
+
+/// The rows for the group; of two for the same partition the last one counts.
+fn parse(text: &str, group: &str, is_only: bool) -> Result<NewOffsets, Problem> {
+    if text.trim_end_matches('\n').split('\n').any(str::is_empty) {
+        return Err(Problem {
+            sentence: "com.fasterxml.jackson.databind.exc.MismatchedInputException: No content to map due to \
+                       end-of-input\n at [Source: (StringReader); line: UNKNOWN, column: UNKNOWN]"
+                .to_owned(),
+            failure: Failure::new("There is an empty line, or nothing at all"),
+            code: None,
+        });
+    }
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .trim(Trim::All)
         .from_reader(text.as_bytes());
     let mut records = Vec::new();
     for record in reader.records() {
         records.push(record.map_err(|error| Failure::new(error.to_string()))?);
     }
-    // One group may be left out of all rows; the first tells.
-    let without_group =
-        only_group.filter(|_| records.first().is_some_and(|first| first.len() <= 3));
-    let mut rows: Vec<Row> = Vec::with_capacity(records.len());
+    let form = match records.first() {
+        Some(first) => Form::of(first, is_only),
+        None => return Ok(NewOffsets::new()),
+    };
+    let mut rows = NewOffsets::with_capacity(records.len());
     let mut places = std::collections::HashMap::new();
     for record in &records {
-        let row = match without_group {
-            Some(group) => row(group, record, 0)?,
-            None => row(record.get(0).unwrap_or_default(), record, 1)?,
-        };
-        let key = (row.group.clone(), row.at.clone());
-        match places.get(&key).and_then(|place| rows.get_mut(*place)) {
+        let (partition, offset) = form.numbers(record)?;
+        if form == Form::WithGroup && record.get(0) != Some(group) {
+            continue;
+        }
+        let row = (row(form, record, partition)?, offset);
+        match places.get(&row.0).and_then(|place| rows.get_mut(*place)) {
             Some(earlier) => *earlier = row,
             None => {
-                places.insert(key, rows.len());
+                places.insert(row.0.clone(), rows.len());
                 rows.push(row);
             }
         }
@@ -89,78 +167,61 @@ fn parse(text: &str, only_group: Option<&str>) -> Result<Vec<Row>, Problem> {
     Ok(rows)
 }
 
-/// A row whose topic stands in this column.
-fn row(group: &str, record: &StringRecord, topic_at: usize) -> Result<Row, Problem> {
-    let line = record.position().map_or(0, csv::Position::line);
-    let field = |index| record.get(topic_at + index).unwrap_or_default();
-    let topic = field(0);
+/// The partition of a row for the group.
+fn row(form: Form, record: &StringRecord, partition: i32) -> Result<TopicPartition, Problem> {
+    let topic = record.get(form.topic_at()).unwrap_or_default();
+    let at = TopicPartition::new(topic, partition);
     if let Some(reason) = why_no_topic_name(topic) {
-        let at = TopicPartition::new(topic, field(1).parse().unwrap_or(0));
         let text =
             format!("Failed to fetch metadata for partition {at} due to invalid topic `{topic}`");
         let class = connect::class(ErrorCode::InvalidTopicException);
         return Err(Problem {
             sentence: Wrapped::Twice.sentence(&class, &text),
-            failure: Failure::new(format!("Line {line} names no topic: {reason}")),
+            failure: Failure::new(format!("Line {} names no topic: {reason}", line(record))),
             code: None,
         });
     }
-    let columns = if topic_at == 0 {
-        "topic,partition,offset"
-    } else {
-        "group,topic,partition,offset"
-    };
-    let wrong = |what: String| Failure::new(format!("Line {line}: {what}; {columns} is needed"));
-    if record.len() != topic_at + 3 {
-        return Err(wrong(format!("it has {} columns", record.len())).into());
+    if record.len() != form.topic_at() + 3 {
+        let what = format!(
+            "it has {} columns; {} is needed",
+            record.len(),
+            form.columns()
+        );
+        return Err(Failure::new(format!("Line {}: {what}", line(record))).into());
     }
-    let number = |index, what| {
-        let text = field(index);
-        text.parse::<i64>()
-            .map_err(|_| wrong(format!("the {what} '{text}' is no number")))
-    };
-    let partition = number(1, "partition")?;
-    let partition = i32::try_from(partition)
-        .map_err(|_| wrong(format!("there is no partition {partition}")))?;
-    Ok(Row {
-        group: group.to_owned(),
-        at: TopicPartition::new(topic, partition),
-        offset: number(2, "offset")?,
-    })
+    Ok(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rows(text: &str, only_group: Option<&str>) -> Vec<(String, String, i64)> {
-        let rows = parse(text, only_group).expect("a good file");
-        let plain = |row: Row| (row.group, row.at.to_string(), row.offset);
+    fn rows(text: &str, is_only: bool) -> Vec<(String, i64)> {
+        let rows = parse(text, "g", is_only).expect("a good file");
+        let plain = |(at, offset): (TopicPartition, i64)| (at.to_string(), offset);
         rows.into_iter().map(plain).collect()
     }
 
     fn refusal(text: &str) -> Problem {
-        parse(text, Some("g")).expect_err("a bad file")
+        parse(text, "g", true).expect_err("a bad file")
     }
 
     #[test]
     fn the_only_group_may_be_left_out() {
-        let expected = [
-            ("g".to_owned(), "clicks-0".to_owned(), 4),
-            ("g".to_owned(), "clicks-1".to_owned(), -1),
-        ];
-        assert_eq!(rows("clicks,0,4\nclicks, 1, -1\r\n\n", Some("g")), expected);
-        assert_eq!(rows("g,clicks,0,4\ng,clicks,1,-1\n", Some("g")), expected);
-        assert_eq!(rows("g,clicks,0,4\ng,clicks,1,-1", None), expected);
+        let expected = [("clicks-0".to_owned(), 4), ("clicks-1".to_owned(), -1)];
+        assert_eq!(rows("clicks,0,4\nclicks, 1, -1\r\n\n", true), expected);
+        assert_eq!(rows("g,clicks,0,4\ng,clicks,1,-1\n", true), expected);
+        assert_eq!(rows("g,clicks,0,4\ng,clicks,1,-1", false), expected);
     }
 
     #[test]
-    fn a_quoted_group_may_hold_a_comma_and_the_last_row_of_a_partition_counts() {
-        let expected = [("a,b".to_owned(), "clicks-0".to_owned(), 5)];
+    fn rows_of_other_groups_and_without_a_group_among_several_count_for_nothing() {
         assert_eq!(
-            rows("\"a,b\",clicks,0,4\n\"a,b\",clicks,0,5\n", None),
-            expected
+            rows("h,clicks,0,4\n\"g\",clicks,0,5\ng,clicks,0,6\n", false),
+            [("clicks-0".to_owned(), 6)]
         );
+        assert_eq!(rows("clicks,0,4\n", false), []);
+        assert_eq!(rows("clicks,x,4\n", true), []);
     }
 
     #[test]
@@ -172,12 +233,34 @@ mod tests {
         );
         for (text, part) in [
             ("clicks,0,4\nclicks,0\n", "Line 2: it has 2 columns"),
-            ("clicks,x,4\n", "the partition 'x' is no number"),
-            ("clicks,9999999999,4\n", "there is no partition 9999999999"),
-            ("clicks,0,\n", "the offset '' is no number"),
+            (
+                "clicks,0,4\nclicks,x,4\n",
+                "Line 2: the partition 'x' is no number",
+            ),
+            (
+                "clicks,0,4\nclicks,9999999999,4\n",
+                "the partition '9999999999' is no number",
+            ),
+            ("g,clicks,0,\n", "the offset '' is no number"),
+            (
+                "topic,partition,offset\nclicks,0,4\n",
+                "Line 1: the partition 'offset' is no number",
+            ),
+            ("", "nothing at all"),
+            ("clicks,0,4\n\nclicks,1,4\n", "an empty line"),
         ] {
             let said = refusal(text).failure.message;
             assert!(said.contains(part), "{said}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_told_as_the_reference_tells_it() {
+        assert_eq!(
+            refusal("topic,partition,offset\n").sentence,
+            "com.fasterxml.jackson.databind.exc.InvalidFormatException: Cannot deserialize value of type `int` from \
+             String \"offset\": not a valid `int` value\n at [Source: (StringReader); line: 1, column: 17] (through \
+             reference chain: org.apache.kafka.tools.consumer.group.CsvUtils$CsvRecordWithGroup[\"partition\"])"
+        );
     }
 }

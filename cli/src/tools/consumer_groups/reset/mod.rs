@@ -1,7 +1,7 @@
 //! Moves the committed offsets of groups that have no members.
 //!
-//! Always: nothing is written before every new offset of every group is known and the file for `--undo` is on disk, and
-//! an offset that is written lies within its log.
+//! Always: nothing is written before every new offset of every group is known and the file for `--undo` is written; that is on
+//! disk before the tool ends. An offset that is written lies within its log.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use ottla_protocol::errors::ErrorCode;
 use super::describe;
 use super::ended::{Ended, Problem, Wrapped};
 use super::list;
-use super::partitions;
+use super::partitions::{self, Found};
 use super::plan::{Groups, TopicScope};
 use crate::context::Context;
 use crate::java_order;
@@ -103,7 +103,7 @@ pub(super) async fn reset(
     admin: &Admin,
     cx: &mut Context,
 ) -> Result<(), Ended> {
-    let cluster = cluster_id(reset, admin).await?;
+    let cluster = cluster_id(reset, admin)?;
     let ids = list::ids(&reset.groups, admin).await?;
     let outcomes = admin
         .describe_groups(&ids)
@@ -150,30 +150,27 @@ pub(super) async fn reset(
 }
 
 /// The cluster that is written to, and of which the undo file has to be.
-async fn cluster_id(reset: &Reset, admin: &Admin) -> Result<Option<String>, Ended> {
+fn cluster_id(reset: &Reset, admin: &Admin) -> Result<Option<String>, Ended> {
     let undone = match &reset.target {
         Target::Undo(file) => Some(file),
         _ if reset.execute => None,
         _ => return Ok(None),
     };
-    let cluster = admin
-        .describe_cluster(false)
-        .await
-        .map_err(Wrapped::Twice.failed("describeCluster"))?;
+    let cluster = admin.cluster().metadata().cluster_id.clone();
     match undone {
-        Some(file) if file.cluster.is_some() && file.cluster != cluster.id => {
+        Some(file) if file.cluster.is_some() && file.cluster != cluster => {
             let path = file.path.display();
             Err(
                 Failure::new(format!("The file {path} is of another cluster"))
                     .hint(format!(
                         "It is of cluster {}, and this one is {}.",
                         file.cluster.as_deref().unwrap_or_default(),
-                        cluster.id.as_deref().unwrap_or("without an id")
+                        cluster.as_deref().unwrap_or("without an id")
                     ))
                     .into(),
             )
         }
-        _ => Ok(cluster.id),
+        _ => Ok(cluster),
     }
 }
 
@@ -219,16 +216,16 @@ async fn moves(
     admin: &Admin,
     cx: &mut Context,
 ) -> Result<Vec<Move>, Ended> {
-    let mut scope = match &reset.scope {
+    let found = match &reset.scope {
         Scope::AllTopics => {
             let committed = describe::committed(group, admin).await?;
             let mut partitions: Vec<TopicPartition> = committed.into_keys().collect();
             partitions.sort();
-            partitions
+            partitions::find(&partitions, admin).await?
         }
         Scope::Topics(topics) => named(topics, admin).await?,
     };
-    check_found(partitions::find(&scope, admin).await?)?;
+    let mut scope = check_found(found, admin).await?;
     order(&mut scope, |at| at);
     let mut moves = reset.target.moves(group, scope, format, admin, cx).await?;
     match reset.explain || format.is_data() {
@@ -269,18 +266,12 @@ fn warn_of_progress(group: &str, moves: &[Move], steps: &[undo::Step], cx: &mut 
 
 /// Partitions in the order in which the reference's maps have them.
 fn order<T>(entries: &mut [T], at: impl Fn(&T) -> &TopicPartition) {
-    java_order::sort_by_hash(entries, None, |entry| {
-        let at = at(entry);
-        let partition = 31u32.wrapping_add_signed(at.partition);
-        partition
-            .wrapping_mul(31)
-            .wrapping_add(java_order::hash(&at.topic))
-    });
+    java_order::sort_by_hash(entries, None, |entry| java_order::hash_of(at(entry)));
 }
 
 /// The partitions that options name: first those given by number, then all of the topics given without.
-async fn named(topics: &[TopicScope], admin: &Admin) -> Result<Vec<TopicPartition>, Ended> {
-    let mut partitions = Vec::new();
+async fn named(topics: &[TopicScope], admin: &Admin) -> Result<Found, Ended> {
+    let mut partitions: Vec<TopicPartition> = Vec::new();
     let mut whole = Vec::new();
     for scope in topics {
         match &scope.partitions {
@@ -291,20 +282,18 @@ async fn named(topics: &[TopicScope], admin: &Admin) -> Result<Vec<TopicPartitio
             None => whole.push(scope.topic.clone()),
         }
     }
-    partitions.extend(partitions::of_topics(&whole, admin).await?);
-    let mut unique: Vec<TopicPartition> = Vec::with_capacity(partitions.len());
+    // Of each that is named twice the first counts.
     let mut seen = std::collections::HashSet::new();
-    for at in partitions {
-        if seen.insert(at.clone()) {
-            unique.push(at);
-        }
-    }
-    Ok(unique)
+    partitions.retain(|at| seen.insert(at.clone()));
+    java_order::sort(&mut whole, None, |topic| topic);
+    let whole = partitions::of_topics(&whole, admin).await?;
+    Ok(partitions::find(&partitions, admin).await?.and(whole))
 }
 
-fn check_found(found: partitions::Found) -> Result<(), Problem> {
+/// The partitions, all of which have to be there and to have a leader.
+async fn check_found(found: Found, admin: &Admin) -> Result<Vec<TopicPartition>, Problem> {
     if let Some((topic, error)) = found.unknown {
-        return Err(partitions::unknown(&topic, error, Wrapped::Twice));
+        return Err(partitions::unknown(&topic, error, Wrapped::Twice, admin).await);
     }
     let names = |list: &[TopicPartition]| {
         let names: Vec<String> = list.iter().map(ToString::to_string).collect();
@@ -326,5 +315,5 @@ fn check_found(found: partitions::Found) -> Result<(), Problem> {
         .hint("Their first and last offsets cannot be found before a replica is back.")
         .into());
     }
-    Ok(())
+    Ok(found.led)
 }

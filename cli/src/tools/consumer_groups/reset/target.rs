@@ -34,8 +34,8 @@ pub(in super::super) enum Target {
     Undo(UndoFile),
     File {
         path: PathBuf,
-        /// The group whose rows may leave it out, because there is just this one.
-        only_group: Option<String>,
+        /// Whether rows may leave the group out, because there is just one.
+        is_only: bool,
     },
 }
 
@@ -63,12 +63,9 @@ impl Target {
         } else if let Some(text) = datetime {
             Self::Time(time::datetime_ms(text)?.max(0))
         } else if let Some(path) = args.from_file.first() {
-            let only_group = match args.group.as_slice() {
-                [group] => Some(group.clone()),
-                _ => None,
-            };
             let path = path.into();
-            Self::File { path, only_group }
+            let is_only = args.group.len() == 1;
+            Self::File { path, is_only }
         } else if args.to_earliest {
             Self::Earliest
         } else if args.to_latest {
@@ -101,13 +98,8 @@ impl Target {
                 log::within(asked, admin, cx).await?
             }
             Self::Current => current(group, partitions, admin).await?,
-            Self::File { path, only_group } => {
-                let rows = file::read(path, only_group.as_deref())?;
-                let asked: NewOffsets = rows
-                    .into_iter()
-                    .filter(|row| row.group == group)
-                    .map(|row| (row.at, row.offset))
-                    .collect();
+            Self::File { path, is_only } => {
+                let asked = file::read(path, group, *is_only)?;
                 if asked.is_empty() {
                     let none = format!("Error: No reset plan for group {} found", visible(group));
                     tell(none, format, cx)?;
@@ -135,7 +127,7 @@ async fn check_rows(asked: &NewOffsets, admin: &Admin) -> Result<(), Ended> {
     let partitions: Vec<TopicPartition> = asked.iter().map(|(at, _)| at.clone()).collect();
     let found = partitions::find(&partitions, admin).await?;
     let Some((topic, error)) = &found.unknown else {
-        return Ok(super::check_found(found)?);
+        return Ok(super::check_found(found, admin).await.map(drop)?);
     };
     let mut of_topic = found.missing.iter().filter(|at| at.topic == *topic);
     let at = of_topic.next().map(ToString::to_string).unwrap_or_default();
@@ -162,7 +154,7 @@ async fn undone(steps: &[undo::Step], admin: &Admin, cx: &mut Context) -> Result
         None => std::mem::take(&mut found.missing),
         Some(_) => Vec::new(),
     };
-    super::check_found(found)?;
+    super::check_found(found, admin).await?;
     for at in &gone {
         cx.warn(format!("{at} is left out: it does not exist any more."));
     }

@@ -18,7 +18,7 @@ pub(super) struct NoTime {
 
 static DATETIME: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(\d{1,4})-(\d{1,2})-(\d{1,2})T(\d{1,2}):(\d{1,2}):(\d{1,2})\.(\d{1,3})(?:Z|([+-])(\d{2})(?::?(\d{2}))?)$",
+        r"^(\d{1,6})-(\d{1,2})-(\d{1,2})T(\d{1,2}):(\d{1,2}):(\d{1,2})\.(\d{1,3})(?:Z|([+-])(\d{2})(?::?(\d{2}))?)$",
     )
 });
 
@@ -59,8 +59,11 @@ pub(super) fn datetime_ms(text: &str) -> Result<i64, NoTime> {
 fn instant(found: &Captures<'_>) -> Option<i64> {
     let number = |index| found.get(index)?.as_str().parse::<i32>().ok();
     let small = |index| i8::try_from(number(index)?).ok();
+    // The calendar repeats every 400 years, and may go further than a `DateTime` does.
+    let year = number(1)?;
+    let cycles = i64::from((year - 2000).div_euclid(400));
     let civil = DateTime::new(
-        i16::try_from(number(1)?).ok()?,
+        i16::try_from(2000 + (year - 2000).rem_euclid(400)).ok()?,
         small(2)?,
         small(3)?,
         small(4)?,
@@ -79,7 +82,7 @@ fn instant(found: &Captures<'_>) -> Option<i64> {
     };
     let zone = TimeZone::fixed(Offset::from_seconds(sign * ahead).ok()?);
     let zoned = civil.ok()?.to_zoned(zone).ok()?;
-    Some(zoned.timestamp().as_millisecond())
+    Some(zoned.timestamp().as_millisecond() + cycles * 146_097 * 86_400_000)
 }
 
 /// `P1DT2H3M4.5S` in milliseconds; a day has 24 hours, and every number may have a sign.

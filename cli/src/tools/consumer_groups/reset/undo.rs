@@ -1,6 +1,6 @@
 //! The file that a reset leaves, from which `--undo` takes it back: docs/json/consumer-groups.md has its form.
 //!
-//! Always: it is on disk before the first offset is written, holds all groups of the run, and names the cluster, so that
+//! Always: it is written before the first offset is, and on disk before the tool ends; it holds all groups of the run, and names the cluster, so that
 //! it cannot be applied to another one. Where nobody said where it goes and it cannot be written, the reset goes on with a
 //! warning: scripts that ran with the reference's tool have no place for it.
 
@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::thread::{self, JoinHandle};
 
 use jiff::Timestamp;
 use ottla_client::admin::{CommittedOffset, NewOffset, TopicPartition};
@@ -157,20 +158,40 @@ fn step(value: &Value) -> Result<Step, String> {
     })
 }
 
-/// Writes the file for what is about to be done.
+/// A file that is written, on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) path: PathBuf,
+    syncing: JoinHandle<io::Result<()>>,
+}
+
+impl Written {
+    /// Waits until it is on disk.
+    pub(super) fn synced(self) -> io::Result<()> {
+        self.syncing
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the file was not synced")))
+    }
+}
+
+/// Writes the file for what is about to be done. It is there for whoever looks from now on; a disk takes far longer than the
+/// brokers, and is waited for beside them.
 pub(super) fn write(
     plans: &[&GroupPlan],
     cluster: Option<&str>,
     folder: &Path,
     now: Timestamp,
-) -> io::Result<PathBuf> {
+) -> io::Result<Written> {
     fs::create_dir_all(folder)?;
     let (path, mut file) = create(folder, &stem(plans, now))?;
     writeln!(file, "{:#}", content(plans, cluster, now))?;
-    file.sync_all()?;
-    // The entry, too.
-    File::open(folder)?.sync_all()?;
-    Ok(path)
+    let folder = File::open(folder)?;
+    let syncing = thread::spawn(move || {
+        file.sync_all()?;
+        // The entry, too.
+        folder.sync_all()
+    });
+    Ok(Written { path, syncing })
 }
 
 fn content(plans: &[&GroupPlan], cluster: Option<&str>, now: Timestamp) -> Value {

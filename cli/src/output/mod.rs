@@ -4,6 +4,8 @@
 //! that a tool which offers one offers all. Always: `table` is the tool's own layout, the reference's where it has one; JSON is
 //! one object on one line that tells its version; `docs/json` says what it has, and YAML has the same.
 
+mod wide;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
@@ -16,7 +18,6 @@ use crate::jopt;
 use crate::meant::meant;
 use crate::options::Given;
 use crate::stop::Stop;
-use crate::table;
 
 /// The option, where the last one counts (see `argparse`).
 #[derive(Debug, Clone, clap::Args)]
@@ -57,7 +58,7 @@ pub enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A table of all columns.
+    /// A table of all columns, for people.
     Wide,
     Json,
     Yaml,
@@ -89,6 +90,17 @@ impl Format {
 
     pub fn is_data(self) -> bool {
         self != Self::Table
+    }
+
+    /// A line beside the result: on standard output as the reference has it, but never among data.
+    pub fn note(self, line: impl AsRef<str>, cx: &mut Context) -> io::Result<()> {
+        match self {
+            Self::Table => writeln!(cx.out, "{}", line.as_ref()),
+            Self::Data(_) => {
+                cx.warn(line);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -131,6 +143,15 @@ pub struct Rows {
 }
 
 impl Report {
+    /// A result that is one row.
+    pub fn of_one(value: Value, columns: &'static [&'static str]) -> Self {
+        let rows = Rows {
+            within: &[],
+            columns,
+        };
+        Self { value, rows }
+    }
+
     /// The whole of what standard output gets.
     pub fn text(&self, form: Form) -> String {
         let Self { value, rows } = self;
@@ -139,35 +160,13 @@ impl Report {
             Form::Yaml => yaml_text(value),
             Form::Csv => head_line(rows.columns, b',') + &self.lines(b','),
             Form::Tsv => head_line(rows.columns, b'\t') + &self.lines(b'\t'),
-            Form::Wide => self.wide(),
+            Form::Wide => wide::table(&rows_of(value, rows), rows.columns),
         }
     }
 
     fn lines(&self, delimiter: u8) -> String {
         let rows = rows_of(&self.value, &self.rows);
         rows.iter().map(|row| data_line(row, delimiter)).collect()
-    }
-
-    fn wide(&self) -> String {
-        let rows = rows_of(&self.value, &self.rows);
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().copied().map(shown).collect())
-            .collect();
-        let heads: Vec<String> = self.rows.columns.iter().copied().map(head).collect();
-        let widths: Vec<usize> = heads
-            .iter()
-            .enumerate()
-            .map(|(column, head)| {
-                let cells = rows.iter().filter_map(|row| row.get(column));
-                table::width(0, cells.chain([head]).map(String::as_str))
-            })
-            .collect();
-        let mut text = String::new();
-        for row in [heads].iter().chain(&rows) {
-            wide_line(&mut text, row, &widths);
-        }
-        text
     }
 }
 
@@ -176,14 +175,19 @@ impl Report {
 pub struct Stream {
     form: Form,
     rows: Rows,
-    /// Of the columns of `wide`; none before the first row.
-    widths: Option<Vec<usize>>,
+    /// Of the columns of `wide`, from the first row on.
+    widths: Vec<usize>,
+    has_begun: bool,
 }
 
 impl Stream {
     pub fn new(form: Form, rows: Rows) -> Self {
-        let widths = None;
-        Self { form, rows, widths }
+        Self {
+            form,
+            rows,
+            widths: Vec::new(),
+            has_begun: false,
+        }
     }
 
     /// None where the tool shows a table.
@@ -203,38 +207,19 @@ impl Stream {
     /// What standard output gets for the next one, and the head line before the first.
     pub fn next(&mut self, value: Value) -> String {
         let rows = self.rows;
-        let is_first = self.widths.is_none();
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
         let report = Report { value, rows };
-        if is_first {
-            self.widths = Some(Vec::new());
-        }
         match self.form {
             Form::Json => json_text(&report.value),
             Form::Yaml => format!("---\n{}", yaml_text(&report.value)),
             Form::Csv | Form::Tsv if is_first => report.text(self.form),
             Form::Csv => report.lines(b','),
             Form::Tsv => report.lines(b'\t'),
-            Form::Wide => self.wide(&report),
-        }
-    }
-
-    /// Columns stay as wide as the first row and their heads make them, as long as their values fit.
-    fn wide(&mut self, report: &Report) -> String {
-        let heads: Vec<String> = self.rows.columns.iter().copied().map(head).collect();
-        let widths = self.widths.get_or_insert_default();
-        let mut text = String::new();
-        for row in rows_of(&report.value, &self.rows) {
-            let row: Vec<String> = row.into_iter().map(shown).collect();
-            if widths.is_empty() {
-                let both = heads.iter().zip(&row);
-                *widths = both
-                    .map(|(head, cell)| table::width(0, [head.as_str(), cell]))
-                    .collect();
-                wide_line(&mut text, &heads, widths);
+            Form::Wide => {
+                let found = rows_of(&report.value, &rows);
+                wide::lines(&found, rows.columns, &mut self.widths)
             }
-            wide_line(&mut text, &row, widths);
         }
-        text
     }
 }
 
@@ -287,59 +272,6 @@ fn plain(cell: Option<&Value>) -> String {
     }
 }
 
-/// A cell for a person.
-fn shown(cell: Option<&Value>) -> String {
-    let text = match cell {
-        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
-        Some(Value::Array(list)) if list.iter().all(|item| pair(item).is_some()) => {
-            let pairs = list.iter().filter_map(pair);
-            pairs.collect::<Vec<_>>().join(",")
-        }
-        Some(Value::Array(list))
-            if list
-                .iter()
-                .all(|item| !item.is_object() && !item.is_array()) =>
-        {
-            let items: Vec<String> = list.iter().map(|item| plain(Some(item))).collect();
-            items.join(",")
-        }
-        Some(Value::Object(fields)) => {
-            let pair = |(name, value): (&String, &Value)| format!("{name}={}", plain(Some(value)));
-            fields.iter().map(pair).collect::<Vec<_>>().join(",")
-        }
-        None | Some(Value::Null) => "-".to_owned(),
-        some => plain(some),
-    };
-    table::visible(&text).into_owned()
-}
-
-/// What has a name and a value, as configurations are written.
-fn pair(item: &Value) -> Option<String> {
-    let (name, value) = (item.get("name")?, item.get("value")?);
-    Some(format!("{}={}", plain(Some(name)), plain(Some(value))))
-}
-
-/// `logEndOffset` is `LOG-END-OFFSET`, as the reference would have it.
-fn head(column: &str) -> String {
-    let mut head = String::new();
-    for c in column.chars() {
-        match c {
-            '.' => head.push('-'),
-            c if c.is_uppercase() => head.extend(['-', c]),
-            c => head.extend(c.to_uppercase()),
-        }
-    }
-    head
-}
-
-fn wide_line(text: &mut String, row: &[String], widths: &[usize]) {
-    let last = widths.len().saturating_sub(1);
-    // Nothing stands behind the last column.
-    let width = |(column, width): (usize, &usize)| if column == last { 0 } else { *width };
-    let widths = widths.iter().enumerate().map(width);
-    table::line(text, row.iter().map(String::as_str).zip(widths));
-}
-
 fn head_line(columns: &[&str], delimiter: u8) -> String {
     quoted(columns.iter().copied(), delimiter)
 }
@@ -382,7 +314,7 @@ mod tests {
         columns: &["broker", "path", "error.code", "tags"],
     };
 
-    fn report() -> Report {
+    pub(super) fn report() -> Report {
         Report {
             value: json!({ "version": 1, "brokers": [
                 { "broker": 1, "dirs": [
@@ -407,16 +339,6 @@ mod tests {
             .from_reader(io::Cursor::new(report().text(Form::Tsv)));
         let second = reader.records().nth(1).unwrap().unwrap();
         assert_eq!(second.get(1), Some("say \"x\"\ty"));
-    }
-
-    #[test]
-    fn a_wide_table_has_all_columns_and_steers_no_terminal() {
-        let lines = "BROKER PATH       ERROR-CODE TAGS\n\
-                     1      /a, b      -          1,2\n\
-                     1      say \"x\"\\ty BAD        [{\"k\":\"v\"}]\n\
-                     2      -          -          -\n";
-        assert_eq!(report().text(Form::Wide), lines);
-        assert_eq!(head("logEndOffset"), "LOG-END-OFFSET");
     }
 
     #[test]
