@@ -3,7 +3,7 @@
 mod at_start;
 mod random_clusters;
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
@@ -207,30 +207,24 @@ fn on_a_terminal_pruning_asks_and_only_a_yes_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("topics.yaml");
     std::fs::write(&file, "topics: {}\n").unwrap();
-    for (answer, status) in [("\n", 1), ("n\n", 1), ("old\n", 1), ("y\n", 0)] {
-        let (mut screen, terminal) = terminal::open();
+    for (answer, status) in [
+        ("\n", 1),
+        ("n\n", 1),
+        ("old\n", 1),
+        ("\u{4}", 1),
+        ("Yes\n", 0),
+    ] {
         let mut command = crate::server::ottla();
         command.args(["topics", "apply", "--prune", "--allow-data-loss", "-f"]);
         command
             .arg(&file)
             .args(["--bootstrap-server", server.address()]);
-        command
-            .stdin(terminal.try_clone().unwrap())
-            .stderr(terminal)
-            .stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        drop(command);
-        let (mut shown, mut buffer) = (String::new(), [0; 4096]);
-        while !shown.contains("[y/N]") {
-            let length = screen.read(&mut buffer).unwrap();
-            shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        }
+        let (shown, ended) = terminal::answering(&mut command, answer);
         assert!(
             shown.contains("Delete with everything in them: old?"),
             "{shown}"
         );
-        screen.write_all(answer.as_bytes()).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(status), "{answer:?}");
+        assert_eq!(ended, Some(status), "{answer:?}");
         let left = if status == 0 { "\n" } else { "old\n" };
         assert_eq!(server.tool("topics --list"), left, "{answer:?}");
     }
@@ -247,7 +241,7 @@ fn one_thing_that_cannot_be_done_keeps_all_from_being_done() {
         ),
         (
             "topics: {new: {}, orders: {replication_factor: 2}}",
-            "topic orders has 1 replicas",
+            "topic orders has 1 replicas for each partition and cannot have 2: 2 replicas need as many brokers, and the cluster has 1 broker",
         ),
         (
             "topics: {new: {}, other: {replication_factor: 3}}",
@@ -298,6 +292,59 @@ fn one_thing_that_cannot_be_done_keeps_all_from_being_done() {
         "__consumer_offsets\norders\nprices\n"
     );
     assert_eq!(apply(&server, "--bad", ORDERS).2, 2);
+}
+
+#[test]
+fn offsets_of_a_group_with_members_are_refused_before_anything_is_changed() {
+    let server = Server::start();
+    assert_eq!(apply(&server, "", "topics: {t: {partitions: 1}}").2, 0);
+    server.tool_with_input("console-producer --topic t", "a\nb\nc\n");
+    let mut reader = crate::server::ottla();
+    reader.args(["console-consumer", "--topic", "t", "--group", "busy"]);
+    reader.args(["--from-beginning", "--bootstrap-server", server.address()]);
+    let mut reader = reader
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 2];
+    let mut shown = reader.stdout.take().unwrap();
+    shown.read_exact(&mut first).unwrap();
+    let file = "topics: {new: {}}\ngroups: {busy: {offsets: {t: 1}}}";
+    for options in ["", "--plan"] {
+        let (_, err, status) = apply(&server, options, file);
+        assert_eq!(status, 1, "{err}");
+        assert!(
+            err.starts_with("group busy has members, and only they commit")
+                && err.contains("Nothing was changed."),
+            "{err}"
+        );
+    }
+    assert_eq!(server.tool("topics --list"), "__consumer_offsets\nt\n");
+    crate::server::terminate(&reader);
+    reader.wait().unwrap();
+    assert_eq!(apply(&server, "", file).2, 0);
+}
+
+#[test]
+fn what_was_exported_changes_nothing_in_either_form() {
+    let server = Server::start();
+    assert_eq!(apply(&server, "", ORDERS).2, 0);
+    server.tool_with_input("console-producer --topic prices", "a\nb\nc\n");
+    server.tool("console-consumer --topic prices --group busy --from-beginning --max-messages 2");
+    for form in ["", "--output yaml", "--output json"] {
+        let file = server.tool(&format!("topics export {form}"));
+        nothing_is_left_to_do(&server, &file);
+        assert_eq!(apply(&server, "--prune --plan", &file).2, 0);
+        let other = Server::start();
+        let (out, err, status) = apply(&other, "", &file);
+        assert_eq!(status, 1, "{out}");
+        assert!(err.starts_with("The file is for the cluster "), "{err}");
+    }
+    let json = server.tool("topics export --output json --topic prices");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["topics"]["prices"]["partitions"], 1);
+    assert!(json["topics"]["orders"].is_null());
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Every tool against every kind of address that leads to no broker: what is wrong is said within two seconds.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ottla_protocol::apis::ApiKey;
+use ottla_protocol::messages::api::api_versions::response::ApiVersion;
+use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, Message, encode_response};
+use ottla_protocol::wire::Chunk;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use crate::server::ottla;
+use crate::server::{Server, ottla};
 use crate::tools::answering;
 use crate::wait;
 
@@ -19,7 +23,8 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// A machine that is busy may be late; one that is late three times in a row is not what is late.
 const ATTEMPTS: usize = 3;
 
-/// A use of each tool that asks a cluster. `ADDRESS` stands for the address, `FILE` for a file of offsets.
+/// A use of each tool that asks a cluster. `ADDRESS` stands for the address, `FILE` for a file of offsets, `TOPICS` for one of
+/// topics, `PLAN` for one of replicas.
 const CALLS: &[(&str, Then)] = &[
     ("topics --list --bootstrap-server ADDRESS", Then::Ends),
     (
@@ -75,9 +80,54 @@ const CALLS: &[(&str, Then)] = &[
     ),
     ("doctor --bootstrap-server ADDRESS", Then::Ends),
     (
+        "top --output json --count 1 --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    (
+        "leader-election --all-topic-partitions --election-type preferred --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    (
+        "reassign-partitions --list --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    (
+        "reassign-partitions --execute --reassignment-json-file PLAN --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    ("acls --list --bootstrap-server ADDRESS", Then::Ends),
+    (
+        "client-metrics --list --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    (
+        "topics apply -f TOPICS --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    ("topics export --bootstrap-server ADDRESS", Then::Ends),
+    (
         "pipe --from t --to u --group g --bootstrap-server ADDRESS -- cat",
         Then::Ends,
     ),
+];
+
+/// These ask brokers that they have to be led to; to the others, any broker's word may be enough.
+const LED: &[&str] = &[
+    "console-producer",
+    "console-consumer",
+    "delete-records",
+    "producer-perf-test",
+    "consumer-perf-test",
+    "verifiable-producer",
+    "verifiable-consumer",
+    "e2e-latency",
+    "pipe",
+    "log-dirs",
+    "get-offsets",
+    "doctor",
+    "topics apply",
+    "leader-election",
+    "reassign-partitions --execute",
 ];
 
 /// What a tool does where there is no broker.
@@ -88,42 +138,98 @@ enum Then {
     Waits,
 }
 
-/// Runs every tool against the address, and looks for one of the causes in what it says.
-fn every_tool_says(address: &str, causes: &[&str]) {
-    let folder = TempDir::new().expect("a directory");
-    let file = folder.path().join("offsets.json");
-    let offsets = r#"{"partitions":[{"topic":"t","partition":0,"offset":0}],"version":1}"#;
-    std::fs::write(&file, offsets).expect("a file");
-    let file = file.to_str().expect("a plain path");
-    for (line, then) in CALLS {
-        let line = line.replace("ADDRESS", address).replace("FILE", file);
-        let mut said = String::new();
-        let is_prompt = (0..ATTEMPTS).any(|_| {
-            let (took, text) = run(&line, *then, causes);
-            said = format!("after {took:?}: {text}");
-            took < WITHIN
-        });
-        assert!(is_prompt, "{line}\n{said}");
+/// What tools read, beside what brokers tell them.
+struct Files(TempDir);
+
+impl Files {
+    const ALL: [(&str, &str); 3] = [
+        (
+            "FILE",
+            r#"{"partitions":[{"topic":"t","partition":0,"offset":0}],"version":1}"#,
+        ),
+        ("TOPICS", "topics: {u: {partitions: 1}}\n"),
+        (
+            "PLAN",
+            r#"{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[1]}]}"#,
+        ),
+    ];
+
+    fn write() -> Self {
+        let folder = TempDir::new().expect("a directory");
+        for (name, text) in Self::ALL {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        Self(folder)
+    }
+
+    /// The words of a call.
+    fn words(&self, line: &str, address: &str) -> String {
+        let mut line = line.replace("ADDRESS", address);
+        for (name, _) in Self::ALL {
+            let path = self.0.path().join(name);
+            line = line.replace(
+                &format!(" {name} "),
+                &format!(" {} ", path.to_str().expect("a plain path")),
+            );
+        }
+        line
     }
 }
 
-/// How long it took the tool to say one of the causes, and to end where it does, and what it said.
-fn run(line: &str, then: Then, causes: &[&str]) -> (Duration, String) {
+/// Runs every tool against the address, and looks for one of the causes in what it says.
+fn every_tool_says(address: &str, causes: &[&str]) {
+    let files = Files::write();
+    for (line, then) in CALLS {
+        let heard = promptly(&files.words(line, address), *then, causes);
+        heard.must_name(causes);
+    }
+}
+
+/// What came of a tool, which was in time.
+fn promptly(line: &str, then: Then, causes: &[&str]) -> Heard {
+    let mut runs = (0..ATTEMPTS).map(|_| run(line, then, causes));
+    let found = runs.find(|heard| heard.took < WITHIN);
+    found.unwrap_or_else(|| panic!("{line}\ntook longer than {WITHIN:?}, {ATTEMPTS} times"))
+}
+
+struct Heard {
+    line: String,
+    /// Until it said one of the causes, and until it ended where it does.
+    took: Duration,
+    said: String,
+}
+
+impl Heard {
+    fn names(&self, causes: &[&str]) -> bool {
+        causes.iter().any(|cause| self.said.contains(cause))
+    }
+
+    fn must_name(&self, causes: &[&str]) {
+        let Self { line, said, .. } = self;
+        assert!(self.names(causes), "{line}\nnone of {causes:?} in:\n{said}");
+    }
+}
+
+fn run(line: &str, then: Then, causes: &[&str]) -> Heard {
     let begun = Instant::now();
     let mut child = ottla()
         .args(line.split(' '))
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary");
+    // Something to produce; a tool may have ended before it reads that.
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(b"x\n").ok();
+    drop(input);
     let said = Arc::new(Mutex::new(String::new()));
     listen(child.stdout.take().expect("piped"), said.clone());
     listen(child.stderr.take().expect("piped"), said.clone());
-    let names_a_cause = |said: &str| causes.iter().any(|cause| said.contains(cause));
+    let so_far = |said: &str| causes.iter().any(|cause| said.contains(cause));
     wait::until(line, || {
         let has_ended = child.try_wait().expect("a child").is_some();
-        has_ended || (then == Then::Waits && names_a_cause(&said.lock().expect("not poisoned")))
+        has_ended || (then == Then::Waits && so_far(&said.lock().expect("not poisoned")))
     });
     let took = begun.elapsed();
     child.kill().ok();
@@ -131,11 +237,11 @@ fn run(line: &str, then: Then, causes: &[&str]) -> (Duration, String) {
     // The pipe ends with the child: nothing is on its way any more.
     wait::until("the words of the child", || Arc::strong_count(&said) == 1);
     let said = said.lock().expect("not poisoned").clone();
-    assert!(
-        names_a_cause(&said),
-        "{line}\nnone of {causes:?} in:\n{said}"
-    );
-    (took, said)
+    Heard {
+        line: line.to_owned(),
+        took,
+        said,
+    }
 }
 
 /// Hears what the child says, as it comes, until it has ended.
@@ -200,6 +306,123 @@ fn a_tls_server() {
 #[test]
 fn a_name_that_nobody_knows() {
     every_tool_says("no.such.host.invalid:9092", &["no.such.host.invalid"]);
+}
+
+/// Shakes hands as a broker does, and answers nothing else.
+fn handshakes_only() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || shake_hands(stream));
+        }
+    });
+    address
+}
+
+fn shake_hands(mut stream: TcpStream) -> Option<()> {
+    let known = ApiKey::ALL.iter();
+    let known = known.filter_map(|api| Some((api.key(), api.versions()?)));
+    let api_keys = known.map(|(api_key, (min_version, max_version))| ApiVersion {
+        api_key,
+        min_version,
+        max_version,
+        ..Default::default()
+    });
+    let response = ApiVersionsResponse {
+        api_keys: api_keys.collect(),
+        ..Default::default()
+    };
+    loop {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).ok()?;
+        let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).ok()?];
+        stream.read_exact(&mut frame).ok()?;
+        // API key, version, correlation id.
+        let number = |at: usize| Some(i16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
+        if number(0)? != ApiVersionsRequest::API_KEY {
+            continue;
+        }
+        let correlation_id = i32::from_be_bytes(*frame.get(4..)?.first_chunk()?);
+        for chunk in encode_response(&response, number(2)?, correlation_id) {
+            if let Chunk::Bytes(bytes) = chunk {
+                stream.write_all(&bytes).ok()?;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_shakes_hands_and_never_says_what_its_cluster_is() {
+    every_tool_says(&handshakes_only(), &["did not answer"]);
+}
+
+/// Runs every tool against a broker that names this address as its own, where nobody is.
+fn every_tool_is_led_to(advertised: &str) {
+    let setting = format!("advertised.listeners=PLAINTEXT://{advertised}");
+    let server = Server::with(&["--override", &setting], &[]);
+    let cause = format!(
+        "{} advertises {advertised}, which cannot be reached",
+        server.address()
+    );
+    let causes = [cause.as_str(), advertised];
+    let files = Files::write();
+    for (line, _) in CALLS {
+        let heard = promptly(&files.words(line, server.address()), Then::Waits, &causes);
+        // What the others ask may be answered where they came in; that they end in time is enough.
+        if LED.iter().any(|led| line.starts_with(led)) {
+            heard.must_name(match line.starts_with("doctor") {
+                true => &causes[1..],
+                false => &causes[..1],
+            });
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_advertises_a_port_where_nothing_listens() {
+    let (_socket, advertised) = bound();
+    every_tool_is_led_to(&advertised);
+}
+
+#[test]
+fn a_broker_that_advertises_a_name_that_nobody_knows() {
+    every_tool_is_led_to("no.such.host.invalid:9092");
+}
+
+#[test]
+fn a_broker_that_restarts_ends_no_producer_and_no_consumer() {
+    let mut server = Server::start();
+    server.tool("topics --create --topic t");
+    let tool = |line: &str| {
+        let mut command = ottla();
+        command.args(line.split(' ')).args([
+            "--topic",
+            "t",
+            "--bootstrap-server",
+            server.address(),
+        ]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command.spawn().expect("the binary")
+    };
+    let mut consumer = tool("console-consumer --from-beginning --max-messages 2");
+    let mut producer = tool("console-producer --sync");
+    let mut input = producer.stdin.take().expect("piped");
+    let mut lines = BufReader::new(consumer.stdout.take().expect("piped")).lines();
+    let mut arrives = |line: &str| {
+        writeln!(input, "{line}").expect("the producer reads");
+        assert_eq!(lines.next().expect("a line").expect("text"), line);
+    };
+    arrives("before");
+    server.kill();
+    server.restart_in_place();
+    arrives("after");
+    drop(input);
+    assert!(producer.wait().expect("a status").success());
+    assert!(consumer.wait().expect("a status").success());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::Output;
 use tempfile::TempDir;
 
 use crate::server::{Server, ottla};
+use crate::terminal;
 
 /// A folder with contexts, as somebody has it who works on something.
 struct Desk {
@@ -122,6 +123,38 @@ fn a_protected_context_is_read_freely_and_changed_by_who_means_it() {
     assert_eq!(desk.said("topics --list"), "\n");
     desk.said("topics --create --topic t --yes");
     assert_eq!(desk.said("topics --list"), "t\n");
+    desk.write("some/where/topics.yaml", "topics: {t: {}, u: {}}\n");
+    let plan = desk.run("topics apply -f topics.yaml --plan", &[]);
+    assert_eq!(plan.status.code(), Some(3), "to look at a plan is free");
+    let said = desk.refused("topics apply -f topics.yaml");
+    assert!(said.contains("'p' is protected"), "{said}");
+    assert_eq!(desk.said("topics --list"), "t\n");
+    desk.said("topics apply -f topics.yaml --yes");
+    assert_eq!(desk.said("topics --list"), "t\nu\n");
+}
+
+#[test]
+fn on_a_terminal_a_protected_context_asks_and_only_a_yes_is_one() {
+    let server = Server::start();
+    server.tool("topics --create --topic t");
+    let desk = Desk::with(&format!(
+        "current: p\ncontexts: {{p: {{bootstrap-servers: '{}', protected: true}}}}\n",
+        server.address()
+    ));
+    for (answer, status, left) in [("n\n", 1, "t\n"), ("\u{4}", 1, "t\n"), ("y\n", 0, "\n")] {
+        let mut command = ottla();
+        command
+            .args(["topics", "--delete", "--exact", "--topic", "t"])
+            .current_dir(desk.folder.path())
+            .env("XDG_CONFIG_HOME", desk.folder.path().join("user"));
+        let (shown, ended) = terminal::answering(&mut command, answer);
+        assert!(
+            shown.contains("The context 'p' is protected. Go on with topics --delete?"),
+            "{shown}"
+        );
+        assert_eq!(ended, Some(status), "{answer:?}");
+        assert_eq!(server.tool("topics --list"), left, "{answer:?}");
+    }
 }
 
 #[test]

@@ -60,6 +60,18 @@ const LINES: &[(&str, &str)] = &[
         "producer-perf-test --topic load --num-records 10 --record-size 10 --throughput -1",
     ),
     (
+        "console-consumer.md",
+        "console-consumer --topic orders --from-beginning --max-messages 1",
+    ),
+    (
+        "verifiable.md",
+        "verifiable-producer --topic load --max-messages 2",
+    ),
+    (
+        "verifiable.md",
+        "verifiable-consumer --topic load --group-id checked --max-messages 1",
+    ),
+    (
         "e2e-latency.md",
         "e2e-latency --topic ping --num-records 3 --producer-acks 1 --record-size 10",
     ),
@@ -156,6 +168,36 @@ fn every_field_and_every_column_is_told_by_the_tools_page() {
             "docs/json/{page} does not tell of columns {missing:?}: {line} {said}"
         );
     }
+}
+
+#[test]
+fn a_producer_says_where_its_records_are_where_it_is_asked() {
+    let server = Server::start();
+    create_topic(server.address(), "orders", 1);
+    assert_eq!(
+        server.tool_with_input("console-producer --topic orders", "a\n"),
+        ""
+    );
+    let told = server.tool_with_input("console-producer --topic orders --output json", "b\nc\n");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["records"], &told["failed"]), (&2.into(), &0.into()));
+    let part = &told["partitions"][0];
+    assert_eq!(
+        (&part["firstOffset"], &part["lastOffset"]),
+        (&1.into(), &2.into())
+    );
+    let csv = "console-producer --topic orders --transactional-id t --output csv";
+    assert_eq!(
+        server.tool_with_input(csv, "d\n"),
+        "topic,partition,records,firstOffset,lastOffset\norders,0,1,3,3\n"
+    );
+    let large = "x".repeat(3_000_000);
+    let refused = server.try_tool("console-producer --topic orders --output json", &large);
+    let told: Value = serde_json::from_slice(&refused.stdout).expect("JSON");
+    assert_eq!(
+        (refused.status.code(), &told["failed"]),
+        (Some(1), &1.into())
+    );
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `ottla dump-log` on files that the reference wrote, whole and damaged, against what its own tool printed of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::server::ottla;
 
@@ -76,6 +79,71 @@ fn files_of_the_reference_are_shown_as_it_shows_them() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// There are as many batches and records as lines of them.
+#[test]
+fn the_same_files_as_data_have_all_batches_records_and_entries() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json/dump-log.md");
+    let page = std::fs::read_to_string(page).expect("dump-log.md");
+    let told: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
+    for run in &recorded() {
+        let words = &run.words;
+        let output = |form: &str| {
+            let words = words.split(' ').chain(["--output", form]);
+            let mut command = ottla();
+            command.current_dir(folder()).arg("dump-log").args(words);
+            command.output().expect("the binary")
+        };
+        let json = output("json");
+        // Of messages of old formats there are no records as data that could be broken.
+        let is_fine = json.status.code() == Some(run.status) || words.contains("damaged-magic");
+        assert!(is_fine, "{words}: {:?}", json.status);
+        let text = String::from_utf8(json.stdout).expect("text");
+        let objects: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an object"))
+            .collect();
+        for object in &objects {
+            assert_eq!(object["version"], 1, "{words}");
+            let fields = object.as_object().expect("an object").keys();
+            let untold: Vec<&String> = fields
+                .filter(|name| !told.contains(name.as_str()))
+                .collect();
+            assert!(
+                untold.is_empty(),
+                "{words}: dump-log.md does not tell of {untold:?}"
+            );
+        }
+        let csv = String::from_utf8(output("csv").stdout).expect("text");
+        let heads = csv
+            .lines()
+            .filter(|line| line.starts_with("file,kind,offset,"));
+        assert_eq!(heads.count(), usize::from(!objects.is_empty()), "{words}");
+        if run.status != 0 {
+            continue;
+        }
+        let lines = |start: &str| {
+            let lines = run.stdout.lines().filter(|line| line.starts_with(start));
+            lines.count()
+        };
+        let of_kind = |kind: &str| {
+            objects
+                .iter()
+                .filter(|object| object["kind"] == kind)
+                .count()
+        };
+        let batches = objects
+            .iter()
+            .filter(|object| object.get("crc").is_some() && object.get("records").is_some());
+        assert_eq!(batches.count(), lines("baseOffset: "), "{words}");
+        // Without them a record that has neither key nor value is an empty line of the text.
+        if !words.contains("--skip-record-metadata") {
+            assert_eq!(of_kind("record"), lines("| "), "{words}");
+        }
+        assert_eq!(of_kind("producer"), lines("producerId: "), "{words}");
+        assert_eq!(of_kind("abortedTransaction"), lines("version: "), "{words}");
+    }
 }
 
 #[test]

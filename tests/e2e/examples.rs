@@ -42,7 +42,7 @@ fn tools() -> Vec<String> {
     let text = text_of(&[]);
     let lines = text.lines().filter(|line| line.starts_with(' '));
     let names = lines.filter_map(|line| line.split_whitespace().next());
-    let own = ["install-links", "help", "version"];
+    let own = ["help", "version"];
     let names = names.filter(|name| !own.contains(name));
     names.map(str::to_owned).collect()
 }

@@ -119,6 +119,16 @@ fn a_repaired_directory_is_sound_serves_the_rest_and_keeps_aside_what_was_taken_
         plan.contains("checked-0/*: make what is missing of "),
         "{plan}"
     );
+    let dry = log_tool(&["repair", "--dry-run", "--output", "json"], &server.data());
+    let report: Value = serde_json::from_slice(&dry.stdout).expect("JSON");
+    assert_eq!(
+        (dry.status.code(), &report["executed"]),
+        (Some(1), &false.into())
+    );
+    assert_eq!(
+        report["steps"].as_array().map(Vec::len),
+        Some(plan.lines().count() - 1)
+    );
     assert_eq!(
         std::fs::read(&segment).expect("a segment"),
         bytes,

@@ -83,6 +83,25 @@ const DOUBLE: &str = "while read -r n; do echo $((2 * n)); done";
 const WITH_KEYS: &str = "--formatter-property print.key=true";
 
 #[test]
+fn the_statistics_are_there_in_every_form() {
+    let server = server_with(3);
+    let output = pipe(&server, "--timeout 500ms --output csv", "cat")
+        .output()
+        .expect("the binary");
+    let told = String::from_utf8(output.stdout).expect("text");
+    let mut lines = told.lines();
+    assert!(
+        lines
+            .next()
+            .is_some_and(|head| head.starts_with("records,results,deadLetters,"))
+    );
+    assert!(
+        lines.next().is_some_and(|row| row.starts_with("3,3,0,")),
+        "{told}"
+    );
+}
+
+#[test]
 fn each_record_goes_through_the_filter_and_keeps_its_key_and_the_next_run_goes_on_from_there() {
     let server = server_with(1000);
     let (output, statistics) = run(&server, "--timeout 2s --workers 2", DOUBLE);

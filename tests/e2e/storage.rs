@@ -29,6 +29,28 @@ fn configured(dirs: &[&str]) -> TempDir {
 }
 
 #[test]
+fn what_was_formatted_is_told_as_data() {
+    let folder = configured(&["a", "b"]);
+    let id = storage(folder.path(), "random-uuid --output json");
+    let id: Value = serde_json::from_slice(&id.stdout).expect("JSON");
+    let id = id["id"].as_str().expect("an id").to_owned();
+    std::fs::create_dir(folder.path().join("b")).expect("a folder");
+    let line = format!("format -t {id} -c s.properties -r 4.0 --output json");
+    let told = storage(folder.path(), &line);
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    assert_eq!(
+        (&told["version"], &told["clusterId"]),
+        (&1.into(), &id.into())
+    );
+    assert_eq!(told["metadataVersion"], "4.0-IV3");
+    assert_eq!(told["directories"][0]["role"], "metadata");
+    assert_eq!(told["directories"][1]["formatted"], true);
+    let again = storage(folder.path(), &format!("{line} --ignore-formatted"));
+    let again: Value = serde_json::from_slice(&again.stdout).expect("JSON");
+    assert_eq!(again["directories"][1]["formatted"], false);
+}
+
+#[test]
 fn a_broker_serves_what_was_formatted_with_its_id_and_levels() {
     let folder = configured(&["a", "b"]);
     let line = format!("format -t {ID} -c s.properties -r 4.0 -f transaction.version=1");
@@ -40,7 +62,9 @@ fn a_broker_serves_what_was_formatted_with_its_id_and_levels() {
         String::from_utf8_lossy(&output.stderr)
     );
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-    let lines: Vec<&str> = told.lines().skip(1).collect();
+    // The reference's order, which the folder's name decides.
+    let mut lines: Vec<&str> = told.lines().skip(1).collect();
+    lines.sort_by_key(|line| line.contains("Formatting data"));
     assert_eq!(
         lines,
         [
@@ -127,6 +151,32 @@ fn what_belongs_to_another_cluster_or_is_broken_is_told() {
     let told = String::from_utf8_lossy(&info.stdout).into_owned();
     assert!(
         told.contains("Mismatched cluster IDs between storage directories."),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_quorum_of_its_own_is_refused_where_the_configuration_names_the_voters() {
+    let folder = configured(&["a"]);
+    let file = folder.path().join("s.properties");
+    let roles = "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
+                 listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0\n";
+    let dynamic = std::fs::read_to_string(&file).expect("a file") + roles;
+    let named = format!("{dynamic}controller.quorum.voters=1@localhost:9093\n");
+    std::fs::write(&file, named).expect("a file");
+    let line = format!("format -t {ID} -c s.properties --standalone");
+    let refused = storage(folder.path(), &line);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.starts_with("You cannot specify controller.quorum.voters and format the node"),
+        "{said}"
+    );
+    std::fs::write(&file, dynamic).expect("a file");
+    let formatted = storage(folder.path(), &line);
+    let told = String::from_utf8_lossy(&formatted.stdout).into_owned();
+    assert!(
+        told.contains("\nFormatting dynamic metadata voter directory "),
         "{told}"
     );
 }

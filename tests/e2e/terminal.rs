@@ -1,6 +1,8 @@
 //! A terminal for tools that look whether somebody is there.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -16,4 +18,23 @@ pub(crate) fn open() -> (File, File) {
         .open(path.to_str().unwrap())
         .unwrap();
     (File::from(controller), terminal)
+}
+
+/// Runs a tool that asks at a terminal, and answers: what it had shown until then, and its exit status.
+pub(crate) fn answering(command: &mut Command, answer: &str) -> (String, Option<i32>) {
+    let (mut screen, terminal) = open();
+    command
+        .stdin(terminal.try_clone().unwrap())
+        .stderr(terminal)
+        .stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The command has the terminal as well, which would never end.
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    let (mut shown, mut buffer) = (String::new(), [0; 4096]);
+    while !shown.contains("[y/N]") {
+        let length = screen.read(&mut buffer).unwrap();
+        shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    screen.write_all(answer.as_bytes()).unwrap();
+    (shown, child.wait().unwrap().code())
 }

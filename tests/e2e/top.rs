@@ -206,7 +206,7 @@ fn what_is_wrong_at_the_first_look_is_told_before_the_terminal_is_taken() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("refused"), "{told}");
     let output = ottla().args(["top", "--view", "nothing"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 /// A terminal of the test's own, with `ottla top` on it.

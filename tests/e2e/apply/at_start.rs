@@ -41,6 +41,37 @@ fn a_broker_has_everything_when_it_is_ready_and_keeps_what_became_of_it() {
 }
 
 #[test]
+fn what_the_broker_advertises_need_not_lead_anywhere_from_its_own_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("topics.yaml");
+    fs::write(&file, ORDERS).unwrap();
+    for configured in [
+        &["advertised.listeners=PLAINTEXT://no.such.host.invalid:9092"][..],
+        &[
+            "listeners=IN://127.0.0.1:0,OUT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+            "listener.security.protocol.map=IN:PLAINTEXT,OUT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.listener.names=CONTROLLER",
+            "inter.broker.listener.name=IN",
+            "advertised.listeners=IN://no.such.host.invalid:1,OUT://127.0.0.1:1",
+        ],
+        &[
+            "listeners=PLAINTEXT://:0",
+            "advertised.listeners=PLAINTEXT://192.0.2.1:9092",
+        ],
+    ] {
+        let mut options = vec!["--apply", file.to_str().unwrap()];
+        // The words that the harness looks at are those of their own.
+        options.push("--override");
+        options.extend(configured);
+        let server = Server::with(&options, &[]);
+        assert_eq!(
+            server.tool("topics --list"),
+            "__consumer_offsets\norders\nprices\n"
+        );
+    }
+}
+
+#[test]
 fn a_broker_that_cannot_have_it_says_why_and_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("topics.yaml");

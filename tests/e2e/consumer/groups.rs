@@ -80,7 +80,7 @@ fn a_group_takes_in_partitions_that_are_added() {
         let more = ottla_client::admin::NewPartitions {
             topic: topic.clone(),
             total: 3,
-            assignments: Vec::new(),
+            assignments: None,
         };
         let admin = broker.admin().await;
         admin.create_partitions(&[more], false).await.unwrap()[0]

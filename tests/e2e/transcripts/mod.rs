@@ -74,6 +74,11 @@ fn options() {
 }
 
 #[test]
+fn corners() {
+    check("corners");
+}
+
+#[test]
 fn perf() {
     check("perf");
 }

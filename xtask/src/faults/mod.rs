@@ -476,18 +476,16 @@ const EXAMPLES: [&str; 2] = ["acked_producer", "group_member"];
 /// The broker as users get it, and our programs. Who names a broker wants that one judged, now, and takes the programs that
 /// there are.
 fn build() -> Result<()> {
-    let is_named = std::env::var_os(crate::interop::BINARY).is_some();
-    if !is_named {
-        run(cargo().args(["build", "--release", "--bin", "ottla"]))?;
-    }
     let is_there = |name: &&str| clients::our_program(name).exists();
-    if is_named && EXAMPLES.iter().all(is_there) {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "ottla-client"]);
+    if std::env::var_os(crate::interop::BINARY).is_none() {
+        // One call: what both need is built once.
+        build.args(["--package", "ottla", "--bin", "ottla"]);
+    } else if EXAMPLES.iter().all(is_there) {
         return Ok(());
     }
-    let examples = EXAMPLES.iter().flat_map(|name| ["--example", name]);
-    run(cargo()
-        .args(["build", "--release", "--package", "ottla-client"])
-        .args(examples))
+    run(build.args(EXAMPLES.iter().flat_map(|name| ["--example", name])))
 }
 
 fn play(scenario: &Scenario, options: &Options) -> Result<Report> {

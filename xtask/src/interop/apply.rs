@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use super::cluster::Cluster;
 use super::ottla;
 use super::process::with_kafka;
 use super::tools::{agree, our_output};
@@ -84,6 +85,74 @@ pub(super) fn on_kafka() -> Result<()> {
         );
         Ok(())
     })
+}
+
+/// Options, the file, the exit status, and what the plan says of it, on three nodes.
+const REPLICAS: &[(&str, &str, i32, &[&str])] = &[
+    (
+        "",
+        "topics: {moved: {partitions: 3, replication_factor: 1}, whole: {partitions: 1, replication_factor: 3}}",
+        0,
+        &["Done."],
+    ),
+    (
+        "--plan",
+        "topics: {moved: {partitions: 5, replication_factor: 2}, whole: {replication_factor: 1}}",
+        3,
+        &[
+            "  ~ partitions: 3 -> 5 ",
+            "  ~ replication_factor: 1 -> 2\n    ~ moved-0: brokers ",
+            "  ~ replication_factor: 3 -> 1\n    ~ whole-0: brokers ",
+        ],
+    ),
+    (
+        "",
+        "topics: {moved: {partitions: 5, replication_factor: 2}, whole: {replication_factor: 1}}",
+        0,
+        &["Done."],
+    ),
+    (
+        "--plan",
+        "topics: {moved: {partitions: 5, replication_factor: 2}, whole: {replication_factor: 1}}",
+        0,
+        &["Nothing to change: the cluster is as the file says."],
+    ),
+    (
+        "",
+        "topics: {moved: {replication_factor: 3}}",
+        0,
+        &["Done."],
+    ),
+    (
+        "",
+        "topics: {new: {}, moved: {replication_factor: 4}}",
+        1,
+        &[],
+    ),
+];
+
+pub(super) fn on_a_cluster() -> Result<()> {
+    let cluster = Cluster::start()?;
+    let bootstrap = cluster.addresses.as_str();
+    for (options, file, status, told) in REPLICAS {
+        apply(bootstrap, options, file, *status, told)?;
+        let described = our_output("topics --describe --exclude-internal", bootstrap)?;
+        if *status == 0 && described.contains("Topic: moved\t") {
+            let lagging = our_output("topics --describe --under-replicated-partitions", bootstrap)?;
+            ensure!(
+                lagging.is_empty(),
+                "replicas are missing after {file}:\n{lagging}"
+            );
+        }
+    }
+    agree("topics --describe --exclude-internal", bootstrap)?;
+    let exported = our_output("topics export --output json", bootstrap)?;
+    ensure!(
+        exported.contains(r#""replication_factor":3"#),
+        "not as many replicas as were asked for: {exported}"
+    );
+    let nothing = &["Nothing to change: the cluster is as the file says."];
+    apply(bootstrap, "--prune --plan", &exported, 0, nothing)
 }
 
 fn apply(bootstrap: &str, options: &str, file: &str, status: i32, told: &[&str]) -> Result<()> {

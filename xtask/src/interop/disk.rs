@@ -38,6 +38,7 @@ pub(super) fn run_all() -> Result<()> {
 
     let broker = Broker::kafka()?;
     write_something(&broker.address)?;
+    read_internal_topics(&broker.address).context("of Kafka's broker")?;
     let data = broker.data().join("logs");
     let kept = broker.stop()?;
     compare(&data).context("on Kafka's files")?;
@@ -89,6 +90,59 @@ fn write_something(bootstrap: &str) -> Result<()> {
             .args(["--", "cat"])
             .stdout(Stdio::null()),
     )
+}
+
+/// What Kafka's coordinators have written, through both console consumers. A group's partition is read alone, without
+/// a group, which would leave its own records there.
+fn read_internal_topics(bootstrap: &str) -> Result<()> {
+    for (topic, id, formatter) in [
+        ("__consumer_offsets", Some("dumpers"), "GroupMetadata"),
+        ("__consumer_offsets", Some("pipers"), "Offsets"),
+        ("__transaction_state", None, "TransactionLog"),
+    ] {
+        let class = format!("org.apache.kafka.tools.consumer.{formatter}MessageFormatter");
+        let read = |command: &mut Command| -> Result<Vec<String>> {
+            let command = command.args(["--bootstrap-server", bootstrap, "--topic", topic]);
+            let command = command.args(["--formatter", &class, "--timeout-ms", "4000"]);
+            let text = stdout(match id.map(coordinators_partition) {
+                Some(partition) => {
+                    command.args(["--partition", &partition, "--offset", "earliest"])
+                }
+                None => command.arg("--from-beginning"),
+            })?;
+            // They come without an end of line, and partitions in any order.
+            let text = text.replace("}{\"key\"", "}\n{\"key\"");
+            let mut records: Vec<String> = text.lines().map(str::to_owned).collect();
+            records.sort_unstable();
+            Ok(records)
+        };
+        let ours = read(Command::new(ottla()).arg("console-consumer"))?;
+        let kafkas = read(&mut peer::command("kafka-console-consumer"))?;
+        let expected = id.map_or("\"transactionalId\":".to_owned(), |id| {
+            format!("\"group\":\"{id}\"")
+        });
+        let is_there = ours.iter().any(|record| record.contains(&expected));
+        ensure!(is_there, "no {expected} in {topic}: {ours:#?}");
+        let differ = ours
+            .iter()
+            .zip(&kafkas)
+            .find(|(ours, kafkas)| ours != kafkas);
+        ensure!(
+            ours == kafkas,
+            "{topic}: ours reads {} records, Kafka's {}, first {differ:#?}",
+            ours.len(),
+            kafkas.len()
+        );
+    }
+    Ok(())
+}
+
+/// Of fifty, where the coordinator of an id keeps its records.
+fn coordinators_partition(id: &str) -> String {
+    let hash = id.bytes().fold(0_i32, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(byte))
+    });
+    (hash.unsigned_abs() % 50).to_string()
 }
 
 /// Every file below, through both tools, in every way that fits its kind.

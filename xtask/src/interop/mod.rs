@@ -5,12 +5,14 @@
 //! fails, the parts that need it are skipped with a line that cannot be overlooked, or fail, as the caller says.
 
 mod apply;
+mod cluster;
 mod compaction;
 mod conformance;
 mod disk;
 mod franz;
 mod group_tools;
 mod java;
+mod kraft_version;
 mod move_in;
 pub(crate) mod peer;
 mod process;
@@ -43,6 +45,7 @@ enum Need {
     Jdk,
     Npm,
     Go,
+    Shells,
 }
 
 /// Names a binary to judge instead of a fresh release build.
@@ -54,6 +57,7 @@ const NEEDS: &[Need] = &[
     Need::Jdk,
     Need::Npm,
     Need::Go,
+    Need::Shells,
 ];
 
 struct Part {
@@ -90,6 +94,12 @@ const PARTS: &[Part] = &[
         run: apply::on_kafka,
     },
     Part {
+        name: "topics apply: more and fewer replicas on Kafka's cluster of three",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: apply::on_a_cluster,
+    },
+    Part {
         name: "transcripts: our tools against Kafka's cluster of three",
         needs: &[Need::Kafka],
         in_ci: true,
@@ -100,6 +110,12 @@ const PARTS: &[Part] = &[
         needs: &[Need::Kafka],
         in_ci: true,
         run: quorum::a_controller_comes_and_goes,
+    },
+    Part {
+        name: "quorum: Kafka starts on a directory that ours raised to kraft.version 1",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: kraft_version::raised_by_ours,
     },
     Part {
         name: "transcripts: access control lists of Kafka's broker",
@@ -158,7 +174,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "compaction: what Kafka's cleaner and ours leave of the same log",
         needs: &[Need::Kafka, Need::Jdk],
-        in_ci: true,
+        in_ci: false,
         run: compaction::run_all,
     },
     Part {
@@ -170,7 +186,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "transactions of Kafka's Java producer before KIP-890",
         needs: &[Need::Kafka, Need::Jdk],
-        in_ci: true,
+        in_ci: false,
         run: java::on_ours_at_the_lowest_level,
     },
     Part {
@@ -180,16 +196,22 @@ const PARTS: &[Part] = &[
         run: franz::on_ours,
     },
     Part {
-        name: "move-in: Kafka's data directory to ours and back, twice",
+        name: "move-in: Kafka's data directory to ours and back, and ours again after a kill",
         needs: &[Need::Kafka, Need::Jdk],
         in_ci: true,
         run: move_in::there_and_back_twice,
     },
     Part {
-        name: "move-in: the directory of a Kafka that was killed",
+        name: "move-in: the directory of a Kafka that was killed at once, its voters in its log",
         needs: &[Need::Kafka, Need::Jdk],
-        in_ci: true,
+        in_ci: false,
         run: move_in::after_a_kill,
+    },
+    Part {
+        name: "completion in zsh and fish",
+        needs: &[Need::Shells],
+        in_ci: true,
+        run: completion,
     },
     Part {
         name: "200,000 lines of real input",
@@ -207,6 +229,9 @@ pub(crate) fn run_all(missing: Missing, only: Option<&str>) -> Result<()> {
             .filter(|part| part.in_ci || missing != Missing::Fails)
             .filter(|part| only.is_none_or(|text| part.name.contains(text)))
     };
+    if chosen().next().is_none() {
+        bail!("no part has {:?} in its name", only.unwrap_or_default());
+    }
     if std::env::var_os(BINARY).is_none() {
         run(cargo().args(["build", "--release"]))?;
     }
@@ -250,6 +275,7 @@ fn install(need: Need) -> Result<()> {
         }
         Need::Librdkafka => run(&mut script("tests/interop/conformance/setup")),
         Need::Go => package("go", "golang-go"),
+        Need::Shells => run(&mut script("tests/interop/peers/shells/setup.sh")),
         Need::Jdk => package("javac", "default-jdk-headless"),
         Need::Npm => {
             package("npm", "npm")?;
@@ -293,4 +319,11 @@ fn real_input() -> Result<()> {
     let mut test = cargo();
     test.args(["test", "--test", "e2e", "real_input"]);
     run(test.env("OTTLA_REAL_INPUT", file.trim()))
+}
+
+/// What `tests/e2e/completions.rs` skips where there are no shells.
+fn completion() -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--test", "e2e", "completions"]);
+    run(test.env("OTTLA_NEEDS_SHELLS", "1"))
 }

@@ -43,6 +43,16 @@ const STORY: &[(Who, &str)] = &[
     ),
     (Both, "get-offsets --topic lines"),
     (
+        Ours,
+        "topics --create --topic narrow --partitions 1 --replication-factor 1 --config max.message.bytes=300",
+    ),
+    (Ours, "console-producer --topic narrow"),
+    (
+        Both,
+        "console-consumer --topic narrow --partition 0 --offset earliest --max-messages 200",
+    ),
+    (Ours, "topics --delete --topic narrow"),
+    (
         Both,
         "console-consumer --topic lines --partition 1 --offset earliest --max-messages 40 --formatter-property print.key=true --formatter-property print.offset=true",
     ),

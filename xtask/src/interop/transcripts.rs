@@ -21,7 +21,8 @@ pub(super) fn acls() -> Result<()> {
 /// Those of the suite that ask for more than our server has.
 pub(super) fn configs() -> Result<()> {
     let cases = "user-quota,ip-quota,scram,client-metrics,broker-logger,group-config";
-    replay("configs", Some(cases))
+    replay("configs", Some(cases))?;
+    replay("configs-entities", None)
 }
 
 /// Our tools print what the reference's printed in each case of the suites, or `allowed.tsv` has the reason. In cases that
