@@ -125,7 +125,12 @@ fn a_transaction_that_takes_too_long_is_aborted_and_readers_go_on() {
         broker.produce(&topic, 1, 10..11).await;
         assert_eq!(read_up_to(&broker, &topic, 10).await, [10]);
         let error = transaction.commit().await.unwrap_err();
-        assert_ne!(error.class, ErrorClass::Retriable, "{error}");
+        assert_eq!(error.class, ErrorClass::Abortable, "{error}");
+        let next = slow.begin().await.unwrap();
+        send(&next, &topic, 20..30).await;
+        next.commit().await.unwrap();
+        let expected: Vec<i32> = [10].into_iter().chain(20..30).collect();
+        assert_eq!(read_up_to(&broker, &topic, 22).await, expected);
     });
 }
 

@@ -132,11 +132,16 @@ impl TransactionError {
     /// In the middle of a transaction, what is not settled in time ends it.
     pub(super) fn or_abortable(self) -> Self {
         match self.class {
-            ErrorClass::Retriable => Self {
-                class: ErrorClass::Abortable,
-                ..self
-            },
+            ErrorClass::Retriable => self.into_abortable(),
             _ => self,
+        }
+    }
+
+    /// An abort will tell whether the producer can go on.
+    pub(super) fn into_abortable(self) -> Self {
+        Self {
+            class: ErrorClass::Abortable,
+            ..self
         }
     }
 

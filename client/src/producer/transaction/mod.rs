@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use ottla_protocol::errors::ErrorCode;
 use tokio::time::timeout;
 
 use crate::{
@@ -257,7 +258,12 @@ impl TransactionalProducer {
             }
             Err(error) if error.class == ErrorClass::Retriable => Err(error),
             Err(error) if !is_commit && self.never_began(&error) => self.renew_or_rest().await,
-            Err(error) if is_commit && error.class == ErrorClass::Abortable => {
+            Err(error)
+                if is_commit
+                    && (error.class == ErrorClass::Abortable
+                        || self.may_be_over(&error, &[ErrorCode::InvalidTxnState])) =>
+            {
+                let error = error.into_abortable();
                 lock(&self.producer.shared.accumulator)
                     .scope()
                     .fail(error.clone());
@@ -280,8 +286,15 @@ impl TransactionalProducer {
     /// The coordinator knows of no transaction, as the request that would have told it has got lost.
     fn never_began(&self, error: &TransactionError) -> bool {
         let started = lock(&self.producer.shared.accumulator).scope().started();
-        started == Started::Perhaps
-            && error.code() == Some(ottla_protocol::errors::ErrorCode::InvalidTxnState)
+        started == Started::Perhaps && error.code() == Some(ErrorCode::InvalidTxnState)
+    }
+
+    /// Whether the coordinator may have aborted the transaction for its age (`transaction.timeout.ms`). With the newer
+    /// protocol an abort then succeeds and brings the next epoch, and is refused where another has fenced the producer.
+    /// The reference's producer gives up in both cases.
+    fn may_be_over(&self, error: &TransactionError, codes: &[ErrorCode]) -> bool {
+        let is_one_of_them = error.code().is_some_and(|code| codes.contains(&code));
+        self.protocol == TransactionProtocol::V2 && is_one_of_them
     }
 
     async fn renew_or_rest(&mut self) -> Result<(), TransactionError> {
@@ -345,7 +358,11 @@ impl Transaction<'_> {
         }
         let outcome = self.try_send_offsets(group, offsets).await;
         outcome.map_err(|error| {
-            let error = error.or_abortable();
+            let over = [ErrorCode::InvalidTxnState, ErrorCode::ProducerFenced];
+            let error = match self.producer.may_be_over(&error, &over) {
+                true => error.into_abortable(),
+                false => error.or_abortable(),
+            };
             self.note(error.clone());
             error
         })

@@ -581,6 +581,40 @@ async fn offsets_of_a_member_that_the_group_has_left_behind_abort() {
 }
 
 #[tokio::test]
+async fn what_the_coordinator_may_have_aborted_for_its_age_is_aborted_and_the_next_goes_through() {
+    for (request, code) in [
+        ("commit", ErrorCode::InvalidTxnState),
+        ("offsets", ErrorCode::ProducerFenced),
+        ("offsets", ErrorCode::InvalidTxnState),
+    ] {
+        let (mut producer, broker) = producer(NEWER).await;
+        broker.refuses(request, code);
+        let transaction = producer.begin().await.unwrap();
+        transaction.send(to(0, "a")).await.unwrap();
+        let _ = transaction.send_offsets(&group(), &[offset(0, 1)]).await;
+        let error = transaction.commit().await.unwrap_err();
+        assert_eq!(
+            (error.class, error.code()),
+            (ErrorClass::Abortable, Some(code))
+        );
+        assert_eq!(broker.asked().last().unwrap(), "abort e1", "{request}");
+        producer.begin().await.unwrap().commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_fenced_learns_it_at_the_abort_of_what_may_be_over() {
+    let (mut producer, broker) = producer(NEWER).await;
+    broker.refuses("commit", ErrorCode::InvalidTxnState);
+    broker.refuses("abort", ErrorCode::ProducerFenced);
+    let transaction = producer.begin().await.unwrap();
+    transaction.send(to(0, "a")).await.unwrap();
+    transaction.commit().await.unwrap_err();
+    let error = producer.begin().await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::ApplicationRecoverable);
+}
+
+#[tokio::test]
 async fn partitions_that_were_perhaps_added_are_aborted_and_the_coordinator_may_know_of_none() {
     let (mut producer, broker) = producer(OLDER).await;
     broker.refuses("add", ErrorCode::TopicAuthorizationFailed);
