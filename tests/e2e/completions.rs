@@ -17,7 +17,7 @@ use crate::{terminal, wait};
 
 /// What a shell is given to think about. The promise is 200 ms; a busy machine may miss it once, not always.
 const WITHIN: Duration = Duration::from_millis(200);
-const TRIES: usize = 10;
+const TRIES: usize = 30;
 
 /// `$PATH` begins with the folder of the binary under test.
 fn shell(name: impl AsRef<OsStr>) -> Command {
@@ -271,15 +271,14 @@ fn a_dead_broker_costs_no_more_than_200_ms_and_says_nothing() {
             "--bootstrap-server",
             &address,
         ];
-        let took = (0..TRIES).map(|_| {
+        let mut took = (0..TRIES).map(|_| {
             let begun = Instant::now();
             let output = ottla().args(words).args(["--topic", ""]).output().unwrap();
             assert!(output.stdout.is_empty() && output.stderr.is_empty());
             assert!(output.status.success());
             begun.elapsed()
         });
-        let least = took.min().unwrap();
-        assert!(least <= WITHIN, "{address} took {least:?}");
+        assert!(took.any(|took| took <= WITHIN), "{address}");
     }
 }
 
