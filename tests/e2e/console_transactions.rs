@@ -43,3 +43,18 @@ fn without_a_number_all_of_the_input_is_one_transaction() {
     let said = String::from_utf8(alone.stderr).expect("text");
     assert!(said.contains("--transactional-id"), "{said}");
 }
+
+/// The lines were sent in a transaction, where the reference's script fails.
+#[test]
+fn a_property_alone_begins_no_transaction() {
+    let server = Server::start();
+    server.tool("topics --create --topic t --partitions 1");
+    let producer = "console-producer --topic t --command-property transactional.id=x";
+    let failed = server.try_tool(producer, "a\nb\n");
+    assert_eq!(failed.status.code(), Some(1));
+    let said = String::from_utf8(failed.stderr).expect("text");
+    assert!(said.contains("initTransactions"), "{said}");
+    assert!(said.contains("--transactional-id"), "{said}");
+    assert_eq!(server.try_tool(producer, "").status.code(), Some(0));
+    assert_eq!(server.tool("get-offsets --topic t"), "t:0:0\n");
+}

@@ -2,7 +2,8 @@
 //!
 //! A record that could not be delivered is told on standard error and leaves the exit status at 0, as in the
 //! reference; a line that cannot be split, or a configuration that makes no sense, ends the tool with 1. With `--sync`
-//! and with `--transactional-id`, which the reference lacks, every failure does.
+//! and with `--transactional-id`, which the reference lacks, every failure does. A `transactional.id` among the properties
+//! alone begins no transaction, as there: the first record ends the tool with 1.
 
 mod input;
 mod line_reader;
@@ -167,6 +168,8 @@ struct Plan {
     properties: Vec<(String, String)>,
     /// Nobody has set any of the sizes that have to fit each other.
     are_sizes_free: bool,
+    /// Whether the lines go into transactions, as only the option asks.
+    is_transactional: bool,
 }
 
 impl Plan {
@@ -212,17 +215,16 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             taken.note(report);
         }
     }));
-    if plan.commit_every.is_some() && producer.transactions.is_none() {
+    if plan.commit_every.is_some() && !plan.is_transactional {
         return Err(Stop::Usage(
             "Option --commit-every needs --transactional-id.".to_owned(),
         ));
     }
-    let is_transactional = producer.transactions.is_some();
     let sent = send(&plan, cluster, producer, &troubles, cx);
     match plan.output {
         Format::Table => sent,
         // Of a transaction that failed nothing is there.
-        Format::Data(_) if is_transactional && sent.is_err() => sent,
+        Format::Data(_) if plan.is_transactional && sent.is_err() => sent,
         Format::Data(form) => {
             let failed = troubles.count();
             let report = written.report(&plan.topic, failed);
@@ -247,11 +249,14 @@ fn send(
         let mut signals = Signals::listen()?;
         let connecting = async { Ok(Cluster::connect(cluster).await) };
         match signals.allow(connecting).await? {
-            Ok(cluster) if producer.transactions.is_some() => {
+            Ok(cluster) if plan.is_transactional => {
                 transactions::send_lines(plan, cluster, producer, &mut signals, cx).await
             }
             Ok(cluster) => {
-                let input = Input::of(&plan.source, line_bytes_max(&producer), cx);
+                let mut input = Input::of(&plan.source, line_bytes_max(&producer), cx);
+                if producer.transactions.is_some() {
+                    return signals.allow(never_begun(plan, &mut input, cx)).await;
+                }
                 let producer = Producer::start(cluster, producer);
                 let sending = send_lines(plan, input, &producer, troubles, cx);
                 let sent = signals.allow(sending).await;
@@ -260,7 +265,7 @@ fn send(
                 troubles.tell(&plan.topic, cx);
                 sent
             }
-            Err(error) if producer.transactions.is_some() || connect::has_no_address(&error) => {
+            Err(error) if plan.is_transactional || connect::has_no_address(&error) => {
                 Err(Failure::new(format!("{error}.")).into())
             }
             Err(error) => {
@@ -364,6 +369,7 @@ fn plan(args: &Args) -> Result<Plan, Stop> {
         commit_every: commit_every(args)?,
         are_sizes_free: are_sizes_free(args, &given_properties(args)?),
         output: args.own.output.format()?,
+        is_transactional: !args.transactional_id.is_empty(),
         properties: producer_properties(args, bootstrap)?,
     })
 }
@@ -488,6 +494,20 @@ fn producer_properties(args: &Args, bootstrap: &str) -> Result<Properties, Stop>
         set_unless_given(&mut properties, key, given, &default.to_string());
     }
     Ok(properties)
+}
+
+/// What the reference does with an id and nobody who begins a transaction: no record can be sent.
+async fn never_begun(plan: &Plan, input: &mut Input, cx: &mut Context) -> Result<(), Stop> {
+    let Some((line, number)) = input.next(cx).await? else {
+        return Ok(());
+    };
+    plan.parse(line, number)?;
+    let message = format!(
+        "Cannot add partitions of topic {} to transaction before completing a call to initTransactions.",
+        plan.topic
+    );
+    let hint = "A property transactional.id alone begins no transaction; --transactional-id ID sends the lines in one.";
+    Err(Failure::new(message).hint(hint).into())
 }
 
 async fn send_lines(
