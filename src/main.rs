@@ -53,6 +53,7 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
         "--generate" => generate::generate(rest, cx),
         run::broker::WORD => run::broker::serve(rest, cx),
         run::child::WORD => run::child::exec(rest, cx),
+        server_start::daemon::WORD => server_start::daemon::serve(rest, cx),
         name => {
             if let Some((verb, rest)) = rest.split_first()
                 && let Some(tool) = tools::by_verb(name, verb)

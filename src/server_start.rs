@@ -22,6 +22,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{fmt, reload};
 
+pub(crate) mod daemon;
+
 const DATA_DIR_VARIABLE: &str = "OTTLA_DATA_DIR";
 const LOG_VARIABLE: &str = "OTTLA_LOG";
 
@@ -35,7 +37,10 @@ pub(crate) const TOOL: Tool = Tool {
 
 const EXAMPLES: &str = "Examples:
   ottla server --ephemeral --listen 127.0.0.1:0
-  ottla server --config server.properties --listen 127.0.0.1:0 --override num.partitions=3";
+  ottla server --config server.properties --listen 127.0.0.1:0 --override num.partitions=3
+
+As the first word, -daemon starts the broker in the background and returns when it is ready; what it says stands in
+kafkaServer.out in the folder LOG_DIR, or logs. SIGTERM ends it.";
 
 fn command() -> Command {
     let path = value_parser!(PathBuf);
@@ -101,21 +106,24 @@ fn command() -> Command {
 }
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    // Scripts of the reference begin with an option of Java's launcher; a service manager does that job.
-    let words = words
-        .iter()
-        .filter(|word| *word != "-daemon")
-        .map(String::as_str);
-    let given =
-        match command().try_get_matches_from(std::iter::once("kafka-server-start").chain(words)) {
-            Ok(given) => given,
-            Err(error) if error.use_stderr() => return Err(Stop::Usage(first_line(&error))),
-            Err(help) => return Ok(write!(cx.out, "{help}")?),
-        };
+    let (is_daemon, words) = match words.split_first() {
+        Some((first, rest)) if first == daemon::OPTION => (true, rest),
+        _ => (false, words),
+    };
+    let named = std::iter::once("kafka-server-start").chain(words.iter().map(String::as_str));
+    let given = match command().try_get_matches_from(named) {
+        Ok(given) => given,
+        Err(error) if error.use_stderr() => return Err(Stop::Usage(first_line(&error))),
+        Err(help) => return Ok(write!(cx.out, "{help}")?),
+    };
     if given.get_flag("version") {
         return Err(Stop::Version);
     }
-    serve(&given, cx).map_err(|error| refusal(&error))
+    let done = match is_daemon {
+        true => daemon::start(words, cx),
+        false => serve(&given, cx),
+    };
+    done.map_err(|error| refusal(&error))
 }
 
 /// Why there is no broker, or none any more.

@@ -25,6 +25,7 @@ mod consumer_perf_test;
 mod contexts;
 mod coordinator_states;
 mod crash;
+mod daemon;
 mod data_output;
 mod descriptors;
 mod doctor;
