@@ -101,8 +101,19 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
             ("0", "it was asked to end, and did in good order"),
             ("1", "it cannot start, or cannot go on"),
         ],
+        "console-producer" => vec![
+            (
+                "0",
+                "done; as in the reference also where records were not delivered, which standard error says",
+            ),
+            (
+                "1",
+                "input cannot be read or taken apart, or the options are wrong; also after --help, as in the reference; with --sync, \
+                 --transactional-id or --output also where a record was not delivered",
+            ),
+            SIGNAL,
+        ],
         "console-consumer"
-        | "console-producer"
         | "consumer-perf-test"
         | "e2e-latency"
         | "producer-perf-test"
