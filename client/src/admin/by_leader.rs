@@ -96,7 +96,11 @@ impl Admin {
 
     fn is_given_up(&self, error: &ClientError) -> bool {
         let waits = self.cluster.settings().unreachable_after;
-        matches!(error, ClientError::Endpoint(_)) && waits < Duration::MAX
+        let is_out_of_reach = matches!(
+            error,
+            ClientError::Endpoint(_) | ClientError::NoSuchBroker(_)
+        );
+        is_out_of_reach && waits < Duration::MAX
     }
 
     fn leader_of(&self, partition: &TopicPartition) -> Result<BrokerId, ApiError> {
@@ -136,7 +140,8 @@ mod tests {
     use crate::{
         admin::{Isolation, OffsetSpec},
         cluster::ClusterSettings,
-        testing::{cluster_of_one, count, quick_cluster},
+        conn::Endpoint,
+        testing::{cluster_of_one, count, fake_broker, metadata_of, quick_cluster},
     };
 
     use super::*;
@@ -180,6 +185,31 @@ mod tests {
             3,
             "the first look is used once"
         );
+    }
+
+    /// It was asked for again until the call's whole time was up.
+    #[tokio::test]
+    async fn a_leader_that_the_cluster_does_not_have_is_given_up_where_that_is_to_be_known_soon() {
+        let (endpoint, seen) = fake_broker(|request| {
+            let mut metadata = metadata_of(&Endpoint::new("127.0.0.1", 1), &[("t", 1)]);
+            metadata.topics[0].partitions[0].leader_id = 9;
+            request.answer(&metadata)
+        })
+        .await;
+        let settings = ClusterSettings {
+            unreachable_after: Duration::from_millis(20),
+            api_timeout: Duration::from_secs(60),
+            ..quick_cluster(vec![endpoint])
+        };
+        let admin = Admin::connect(settings).await.unwrap();
+        let asked = [(TopicPartition::new("t", 0), OffsetSpec::Latest)];
+        let listed = admin.list_offsets(&asked, Isolation::ReadUncommitted);
+        let listed = tokio::time::timeout(Duration::from_secs(20), listed).await;
+        let (_, outcome) = listed.expect("an answer soon").unwrap().remove(0);
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code, ErrorCode::NetworkException);
+        assert!(error.text().contains('9'), "{}", error.text());
+        assert_eq!(count::<ListOffsetsRequest>(&seen), 0);
     }
 
     #[tokio::test]
