@@ -15,7 +15,8 @@ use ottla_log::disk::{make_folder, replace_file};
 use ottla_log::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::features::{
-    FEATURES, Feature, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, NEWEST_METADATA_VERSION,
+    FEATURES, Feature, KRAFT_VERSION, METADATA_VERSION, METADATA_VERSIONS, MetadataVersion,
+    NEWEST_METADATA_VERSION,
 };
 use ottla_protocol::messages::metadata::{FeatureLevelRecord, MetadataRecord};
 use ottla_protocol::messages::{
@@ -27,7 +28,7 @@ use ottla_protocol::records::control::{ControlType, Place as At, control_batch};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 use serde_json::{Value, json};
 
-use super::{Place, release};
+use super::Place;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
@@ -272,11 +273,12 @@ fn levels(release_name: Option<&str>, features: &[String]) -> Result<Levels, Fai
             )));
         }
         (Some(level), None) => of_level(level)?,
-        (None, Some(name)) => release(name)?,
+        (None, Some(name)) => of_release(name)?,
         (None, None) => NEWEST_METADATA_VERSION,
     };
     if let Some(name) = asked.keys().find(|name| Feature::named(name).is_none()) {
-        let known: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        let mut known: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        known.sort_unstable();
         return Err(Failure::new(format!(
             "Unsupported feature: {name}. Supported features are: {}",
             known.join(", ")
@@ -284,7 +286,9 @@ fn levels(release_name: Option<&str>, features: &[String]) -> Result<Levels, Fai
     }
     if asked.get(KRAFT_VERSION).is_some_and(|level| *level != 0) {
         return Err(Failure::new(format!(
-            "Cannot set {KRAFT_VERSION} to {} unless KIP-853 configuration is present. Try removing the --feature flag for {KRAFT_VERSION}.",
+            "Cannot set {KRAFT_VERSION} to {} unless controller.quorum.voters is empty and one of the flags --standalone, \
+             --initial-controllers, or --no-initial-controllers is used. For dynamic controllers support, try using one of \
+             --standalone, --initial-controllers, or --no-initial-controllers and removing controller.quorum.voters.",
             asked[KRAFT_VERSION]
         )));
     }
@@ -323,9 +327,26 @@ fn levels(release_name: Option<&str>, features: &[String]) -> Result<Levels, Fai
     })
 }
 
+fn of_release(name: &str) -> Result<MetadataVersion, Failure> {
+    let is_stable = |version: &&MetadataVersion| version.level <= NEWEST_METADATA_VERSION.level;
+    MetadataVersion::named(name).ok_or_else(|| {
+        let known = METADATA_VERSIONS.iter().filter(is_stable);
+        let known: Vec<&str> = known.map(|version| version.name).collect();
+        Failure::new(format!(
+            "Unknown {METADATA_VERSION} '{name}'. Supported {METADATA_VERSION} are: {}",
+            known.join(", ")
+        ))
+    })
+}
+
 fn of_level(level: i16) -> Result<MetadataVersion, Failure> {
-    let version = MetadataVersion::of_level(level)
-        .ok_or_else(|| Failure::new(format!("No MetadataVersion with feature level {level}.")))?;
+    let version = MetadataVersion::of_level(level).ok_or_else(|| {
+        let first = METADATA_VERSIONS.first().map_or(0, |first| first.level);
+        let last = METADATA_VERSIONS.last().map_or(0, |last| last.level);
+        Failure::new(format!(
+            "No MetadataVersion with feature level {level}. Valid feature levels are from {first} to {last}."
+        ))
+    })?;
     match version.level > NEWEST_METADATA_VERSION.level {
         true => Err(Failure::new(format!(
             "{METADATA_VERSION} {} is not yet stable.",
@@ -402,6 +423,11 @@ mod tests {
             ),
             (
                 None,
+                "metadata.version=1",
+                "No MetadataVersion with feature level 1. Valid feature levels are from 7 to 31.",
+            ),
+            (
+                None,
                 "transaction.version=9",
                 "No feature:transaction.version with feature level 9",
             ),
@@ -413,9 +439,19 @@ mod tests {
         ] {
             assert_eq!(asked(release, &[feature]), Err(reason.to_owned()));
         }
+        let old = asked(Some("3.2"), &[]).unwrap_err();
+        assert!(
+            old.starts_with(
+                "Unknown metadata.version '3.2'. Supported metadata.version are: 3.3-IV3, 3.4-IV0, "
+            ),
+            "{old}"
+        );
+        assert!(old.ends_with(", 4.3-IV0"), "{old}");
         let unknown = asked(None, &["colour.version=1"]).unwrap_err();
         assert!(
-            unknown.starts_with("Unsupported feature: colour.version."),
+            unknown.starts_with(
+                "Unsupported feature: colour.version. Supported features are: eligible.leader."
+            ),
             "{unknown}"
         );
     }
