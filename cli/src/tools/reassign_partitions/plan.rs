@@ -31,8 +31,12 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn parse(text: &str) -> Result<Self, Trouble> {
-        let json = json_file::parse(text)
-            .map_err(|error| Trouble::operation(Failure::new(capitalized(error))))?;
+        if text.is_empty() {
+            let message =
+                "The input string shouldn't be empty\n at [Source: UNKNOWN; byte offset: #UNKNOWN]";
+            return Err(Trouble::operation(Failure::new(message)));
+        }
+        let json = first_value(text, |error| Failure::new(capitalized(error)))?;
         json_file::check_version(&json).map_err(wrong)?;
         let mut plan = Self::default();
         for row in rows(&json, "partitions").map_err(wrong)? {
@@ -101,9 +105,8 @@ impl Plan {
 
 /// The topics of a file for `--generate`.
 pub(super) fn topics(text: &str) -> Result<Vec<String>, Trouble> {
-    let json = json_file::parse(text).map_err(|error| {
-        let failure = Failure::new("The input string is not a valid JSON");
-        Trouble::operation(failure.hint(capitalized(error)))
+    let json = first_value(text, |error| {
+        Failure::new("The input string is not a valid JSON").hint(capitalized(error))
     })?;
     json_file::check_version(&json).map_err(wrong)?;
     let name = |row: &Value| json_file::text(json_file::field(row, "topic")?).map(str::to_owned);
@@ -140,19 +143,36 @@ fn rows<'a>(json: &'a Value, name: &str) -> Result<&'a [Value], Failure> {
     }
 }
 
+/// To the reference blanks alone are a value, of no kind and without a text.
+fn first_value(
+    text: &str,
+    malformed: impl FnOnce(serde_json::Error) -> Failure,
+) -> Result<Value, Trouble> {
+    if !text.is_empty() && text.trim().is_empty() {
+        return Err(wrong(Failure::new("Expected JSON object, received ")));
+    }
+    json_file::parse(text).map_err(|error| Trouble::operation(malformed(error)))
+}
+
+/// An array of values of one kind, which the reference misses in other words than one of objects.
+fn list_of<'a, T>(
+    json: &'a Value,
+    item: impl Fn(&'a Value) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let wrong = || Failure::new(format!("Expected `JSON array` value, received {json}"));
+    let items = json.as_array().ok_or_else(wrong)?;
+    items.iter().map(item).collect()
+}
+
 fn replicas(row: &Value) -> Result<Vec<BrokerId>, Failure> {
-    let replicas = json_file::array(json_file::field(row, "replicas")?)?;
-    let id = |value: &Value| json_file::integer(value).map(BrokerId);
-    replicas.iter().map(id).collect()
+    let replicas = json_file::field(row, "replicas")?;
+    list_of(replicas, |id| json_file::integer(id).map(BrokerId))
 }
 
 fn dirs(row: &Value, replicas: usize) -> Result<Vec<&str>, Failure> {
     match row.get("log_dirs") {
         None => Ok(vec![ANY; replicas]),
-        Some(dirs) => json_file::array(dirs)?
-            .iter()
-            .map(json_file::text)
-            .collect(),
+        Some(dirs) => list_of(dirs, json_file::text),
     }
 }
 
