@@ -68,15 +68,16 @@ pub(crate) fn cluster_settings(
         settings.described_within = timeout;
     }
     settings.on_misadvertised = match kind {
-        ClientKind::Admin => None,
-        ClientKind::Producer | ClientKind::Consumer => Some(tells_once()),
+        // Their calls and their records end with the reason.
+        ClientKind::Admin | ClientKind::Producer => None,
+        ClientKind::Consumer => Some(tells_once()),
     };
     Ok(settings)
 }
 
 /// Clients that live on try such an address for ever, as the reference's do; unlike there, a person is told, once for each.
 /// It is met deep within a client, beside whatever the tool does: this goes to standard error on a way of its own.
-fn tells_once() -> OnMisadvertised {
+pub(crate) fn tells_once() -> OnMisadvertised {
     let told: Mutex<Vec<Endpoint>> = Mutex::default();
     OnMisadvertised(Arc::new(move |error: &EndpointError| {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);

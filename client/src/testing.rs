@@ -214,6 +214,29 @@ pub(crate) fn metadata_of(endpoint: &Endpoint, topics: &[(&str, i32)]) -> Metada
     }
 }
 
+/// The same with another broker, 2, at `elsewhere`, that leads the partitions with odd numbers.
+pub(crate) fn metadata_of_two(
+    endpoint: &Endpoint,
+    elsewhere: &Endpoint,
+    topics: &[(&str, i32)],
+) -> MetadataResponse {
+    let mut response = metadata_of(endpoint, topics);
+    response.brokers.push(MetadataResponseBroker {
+        node_id: 2,
+        host: elsewhere.host.as_str().into(),
+        port: i32::from(elsewhere.port),
+        ..Default::default()
+    });
+    let partitions = response
+        .topics
+        .iter_mut()
+        .flat_map(|topic| &mut topic.partitions);
+    for partition in partitions.filter(|partition| partition.partition_index % 2 == 1) {
+        partition.leader_id = 2;
+    }
+    response
+}
+
 /// All coordinators that are asked for, in this place.
 pub(crate) fn coordinators_at(here: &Endpoint, request: &Incoming) -> FindCoordinatorResponse {
     let keys = request.body::<FindCoordinatorRequest>().coordinator_keys;

@@ -1,6 +1,6 @@
-//! Addresses that the cluster advertises and that lead nowhere from here: the usual mistake of a broker's configuration.
+//! Brokers that the cluster names and that were never reached: most often an advertised address that leads nowhere from here.
 //!
-//! Always: what a user named, or what has led somewhere once, is none of these; a broker that restarts is waited for.
+//! Always: what has led somewhere once is none of these; a broker that restarts is waited for.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -23,28 +23,23 @@ impl Cluster {
         *lock(&self.inner.told_by) = Some(connection.endpoint().clone());
     }
 
-    /// The error with who named the address, where that was the cluster and the address never led anywhere.
+    /// The error with who named the address, where that was the cluster alone and the address never led anywhere.
     pub(super) fn as_advertised(&self, mut error: EndpointError) -> EndpointError {
-        let is_given = self.settings().bootstrap.contains(&error.endpoint);
-        if is_given || self.inner.pool.has_reached(&error.endpoint) {
+        if self.inner.pool.has_reached(&error.endpoint) {
             return error;
         }
-        error.advertised_by = lock(&self.inner.told_by).clone();
-        if error.advertised_by.is_some()
-            && let Some(OnMisadvertised(hears)) = &self.settings().on_misadvertised
-            && !self.is_given_up(&error, Duration::MAX)
-        {
+        if !self.settings().bootstrap.contains(&error.endpoint) {
+            error.advertised_by = lock(&self.inner.told_by).clone();
+        }
+        if let Some(OnMisadvertised(hears)) = &self.settings().on_misadvertised {
             hears(&error);
         }
         error
     }
 
-    /// Whether an error that has lasted for so long is the end: the only broker there is can't be reached where it says.
+    /// Whether an error that has lasted for so long is the end: the broker was never reached, and so will hardly be.
     pub(crate) fn is_given_up(&self, error: &EndpointError, lasted: Duration) -> bool {
         let after = self.settings().misadvertised_after;
-        error.advertised_by.is_some()
-            && after < Duration::MAX
-            && lasted >= after
-            && self.metadata().brokers().count() == 1
+        after < Duration::MAX && lasted >= after && !self.inner.pool.has_reached(&error.endpoint)
     }
 }

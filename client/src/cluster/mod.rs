@@ -61,10 +61,10 @@ pub struct ClusterSettings {
     pub connect_within: Duration,
     /// How long a call goes on with a broker that can't be reached.
     pub unreachable_after: Duration,
-    /// The same for the only broker there is, where it has answered and then names an address that never led anywhere: no other
-    /// one will take its place.
+    /// The same for a broker that the cluster names and that was never reached: its address is more likely wrong than it is to
+    /// come up.
     pub misadvertised_after: Duration,
-    /// Hears of addresses that the cluster advertises and that never led anywhere, as long as they are tried again.
+    /// Hears of brokers that the cluster names and that were never reached, each time that one was tried.
     pub on_misadvertised: Option<OnMisadvertised>,
     /// How long the first node that is found may take to describe the cluster.
     pub described_within: Duration,

@@ -22,6 +22,7 @@ use super::{
     accumulator::{Accumulator, AccumulatorSettings, AppendError, Drained, News},
     batch::Identity,
     queue::SendRules,
+    scope::TransactionProtocol,
 };
 
 const ANY_ROOM: fn(BrokerId) -> bool = |_| true;
@@ -218,6 +219,37 @@ fn without_leader_room_or_identity_nothing_goes_and_the_sender_hears_why() {
         epoch: ProducerEpoch(0),
     });
     assert_eq!(accumulator.work(now, |_| false).wants, [BrokerId(1)]);
+}
+
+#[test]
+fn what_waits_for_a_broker_fails_alone_or_with_its_transaction() {
+    for transactional in [false, true] {
+        let now = Instant::now();
+        let rules = SendRules {
+            transactional,
+            ..settings().rules
+        };
+        let mut accumulator = accumulator(
+            AccumulatorSettings {
+                rules,
+                ..settings()
+            },
+            2,
+        );
+        accumulator.set_topic(&Arc::from("t"), &[Some(BrokerId(1)), Some(BrokerId(2))]);
+        if transactional {
+            let identity = accumulator.identity().expect("it was given one");
+            accumulator.begin_transaction(identity, TransactionProtocol::V2);
+        }
+        let (here, _) = put(&mut accumulator, &to(0, b"a"), now);
+        let (there, _) = put(&mut accumulator, &to(1, b"b"), now);
+        let failed = accumulator.fail_led_by(BrokerId(2), &ProduceError::Closed);
+        assert_eq!(failed.len(), 1);
+        assert_eq!(there.now(), Some(Err(ProduceError::Closed)));
+        accumulator.expire(now);
+        let others = transactional.then_some(Err(ProduceError::Closed));
+        assert_eq!(here.now(), others);
+    }
 }
 
 #[test]

@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use tokio::net::{TcpListener, TcpStream};
+
 use ottla_protocol::{
     compress::InflateLimits,
     errors::ErrorCode,
     messages::{
-        InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, ProduceRequest,
-        ProduceResponse,
+        InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
+        ProduceRequest, ProduceResponse,
         api::produce::response::{PartitionProduceResponse, TopicProduceResponse},
     },
     records::{BatchHeader, Records},
@@ -22,7 +24,10 @@ use crate::{
     cluster::Cluster,
     config::ClientKind,
     conn::Endpoint,
-    testing::{Answer, Incoming, fake_broker, metadata_of, misadvertised, quick_cluster},
+    testing::{
+        Answer, Incoming, count, fake_broker, metadata_of, metadata_of_two, misadvertised, nobody,
+        quick_cluster, raw_server,
+    },
 };
 
 use super::*;
@@ -86,13 +91,24 @@ fn answered(request: &Incoming, code: ErrorCode, base_offset: i64) -> Answer {
 }
 
 /// A cluster of one broker with topic `t` of two partitions; the test answers Produce requests.
-async fn cluster(mut produce: impl FnMut(&Incoming) -> Answer + Send + 'static) -> Cluster {
+async fn cluster(produce: impl FnMut(&Incoming) -> Answer + Send + 'static) -> Cluster {
+    let (endpoint, _) = broker(|here| metadata_of(here, &[("t", 2)]), produce).await;
+    Cluster::connect(quick_cluster(vec![endpoint]))
+        .await
+        .unwrap()
+}
+
+/// A broker that describes its cluster as the test says, knowing where it is itself.
+async fn broker(
+    metadata: impl Fn(&Endpoint) -> MetadataResponse + Send + 'static,
+    mut produce: impl FnMut(&Incoming) -> Answer + Send + 'static,
+) -> (Endpoint, Arc<Mutex<Vec<Incoming>>>) {
     let place: Arc<Mutex<Option<Endpoint>>> = Arc::default();
     let known = place.clone();
-    let (endpoint, _) = fake_broker(move |request| {
+    let (endpoint, seen) = fake_broker(move |request| {
         if request.is::<MetadataRequest>() {
             let here = lock(&known).clone().expect("set before anybody connects");
-            return request.answer(&metadata_of(&here, &[("t", 2)]));
+            return request.answer(&metadata(&here));
         }
         if request.is::<InitProducerIdRequest>() {
             return request.answer(&InitProducerIdResponse {
@@ -104,9 +120,7 @@ async fn cluster(mut produce: impl FnMut(&Incoming) -> Answer + Send + 'static) 
     })
     .await;
     *lock(&place) = Some(endpoint.clone());
-    Cluster::connect(quick_cluster(vec![endpoint]))
-        .await
-        .unwrap()
+    (endpoint, seen)
 }
 
 fn settings(given: &[(&str, &str)]) -> ProducerSettings {
@@ -323,6 +337,111 @@ async fn the_only_broker_advertising_what_leads_nowhere_is_the_records_error() {
         assert!(error.to_string().contains(&said), "{error}");
     }
     producer.close(LONG).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_was_never_reached_fails_its_own_records_and_no_others() {
+    let elsewhere = nobody().await;
+    let told = elsewhere.clone();
+    let (here, _) = broker(
+        move |here| metadata_of_two(here, &told, &[("t", 2)]),
+        |request| answered(request, ErrorCode::None, 5),
+    )
+    .await;
+    // Whether the address is the cluster's word alone or the user's as well.
+    for (bootstrap, said) in [
+        (
+            vec![here.clone()],
+            format!("advertises {elsewhere}, which cannot be reached"),
+        ),
+        (
+            vec![here.clone(), elsewhere.clone()],
+            format!("nothing listens at {elsewhere}"),
+        ),
+    ] {
+        let mut cluster = quick_cluster(bootstrap);
+        cluster.misadvertised_after = Duration::from_millis(20);
+        let producer = Producer::start(Cluster::connect(cluster).await.unwrap(), settings(&[]));
+        let there = producer.send(to(1, "b")).await.unwrap();
+        let error = there.await.unwrap_err().to_string();
+        assert!(error.contains(&said), "{error}");
+        let here = producer.send(to(0, "a")).await.unwrap();
+        assert_eq!(here.await.unwrap().offset, Some(5));
+        producer.close(LONG).await;
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_never_answers_is_the_records_error_also_where_requests_have_no_more_time() {
+    let silent = raw_server(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let told = silent.clone();
+    let (here, _) = broker(
+        move |here| metadata_of_two(here, &told, &[("t", 2)]),
+        |_| Answer::Silence,
+    )
+    .await;
+    let mut cluster = quick_cluster(vec![here]);
+    // A console's request times out as soon as the attempt does, which must not hide why.
+    cluster.request_timeout = cluster.conn.setup_timeout;
+    cluster.misadvertised_after = cluster.conn.setup_timeout / 2;
+    let producer = Producer::start(Cluster::connect(cluster).await.unwrap(), settings(&[]));
+    let error = producer.send(to(1, "b")).await.unwrap().await.unwrap_err();
+    let said = format!("advertises {silent}, which cannot be reached from here (no answer");
+    assert!(error.to_string().contains(&said), "{error}");
+    producer.close(LONG).await;
+}
+
+/// A way to an endpoint that can be cut. Whoever was on it is cut off.
+async fn way_to(endpoint: Endpoint, at: Option<&Endpoint>) -> (Endpoint, JoinHandle<()>) {
+    let port = at.map_or(0, |at| at.port);
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let at = Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port());
+    let way = tokio::spawn(async move {
+        let mut travellers = tokio::task::JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let to = (endpoint.host.clone(), endpoint.port);
+            travellers.spawn(async move {
+                let mut broker = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut broker).await;
+            });
+        }
+    });
+    (at, way)
+}
+
+#[tokio::test]
+async fn a_broker_that_was_reached_once_is_waited_for() {
+    let there = fake_broker(|request| answered(request, ErrorCode::None, 0))
+        .await
+        .0;
+    let (at, way) = way_to(there.clone(), None).await;
+    let told = at.clone();
+    let (here, seen) = broker(
+        move |here| metadata_of_two(here, &told, &[("t", 2)]),
+        |_| Answer::Silence,
+    )
+    .await;
+    let mut cluster = quick_cluster(vec![here]);
+    cluster.misadvertised_after = Duration::ZERO;
+    let producer = Producer::start(Cluster::connect(cluster).await.unwrap(), settings(&[]));
+    producer.send(to(1, "a")).await.unwrap().await.unwrap();
+    way.abort();
+    assert!(way.await.is_err());
+    let waiting = producer.send(to(1, "b")).await.unwrap();
+    // Each attempt in vain asks who leads the partition now.
+    let asked = count::<MetadataRequest>(&seen);
+    while count::<MetadataRequest>(&seen) < asked + 5 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(waiting.now(), None);
+    let (_, way) = way_to(there, Some(&at)).await;
+    waiting.await.unwrap();
+    producer.close(LONG).await;
+    way.abort();
 }
 
 #[tokio::test]

@@ -76,9 +76,11 @@ impl Clients {
             Ok::<_, Failure>((settings, cluster.map_err(failed)?))
         };
         let (consumer, consumer_cluster) = settings_of(ClientKind::Consumer, &plan.consumer)?;
-        let (producer, producer_cluster) = settings_of(ClientKind::Producer, &plan.producer)?;
+        let (producer, mut producer_cluster) = settings_of(ClientKind::Producer, &plan.producer)?;
         let consumer = ConsumerSettings::from_config(&consumer).map_err(failed)?;
         let producer = ProducerSettings::from_config(&producer).map_err(failed)?;
+        // A batch that was not written comes again, for as long as it takes.
+        producer_cluster.on_misadvertised = Some(connect::tells_once());
         Ok(Self {
             consumer: (consumer_cluster, consumer),
             producer: (producer_cluster, producer),

@@ -350,9 +350,30 @@ impl Accumulator {
     }
 
     /// Ends what was not sent yet.
-    pub(super) fn fail_waiting(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
+    fn fail_waiting(&mut self, error: &ProduceError) -> Vec<(Batch, ProduceError)> {
+        self.fail_waiting_in(|_| true, error)
+    }
+
+    /// Ends what was not sent yet and would go to this broker, and the transaction that it belongs to.
+    pub(super) fn fail_led_by(
+        &mut self,
+        broker: BrokerId,
+        error: &ProduceError,
+    ) -> Vec<(Batch, ProduceError)> {
+        let failed = self.fail_waiting_in(|entry| entry.leader == Some(broker), error);
+        if let (Some(scope), false) = (&mut self.scope, failed.is_empty()) {
+            scope.fail(TransactionError::of_batch(error.clone()));
+        }
+        failed
+    }
+
+    fn fail_waiting_in(
+        &mut self,
+        is_meant: impl Fn(&PartitionEntry) -> bool,
+        error: &ProduceError,
+    ) -> Vec<(Batch, ProduceError)> {
         let mut failed = Vec::new();
-        for entry in &mut self.partitions {
+        for entry in self.partitions.iter_mut().filter(|entry| is_meant(entry)) {
             for batch in entry.queue.abandon() {
                 self.memory_used -= batch.reserved_bytes;
                 batch.completion.complete(Err(error.clone()));

@@ -44,8 +44,8 @@ enum Event {
 struct Node {
     connection: Option<Connection>,
     is_connecting: bool,
-    /// Since when no connection comes about.
-    failing_since: Option<Instant>,
+    /// Since when a connection is tried for.
+    trying_since: Option<Instant>,
     in_flight: usize,
 }
 
@@ -174,18 +174,17 @@ impl Sender {
                 match outcome {
                     Ok(connection) => {
                         node.connection = Some(connection);
-                        node.failing_since = None;
+                        node.trying_since = None;
                     }
                     // The broker may be gone, and its partitions may have another leader.
                     Err(error) => {
-                        let since = *node.failing_since.get_or_insert(now);
+                        tracing::warn!(%broker, %error, "can't connect");
+                        let since = *node.trying_since.get_or_insert(now);
                         if let ClientError::Endpoint(fault) = &error
                             && self.shared.cluster.is_given_up(fault, now - since)
                         {
-                            self.fail_all(&ProduceError::Client(error), now);
-                            return;
+                            self.fail_led_by(broker, &ProduceError::Client(error), now);
                         }
-                        tracing::warn!(%broker, %error, "can't connect");
                         if self.refresh.may_begin(now) {
                             self.begin_refresh();
                         }
@@ -220,9 +219,9 @@ impl Sender {
         }
     }
 
-    /// Ends what is waiting; what is sent later is tried again.
-    fn fail_all(&self, error: &ProduceError, now: Instant) {
-        let failed = lock(&self.shared.accumulator).fail_waiting(error);
+    /// Ends what is waiting for a broker; what is sent later is tried again.
+    fn fail_led_by(&self, broker: BrokerId, error: &ProduceError, now: Instant) {
+        let failed = lock(&self.shared.accumulator).fail_led_by(broker, error);
         self.report_failures(&failed, now);
     }
 

@@ -50,9 +50,15 @@ impl Sender {
             return;
         }
         node.is_connecting = true;
+        node.trying_since.get_or_insert_with(Instant::now);
         let (cluster, report) = (self.shared.cluster.clone(), self.report.clone());
         tokio::spawn(async move {
-            let deadline = Deadline::after(cluster.settings().request_timeout);
+            // What an attempt ends with by itself says more than that time was up.
+            let settings = cluster.settings();
+            let patience = settings
+                .request_timeout
+                .saturating_add(settings.conn.setup_timeout);
+            let deadline = Deadline::after(patience);
             let outcome = cluster.connection_to(broker, Lane::Data, deadline).await;
             let _ = report.send(Event::Connected(broker, outcome));
         });
