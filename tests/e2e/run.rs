@@ -1,14 +1,16 @@
 //! `ottla run`: a command has a broker while it runs, and nothing is left of it, whoever is killed how.
 
 use std::fs;
-use std::net::TcpStream;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::server::{ottla, signal};
+use crate::terminal;
 use crate::wait;
 
 /// A run whose temporary directory is its own.
@@ -19,16 +21,24 @@ struct Run {
 
 impl Run {
     fn start(words: &[&str]) -> Run {
+        Run::with_input(words, Stdio::null())
+    }
+
+    fn with_input(words: &[&str], input: impl Into<Stdio>) -> Run {
+        Run::by(ottla(), words, input)
+    }
+
+    /// By way of a command that ends with the binary.
+    fn by(mut command: Command, words: &[&str], input: impl Into<Stdio>) -> Run {
         let folder = tempfile::tempdir().unwrap();
         let temporary = folder.path().join("tmp");
         fs::create_dir(&temporary).unwrap();
-        let mut command = ottla();
         command.arg("run").args(words);
         command
             .current_dir(folder.path())
             .env("TMPDIR", &temporary)
             .env("OTTLA", env!("CARGO_BIN_EXE_ottla"))
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Run {
@@ -89,8 +99,9 @@ fn said(bytes: &[u8]) -> String {
 #[test]
 fn a_command_finds_its_broker_and_its_topics_and_its_exit_status_is_returned() {
     let script = "$OTTLA topics --bootstrap-server $KAFKA_BOOTSTRAP_SERVERS --describe
-        for i in $BOOTSTRAP_SERVERS $KAFKA_BROKERS $SPRING_KAFKA_BOOTSTRAP_SERVERS $MINE; do
-            test $i = $KAFKA_BOOTSTRAP_SERVERS || exit 1
+        for name in BOOTSTRAP_SERVERS KAFKA_BROKERS RPK_BROKERS SPRING_KAFKA_BOOTSTRAP_SERVERS MINE \
+            SPRING_EMBEDDED_KAFKA_BROKERS SPRING_CLOUD_STREAM_KAFKA_BINDER_BROKERS; do
+            test x$(printenv $name) = x$KAFKA_BOOTSTRAP_SERVERS || exit 1
         done
         echo one | $OTTLA console-producer --bootstrap-server $MINE --topic orders
         $OTTLA console-consumer --bootstrap-server $MINE --topic orders --group g --from-beginning --max-messages 1
@@ -121,6 +132,105 @@ fn a_command_finds_its_broker_and_its_topics_and_its_exit_status_is_returned() {
 fn the_status_of_a_command_that_a_signal_ends_is_the_shells() {
     let (_, status) = Run::script("kill -USR1 $$").end();
     assert_eq!(status, 128 + Signal::USR1.as_raw());
+}
+
+#[test]
+fn two_at_once_have_nothing_in_common() {
+    let script = "for topic in same own-${KAFKA_BROKERS##*:}; do
+            $OTTLA topics --bootstrap-server $KAFKA_BROKERS --create --topic $topic > made
+        done
+        echo ${KAFKA_BROKERS##*:} > port
+        while ! [ -e go ]; do sleep 0.02; done
+        $OTTLA topics --bootstrap-server $KAFKA_BROKERS --list";
+    let runs = [Run::script(script), Run::script(script)];
+    let ports = runs.each_ref().map(|run| run.line_of("port"));
+    assert_ne!(ports[0], ports[1]);
+    for (run, port) in runs.into_iter().zip(ports) {
+        fs::write(run.path("go"), "").unwrap();
+        let (output, status) = run.end();
+        let err = said(&output.stderr);
+        assert_eq!(
+            (status, said(&output.stdout)),
+            (0, format!("own-{port}\nsame\n")),
+            "{err}"
+        );
+    }
+}
+
+#[test]
+fn the_command_has_standard_input_and_what_it_leaves_in_the_background_is_waited_for_by_nobody() {
+    let mut run = Run::with_input(
+        &[
+            "--",
+            "sh",
+            "-c",
+            "sleep 1000 > /dev/null 2>&1 & echo $! > pid; read line; echo $line; exit 3",
+        ],
+        Stdio::piped(),
+    );
+    run.child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"a line\n")
+        .unwrap();
+    let left: i32 = run.line_of("pid").parse().unwrap();
+    let (output, status) = run.end();
+    assert_eq!((status, said(&output.stdout).as_str()), (3, "a line\n"));
+    assert!(is_alive(&left.to_string()));
+    kill_process(Pid::from_raw(left).unwrap(), Signal::KILL).unwrap();
+}
+
+/// Writes down each signal of this name that comes, and at TERM says how many there were.
+fn counting(name: &str) -> String {
+    format!(
+        "trap 'echo came >> came' {name}; trap 'wc -l < came; exit 5' TERM
+        echo ready > ready; while :; do sleep 0.02; done"
+    )
+}
+
+/// One signal came, and the command ends when it is asked to.
+fn came_once(run: Run) {
+    assert_eq!(run.line_of("came"), "came");
+    signal(&run.child, Signal::TERM);
+    let (output, status) = run.end();
+    let err = said(&output.stderr);
+    assert_eq!((status, said(&output.stdout).trim()), (5, "1"), "{err}");
+}
+
+/// The binary in a session of its own.
+fn session(options: &[&str]) -> Command {
+    let mut session = Command::new("setsid");
+    session.args(options).arg(ottla().get_program());
+    session
+}
+
+#[test]
+fn each_signal_is_passed_on_once() {
+    for (sent, name) in [
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::HUP, "HUP"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+    ] {
+        // Without a terminal, whose keys it would be thought to be.
+        let session = session(&["--wait"]);
+        let run = Run::by(session, &["--", "sh", "-c", &counting(name)], Stdio::null());
+        run.line_of("ready");
+        signal(&run.child, sent);
+        came_once(run);
+    }
+}
+
+#[test]
+fn a_key_of_the_terminal_reaches_the_command_once() {
+    let (mut person, terminal) = terminal::open();
+    let session = session(&["--ctty", "--wait"]);
+    let run = Run::by(session, &["--", "sh", "-c", &counting("INT")], terminal);
+    run.line_of("ready");
+    person.write_all(b"\x03").unwrap();
+    came_once(run);
 }
 
 #[test]
@@ -174,6 +284,8 @@ fn a_broker_that_ends_is_said_and_ends_the_command() {
 
 #[test]
 fn what_cannot_be_run_is_told_apart_from_what_fails() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
     for (words, expected, text) in [
         (&["--", "no-such-command"][..], 127, "no-such-command"),
         (&["--", "/etc/passwd"], 126, "/etc/passwd"),
@@ -184,6 +296,28 @@ fn what_cannot_be_run_is_told_apart_from_what_fails() {
         ),
         (&["--topic", "a:b", "--", "true"], 125, "a:b"),
         (&["--topic", "a/b", "--", "true"], 125, "a/b"),
+        (
+            &["--topic", "a:1:retention=5", "--", "true"],
+            125,
+            "retention",
+        ),
+        (
+            &["--topic", "a", "--topic", "a:2", "--", "true"],
+            125,
+            "more than once",
+        ),
+        (&["-f", "no-such-file", "--", "true"], 125, "no-such-file"),
+        (
+            &["--env", "A=B", "--", "true"],
+            125,
+            "no name of a variable",
+        ),
+        (&["--listen", &taken, "--", "true"], 125, &taken),
+        (
+            &["--log", "no/such/folder", "--", "true"],
+            125,
+            "no/such/folder",
+        ),
         (&[], 125, "COMMAND"),
     ] {
         let (output, status) = Run::start(words).end();
