@@ -33,7 +33,7 @@ pub enum Patience {
 const PROMPT_SETUP_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// At a prompt a broker that the cluster names and that can't be reached is tried again for so long.
-pub const PROMPT_UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
+const PROMPT_UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
 
 /// The same where a producer can do nothing but go on trying; its attempts are further apart.
 const PROMPT_MISADVERTISED_AFTER: Duration = Duration::from_millis(500);

@@ -3,6 +3,7 @@
 //! Always: loopback only, port 0, a directory of its own for each test; no test sleeps for a fixed time, it waits for a
 //! condition with a deadline.
 
+mod front;
 mod random;
 mod requests;
 mod server;

@@ -1,10 +1,11 @@
 //! Every tool against every kind of address that leads to no broker: what is wrong is said within two seconds.
 
+mod calls;
+mod several_brokers;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use ottla_protocol::apis::ApiKey;
 use ottla_protocol::messages::api::api_versions::response::ApiVersion;
@@ -15,101 +16,16 @@ use tempfile::TempDir;
 
 use crate::server::{Server, ottla};
 use crate::tools::answering;
-use crate::wait;
+use calls::{CALLS, Files, Then, promptly};
 
-/// What every tool promises.
-const WITHIN: Duration = Duration::from_secs(2);
-
-/// A machine that is busy may be late; one that is late three times in a row is not what is late.
-const ATTEMPTS: usize = 3;
-
-/// A use of each tool that asks a cluster. `ADDRESS` stands for the address, `FILE` for a file of offsets, `TOPICS` for one of
-/// topics, `PLAN` for one of replicas.
-const CALLS: &[(&str, Then)] = &[
-    ("topics --list --bootstrap-server ADDRESS", Then::Ends),
-    (
-        "configs --describe --entity-type brokers --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "console-producer --topic t --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "console-consumer --topic t --bootstrap-server ADDRESS",
-        Then::Waits,
-    ),
-    (
-        "consumer-groups --list --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    ("groups --list --bootstrap-server ADDRESS", Then::Ends),
-    ("get-offsets --bootstrap-server ADDRESS", Then::Ends),
-    (
-        "delete-records --offset-json-file FILE --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    ("log-dirs --describe --bootstrap-server ADDRESS", Then::Ends),
-    ("transactions --bootstrap-server ADDRESS list", Then::Ends),
-    ("broker-api-versions --bootstrap-server ADDRESS", Then::Ends),
-    ("cluster cluster-id --bootstrap-server ADDRESS", Then::Ends),
-    ("features --bootstrap-server ADDRESS describe", Then::Ends),
-    (
-        "metadata-quorum --bootstrap-server ADDRESS describe --status",
-        Then::Ends,
-    ),
-    (
-        "producer-perf-test --topic t --num-records 1 --throughput -1 --record-size 1 --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "consumer-perf-test --topic t --num-records 1 --bootstrap-server ADDRESS",
-        Then::Waits,
-    ),
-    (
-        "e2e-latency --topic t --num-records 1 --producer-acks 1 --record-size 1 --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "verifiable-producer --topic t --max-messages 1 --bootstrap-server ADDRESS",
-        Then::Waits,
-    ),
-    (
-        "verifiable-consumer --topic t --group-id g --bootstrap-server ADDRESS",
-        Then::Waits,
-    ),
-    ("doctor --bootstrap-server ADDRESS", Then::Ends),
-    (
-        "top --output json --count 1 --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "leader-election --all-topic-partitions --election-type preferred --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "reassign-partitions --list --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "reassign-partitions --execute --reassignment-json-file PLAN --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    ("acls --list --bootstrap-server ADDRESS", Then::Ends),
-    (
-        "client-metrics --list --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    (
-        "topics apply -f TOPICS --bootstrap-server ADDRESS",
-        Then::Ends,
-    ),
-    ("topics export --bootstrap-server ADDRESS", Then::Ends),
-    (
-        "pipe --from t --to u --group g --bootstrap-server ADDRESS -- cat",
-        Then::Ends,
-    ),
-];
+/// Runs every tool against the address, and looks for one of the causes in what it says.
+fn every_tool_says(address: &str, causes: &[&str]) {
+    let files = Files::write();
+    for (line, then) in CALLS {
+        let heard = promptly(&files.words(line, address), *then, causes);
+        heard.must_name(causes);
+    }
+}
 
 /// These ask brokers that they have to be led to; to the others, any broker's word may be enough.
 const LED: &[&str] = &[
@@ -130,131 +46,6 @@ const LED: &[&str] = &[
     "reassign-partitions --execute",
 ];
 
-/// What a tool does where there is no broker.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    Ends,
-    /// It may go on, as the reference does, having said what is wrong.
-    Waits,
-}
-
-/// What tools read, beside what brokers tell them.
-struct Files(TempDir);
-
-impl Files {
-    const ALL: [(&str, &str); 3] = [
-        (
-            "FILE",
-            r#"{"partitions":[{"topic":"t","partition":0,"offset":0}],"version":1}"#,
-        ),
-        ("TOPICS", "topics: {u: {partitions: 1}}\n"),
-        (
-            "PLAN",
-            r#"{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[1]}]}"#,
-        ),
-    ];
-
-    fn write() -> Self {
-        let folder = TempDir::new().expect("a directory");
-        for (name, text) in Self::ALL {
-            std::fs::write(folder.path().join(name), text).expect("a file");
-        }
-        Self(folder)
-    }
-
-    /// The words of a call.
-    fn words(&self, line: &str, address: &str) -> String {
-        let mut line = line.replace("ADDRESS", address);
-        for (name, _) in Self::ALL {
-            let path = self.0.path().join(name);
-            line = line.replace(
-                &format!(" {name} "),
-                &format!(" {} ", path.to_str().expect("a plain path")),
-            );
-        }
-        line
-    }
-}
-
-/// Runs every tool against the address, and looks for one of the causes in what it says.
-fn every_tool_says(address: &str, causes: &[&str]) {
-    let files = Files::write();
-    for (line, then) in CALLS {
-        let heard = promptly(&files.words(line, address), *then, causes);
-        heard.must_name(causes);
-    }
-}
-
-/// What came of a tool, which was in time.
-fn promptly(line: &str, then: Then, causes: &[&str]) -> Heard {
-    let mut runs = (0..ATTEMPTS).map(|_| run(line, then, causes));
-    let found = runs.find(|heard| heard.took < WITHIN);
-    found.unwrap_or_else(|| panic!("{line}\ntook longer than {WITHIN:?}, {ATTEMPTS} times"))
-}
-
-struct Heard {
-    line: String,
-    /// Until it said one of the causes, and until it ended where it does.
-    took: Duration,
-    said: String,
-}
-
-impl Heard {
-    fn names(&self, causes: &[&str]) -> bool {
-        causes.iter().any(|cause| self.said.contains(cause))
-    }
-
-    fn must_name(&self, causes: &[&str]) {
-        let Self { line, said, .. } = self;
-        assert!(self.names(causes), "{line}\nnone of {causes:?} in:\n{said}");
-    }
-}
-
-fn run(line: &str, then: Then, causes: &[&str]) -> Heard {
-    let begun = Instant::now();
-    let mut child = ottla()
-        .args(line.split(' '))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary");
-    // Something to produce; a tool may have ended before it reads that.
-    let mut input = child.stdin.take().expect("piped");
-    input.write_all(b"x\n").ok();
-    drop(input);
-    let said = Arc::new(Mutex::new(String::new()));
-    listen(child.stdout.take().expect("piped"), said.clone());
-    listen(child.stderr.take().expect("piped"), said.clone());
-    let so_far = |said: &str| causes.iter().any(|cause| said.contains(cause));
-    wait::until(line, || {
-        let has_ended = child.try_wait().expect("a child").is_some();
-        has_ended || (then == Then::Waits && so_far(&said.lock().expect("not poisoned")))
-    });
-    let took = begun.elapsed();
-    child.kill().ok();
-    child.wait().expect("a status");
-    // The pipe ends with the child: nothing is on its way any more.
-    wait::until("the words of the child", || Arc::strong_count(&said) == 1);
-    let said = said.lock().expect("not poisoned").clone();
-    Heard {
-        line: line.to_owned(),
-        took,
-        said,
-    }
-}
-
-/// Hears what the child says, as it comes, until it has ended.
-fn listen(stream: impl Read + Send + 'static, said: Arc<Mutex<String>>) {
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let mut said = said.lock().expect("not poisoned");
-            said.push_str(&line);
-            said.push('\n');
-        }
-    });
-}
-
 /// A socket that has a port and does not listen.
 pub(crate) fn bound() -> (Socket, String) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -270,19 +61,25 @@ fn a_port_where_nothing_listens() {
     every_tool_says(&address, &["refused"]);
 }
 
-#[test]
-fn an_address_that_takes_no_connection() {
+/// An address that takes no connection, for as long as the sockets are there: whoever comes once the queue is full is not
+/// answered.
+pub(crate) fn busy() -> (Vec<Socket>, String) {
     let (socket, address) = bound();
     socket.listen(0).expect("a listener");
-    // Whoever comes once the queue is full is not answered.
-    let mut waiting = Vec::new();
+    let mut sockets = vec![socket];
     for _ in 0..4 {
         let stream = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
         let to: SocketAddr = address.parse().expect("an address");
         stream.connect(&to.into()).ok();
-        waiting.push(stream);
+        sockets.push(stream);
     }
+    (sockets, address)
+}
+
+#[test]
+fn an_address_that_takes_no_connection() {
+    let (_busy, address) = busy();
     every_tool_says(&address, &["did not take a connection", "no connection to"]);
 }
 
@@ -309,7 +106,7 @@ fn a_name_that_nobody_knows() {
 }
 
 /// Shakes hands as a broker does, and answers nothing else.
-fn handshakes_only() -> String {
+pub(crate) fn handshakes_only() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     std::thread::spawn(move || {
