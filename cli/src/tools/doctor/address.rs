@@ -6,12 +6,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ottla_client::conn::{ConnSettings, Connection, Endpoint, EndpointFault, known_versions};
+use ottla_client::conn::{
+    ConnSettings, Connection, Endpoint, EndpointFault, Fault, RequestError, known_versions,
+};
 use ottla_protocol::apis::ApiKey;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
+
+use crate::durations;
 
 use super::report::{Diagnosis, Finding, Hop, Verdict};
 
@@ -61,18 +65,14 @@ pub(super) async fn walk(
             report.add(Finding::ok(Hop::Metadata, endpoint, found).took(took));
             Some(metadata)
         }
-        Err(Unanswered::HungUp) => {
-            let found = "the broker hung up at the first request that needs to be allowed";
-            let advice = "this listener probably wants SASL, which this client does not speak yet; use a PLAINTEXT listener";
-            report.add(
-                Finding::failed(Hop::Authentication, endpoint, found)
-                    .advice(advice)
-                    .took(took),
-            );
-            None
-        }
-        Err(Unanswered::Other(reason)) => {
-            report.add(Finding::failed(Hop::Metadata, endpoint, reason).took(took));
+        Err(unanswered) => {
+            let hop = match unanswered {
+                Unanswered::HungUp => Hop::Authentication,
+                _ => Hop::Metadata,
+            };
+            let (found, advice) = unanswered.told();
+            let finding = Finding::failed(hop, endpoint, found).advice(advice);
+            report.add(finding.took(took));
             None
         }
     }
@@ -81,7 +81,37 @@ pub(super) async fn walk(
 /// Why nothing is known of a cluster.
 pub(super) enum Unanswered {
     HungUp,
+    /// Nothing came in this time.
+    Silent(Duration),
+    Refused(ErrorCode),
     Other(String),
+}
+
+impl Unanswered {
+    /// What was found, and what to do about it.
+    pub(super) fn told(self) -> (String, &'static str) {
+        match self {
+            Self::HungUp => (
+                "the broker hung up at the first request that needs to be allowed".to_owned(),
+                "this listener probably wants SASL, which this client does not speak yet; use a PLAINTEXT listener",
+            ),
+            Self::Silent(within) => (
+                format!(
+                    "the broker shook hands and did not answer Metadata within {}",
+                    durations::shown(within)
+                ),
+                "it may be starting, overloaded or stuck: look at its log, give it more time with --timeout, or begin with another broker",
+            ),
+            Self::Refused(code) => (
+                format!("the broker answers {code}"),
+                "look at its log: it cannot or may not say what its cluster is",
+            ),
+            Self::Other(reason) => (
+                reason,
+                "look at the broker's log, and at proxies on the way",
+            ),
+        }
+    }
 }
 
 type Step<T> = (Finding, Option<T>);
@@ -160,12 +190,14 @@ async fn speak(endpoint: &Endpoint, settings: &ConnSettings) -> Step<Connection>
             let finding = match &error.fault {
                 EndpointFault::Dialect(detail) => {
                     Finding::failed(Hop::ApiVersions, endpoint, detail)
+                        .advice("this is no broker that this client knows: Kafka 1.0 and later, and what speaks its protocol")
                 }
                 EndpointFault::Tls => Finding::failed(Hop::Protocol, endpoint, "it speaks TLS")
                     .advice(
                         "this client does not speak TLS yet: use the broker's PLAINTEXT listener",
                     ),
-                EndpointFault::Io(detail) => Finding::failed(Hop::Protocol, endpoint, detail),
+                EndpointFault::Io(detail) => Finding::failed(Hop::Protocol, endpoint, detail)
+                    .advice("the connection broke: look at the broker's log, and at proxies and firewalls on the way"),
                 _ => Finding::of_sentence(Hop::Protocol, endpoint, &error.to_string()),
             };
             (finding.took(begun.elapsed()), None)
@@ -218,15 +250,10 @@ pub(super) async fn ask(
     match connection.send(&request, versions, within).await {
         Ok(response) => match ErrorCode::from_code(response.error_code) {
             ErrorCode::None => Ok(response),
-            code => Err(Unanswered::Other(format!("the broker answers {code}"))),
+            code => Err(Unanswered::Refused(code)),
         },
-        Err(_)
-            if connection
-                .fault()
-                .is_some_and(|fault| fault == ottla_client::conn::Fault::Closed) =>
-        {
-            Err(Unanswered::HungUp)
-        }
+        Err(_) if connection.fault() == Some(Fault::Closed) => Err(Unanswered::HungUp),
+        Err(RequestError::TimedOut { after, .. }) => Err(Unanswered::Silent(after)),
         Err(error) => Err(Unanswered::Other(error.to_string())),
     }
 }

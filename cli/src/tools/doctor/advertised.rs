@@ -124,11 +124,15 @@ async fn look(
             .advice(setting)
         }
         Ok(_) => Finding::ok(Hop::Advertised, at, format!("{endpoint} leads to it")),
-        Err(Unanswered::HungUp) => {
-            Finding::failed(Hop::Advertised, at, format!("{endpoint} hangs up")).advice(setting)
-        }
-        Err(Unanswered::Other(reason)) => {
-            Finding::failed(Hop::Advertised, at, reason).advice(setting)
+        Err(unanswered) => {
+            // It is the right place, or might be, where it only is silent.
+            let is_elsewhere = matches!(unanswered, Unanswered::HungUp);
+            let (found, advice) = unanswered.told();
+            let advice = match is_elsewhere {
+                true => setting,
+                false => advice.to_owned(),
+            };
+            Finding::failed(Hop::Advertised, at, format!("{endpoint}: {found}")).advice(advice)
         }
     }
 }

@@ -169,8 +169,16 @@ async fn walk(
     }
     if let Some(protocol) = wanted {
         let found = format!("security.protocol={protocol} is not spoken by this client yet");
-        let advice =
-            "give it a PLAINTEXT listener; what the hops above found was found in plain text";
+        let is_plain =
+            |finding: &Finding| finding.hop == Hop::Protocol && finding.verdict == Verdict::Ok;
+        let advice = match report.findings.iter().any(is_plain) {
+            true => {
+                "the broker speaks plain text there: security.protocol=PLAINTEXT, or none, is right for this listener"
+            }
+            false => {
+                "give it a PLAINTEXT listener; what the hops above found was found in plain text"
+            }
+        };
         report.add(Finding::failed(Hop::Authentication, "client", found).advice(advice));
     }
     let Some((asked, metadata)) = first else {
@@ -189,7 +197,8 @@ async fn walk(
     let admin = match Admin::connect(settings).await {
         Ok(admin) => admin.with_timeout(within),
         Err(error) => {
-            report.add(Finding::failed(Hop::Metadata, asked, error.to_string()));
+            let finding = Finding::failed(Hop::Metadata, asked, error.to_string());
+            report.add(finding.advice("it was there a moment ago: look at the broker's log"));
             return;
         }
     };

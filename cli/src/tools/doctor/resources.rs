@@ -34,19 +34,11 @@ pub(super) async fn look(admin: &Admin, brokers: &[i32], report: &mut Diagnosis)
                             report.add(space(&at, dir).took(begun.elapsed()));
                         }
                     }
-                    Err(error) => report.add(Finding::new(
-                        Hop::Disk,
-                        at,
-                        Verdict::Warning,
-                        error.to_string(),
-                    )),
+                    Err(error) => report.add(untold(at, &error)),
                 }
             }
         }
-        Err(error) => {
-            let finding = Finding::new(Hop::Disk, "cluster", Verdict::Warning, error.to_string());
-            report.add(finding);
-        }
+        Err(error) => report.add(untold("cluster", &error)),
     }
     for id in ids {
         let metadata = admin.cluster().metadata();
@@ -55,6 +47,11 @@ pub(super) async fn look(admin: &Admin, brokers: &[i32], report: &mut Diagnosis)
         };
         report.add(descriptors(id, &broker.endpoint.host, broker.endpoint.port));
     }
+}
+
+fn untold(at: impl ToString, error: &impl ToString) -> Finding {
+    Finding::new(Hop::Disk, at, Verdict::Warning, error.to_string())
+        .advice("nothing is known of the disks: a broker tells those who may Describe the cluster; look at the broker's log")
 }
 
 fn space(at: &str, dir: &LogDir) -> Finding {

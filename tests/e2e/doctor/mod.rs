@@ -1,5 +1,8 @@
 //! The doctor names the hop that fails.
 
+mod brokers;
+mod round_trip;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Output;
@@ -7,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bad_endpoints::bound;
+use crate::bad_endpoints::{bound, busy};
 use crate::server::{Server, ottla};
 use crate::tools::answering;
 
@@ -39,8 +42,12 @@ fn findings(report: &Value) -> impl Iterator<Item = (&str, &str, String)> {
 
 /// The one hop that fails at an address, and what is said about it.
 fn failing(address: &str) -> (String, String) {
+    failing_with(&["--bootstrap-server", address])
+}
+
+fn failing_with(words: &[&str]) -> (String, String) {
     let begun = Instant::now();
-    let (report, status) = examined(&["--bootstrap-server", address]);
+    let (report, status) = examined(words);
     assert_eq!((status, &report["healthy"]), (Some(1), &Value::Bool(false)));
     assert!(begun.elapsed() < Duration::from_secs(20), "{report}");
     let failed: Vec<_> = findings(&report)
@@ -49,14 +56,23 @@ fn failing(address: &str) -> (String, String) {
     let [(hop, _, finding)] = failed.as_slice() else {
         panic!("{failed:#?}");
     };
-    let took = report["findings"].as_array().expect("an array").iter();
-    for finding in took {
-        assert!(
-            finding["tookMs"].as_f64().expect("a number") < 5000.0,
-            "{finding}"
-        );
+    for finding in report["findings"].as_array().expect("an array") {
+        let took = finding["tookMs"].as_f64().expect("a number");
+        assert!(took < 5000.0, "{finding}");
+        let is_well = matches!(finding["verdict"].as_str(), Some("ok" | "skipped"));
+        assert!(is_well || finding["advice"].is_string(), "{finding}");
     }
     ((*hop).to_owned(), finding.clone())
+}
+
+/// The hop that is only warned of, of a cluster that is well.
+fn warned_of(address: &str) -> (String, String) {
+    let (report, status) = examined(&["--bootstrap-server", address]);
+    assert_eq!((status, &report["healthy"]), (Some(0), &Value::Bool(true)));
+    let mut warnings = findings(&report).filter(|(_, verdict, _)| *verdict == "warning");
+    let (hop, _, finding) = warnings.next().expect("a warning");
+    assert!(finding.contains("\"advice\":\""), "{finding}");
+    (hop.to_owned(), finding)
 }
 
 #[test]
@@ -90,24 +106,6 @@ fn a_healthy_broker_is_walked_to_and_back_and_nothing_is_left() {
 }
 
 #[test]
-fn a_round_trip_leaves_topics_that_were_there_alone() {
-    let server = Server::start();
-    server.tool("topics --create --topic mine");
-    let words = [
-        "--bootstrap-server",
-        server.address(),
-        "--round-trip",
-        "--topic",
-        "mine",
-    ];
-    let (report, status) = examined(&words);
-    assert_eq!(status, Some(1));
-    assert!(report.to_string().contains("is left alone"), "{report:#}");
-    assert_eq!(server.tool("topics --list"), "mine\n");
-    assert_eq!(server.tool("get-offsets --topic mine"), "mine:0:0\n");
-}
-
-#[test]
 fn a_dead_port_fails_at_tcp() {
     let (_socket, address) = bound();
     let (hop, finding) = failing(&address);
@@ -118,7 +116,17 @@ fn a_dead_port_fails_at_tcp() {
 }
 
 #[test]
-fn a_silent_listener_an_http_server_and_a_tls_server_fail_at_the_protocol() {
+fn an_address_that_takes_no_connection_fails_at_tcp() {
+    let (_busy, address) = busy();
+    let (hop, finding) = failing(&address);
+    assert!(
+        hop == "tcp" && finding.contains("no answer") && finding.contains("firewalls"),
+        "{finding}"
+    );
+}
+
+#[test]
+fn what_is_no_kafka_in_plain_text_fails_at_the_protocol() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent = silent
         .local_addr()
@@ -128,6 +136,8 @@ fn a_silent_listener_an_http_server_and_a_tls_server_fail_at_the_protocol() {
         (silent.1.to_string(), "no answer"),
         (answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP"),
         (answering(&[0x15, 3, 3, 0, 2, 2, 70]), "TLS"),
+        (answering(b"SSH-2.0-OpenSSH_9.6\r\n"), "SSH-2.0"),
+        (answering(b""), "closed the connection"),
     ] {
         let (hop, finding) = failing(&address);
         assert!(hop == "protocol" && finding.contains(word), "{finding}");
@@ -185,20 +195,49 @@ fn what_the_client_does_not_speak_is_said_and_the_way_is_walked_all_the_same() {
     let server = Server::start();
     let folder = tempfile::TempDir::new().expect("a directory");
     let file = folder.path().join("client.properties");
-    std::fs::write(&file, "security.protocol: SASL_SSL\n").expect("a file");
-    let config = file.to_str().expect("a plain path");
-    let (report, status) = examined(&[
-        "--bootstrap-server",
-        server.address(),
-        "--command-config",
-        config,
-    ]);
-    let text = report.to_string();
+    for protocol in ["SASL_SSL", "SSL", "SASL_PLAINTEXT"] {
+        std::fs::write(&file, format!("security.protocol: {protocol}\n")).expect("a file");
+        let config = file.to_str().expect("a plain path");
+        let words = [
+            "--bootstrap-server",
+            server.address(),
+            "--command-config",
+            config,
+        ];
+        let (hop, finding) = failing_with(&words);
+        let named = format!("security.protocol={protocol} is not spoken");
+        assert!(
+            hop == "authentication" && finding.contains(&named),
+            "{finding}"
+        );
+        assert!(
+            finding.contains("the broker speaks plain text there"),
+            "{finding}"
+        );
+        let (report, _) = examined(&words);
+        assert!(findings(&report).any(|(hop, verdict, _)| (hop, verdict) == ("advertised", "ok")));
+    }
+}
+
+#[test]
+fn people_read_the_same_with_what_to_do_below_it() {
+    let (_socket, address) = bound();
+    let output = ottla()
+        .args(["doctor", "--bootstrap-server", &address])
+        .output()
+        .expect("the binary");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let lines: Vec<&str> = said.lines().collect();
+    let [_, failed, advice, end] = lines.as_slice() else {
+        panic!("{said}")
+    };
+    assert!(failed.starts_with("failed  tcp  "), "{said}");
     assert!(
-        status == Some(1) && text.contains("security.protocol=SASL_SSL is not spoken"),
-        "{report:#}"
+        advice.starts_with("        -> nothing listens there: start the broker"),
+        "{said}"
     );
-    assert!(findings(&report).any(|(hop, verdict, _)| (hop, verdict) == ("advertised", "ok")));
+    assert_eq!(*end, format!("Not healthy: tcp of {address}."));
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
