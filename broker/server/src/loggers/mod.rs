@@ -14,113 +14,11 @@ use parking_lot::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing::warn;
 
-const ROOT: &str = "root";
+mod level;
+mod names;
 
-/// By name: what is logged there comes from these modules, and those below them that are no logger of their own.
-const LOGGERS: &[(&str, &[&str])] = &[
-    ("kafka", &[]),
-    (
-        "kafka.cluster.Partition",
-        &["ottla_server::exec::partition"],
-    ),
-    (
-        "kafka.network.SocketServer",
-        &["ottla_server::net", "ottla_server::log_limits"],
-    ),
-    (
-        "kafka.server.DynamicBrokerConfig",
-        &["ottla_server::broker"],
-    ),
-    ("kafka.server.KafkaApis", &["ottla_server::api"]),
-    (
-        "kafka.server.KafkaRaftServer",
-        &[
-            "ottla_server::boot",
-            "ottla_server::data_dirs",
-            "ottla_server::settings",
-        ],
-    ),
-    (
-        "kafka.server.ReplicaAlterLogDirsManager",
-        &["ottla_server::exec::moves"],
-    ),
-    (
-        "kafka.server.ReplicaManager",
-        &[
-            "ottla_server::exec::dir_failures",
-            "ottla_server::exec::log_dirs",
-            "ottla_server::exec::publish",
-        ],
-    ),
-    (
-        "kafka.server.logger.RuntimeLoggerManager",
-        &["ottla_server::loggers"],
-    ),
-    ("org.apache.kafka", &[]),
-    ("org.apache.kafka.clients", &["ottla_client"]),
-    (
-        "org.apache.kafka.controller.QuorumController",
-        &["ottla_server::exec::controller"],
-    ),
-    (
-        "org.apache.kafka.coordinator.common.runtime.CoordinatorRuntime",
-        &["ottla_server::exec::shard"],
-    ),
-    (
-        "org.apache.kafka.image.publisher.SnapshotGenerator",
-        &["ottla_server::exec::metadata_snapshot"],
-    ),
-    (
-        "org.apache.kafka.raft.KafkaRaftClient",
-        &["ottla_server::exec::metadata_log"],
-    ),
-    (
-        "org.apache.kafka.storage.internals.log.LogCleaner",
-        &["ottla_server::exec::cleaner"],
-    ),
-    (
-        "org.apache.kafka.storage.internals.log.LogLoader",
-        &["ottla_server::exec::recovery"],
-    ),
-    (
-        "org.apache.kafka.storage.internals.log.LogManager",
-        &["ottla_server::exec"],
-    ),
-    (
-        "org.apache.kafka.storage.internals.log.ProducerStateManager",
-        &["ottla_server::exec::producers"],
-    ),
-    (
-        "org.apache.kafka.storage.internals.log.TransactionIndex",
-        &["ottla_server::exec::txn_indexes"],
-    ),
-];
-
-/// A level by its name in the reference. Nothing that is logged here is fatal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Level(&'static str, LevelFilter);
-
-/// Those that can be set, by name.
-const LEVELS: [Level; 6] = [
-    Level("DEBUG", LevelFilter::DEBUG),
-    Level("ERROR", LevelFilter::ERROR),
-    Level("FATAL", LevelFilter::OFF),
-    Level("INFO", LevelFilter::INFO),
-    Level("TRACE", LevelFilter::TRACE),
-    Level("WARN", LevelFilter::WARN),
-];
-
-impl Level {
-    fn of(filter: LevelFilter) -> Self {
-        let mut levels = LEVELS.into_iter();
-        let found = levels.find(|level| level.1 == filter && filter != LevelFilter::OFF);
-        found.unwrap_or(Self("OFF", LevelFilter::OFF))
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        LEVELS.into_iter().find(|level| level.0 == name)
-    }
-}
+use level::Level;
+use names::{LOGGERS, ROOT};
 
 /// What is logged: the level of all that no module's name stands for, and of modules.
 pub type Install = Box<dyn Fn(LevelFilter, &[(&'static str, LevelFilter)]) + Send + Sync>;
@@ -167,14 +65,14 @@ impl Loggers {
     pub(crate) fn levels(&self) -> Vec<(&'static str, &'static str)> {
         let own = self.own.lock();
         let level = |name| (name, effective(&own, name).0);
-        names().map(level).collect()
+        names::all().map(level).collect()
     }
 
     /// Makes the changes, which were checked.
     pub(crate) fn change(&self, changes: &[Change]) {
         let mut own = self.own.lock();
         for change in changes {
-            let Some(logger) = names().find(|name| *name == change.key) else {
+            let Some(logger) = names::all().find(|name| *name == change.key) else {
                 continue;
             };
             match change.value.as_deref().and_then(Level::parse) {
@@ -216,14 +114,14 @@ pub(crate) fn check(change: &Change) -> Result<(), ApiError> {
         );
         return refuse(ErrorCode::InvalidRequest, message);
     }
-    if !names().any(|name| name == key) {
+    if !names::all().any(|name| name == key) {
         let message = format!("Logger {key} does not exist!");
         return refuse(ErrorCode::InvalidConfig, message);
     }
     let level = value.as_deref().unwrap_or_default();
     match operation {
         Operation::Set if Level::parse(level).is_none() => {
-            let known = LEVELS.map(|level| level.0).join(", ");
+            let known = Level::ALL.map(|level| level.0).join(", ");
             let message = format!(
                 "Cannot set the log level of {key} to {level} as it is not a supported log level. Valid log levels are \
                  {known}"
@@ -236,12 +134,6 @@ pub(crate) fn check(change: &Change) -> Result<(), ApiError> {
         }
         _ => Ok(()),
     }
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    [ROOT]
-        .into_iter()
-        .chain(LOGGERS.iter().map(|(name, _)| *name))
 }
 
 fn effective(own: &BTreeMap<&'static str, Level>, name: &str) -> Level {
@@ -260,8 +152,6 @@ fn effective(own: &BTreeMap<&'static str, Level>, name: &str) -> Level {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
@@ -373,47 +263,5 @@ mod tests {
         }
         assert!(check(&set(ROOT, "DEBUG")).is_ok());
         assert!(check(&change("kafka", Delete, None)).is_ok());
-    }
-
-    /// Names are unique and sorted, and modules are there: none was renamed without its logger.
-    #[test]
-    fn every_module_that_logs_belongs_to_a_logger() {
-        assert!(LOGGERS.is_sorted_by(|a, b| a.0 < b.0));
-        let modules: Vec<&str> = LOGGERS
-            .iter()
-            .flat_map(|(_, modules)| *modules)
-            .copied()
-            .collect();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        for path in modules
-            .iter()
-            .filter_map(|module| module.strip_prefix("ottla_server::"))
-        {
-            let path = source.join(path.replace("::", "/"));
-            assert!(
-                path.is_dir() || path.with_extension("rs").is_file(),
-                "{}",
-                path.display()
-            );
-        }
-        let mut folders = vec![(source, "ottla_server".to_owned())];
-        while let Some((folder, module)) = folders.pop() {
-            for entry in fs::read_dir(&folder).expect("a folder").flatten() {
-                let path = entry.path();
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                let own = format!("{module}::{stem}");
-                if path.is_dir() {
-                    folders.push((path, own));
-                    continue;
-                }
-                let text = fs::read_to_string(&path).expect("a source");
-                let logs = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
-                let belongs = modules.iter().any(|module| own.starts_with(module));
-                assert!(
-                    belongs || !logs.iter().any(|macro_| text.contains(macro_)),
-                    "{own}"
-                );
-            }
-        }
     }
 }

@@ -1,0 +1,90 @@
+//! From what a file says and what the cluster has to what is to be done. Pure.
+//!
+//! Always: a plan for a cluster that is as the file says is empty; what cannot be done is a problem, and with one nothing is
+//! done at all.
+
+mod configs;
+mod groups;
+mod topics;
+
+use std::collections::BTreeMap;
+
+use ottla_client::admin::TopicPartition;
+use ottla_protocol::types::BrokerId;
+
+use super::file::Declared;
+use super::present::Present;
+
+pub(super) use configs::{ConfigChange, maybe};
+pub(super) use groups::{GroupChange, OffsetChange, partitions_in_question};
+pub(super) use topics::{ReplicaChange, TopicChange};
+
+/// What is done beyond making what is missing and changing what differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Delete topics that the file does not have.
+    pub prune: bool,
+    /// Move offsets that groups have committed. Without it only what is missing is set.
+    pub move_offsets: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub cluster_id: Option<String>,
+    pub topics: Vec<TopicChange>,
+    pub groups: Vec<GroupChange>,
+    /// Why it cannot be carried out.
+    pub problems: Vec<String>,
+    /// Topics that pruning leaves alone.
+    pub spared: Vec<String>,
+    /// Partitions of topics in the file whose replicas are on their way to where they shall be.
+    pub moving: Vec<TopicPartition>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.groups.is_empty()
+    }
+
+    pub fn losses(&self) -> Vec<String> {
+        self.topics.iter().flat_map(TopicChange::losses).collect()
+    }
+
+    /// The replicas that partitions are to have.
+    pub(super) fn moves(&self) -> BTreeMap<TopicPartition, Vec<BrokerId>> {
+        let mut all = BTreeMap::new();
+        for change in &self.topics {
+            if let TopicChange::Alter {
+                name,
+                replicas: Some(replicas),
+                ..
+            } = change
+            {
+                let moves = replicas.moves.iter().map(|one| {
+                    let at = TopicPartition::new(name.as_str(), one.partition);
+                    (at, one.to.clone())
+                });
+                all.extend(moves);
+            }
+        }
+        all
+    }
+
+    pub fn deletions(&self) -> Vec<&str> {
+        let deletions = self
+            .topics
+            .iter()
+            .filter(|change| matches!(change, TopicChange::Delete { .. }));
+        deletions.map(TopicChange::name).collect()
+    }
+}
+
+pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules) -> Plan {
+    let mut plan = Plan {
+        cluster_id: present.cluster_id.clone(),
+        ..Plan::default()
+    };
+    topics::plan(declared, present, rules, &mut plan);
+    groups::plan(declared, present, rules, &mut plan);
+    plan
+}
