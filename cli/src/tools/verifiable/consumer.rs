@@ -22,7 +22,7 @@ use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
-use super::{Events, event, properties_of, show_help};
+use super::{Connection, Events, event, show_help};
 
 pub const TOOL: Tool = Tool {
     name: "verifiable-consumer",
@@ -91,12 +91,8 @@ struct Args {
     /// Old name of --command-config
     #[arg(long = "consumer.config", value_name = "FILE")]
     consumer_config: Option<String>,
-    /// A file with properties of the consumer; options win over them
-    #[arg(long, value_name = "FILE")]
-    command_config: Option<String>,
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: String,
+    #[command(flatten)]
+    connection: Connection,
     #[command(flatten)]
     output: Output,
 }
@@ -121,10 +117,10 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if words.is_empty() {
         return show_help(Args::command(), cx);
     }
-    let mut args: Args = argparse::start(words, PROGRAM, cx)?;
-    let old = ("--consumer.config", args.consumer_config.take());
+    let args: Args = argparse::start(words, PROGRAM, cx)?;
+    let old = ("--consumer.config", args.consumer_config.as_ref());
     let format = args.output.output;
-    let mut properties = properties_of(PROGRAM, args.command_config.take(), old, format, cx)?;
+    let mut properties = args.connection.properties(PROGRAM, old, format, cx)?;
     for (key, value) in own_properties(&args)? {
         set(&mut properties, key, value);
     }
@@ -158,7 +154,10 @@ fn own_properties(args: &Args) -> Result<Vec<(&'static str, String)>, Failure> {
     properties.extend([
         ("group.protocol", protocol),
         ("group.id", args.group_id.clone()),
-        ("bootstrap.servers", args.bootstrap_server.clone()),
+        (
+            "bootstrap.servers",
+            args.connection.bootstrap_server.clone(),
+        ),
         ("enable.auto.commit", args.enable_autocommit.to_string()),
         ("auto.offset.reset", args.reset_policy.clone()),
     ]);

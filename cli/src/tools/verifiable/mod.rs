@@ -66,26 +66,40 @@ fn show_help(command: clap::Command, cx: &mut Context) -> Result<(), Stop> {
     Ok(write!(cx.out, "{help}")?)
 }
 
-/// The properties of the file, by its new or its old option.
-fn properties_of(
-    program: &str,
-    new: Option<String>,
-    (old_name, old): (&str, Option<String>),
-    format: Format,
-    cx: &mut Context,
-) -> Result<Vec<(String, String)>, Stop> {
-    if new.is_some() && old.is_some() {
-        let reason = format!("Options {old_name} and --command-config are mutually exclusive.");
-        return Err(refused(program, &reason));
-    }
-    if old.is_some() {
-        let notice = format!(
-            "Option {old_name} has been deprecated and will be removed in a future version. Use --command-config instead."
-        );
-        format.note(notice, cx)?;
-    }
-    match new.or(old) {
-        Some(path) => Ok(options::read_properties(&path)?),
-        None => Ok(Vec::new()),
+/// Which cluster, and how to talk to it.
+#[derive(Debug, Clone, clap::Args)]
+struct Connection {
+    /// A file with properties of the client: the producer's win over options, the consumer's do not
+    #[arg(long, value_name = "FILE")]
+    command_config: Option<String>,
+    /// The brokers to connect to, as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "SERVERS")]
+    bootstrap_server: String,
+}
+
+impl Connection {
+    /// The properties of the file, by its new option or its old one.
+    fn properties(
+        &self,
+        program: &str,
+        (old_name, old): (&str, Option<&String>),
+        format: Format,
+        cx: &mut Context,
+    ) -> Result<Vec<(String, String)>, Stop> {
+        let new = self.command_config.as_ref();
+        if new.is_some() && old.is_some() {
+            let reason = format!("Options {old_name} and --command-config are mutually exclusive.");
+            return Err(refused(program, &reason));
+        }
+        if old.is_some() {
+            let notice = format!(
+                "Option {old_name} has been deprecated and will be removed in a future version. Use --command-config instead."
+            );
+            format.note(notice, cx)?;
+        }
+        match new.or(old) {
+            Some(path) => Ok(options::read_properties(path)?),
+            None => Ok(Vec::new()),
+        }
     }
 }

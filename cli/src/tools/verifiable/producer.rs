@@ -21,7 +21,7 @@ use crate::stop::Stop;
 use crate::throttle::Throttle;
 use crate::tool::Tool;
 
-use super::{Events, event, properties_of, show_help};
+use super::{Connection, Events, event, show_help};
 
 pub const TOOL: Tool = Tool {
     name: "verifiable-producer",
@@ -71,12 +71,8 @@ struct Args {
     /// Keys from 0 up to this number, and then again
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = number::<i32>("Integer"))]
     repeating_keys: Option<i32>,
-    /// A file with properties of the producer, which win over options
-    #[arg(long, value_name = "FILE")]
-    command_config: Option<String>,
-    /// The brokers to connect to, as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "SERVERS")]
-    bootstrap_server: String,
+    #[command(flatten)]
+    connection: Connection,
     #[command(flatten)]
     output: Output,
 }
@@ -110,14 +106,14 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if words.is_empty() {
         return show_help(Args::command(), cx);
     }
-    let mut args: Args = argparse::start(words, PROGRAM, cx)?;
-    let old = ("--producer.config", args.producer_config.take());
+    let args: Args = argparse::start(words, PROGRAM, cx)?;
+    let old = ("--producer.config", args.producer_config.as_ref());
     let format = args.output.output;
-    let file = properties_of(PROGRAM, args.command_config.take(), old, format, cx)?;
+    let file = args.connection.properties(PROGRAM, old, format, cx)?;
     let mut properties = vec![
         (
             "bootstrap.servers".to_owned(),
-            args.bootstrap_server.clone(),
+            args.connection.bootstrap_server.clone(),
         ),
         ("acks".to_owned(), args.acks.to_string()),
         ("retries".to_owned(), "0".to_owned()),
