@@ -186,7 +186,7 @@ impl<'a> Data<'a> {
         self.tell(file, "producer", entry)
     }
 
-    /// What does not fit together, in the order of the text form.
+    /// What does not fit together, in the order of the text form; the last that is told.
     pub(super) fn findings(&mut self, findings: Findings) -> Result<(), Stop> {
         let mismatches = findings.mismatches.told().into_iter();
         let mismatches = mismatches.map(|(path, pairs)| {
@@ -219,7 +219,9 @@ impl<'a> Data<'a> {
                 }
             }
         }
-        Ok(())
+        // Nothing may have been told.
+        let head = self.stream.head();
+        Ok(self.cx.out.write_all(head.as_bytes())?)
     }
 }
 

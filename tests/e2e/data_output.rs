@@ -181,6 +181,7 @@ fn a_producer_says_where_its_records_are_where_it_is_asked() {
     let told = server.tool_with_input("console-producer --topic orders --output json", "b\nc\n");
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((&told["records"], &told["failed"]), (&2.into(), &0.into()));
+    assert_eq!(told["bytes"], 77);
     let part = &told["partitions"][0];
     assert_eq!(
         (&part["firstOffset"], &part["lastOffset"]),
@@ -189,7 +190,7 @@ fn a_producer_says_where_its_records_are_where_it_is_asked() {
     let csv = "console-producer --topic orders --transactional-id t --output csv";
     assert_eq!(
         server.tool_with_input(csv, "d\n"),
-        "topic,partition,records,firstOffset,lastOffset\norders,0,1,3,3\n"
+        "topic,partition,records,firstOffset,lastOffset,bytes\norders,0,1,3,3,69\n"
     );
     let large = "x".repeat(3_000_000);
     let refused = server.try_tool("console-producer --topic orders --output json", &large);
@@ -198,6 +199,54 @@ fn a_producer_says_where_its_records_are_where_it_is_asked() {
         (refused.status.code(), &told["failed"]),
         (Some(1), &1.into())
     );
+}
+
+/// What finds nothing where nothing is.
+const EMPTY: &[&str] = &[
+    "topics --list HERE",
+    "topics --describe HERE",
+    "topics --describe --topics-with-overrides HERE",
+    "topics --delete --topic none --if-exists HERE",
+    "groups --list HERE",
+    "consumer-groups --list HERE",
+    "consumer-groups --describe --all-groups HERE",
+    "client-metrics --list HERE",
+    "configs --describe --entity-type topics HERE",
+    "configs --describe --entity-type groups HERE",
+    "transactions HERE list",
+    "transactions HERE find-hanging --broker-id 1",
+    "reassign-partitions --list HERE",
+    "leader-election --election-type unclean --all-topic-partitions HERE",
+    "console-producer --topic none HERE",
+    "console-consumer --topic empty --max-messages 0 HERE",
+    "console-consumer --topic empty --timeout-ms 300 HERE",
+    "console-consumer --topic empty --until-end --from-beginning HERE",
+    "console-consumer --topic empty --tail 3 HERE",
+];
+
+#[test]
+fn what_is_empty_has_its_columns_all_the_same() {
+    let server = Server::start();
+    let here = format!("--bootstrap-server {}", server.address());
+    for line in EMPTY {
+        if line.contains("empty") {
+            server.tool("topics --create --topic empty --if-not-exists");
+        }
+        for (format, delimiter) in [("csv", ','), ("tsv", '\t')] {
+            let mut command = crate::server::ottla();
+            command
+                .args(line.replace("HERE", &here).split(' '))
+                .args(["--output", format])
+                .stdin(std::process::Stdio::null());
+            let output = command.output().expect("the binary");
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(told.lines().count(), 1, "{line}: {told} {said}");
+            let columns: Vec<&str> = told.trim_end().split(delimiter).collect();
+            let is_name = |name: &&str| name.starts_with(|c: char| c.is_ascii_lowercase());
+            assert!(columns.iter().all(is_name), "{line}: {told}");
+        }
+    }
 }
 
 #[test]

@@ -204,17 +204,30 @@ impl Stream {
         cx.flush()
     }
 
+    /// The head line, unless it was told: a stream in which nothing comes has its columns, too. Those of `wide` are as wide as
+    /// what stands in them, so that its head waits for a row.
+    pub fn head(&mut self) -> String {
+        let delimiter = match self.form {
+            Form::Csv => b',',
+            Form::Tsv => b'\t',
+            Form::Wide | Form::Json | Form::Yaml => return String::new(),
+        };
+        match std::mem::replace(&mut self.has_begun, true) {
+            true => String::new(),
+            false => head_line(self.rows.columns, delimiter),
+        }
+    }
+
     /// What standard output gets for the next one, and the head line before the first.
     pub fn next(&mut self, value: Value) -> String {
         let rows = self.rows;
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let head = self.head();
         let report = Report { value, rows };
         match self.form {
             Form::Json => json_text(&report.value),
             Form::Yaml => format!("---\n{}", yaml_text(&report.value)),
-            Form::Csv | Form::Tsv if is_first => report.text(self.form),
-            Form::Csv => report.lines(b','),
-            Form::Tsv => report.lines(b'\t'),
+            Form::Csv => head + &report.lines(b','),
+            Form::Tsv => head + &report.lines(b'\t'),
             Form::Wide => {
                 let found = rows_of(&report.value, &rows);
                 wide::lines(&found, rows.columns, &mut self.widths)
@@ -388,6 +401,19 @@ mod tests {
         );
         assert_eq!(told(Form::Json).lines().count(), 2);
         assert_eq!(told(Form::Yaml).matches("---\n").count(), 2);
+    }
+
+    #[test]
+    fn a_stream_in_which_nothing_comes_has_its_columns_too() {
+        let rows = Rows {
+            within: &[],
+            columns: &["a", "b"],
+        };
+        let mut stream = Stream::new(Form::Tsv, rows);
+        assert_eq!(stream.head(), "a\tb\n");
+        assert_eq!(stream.next(json!({ "a": 1 })), "1\t\n");
+        assert_eq!(stream.head(), "");
+        assert_eq!(Stream::new(Form::Json, rows).head(), "");
     }
 
     #[test]

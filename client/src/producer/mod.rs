@@ -64,6 +64,8 @@ pub struct BatchReport<'a> {
     pub topic: &'a str,
     pub partition: i32,
     pub records: i32,
+    /// What it takes as it is sent and stored: compressed, with its header.
+    pub bytes: usize,
     /// From the batch's first record to the outcome.
     pub age: Duration,
     pub outcome: Result<BatchPlace, &'a ProduceError>,

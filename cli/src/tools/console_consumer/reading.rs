@@ -72,9 +72,13 @@ pub(super) async fn read(
     cx: &mut Context,
 ) -> (u64, End) {
     let mut count = 0;
-    let end = match read_counting(plan, cluster, settings, cx, &mut count).await {
+    let mut end = match read_counting(plan, cluster, settings, cx, &mut count).await {
         Ok(end) | Err(end) => end,
     };
+    // Also where it was a broker that did not come in time, which is no failure.
+    if let (End::TimedOut(_), Err(failed)) = (&end, tell_head(plan, cx)) {
+        end = failed;
+    }
     (count, end)
 }
 
@@ -86,11 +90,13 @@ async fn read_counting(
     count: &mut u64,
 ) -> Result<End, End> {
     if plan.records_max == Some(0) {
+        tell_head(plan, cx)?;
         return Ok(End::Enough);
     }
     let mut signals = Signals::listen().map_err(End::Output)?;
     let started = Instant::now();
     let cluster = consuming::connect(plan.patience, cluster, &mut signals, cx).await?;
+    tell_head(plan, cx)?;
     let mut reading = Reading {
         plan,
         progress: Progress::of_records(plan.records_max, cx),
@@ -113,6 +119,12 @@ async fn read_counting(
         forget(group, cluster, left).await;
     }
     Ok(end)
+}
+
+fn tell_head(plan: &Plan, cx: &mut Context) -> Result<(), End> {
+    let head = plan.formatter.head();
+    let told = cx.out.write_all(head.as_bytes());
+    told.and_then(|()| cx.flush()).map_err(End::Output)
 }
 
 /// The reference leaves the empty group to the coordinator, which lists it until it looks for expired offsets, ten minutes
@@ -347,8 +359,7 @@ impl Reading<'_> {
                     return Err(End::Unformattable(error));
                 }
                 self.write_out(records)?;
-                let skipped = format!("A record is skipped: {error}");
-                self.progress.aside(|| self.cx.warn(skipped));
+                self.cx.warn(format!("A record is skipped: {error}"));
             }
             if self.buffer.len() >= WRITE_BYTES {
                 self.write_out(records)?;

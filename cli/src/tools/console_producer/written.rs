@@ -17,6 +17,7 @@ pub(super) struct Written(Arc<Mutex<BTreeMap<i32, Part>>>);
 #[derive(Debug, Default)]
 struct Part {
     records: i64,
+    bytes: u64,
     /// Of the first and the last; none where nobody says, as with `acks=0`.
     offsets: Option<(i64, i64)>,
 }
@@ -30,6 +31,7 @@ impl Written {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let part = parts.entry(report.partition).or_default();
         part.records += records;
+        part.bytes += u64::try_from(report.bytes).unwrap_or(0);
         if let Some(first) = place.base_offset {
             let last = first.saturating_add(records - 1);
             let (before, behind) = part.offsets.unwrap_or((first, last));
@@ -40,12 +42,14 @@ impl Written {
     pub(super) fn report(&self, topic: &str, failed: u64) -> Report {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let records: i64 = parts.values().map(|part| part.records).sum();
+        let bytes: u64 = parts.values().map(|part| part.bytes).sum();
         let partitions = parts.iter().map(|(partition, part)| {
             json!({
                 "partition": partition,
                 "records": part.records,
                 "firstOffset": part.offsets.map(|(first, _)| first),
                 "lastOffset": part.offsets.map(|(_, last)| last),
+                "bytes": part.bytes,
             })
         });
         Report {
@@ -53,12 +57,20 @@ impl Written {
                 "version": VERSION,
                 "topic": topic,
                 "records": records,
+                "bytes": bytes,
                 "failed": failed,
                 "partitions": partitions.collect::<Vec<Value>>(),
             }),
             rows: Rows {
                 within: &["partitions"],
-                columns: &["topic", "partition", "records", "firstOffset", "lastOffset"],
+                columns: &[
+                    "topic",
+                    "partition",
+                    "records",
+                    "firstOffset",
+                    "lastOffset",
+                    "bytes",
+                ],
             },
         }
     }

@@ -246,6 +246,7 @@ mod tests {
             topic: "t",
             partition,
             records,
+            bytes: 100,
             age: Duration::ZERO,
             outcome: if delivered {
                 Ok(place)

@@ -286,6 +286,7 @@ fn report_of<'a>(
         topic: &batch.completion.topic,
         partition: batch.completion.partition,
         records: batch.record_count,
+        bytes: batch.size(),
         age: batch.age(now),
         outcome,
     }

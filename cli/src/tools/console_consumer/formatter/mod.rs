@@ -125,6 +125,14 @@ impl Formatter {
         Self::Template(template.with(key, value))
     }
 
+    /// What stands before all records, of which there may be none.
+    pub(super) fn head(&self) -> String {
+        match self {
+            Self::Template(template) => template.head(),
+            Self::Columns(_) | Self::Nothing | Self::Internal(_) => String::new(),
+        }
+    }
+
     /// Appends the record. Where it cannot be shown to its end, what comes before is there, as in the reference.
     pub(super) fn write(
         &self,

@@ -137,6 +137,14 @@ impl Template {
         Self { key, value, ..self }
     }
 
+    /// What stands before all records.
+    pub(in crate::tools::console_consumer) fn head(&self) -> String {
+        match &self.form {
+            Form::Data(stream) => stream.borrow_mut().head(),
+            Form::Json | Form::PrettyJson | Form::Parts(_) => String::new(),
+        }
+    }
+
     pub(in crate::tools::console_consumer) fn write(
         &self,
         record: &ConsumerRecord,
