@@ -4,9 +4,12 @@
 //! [`Context::flush`] for whoever shows records as they come, and before anything goes to standard error.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use std::pin::Pin;
 use std::time::Duration;
+
+use indicatif::WeakProgressBar;
 
 use crate::terminal::{self, Tone};
 
@@ -25,6 +28,8 @@ pub struct Context {
     pub timeout: Option<Duration>,
     /// `--yes`: what would be asked is answered already.
     pub yes: bool,
+    /// The bar that is on the terminal now, if one is.
+    pub(crate) bar: RefCell<WeakProgressBar>,
 }
 
 impl Context {
@@ -38,6 +43,7 @@ impl Context {
             stderr_is_terminal: io::stderr().is_terminal(),
             timeout: None,
             yes: false,
+            bar: RefCell::default(),
         }
     }
 
@@ -58,10 +64,24 @@ impl Context {
     fn say(&mut self, line: &str, tone: Tone) {
         let line = without_escapes(line);
         let line = terminal::painted(&line, self.stderr_is_terminal, |_| tone);
-        // The order of the two streams is kept for whoever looks at both.
-        if self.out.flush().is_ok() {
-            writeln!(self.err, "{line}").ok();
-        }
+        self.aside(|cx| {
+            // The order of the two streams is kept for whoever looks at both.
+            if cx.out.flush().is_ok() {
+                writeln!(cx.err, "{line}").ok();
+            }
+        });
+    }
+
+    /// Runs what writes to the terminal without the bar in between.
+    pub(crate) fn aside<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> T {
+        // Within it, no bar is to be put aside again.
+        let bar = self.bar.take();
+        let written = match bar.upgrade() {
+            Some(bar) => bar.suspend(|| write(self)),
+            None => write(self),
+        };
+        *self.bar.get_mut() = bar;
+        written
     }
 
     /// Asks whoever sits at the terminal, who has to say yes in so many letters.

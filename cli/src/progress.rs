@@ -1,5 +1,5 @@
 //! A bar on standard error for work that takes long: only where a person looks at it, so that scripts, pipes and
-//! recorded output never see one.
+//! recorded output never see one. What the context writes to standard error puts it aside meanwhile.
 
 use std::fs::File;
 use std::io;
@@ -42,34 +42,38 @@ impl Progress {
         )
     }
 
-    /// Counts partitions, or whatever takes a while each.
+    /// Counts partitions, or whatever takes a while each. Of a single one there is nothing to count.
     pub fn of_parts(total: usize, cx: &Context) -> Self {
-        let total = u64::try_from(total).ok();
+        let total = u64::try_from(total).ok().filter(|total| *total > 1);
         Self::new(total, cx, "{bar:30} {human_pos}/{human_len}, {eta} left")
+    }
+
+    /// For work at which nobody looks.
+    pub fn hidden() -> Self {
+        Self(None)
     }
 
     /// Counts records without a known end.
     pub fn of_stream(cx: &Context) -> Self {
         if !cx.stderr_is_terminal {
-            return Self(None);
+            return Self::hidden();
         }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {msg}")
-        {
-            bar.set_style(style);
-        }
-        Self(Some(bar))
+        Self::shown(None, cx, "{spinner} {human_pos} records, {per_sec}, {msg}")
     }
 
     fn new(total: Option<u64>, cx: &Context, template: &str) -> Self {
-        let Some(total) = total.filter(|_| cx.stderr_is_terminal) else {
-            return Self(None);
-        };
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        match total {
+            Some(total) if cx.stderr_is_terminal => Self::shown(Some(total), cx, template),
+            _ => Self::hidden(),
+        }
+    }
+
+    fn shown(total: Option<u64>, cx: &Context, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
+        cx.bar.replace(bar.downgrade());
         Self(Some(bar))
     }
 
@@ -82,8 +86,13 @@ impl Progress {
 
     /// One more is done.
     pub fn add_one(&self) {
+        self.add(1);
+    }
+
+    /// So many more are done.
+    pub fn add(&self, more: usize) {
         if let Some(bar) = &self.0 {
-            bar.inc(1);
+            bar.inc(u64::try_from(more).unwrap_or(0));
         }
     }
 
@@ -100,14 +109,6 @@ impl Progress {
     pub fn finish(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
-        }
-    }
-
-    /// Runs what writes to the terminal without the bar in between.
-    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.0 {
-            Some(bar) => bar.suspend(write),
-            None => write(),
         }
     }
 }

@@ -89,6 +89,28 @@ fn long_work_has_a_bar_where_somebody_looks_and_nowhere_else() {
 }
 
 #[test]
+fn changes_of_many_topics_and_groups_have_a_bar_too() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("topics.yaml");
+    let topics = "topics: {a: {partitions: 1}, b: {partitions: 1}}\n";
+    let groups = "groups: {g: {offsets: {a: 0}}, h: {offsets: {a: 0}}, i: {offsets: {a: 0}}}\n";
+    std::fs::write(&file, [topics, groups].concat()).expect("a file");
+    let apply = format!("topics apply -f {}", file.display());
+    let seen = shown(&mut command(&server, &apply), OnTerminal::Err);
+    assert!(seen.terminal.contains("/5, "), "{:?}", seen.terminal);
+    assert!(seen.pipe.ends_with("Done.\n"), "{:?}", seen.pipe);
+    let reset = "consumer-groups --reset-offsets --all-groups --all-topics --to-earliest --execute";
+    let seen = shown(&mut command(&server, reset), OnTerminal::Err);
+    assert!(seen.terminal.contains("/3, "), "{:?}", seen.terminal);
+    assert!(!seen.pipe.contains(ESCAPE), "{:?}", seen.pipe);
+    // Of one group there is nothing to count.
+    let reset = "consumer-groups --reset-offsets --group g --all-topics --to-earliest --execute";
+    let seen = shown(&mut command(&server, reset), OnTerminal::Err);
+    assert!(!seen.terminal.contains("/1, "), "{:?}", seen.terminal);
+}
+
+#[test]
 fn what_has_failed_is_red_on_a_terminal_unless_no_colour_is_wanted() {
     let server = Server::start();
     let line = "topics --describe --topic none";

@@ -15,6 +15,7 @@ use ottla_protocol::types::BrokerId;
 use super::file::Topic;
 use super::plan::{GroupChange, Plan, TopicChange};
 use crate::connect::failed;
+use crate::progress::Progress;
 use crate::stop::Failure;
 
 /// Topics in one request: a controller takes all of a request, or none of it, at once.
@@ -44,17 +45,33 @@ struct Requests<'a> {
 /// Asks whether the cluster would do it; empty where it would. Deletions and offsets cannot be asked about.
 pub(super) async fn validate(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>, Failure> {
     let mut refusals = Vec::new();
-    requests(plan).topics(admin, true, &mut refusals).await?;
+    let unseen = Progress::hidden();
+    requests(plan)
+        .topics(admin, true, &mut refusals, &unseen)
+        .await?;
     Ok(refusals)
 }
 
+/// What a bar counts while a plan is carried out.
+pub fn steps(plan: &Plan) -> usize {
+    let requests = requests(plan);
+    let topics = requests.new.len() + requests.larger.len() + requests.altered.len();
+    topics + requests.deleted.len() + requests.groups.len()
+}
+
 /// Does it. What is refused does not keep the rest from being done.
-pub(super) async fn execute(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>, Failure> {
+pub(super) async fn execute(
+    admin: &Admin,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Vec<Refusal>, Failure> {
     let mut refusals = Vec::new();
     let requests = requests(plan);
     // First, as partitions that are added get as many replicas as the others have.
     refusals.extend(reassign(admin, &plan.moves()).await?);
-    requests.topics(admin, false, &mut refusals).await?;
+    requests
+        .topics(admin, false, &mut refusals, progress)
+        .await?;
     for names in requests.deleted.chunks(TOPICS_AT_ONCE) {
         let outcomes = admin.delete_topics(names).await;
         add(
@@ -62,9 +79,11 @@ pub(super) async fn execute(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>, 
             outcomes.map_err(failed("deleteTopics"))?,
             &mut refusals,
         );
+        progress.add(names.len());
     }
     for change in requests.groups {
         set_offsets(admin, change, &mut refusals).await?;
+        progress.add_one();
     }
     Ok(refusals)
 }
@@ -75,10 +94,12 @@ impl Requests<'_> {
         admin: &Admin,
         validate_only: bool,
         refusals: &mut Vec<Refusal>,
+        progress: &Progress,
     ) -> Result<(), Failure> {
         for topics in self.new.chunks(TOPICS_AT_ONCE) {
             let outcomes = admin.create_topics(topics, validate_only).await;
             add("topic", outcomes.map_err(failed("createTopics"))?, refusals);
+            progress.add(topics.len());
         }
         for topics in self.larger.chunks(TOPICS_AT_ONCE) {
             let outcomes = admin.create_partitions(topics, validate_only).await;
@@ -87,12 +108,14 @@ impl Requests<'_> {
                 outcomes.map_err(failed("createPartitions"))?,
                 refusals,
             );
+            progress.add(topics.len());
         }
         for changes in self.altered.chunks(TOPICS_AT_ONCE) {
             let outcomes = admin.alter_configs(changes, validate_only).await;
             let outcomes = outcomes.map_err(failed("incrementalAlterConfigs"))?;
             let outcomes = outcomes.into_iter().map(|(at, outcome)| (at.name, outcome));
             add("topic", outcomes.collect(), refusals);
+            progress.add(changes.len());
         }
         Ok(())
     }

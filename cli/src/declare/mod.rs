@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ottla_client::admin::{Admin, TopicPartition};
 
+use crate::progress::Progress;
 use crate::stop::Failure;
 
 mod execute;
@@ -20,7 +21,7 @@ mod present;
 mod render;
 mod replicas;
 
-pub use execute::Refusal;
+pub use execute::{Refusal, steps};
 pub use export::{Extent, export};
 pub use file::{Declared, Topic};
 pub use plan::{Plan, Rules};
@@ -114,9 +115,10 @@ pub async fn carry_out(
     declared: &Declared,
     plan: &Plan,
     rules: Rules,
+    progress: &Progress,
 ) -> Result<Carried, Failure> {
     let mut carried = Carried {
-        refusals: execute::execute(admin, plan).await?,
+        refusals: execute::execute(admin, plan, progress).await?,
         moving: plan.moving.clone(),
     };
     // A broker that lags behind the controller must not make moves out of old news.
@@ -161,7 +163,7 @@ pub async fn apply_at_start(admin: &Admin, declared: &Declared) -> Result<Plan, 
             .map(|loss| format!("{loss}; this loses data")),
     );
     if problems.is_empty() {
-        let carried = carry_out(admin, declared, &plan, rules).await?;
+        let carried = carry_out(admin, declared, &plan, rules, &Progress::hidden()).await?;
         problems.extend(carried.refusals.iter().map(told));
     }
     match problems.is_empty() {

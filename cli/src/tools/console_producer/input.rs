@@ -59,11 +59,6 @@ impl Input {
         self.prompt
     }
 
-    /// Runs what writes to standard error.
-    pub(super) fn aside(&self, write: impl FnOnce()) {
-        self.progress.aside(write);
-    }
-
     /// The next line and its number.
     pub(super) async fn next(&mut self, cx: &mut Context) -> Result<Option<(&[u8], u64)>, Stop> {
         if self.prompt {

@@ -532,7 +532,7 @@ async fn send_lines(
             }
         };
         if failed.is_some() || input.prompts() {
-            input.aside(|| troubles.tell(&plan.topic, cx));
+            troubles.tell(&plan.topic, cx);
         }
         if failed.is_some() && plan.sync {
             return Err(Stop::Status(1));

@@ -158,7 +158,7 @@ async fn read(
                     },
                 };
                 reported = (all, now_ms);
-                progress.aside(|| report(plan, &span, &all, stream, cx))?;
+                cx.aside(|cx| report(plan, &span, &all, stream, cx))?;
             }
         }
     }

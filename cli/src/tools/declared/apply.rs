@@ -12,6 +12,7 @@ use crate::connect;
 use crate::context::{self, Context};
 use crate::declare::{self, Carried, Plan, Rules};
 use crate::output::{Format, Output};
+use crate::progress::Progress;
 use crate::stop::{Failure, Stop};
 use crate::terminal::{Tone, painted};
 use crate::tool::Tool;
@@ -89,7 +90,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             show_data(&args, &plan, None, cx)?;
             return stop;
         }
-        let carried = declare::carry_out(&admin, &declared, &plan, rules).await?;
+        let progress = Progress::of_parts(declare::steps(&plan), cx);
+        let carried = declare::carry_out(&admin, &declared, &plan, rules, &progress).await?;
+        progress.finish();
         show_data(&args, &plan, Some(&carried), cx)?;
         if !carried.refusals.is_empty() {
             let lines: Vec<String> = carried.refusals.iter().map(declare::told).collect();

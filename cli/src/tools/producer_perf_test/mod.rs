@@ -280,14 +280,13 @@ impl Run<'_> {
     fn show(&mut self) -> Result<(), Stop> {
         let reports = self.recorder.take_reports();
         let Self {
-            progress,
             stream,
             troubles,
             cx,
             plan,
             ..
         } = self;
-        progress.aside(|| show(&reports, stream, troubles, &plan.topic, cx))
+        cx.aside(|cx| show(&reports, stream, troubles, &plan.topic, cx))
     }
 
     fn show_totals(&mut self, client_id: &str) -> Result<(), Stop> {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::connect;
 use crate::java_order;
 use crate::output::{Report, Rows};
+use crate::progress::Progress;
 
 use super::plan::{self, Assignment, Dirs, Plan, joined};
 use super::throttle::{self, Moves, plural};
@@ -174,8 +175,10 @@ pub(super) async fn move_dirs(
         dirs.iter()
             .map(|(replica, dir)| (replica.clone(), dir.clone())),
     );
+    let progress = Progress::of_parts(pending.len(), teller.cx);
     while !pending.is_empty() {
         let begun = begin_moves(admin, &pending).await?;
+        progress.add(begun.len());
         for (replica, dir) in pending
             .iter()
             .filter(|(replica, _)| begun.contains(replica))

@@ -11,6 +11,7 @@ use super::super::ended::{Ended, Wrapped};
 use super::undo::{self, Written};
 use super::{GroupPlan, Reset};
 use crate::context::Context;
+use crate::progress::Progress;
 use crate::stop::Failure;
 
 /// Writes what can be written, and before it the file that takes it back.
@@ -29,7 +30,7 @@ pub(super) async fn execute(
         return Ok(None);
     }
     let undo = leave_undo_file(&plans, reset, cluster, cx)?;
-    let committed = commit_all(&plans, admin).await;
+    let committed = commit_all(&plans, admin, cx).await;
     let path = undo.as_ref().map(|undo| undo.path.clone());
     if let Some(Err(error)) = undo.map(Written::synced) {
         cx.warn(format!(
@@ -39,9 +40,12 @@ pub(super) async fn execute(
     committed.map(|()| path)
 }
 
-async fn commit_all(plans: &[&GroupPlan], admin: &Admin) -> Result<(), Ended> {
+/// All of a group's offsets are one request, so that only many groups take long.
+async fn commit_all(plans: &[&GroupPlan], admin: &Admin, cx: &Context) -> Result<(), Ended> {
+    let progress = Progress::of_parts(plans.len(), cx);
     for plan in plans {
         commit(plan, admin).await?;
+        progress.add_one();
     }
     Ok(())
 }

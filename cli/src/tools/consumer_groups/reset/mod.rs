@@ -18,6 +18,7 @@ use super::plan::{Groups, TopicScope};
 use crate::context::Context;
 use crate::java_order;
 use crate::output::Format;
+use crate::progress::Progress;
 use crate::stop::{Failure, Stop};
 use crate::table::visible;
 
@@ -110,6 +111,7 @@ pub(super) async fn reset(
         .await
         .map_err(Wrapped::Twice.failed("describeConsumerGroups(api=FIND_COORDINATOR)"))?;
     let mut plans = Vec::with_capacity(outcomes.len());
+    let progress = Progress::of_parts(outcomes.len(), cx);
     for (group, outcome) in outcomes {
         let in_use = in_use(outcome)?;
         if let Some(found) = &in_use {
@@ -124,7 +126,9 @@ pub(super) async fn reset(
             moves,
             in_use,
         });
+        progress.add_one();
     }
+    progress.finish();
     let explained = match reset.explain {
         true => Some(explain::explain(&plans, admin).await?),
         false => None,
