@@ -17,6 +17,7 @@ use crate::stop::Stop;
 use crate::tool::Tool;
 
 mod execute;
+mod operations;
 mod plan;
 mod render;
 mod thrown;
@@ -198,6 +199,12 @@ fn told(args: &Args, format: Format, cx: &mut Context) -> Result<(), Ended> {
         other => other?,
     };
     let plan = plan::plan(args)?;
+    for (given, meant) in plan::odd_principals(args) {
+        cx.warn(format!(
+            "Brokers name their clients User:NAME, unless a class of yours does it: {given} may match nobody. Did you mean \
+             {meant}?"
+        ));
+    }
     if plan.removes_all() && !args.operation.is_empty() {
         cx.warn(
             "--operation says nothing without a principal: all ACLs of the resource are meant.",

@@ -10,9 +10,10 @@ use ottla_client::admin::{
 };
 
 use super::thrown::Thrown;
-use super::{Args, Ended, refuse};
+use super::{Args, Ended, operations, refuse};
 use crate::java_order;
 use crate::jopt::{self, OptionError};
+use crate::meant::meant;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Plan {
@@ -44,7 +45,7 @@ impl Plan {
 /// The name of the only resource of type cluster.
 const CLUSTER: &str = "kafka-cluster";
 
-type Resources = BTreeMap<ResourceFilter, BTreeSet<AclEntry>>;
+pub(super) type Resources = BTreeMap<ResourceFilter, BTreeSet<AclEntry>>;
 
 pub(super) fn plan(args: &Args) -> Result<Plan, Ended> {
     let pattern = pattern_type(args)?;
@@ -64,7 +65,7 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Ended> {
         ))?);
     }
     let resources = resources(args, pattern)?;
-    check_operations(&resources)?;
+    operations::check(&resources, &args.operation)?;
     let listed = resources
         .into_iter()
         .map(|(filter, entries)| (filter, Vec::from_iter(entries)));
@@ -90,18 +91,24 @@ fn named(filter: ResourceFilter) -> ResourcePattern {
     }
 }
 
-fn pattern_type(args: &Args) -> Result<PatternType, OptionError> {
+fn pattern_type(args: &Args) -> Result<PatternType, Thrown> {
     let Some(given) = jopt::one("resource-pattern-type", &args.resource_pattern_type)? else {
         return Ok(PatternType::Literal);
     };
     let mut known = PatternType::ALL.iter().copied();
-    known
-        .find(|pattern| pattern.name().eq_ignore_ascii_case(given))
-        .ok_or_else(|| OptionError::NotANumber {
+    let found = known.find(|pattern| pattern.name().eq_ignore_ascii_case(given));
+    found.ok_or_else(|| {
+        let thrown = Thrown::from(OptionError::NotANumber {
             name: "resource-pattern-type".to_owned(),
             value: given.to_owned(),
             reason: "there are literal, prefixed, any and match",
-        })
+        });
+        let known = ["literal", "prefixed", "any", "match"];
+        match meant(&given.to_lowercase(), known) {
+            Some(meant) => thrown.hint(format!("Did you mean {meant}?")),
+            None => thrown,
+        }
+    })
 }
 
 /// What the options name, as filters.
@@ -143,7 +150,7 @@ fn resources(args: &Args, pattern: PatternType) -> Result<Resources, Ended> {
     let plain = !args.producer && !args.consumer;
     let given: Vec<AclOperation> = match args.operation.as_slice() {
         [] => vec![AclOperation::All],
-        names => names.iter().map(|name| operation(name)).collect(),
+        names => names.iter().map(|name| operations::named(name)).collect(),
     };
     let given = if plain {
         entries(args, &given)?
@@ -220,9 +227,10 @@ fn principals(given: &[String]) -> Result<BTreeSet<(u32, String)>, Thrown> {
     let parse = |given: &String| {
         let given = given.trim();
         let Some((kind, name)) = given.split_once(':') else {
-            return Err(Thrown::argument(format!(
+            let thrown = Thrown::argument(format!(
                 "expected a string in format principalType:principalName but got {given}"
-            )));
+            ));
+            return Err(thrown.hint(format!("Did you mean {USER}:{given}?")));
         };
         let hash = java_order::hash(kind).wrapping_mul(31);
         Ok((hash.wrapping_add(java_order::hash(name)), given.to_owned()))
@@ -230,69 +238,21 @@ fn principals(given: &[String]) -> Result<BTreeSet<(u32, String)>, Thrown> {
     given.iter().map(parse).collect()
 }
 
-/// The operation of a name such as `ClusterAction`, in any case; others are refused with those of their resource.
-fn operation(given: &str) -> AclOperation {
-    let given = given.trim();
-    let mut known = AclOperation::ALL.iter().copied();
-    known
-        .find(|operation| {
-            operation
-                .name()
-                .replace('_', "")
-                .eq_ignore_ascii_case(given)
-        })
-        .unwrap_or(AclOperation::Unknown(0))
-}
+/// The type of all principals that brokers make by themselves.
+const USER: &str = "User";
 
-fn check_operations(resources: &Resources) -> Result<(), Ended> {
-    for (filter, entries) in resources {
-        let supported = supported(filter.kind);
-        if entries
-            .iter()
-            .any(|entry| !supported.contains(&entry.operation))
-        {
-            let names: Vec<&str> = supported.iter().map(|operation| operation.name()).collect();
-            return Ok(refuse(&format!(
-                "ResourceType {} only supports operations [{}]",
-                filter.kind.name(),
-                names.join(", ")
-            ))?);
-        }
-    }
-    Ok(())
-}
-
-/// What can be done to such a resource.
-fn supported(kind: AclResourceType) -> &'static [AclOperation] {
-    use AclOperation::*;
-    match kind {
-        AclResourceType::Topic => &[
-            All,
-            Read,
-            Write,
-            Create,
-            Delete,
-            Alter,
-            Describe,
-            DescribeConfigs,
-            AlterConfigs,
-        ],
-        AclResourceType::Group => &[All, Read, Delete, Describe, DescribeConfigs, AlterConfigs],
-        AclResourceType::Cluster => &[
-            All,
-            Create,
-            Alter,
-            Describe,
-            ClusterAction,
-            DescribeConfigs,
-            AlterConfigs,
-            IdempotentWrite,
-        ],
-        AclResourceType::TransactionalId => &[All, Write, Describe, TwoPhaseCommit],
-        AclResourceType::DelegationToken => &[All, Describe],
-        AclResourceType::User => &[All, CreateTokens, DescribeTokens],
-        AclResourceType::Any | AclResourceType::Unknown(_) => &[All],
-    }
+/// The principals that will never match, and what was probably meant instead. Classes of others may have other types.
+pub(super) fn odd_principals(args: &Args) -> Vec<(&str, String)> {
+    let given = [&args.allow_principal, &args.deny_principal, &args.principal];
+    let odd = |given: &str| {
+        let (kind, name) = given.split_once(':')?;
+        let is_near = meant(&kind.to_lowercase(), ["user"]).is_some();
+        (kind != USER && is_near).then(|| format!("{USER}:{name}"))
+    };
+    let principals = given.into_iter().flatten().map(|given| given.trim());
+    principals
+        .filter_map(|given| Some((given, odd(given)?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -418,5 +378,18 @@ mod tests {
             let told = planned(line).expect_err(line);
             assert!(told.starts_with(message), "{line}: {told}");
         }
+    }
+
+    #[test]
+    fn principals_of_nearly_the_type_that_there_is_are_told() {
+        let line = "--add --topic t --allow-principal user:a --allow-principal User:b --deny-principal Uer:c \
+                    --deny-principal Robot:d";
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let args: Args = jopt::parse(&words).expect("options");
+        let odd = [
+            ("user:a", "User:a".to_owned()),
+            ("Uer:c", "User:c".to_owned()),
+        ];
+        assert_eq!(odd_principals(&args), odd);
     }
 }

@@ -41,6 +41,12 @@ impl Thrown {
         )
     }
 
+    /// With something to do about it, for people.
+    pub(super) fn hint(mut self, hint: String) -> Self {
+        self.failure = self.failure.hint(hint);
+        self
+    }
+
     /// There is nothing to connect to.
     pub(super) fn unusable(failure: Failure) -> Self {
         Self::new("org.apache.kafka.common.KafkaException", failure)

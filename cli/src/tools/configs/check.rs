@@ -5,6 +5,7 @@ use std::net::ToSocketAddrs as _;
 use super::plan::{BROKER_LOGGERS, BROKERS, CLIENTS, ENTITY_TYPES, IPS, TOPICS, USERS};
 use super::{Args, Given, Short};
 use crate::jopt;
+use crate::meant::meant;
 use crate::options;
 use crate::stop::{Failure, Stop};
 use crate::topic_filter;
@@ -92,10 +93,16 @@ fn check_types(types: &[String]) -> Result<(), Stop> {
         .find(|kind| !ENTITY_TYPES.contains(&kind.as_str()))
     {
         let all = ENTITY_TYPES.join(", ");
-        return refuse(format!(
+        let failure = Failure::new(format!(
             "Invalid entity type {unknown}, the entity type must be one of {all} with a --bootstrap-server or \
              --bootstrap-controller argument"
         ));
+        let meant = meant(unknown, ENTITY_TYPES.iter().copied());
+        return Err(match meant {
+            Some(meant) => failure.hint(format!("Did you mean {meant}?")),
+            None => failure,
+        }
+        .into());
     }
     if types.is_empty() {
         return Err(Failure::new("At least one entity type must be specified")

@@ -5,6 +5,7 @@ use ottla_protocol::features::{
     NEWEST_METADATA_VERSION,
 };
 
+use crate::meant::meant;
 use crate::stop::Failure;
 
 /// The features of a release.
@@ -25,11 +26,29 @@ pub(super) struct Dependencies {
 pub(super) fn metadata_version(name: &str) -> Result<MetadataVersion, Failure> {
     MetadataVersion::named(name).ok_or_else(|| {
         let known: Vec<&str> = METADATA_VERSIONS.iter().map(|known| known.name).collect();
-        Failure::new(format!(
+        let failure = Failure::new(format!(
             "Unknown metadata.version '{name}'. Supported metadata.version are: {}",
             known.join(", ")
-        ))
+        ));
+        with_nearest(failure, name, known)
     })
+}
+
+/// With the feature that has nearly this name, where there is one.
+pub(super) fn with_nearest_feature(failure: Failure, name: &str) -> Failure {
+    let known = FEATURES.iter().map(|feature| feature.name);
+    with_nearest(failure, name, known.chain([METADATA_VERSION]))
+}
+
+fn with_nearest(
+    failure: Failure,
+    name: &str,
+    known: impl IntoIterator<Item = &'static str>,
+) -> Failure {
+    match meant(name, known) {
+        Some(meant) if meant != name => failure.hint(format!("Did you mean {meant}?")),
+        _ => failure,
+    }
 }
 
 /// Of this release, or of the newest.
@@ -64,7 +83,10 @@ fn dependencies_of(text: &str) -> Result<Dependencies, Failure> {
         MetadataVersion::of_level(level).ok_or_else(unknown)?;
         &[]
     } else {
-        let unknown = || Failure::new(format!("Unknown feature: {name}"));
+        let unknown = || {
+            let failure = Failure::new(format!("Unknown feature: {name}"));
+            with_nearest_feature(failure, name)
+        };
         let feature = Feature::named(name).ok_or_else(unknown)?;
         let none = || Failure::new(format!("No feature:{name} with feature level {level}"));
         feature.level(level).ok_or_else(none)?.needs
@@ -118,5 +140,20 @@ mod tests {
                 Some(words.to_owned())
             );
         }
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
+        let hints = |failure: Option<Failure>| failure.map(|failure| failure.hints);
+        let (_, failure) = dependencies(&["transactions.version=2".to_owned()]);
+        let meant = vec!["Did you mean transaction.version?".to_owned()];
+        assert_eq!(hints(failure), Some(meant));
+        let unknown = metadata_version("4.0-IV33").err();
+        assert_eq!(
+            hints(unknown),
+            Some(vec!["Did you mean 4.0-IV3?".to_owned()])
+        );
+        let (_, failure) = dependencies(&["colour=2".to_owned()]);
+        assert_eq!(hints(failure), Some(Vec::new()));
     }
 }

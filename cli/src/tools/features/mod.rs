@@ -261,7 +261,12 @@ fn update(args: &Args, change: &Change, how: &How, cx: &mut Context) -> Result<(
             let asked = verdicts.len();
             let message = format!("{failures} out of {asked} operation(s) failed.");
             let failure = Failure::new(message);
-            Err(Failure { hints, ..failure }.into())
+            let failure = Failure { hints, ..failure };
+            let refused = verdicts.iter().filter(|(_, verdict)| verdict.is_err());
+            let failure = refused.fold(failure, |failure, (update, _)| {
+                facts::with_nearest_feature(failure, &update.name)
+            });
+            Err(failure.into())
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
+mod near;
+
 pub const TOOL: Tool = Tool {
     name: "client-metrics",
     link: "kafka-client-metrics",
@@ -102,6 +104,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     } else {
         "listConfigResources"
     };
+    let mut hints: Vec<String> = near::odd_metrics(&args).collect();
     let told = connect::ask(
         &args.connection.command_config,
         servers,
@@ -109,7 +112,10 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         cx,
         async |admin| {
             match (&name, args.alter, args.delete) {
-                (Some(name), true, _) => alter(name, changes, admin).await,
+                (Some(name), true, _) => {
+                    let altered = alter(name, changes, admin).await;
+                    altered.map_err(|failure| near::with_nearest_match(failure, &args))
+                }
                 (Some(name), _, true) => {
                     let keys = describe(std::slice::from_ref(name), admin).await?;
                     let keys = keys.into_iter().flat_map(|(_, entries)| entries);
@@ -118,6 +124,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                 }
                 _ => Ok(()),
             }?;
+            if let (Some(name), false) = (&name, args.alter) {
+                hints.extend(near::name(name, admin).await);
+            }
             match (&name, args.list || args.describe) {
                 (name, true) => found(&args, name.as_ref(), format, admin).await,
                 (Some(name), false) => Ok(changed(&args, name, format)),
@@ -126,7 +135,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         },
     );
     match told {
-        Ok(text) => Ok(cx.out.write_all(text.as_bytes())?),
+        Ok(text) => {
+            cx.out.write_all(text.as_bytes())?;
+            hints.iter().for_each(|hint| cx.warn(hint));
+            Ok(())
+        }
         Err(Stop::Failed(failure)) => {
             if format == Format::Table {
                 let reason = &failure.message;
@@ -135,7 +148,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                     "Error while executing client metrics command : {reason}"
                 )?;
             }
-            Err(failure.into())
+            Err(hints.into_iter().fold(failure, Failure::hint).into())
         }
         Err(stop) => Err(stop),
     }
