@@ -64,7 +64,13 @@ fn write_page(command: &Command, name: &str, man: &Path) -> io::Result<()> {
 
 /// `ottla` with every tool as a subcommand.
 fn ottla() -> Command {
-    let version = Command::new("version").about("The version of this binary");
+    let own = tools::OWN
+        .iter()
+        .filter(|(name, _)| !name.starts_with("help"));
+    let own = own.map(|(name, about)| {
+        let name = name.split(' ').next().unwrap_or_default();
+        Command::new(name).about(*about)
+    });
     let (verbs, whole): (Vec<&Tool>, Vec<&Tool>) =
         tools::all().partition(|tool| tool.name.contains(' '));
     let whole = whole.into_iter().map(|tool| {
@@ -79,5 +85,5 @@ fn ottla() -> Command {
     Command::new("ottla")
         .about("An Apache-Kafka-compatible broker and the Kafka command line tools in one native binary")
         .subcommands(whole)
-        .subcommand(version)
+        .subcommands(own)
 }

@@ -10,6 +10,7 @@ mod complete;
 mod dump_log;
 mod exit_status;
 mod generate;
+mod help;
 mod links;
 mod log_tool;
 mod run;
@@ -47,9 +48,10 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
         None => ("help", words),
     };
     let outcome = match first {
-        "help" | "--help" | "-h" => tools::help(rest, cx),
+        "help" | "--help" | "-h" => help::help(rest, cx),
         "version" | "--version" | "-V" => tools::version(cx),
         "complete" => complete::complete(rest, cx),
+        "completion" => complete::scripts::print(rest, cx),
         "--generate" => generate::generate(rest, cx),
         run::broker::WORD => run::broker::serve(rest, cx),
         run::child::WORD => run::child::exec(rest, cx),

@@ -2,10 +2,6 @@
 
 use std::io::Write;
 
-use crate::exit_status;
-use clap::Command;
-use comfy_table::{Table, presets::NOTHING};
-
 use ottla_cli::meant::meant;
 use ottla_cli::{Context, Failure, Stop, Tool, verb};
 
@@ -20,8 +16,15 @@ const SERVER_TOOLS: &[Tool] = &[
 ];
 
 /// The words that are no tools, with what they are for.
-pub(crate) const OWN: [(&str, &str); 2] = [
-    ("help [TOOL]", "This list, or the options of a tool"),
+pub(crate) const OWN: [(&str, &str); 3] = [
+    (
+        "help [TOOL]",
+        "This list, or the options of a tool, with examples",
+    ),
+    (
+        "completion SHELL",
+        "Print what bash, zsh or fish needs to complete options and the cluster's names",
+    ),
     ("version", "The version of this binary"),
 ];
 
@@ -61,58 +64,6 @@ pub(crate) fn version(cx: &mut Context) -> Result<(), Stop> {
         cx.out,
         "ottla {ours} (speaks and behaves like Apache Kafka {reference})"
     )?)
-}
-
-/// `ottla help` lists the tools, `ottla help TOOL` the options of one.
-pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
-    match words.first().map(String::as_str) {
-        None | Some("help" | "version") => list(cx),
-        Some(name) => {
-            let verb = words.get(1).and_then(|verb| by_verb(name, verb));
-            let tool = verb.or_else(|| by_name(name));
-            let tool = tool.ok_or_else(|| unknown(name))?;
-            let mut command =
-                exit_status::documented(tool).bin_name(format!("ottla {}", tool.name));
-            if let (None, Some(part)) = (verb, words.get(1)) {
-                command = part_of(tool, part, &command)?;
-            }
-            Ok(write!(cx.out, "{}", command.render_long_help())?)
-        }
-    }
-}
-
-/// A command of the tool.
-fn part_of(tool: &Tool, name: &str, command: &Command) -> Result<Command, Stop> {
-    let program = format!("ottla {} {name}", tool.name);
-    if let Some(part) = command.find_subcommand(name) {
-        return Ok(part.clone().bin_name(program));
-    }
-    let own = command.get_subcommands().map(Command::get_name);
-    let verbs = all().filter_map(|verb| verb.name.split_once(' '));
-    let verbs = verbs
-        .filter(|(of, _)| *of == tool.name)
-        .map(|(_, verb)| verb);
-    let failure = Failure::new(format!("`ottla {}` has no command '{name}'.", tool.name));
-    Err(match meant(name, own.chain(verbs)) {
-        Some(part) => failure.hint(format!("Did you mean `ottla help {} {part}`?", tool.name)),
-        None => failure.hint(format!("`ottla help {}` tells of all of it.", tool.name)),
-    }
-    .into())
-}
-
-fn list(cx: &mut Context) -> Result<(), Stop> {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    for (name, about) in all().map(|tool| (tool.name, tool.about)).chain(OWN) {
-        table.add_row([&format!(" {name}"), about]);
-    }
-    writeln!(cx.out, "Usage: ottla TOOL [OPTIONS]\n")?;
-    for line in table.lines() {
-        writeln!(cx.out, "{}", line.trim_end())?;
-    }
-    let more = "`ottla help TOOL` explains a tool, with examples. `ottla --generate DIR` writes manual pages, and completions for \
-                bash, zsh and fish.";
-    Ok(writeln!(cx.out, "\n{more}")?)
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub(super) fn answer(words: &[String]) -> Answer {
         (Some(tool), _) => of_tool(tool, rest),
         (None, [name]) => beginning(name, tool_names(true)),
         (None, [help, name]) if help == "help" => beginning(name, tool_names(false)),
+        (None, [completion, shell]) if completion == "completion" => {
+            let shells = ["bash", "zsh", "fish"];
+            beginning(shell, shells.map(|name| candidate(name, "")).to_vec())
+        }
         (None, [name, rest @ ..]) => match given_tool(name, rest) {
             Some((tool, rest)) => with_verbs(tool, rest),
             None => Answer::Files,

@@ -1,5 +1,10 @@
 //! The scripts that have shells ask [`super::complete`]: one for each shell, for all names of all tools.
 
+use std::io::Write as _;
+
+use ottla_cli::meant::meant;
+use ottla_cli::{Context, Failure, Stop, verb};
+
 use crate::{links, tools};
 
 /// File, below the folder of completions, and text of each script.
@@ -12,6 +17,51 @@ pub(crate) fn all() -> [(&'static str, String); 3] {
         ("zsh/_ottla", ZSH.replace("NAMES", &names)),
         ("fish/ottla.fish", FISH.replace("NAMES", &names)),
     ]
+}
+
+/// `ottla completion SHELL`: the script on standard output.
+pub(crate) fn print(words: &[String], cx: &mut Context) -> Result<(), Stop> {
+    let shell = match words {
+        [word] if matches!(&**word, "--help" | "-h" | "help") => return explain(cx),
+        [shell] => shell,
+        _ => return Err(refused("Which shell?".to_owned(), "")),
+    };
+    let scripts = all();
+    let of_shell = |file: &str| file.split_once('/').is_some_and(|(name, _)| name == shell);
+    match scripts.iter().find(|(file, _)| of_shell(file)) {
+        Some((_, script)) => Ok(cx.out.write_all(script.as_bytes())?),
+        None => Err(refused(
+            format!("There is no completion for '{shell}'."),
+            shell,
+        )),
+    }
+}
+
+fn refused(message: String, shell: &str) -> Stop {
+    let failure = Failure::new(message);
+    let failure = match meant(shell, ["bash", "zsh", "fish"]) {
+        Some(meant) => failure.hint(format!("Did you mean {meant}?")),
+        None => failure,
+    };
+    let hint = "`ottla completion bash`, zsh or fish prints the script, `ottla help completion` says where it goes.";
+    failure.hint(hint).status(verb::USAGE).into()
+}
+
+const EXPLANATION: &str = "\
+Print what a shell needs to complete tools, options, and the names of topics, groups, brokers and keys that the cluster has
+
+Usage: ottla completion SHELL
+
+Examples:
+  source <(ottla completion bash)                            # bash; in ~/.bashrc for all that come
+  ottla completion zsh > ~/.zfunc/_ottla                     # zsh; with fpath+=~/.zfunc before compinit in ~/.zshrc
+  ottla completion fish > ~/.config/fish/conf.d/ottla.fish   # fish
+
+Names come from the cluster that the line or the context names, within 200 ms or not at all.
+";
+
+pub(crate) fn explain(cx: &mut Context) -> Result<(), Stop> {
+    Ok(cx.out.write_all(EXPLANATION.as_bytes())?)
 }
 
 // Where ottla itself is not in the path, the tool's name is a link to it.

@@ -38,12 +38,14 @@ fn text_of(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn tools() -> Vec<String> {
+/// What `ottla` alone lists.
+pub(crate) fn tools() -> Vec<String> {
     let text = text_of(&[]);
     let lines = text.lines().filter(|line| line.starts_with(' '));
     let names = lines.filter_map(|line| line.split_whitespace().next());
-    let own = ["help", "version"];
-    let names = names.filter(|name| !own.contains(name));
+    // What is no tool, and the first steps.
+    let others = ["help", "version", "completion", "ottla", "echo"];
+    let names = names.filter(|name| !others.contains(name) && !name.starts_with('-'));
     names.map(str::to_owned).collect()
 }
 

@@ -66,6 +66,44 @@ fn the_binary_alone_lists_the_tools_one_line_each() {
 }
 
 #[test]
+fn a_shell_is_told_how_to_complete_by_one_word() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (script, _, status) = run(Path::new(OTTLA), &["completion", shell]);
+        assert!(status == 0 && script.contains("kafka-topics.sh"), "{shell}");
+    }
+    let (explained, _, status) = run(Path::new(OTTLA), &["help", "completion"]);
+    assert!(
+        status == 0 && explained.contains("source <(ottla completion bash)"),
+        "{explained}"
+    );
+    let (_, said, status) = run(Path::new(OTTLA), &["completion", "bsh"]);
+    assert!(status == 2 && said.contains("Did you mean bash?"), "{said}");
+}
+
+#[test]
+fn a_newcomer_finds_everything_in_the_list() {
+    let (listed, _, _) = run(Path::new(OTTLA), &["help"]);
+    for word in [
+        "ottla server",
+        "topics apply",
+        "topics export",
+        "run ",
+        "doctor",
+        "top ",
+        "pipe",
+        "context",
+        "--context",
+        "--output",
+        "--timeout",
+        "completion SHELL",
+        "install-links",
+        "--generate DIR",
+    ] {
+        assert!(listed.contains(word), "{word} in:\n{listed}");
+    }
+}
+
+#[test]
 fn a_link_named_like_the_script_is_the_tool() {
     let folder = TempDir::new().expect("a directory");
     for name in ["kafka-topics", "kafka-topics.sh", "ottla-topics"] {
