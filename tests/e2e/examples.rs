@@ -164,7 +164,10 @@ fn every_tool_has_examples_and_they_do_what_they_show() {
     let stage = Stage::set();
     let mut count = 0;
     let mut wrong = Vec::new();
-    for tool in tools() {
+    let mut tools = tools();
+    // It reads lines, and another example sends its topic a record of several.
+    tools.sort_by_key(|tool| tool != "pipe");
+    for tool in tools {
         let examples = examples(&tool);
         assert!(!examples.is_empty(), "ottla help {tool} has no examples");
         for line in examples {
