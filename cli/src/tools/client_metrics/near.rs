@@ -77,7 +77,10 @@ mod tests {
         let refused = |line: &str| with_nearest_match(Failure::new("no"), &args(line)).hints;
         assert_eq!(
             refused("--match client_ip=1,client_software=librdkafka,client_id=x"),
-            ["--match client_ip: did you mean client_id?"]
+            [
+                "--match client_ip: did you mean client_id?",
+                "--match client_software: did you mean client_software_name?",
+            ]
         );
         let odd = |line: &str| odd_metrics(&args(line)).collect::<Vec<_>>();
         assert_eq!(
