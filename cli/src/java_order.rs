@@ -21,6 +21,11 @@ pub fn sort_by_hash<T>(entries: &mut [T], expected: Option<usize>, hash: impl Fn
     entries.sort_by_key(|entry| spread(hash(entry)) as usize & (buckets - 1));
 }
 
+/// What a map is made for that begins as a copy of one with so many entries.
+pub fn copy_of(entries: usize) -> Option<usize> {
+    Some(entries.saturating_mul(4) / 3 + 1)
+}
+
 /// `String.hashCode`.
 pub fn hash(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| {

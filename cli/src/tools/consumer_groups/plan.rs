@@ -290,9 +290,11 @@ fn topic_scope(text: &str) -> Result<TopicScope, Stop> {
             partitions: None,
         });
     }
+    // Empty parts at the end count for nothing in the reference.
     let (topic, list) = text
+        .trim_end_matches(':')
         .split_once(':')
-        .filter(|(_, list)| !list.is_empty() && !list.contains(':'))
+        .filter(|(_, list)| !list.contains(':'))
         .ok_or_else(|| {
             Stop::Usage(format!(
                 "Invalid topic arg '{text}', expected topic name and partitions"
@@ -305,7 +307,7 @@ fn topic_scope(text: &str) -> Result<TopicScope, Stop> {
             ))
         })
     };
-    let list = list.trim_end_matches(',').split(',');
+    let list = list.trim_end_matches(',').split_terminator(',');
     Ok(TopicScope {
         topic: topic.to_owned(),
         partitions: Some(list.map(number).collect::<Result<_, _>>()?),
@@ -329,11 +331,13 @@ mod tests {
         assert_eq!(scope("orders"), None);
         assert_eq!(scope("orders:2"), Some(vec![2]));
         assert_eq!(scope("orders:0,1,"), Some(vec![0, 1]));
+        assert_eq!(scope("orders:2::"), Some(vec![2]));
+        assert_eq!(scope("orders:,"), Some(vec![]));
         assert_eq!(
             refusal(topic_scope("orders:x")),
             "Invalid partition 'x' specified in topic arg 'orders:x''"
         );
-        for text in ["orders:", "a:0:1"] {
+        for text in ["orders:", "orders::", ":", "a:0:1"] {
             assert!(
                 refusal(topic_scope(text)).starts_with("Invalid topic arg"),
                 "{text}"

@@ -106,10 +106,13 @@ pub(super) async fn reset(
 ) -> Result<(), Ended> {
     let cluster = cluster_id(reset, admin)?;
     let ids = list::ids(&reset.groups, admin).await?;
-    let outcomes = admin
+    let mut outcomes = admin
         .describe_groups(&ids)
         .await
         .map_err(Wrapped::Twice.failed("describeConsumerGroups(api=FIND_COORDINATOR)"))?;
+    // The reference goes through a copy of its map, and shows what it found from another.
+    let copy = java_order::copy_of(outcomes.len());
+    java_order::sort(&mut outcomes, copy, |(group, _)| group);
     let mut plans = Vec::with_capacity(outcomes.len());
     let progress = Progress::of_parts(outcomes.len(), cx);
     for (group, outcome) in outcomes {
@@ -129,6 +132,7 @@ pub(super) async fn reset(
         progress.add_one();
     }
     progress.finish();
+    java_order::sort(&mut plans, None, |plan| &plan.group);
     let explained = match reset.explain {
         true => Some(explain::explain(&plans, admin).await?),
         false => None,
@@ -283,6 +287,7 @@ async fn named(topics: &[TopicScope], admin: &Admin) -> Result<Found, Ended> {
                 let at = |index: &i32| TopicPartition::new(&*scope.topic, *index);
                 partitions.extend(indexes.iter().map(at));
             }
+            None if whole.contains(&scope.topic) => {}
             None => whole.push(scope.topic.clone()),
         }
     }
