@@ -18,6 +18,7 @@ use ottla_protocol::wire::Uuid;
 use super::json;
 use super::plan::{Alteration, Creation, Description, Plan, Selection};
 use super::render::{self, Reassignment, Topic};
+use super::settle;
 use crate::connect::{failed, refused};
 use crate::context::Context;
 use crate::java_order;
@@ -121,6 +122,9 @@ async fn create(
         .map_err(failed("createTopics"))?;
     for (_, outcome) in outcomes {
         let created = outcome.as_ref().ok();
+        if created.is_some() {
+            settle::until_created(&creation.topic, admin).await;
+        }
         let is_done = created.is_some()
             || creation.if_not_exists
                 && matches!(&outcome, Err(error) if error.code == ErrorCode::TopicAlreadyExists);
@@ -171,7 +175,16 @@ async fn alter(
         });
     }
     let outcomes = admin.create_partitions(&changes, false).await;
-    outcomes.map_err(failed("createPartitions"))
+    let outcomes = outcomes.map_err(failed("createPartitions"))?;
+    let partitions = usize::try_from(alteration.partitions).unwrap_or_default();
+    settle::until_grown(&done(&outcomes), partitions, admin).await;
+    Ok(outcomes)
+}
+
+/// What the change was made to.
+fn done(outcomes: &Changed) -> Vec<String> {
+    let done = outcomes.iter().filter(|(_, outcome)| outcome.is_ok());
+    done.map(|(topic, _)| topic.clone()).collect()
 }
 
 /// Says what it is about to delete where that is not just what was written, and asks whoever sits at a terminal. A script is
@@ -199,7 +212,9 @@ async fn delete(
         }
     }
     let outcomes = admin.delete_topics(&names).await;
-    Ok(outcomes.map_err(failed("deleteTopics"))?)
+    let outcomes = outcomes.map_err(failed("deleteTopics"))?;
+    settle::until_deleted(&done(&outcomes), admin).await;
+    Ok(outcomes)
 }
 
 /// A table has nothing to show but the first refusal.

@@ -18,6 +18,7 @@ mod execute;
 mod json;
 mod plan;
 mod render;
+mod settle;
 
 use plan::Plan;
 
