@@ -30,9 +30,12 @@ use ottla_protocol::{
 };
 
 use crate::{
+    admin::{NewOffset, TopicPartition},
     cluster::lock,
     config::ClientKind,
     conn::Endpoint,
+    consumer::GroupMetadata,
+    producer::Record,
     testing::{
         Answer, Incoming, all_versions, coordinators_at, fake_broker_speaking, metadata_of,
         quick_cluster,
