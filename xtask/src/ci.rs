@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::faults::FaultOptions;
 use crate::interop::Missing;
-use crate::shell::{cargo, root, run};
+use crate::shell::{cargo, root, run, script};
 use crate::{faults, interop, tidy};
 
 type Step = fn() -> Result<()>;
@@ -20,6 +20,7 @@ const STEPS: &[(&str, Step)] = &[
     ("clippy", clippy),
     ("tidy", tidy::run),
     ("tests", tests),
+    ("pages of the benchmarks", pages),
     ("faults", || faults::run_all(&FaultOptions::quick())),
     ("interop", || interop::run_all(Missing::Fails, None)),
 ];
@@ -56,6 +57,11 @@ fn tests() -> Result<()> {
     let readme = std::fs::read_to_string(root().join("README.md"))?;
     let command = test_command(&readme).context("README.md has no `cargo test` command")?;
     run(Command::new("sh").args(["-c", command]).current_dir(root()))
+}
+
+/// Merging and rendering of `bench/run`, and that the README's figures are those of its result.
+fn pages() -> Result<()> {
+    run(&mut script("bench/test_run.py"))
 }
 
 /// The first line of an indented or fenced block that starts with `cargo test`.
