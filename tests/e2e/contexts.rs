@@ -202,3 +202,19 @@ fn a_pattern_is_told_before_what_it_means_is_deleted_and_an_exact_name_is_none()
     assert!(text(&deleted.stderr).contains("means 2 topics: a-b, a-c."));
     assert_eq!(server.tool("topics --list"), "\n");
 }
+
+/// `use --here` made a file that hid the one above it, and with that the context which it had just chosen.
+#[test]
+fn a_file_that_would_hide_the_one_naming_the_context_is_not_made() {
+    let desk = Desk::with("contexts:\n  live: {bootstrap-servers: 127.0.0.1:1}\n");
+    let refused = desk.refused("context use live --here");
+    assert!(refused.contains("would hide"), "{refused}");
+    assert!(!desk.folder.path().join("some/where/.ottla.yaml").exists());
+
+    desk.write(
+        "some/where/.ottla.yaml",
+        "contexts:\n  near: {bootstrap-servers: 127.0.0.1:2}\n",
+    );
+    desk.said("context use near --here");
+    assert!(desk.said("context show").contains("127.0.0.1:2"));
+}

@@ -3,6 +3,7 @@
 //! Writes one line of one file: `current`. Always: the rest of the file stays as it was, comments and order included. Exit status
 //! 0 done, 1 failed, 2 usage.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -222,7 +223,15 @@ fn make_current(
     contexts: &Contexts,
     format: Format,
 ) -> Result<String, Failure> {
-    contexts.find(name)?;
+    let context = contexts.find(name)?;
+    let named_above = context.file.file_name() == Some(OsStr::new(NEAR));
+    if here && named_above && !Path::new(NEAR).exists() {
+        let above = context.file.display();
+        let hidden =
+            format!("A {NEAR} of this directory would hide {above}, which names '{name}'.");
+        let hint = format!("Write `current: {name}` into that file.");
+        return Err(Failure::new(hidden).hint(hint));
+    }
     let path = match here {
         true => PathBuf::from(NEAR),
         false => {
