@@ -12,10 +12,11 @@ use ottla_client::config::{ClientKind, Patience};
 use ottla_client::conn::{Endpoint, EndpointError, EndpointFault, RequestError};
 use ottla_client::{ApiError, ClientError};
 use ottla_config::resolve::Settings;
-use ottla_config::{ConfigError, admin, broker, consumer, producer};
+use ottla_config::{ConfigError, Table, admin, broker, consumer, producer};
 use ottla_protocol::errors::ErrorCode;
 
 use crate::context::{self, Context, without_escapes};
+use crate::meant::meant;
 use crate::options;
 use crate::stop::{Failure, Stop};
 
@@ -99,15 +100,20 @@ const ADDRESSES_TOLD_MAX: usize = 10;
 
 /// A file of properties often serves several clients: only what none of them knows is worth a word.
 pub fn warn_of_unknown(key: &str, cx: &mut Context) {
-    let known = admin::lookup(key).is_some()
-        || producer::lookup(key).is_some()
-        || consumer::lookup(key).is_some()
-        || broker::TABLE.lookup(key).is_some();
-    if !known {
-        cx.warn(format!(
-            "The configuration '{key}' is not known and has no effect."
-        ));
+    let clients: [&Table; 3] = [&admin::TABLE, &producer::TABLE, &consumer::TABLE];
+    let is_known = |table: &Table| table.lookup(key).is_some();
+    if clients.into_iter().any(is_known) || is_known(&broker::TABLE) {
+        return;
     }
+    let nearest = meant(
+        key,
+        clients.into_iter().flat_map(Table::iter).map(|def| def.key),
+    );
+    let hint = nearest.map(|known| format!(" Did you mean {known}?"));
+    cx.warn(format!(
+        "The configuration '{key}' is not known and has no effect.{}",
+        hint.unwrap_or_default()
+    ));
 }
 
 fn unusable(reason: String) -> Failure {

@@ -84,6 +84,11 @@ impl Context {
         written
     }
 
+    /// Whether somebody is there to be asked before anything is deleted, and `--yes` has not answered.
+    pub fn is_attended(&self) -> bool {
+        self.stdin_is_terminal && self.stdout_is_terminal && !self.yes
+    }
+
     /// Asks whoever sits at the terminal, who has to say yes in so many letters.
     pub fn ask(&mut self, question: &str) -> io::Result<bool> {
         self.out.flush()?;

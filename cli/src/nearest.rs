@@ -2,9 +2,14 @@
 //!
 //! Always: nothing is said where the cluster does not answer this too; the failure stays the one that it was.
 
+use std::collections::BTreeSet;
+
 use ottla_client::admin::Admin;
 
 use crate::meant::meant;
+
+/// So many slips of the pen are told.
+const NAMES_MAX: usize = 10;
 
 /// A sentence, where there is a topic with nearly this name.
 pub(crate) async fn topic(name: &str, admin: &Admin) -> Option<String> {
@@ -12,10 +17,48 @@ pub(crate) async fn topic(name: &str, admin: &Admin) -> Option<String> {
     sentence(name, topics.iter().map(|topic| topic.name.as_str()))
 }
 
+/// The same for several names, each once: only so many, as a file may have any number.
+pub(crate) async fn topics<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    admin: &Admin,
+) -> Vec<String> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let Ok(topics) = admin.list_topics().await else {
+        return Vec::new();
+    };
+    let known = || topics.iter().map(|topic| topic.name.as_str());
+    let missing = names
+        .iter()
+        .filter(|name| !known().any(|known| known == **name));
+    missing
+        .filter_map(|name| sentence(name, known()))
+        .take(NAMES_MAX)
+        .collect()
+}
+
 /// A sentence, where there is a group with nearly this id.
 pub(crate) async fn group(id: &str, admin: &Admin) -> Option<String> {
     let (groups, _) = admin.list_groups(&[], &[]).await.ok()?;
     sentence(id, groups.iter().map(|group| group.id.as_str()))
+}
+
+/// Where there is no such topic: a sentence that says so, and the one that was probably meant.
+pub(crate) async fn of_missing_topic(name: &str, admin: &Admin) -> Vec<String> {
+    let Ok(topics) = admin.list_topics().await else {
+        return Vec::new();
+    };
+    let names = || topics.iter().map(|topic| topic.name.as_str());
+    if names().any(|known| known == name) {
+        return Vec::new();
+    }
+    let missing = format!("Topic {name} does not exist (yet).");
+    [missing]
+        .into_iter()
+        .chain(sentence(name, names()))
+        .collect()
 }
 
 pub(crate) fn sentence<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {

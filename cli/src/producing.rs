@@ -2,16 +2,21 @@
 //! comes late.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ottla_client::cluster::ClusterSettings;
+use ottla_client::admin::Admin;
+use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::config::ClientKind;
 use ottla_client::producer::{
     BatchReport, ErrorClass, ProducerSettings, Settled, TransactionError, TransactionalProducer,
 };
 
 use crate::connect::{self, capitalized, warn_of_unknown};
-use crate::context::Context;
+use crate::context::{Context, without_escapes};
+use crate::nearest;
 use crate::stop::Failure;
 
 /// The settings of a producer; what no client knows is told.
@@ -59,6 +64,33 @@ pub(crate) fn not_in_transaction(topic: &str, error: &str) -> Failure {
     Failure::new(format!(
         "A record was not delivered to topic {topic}, and its transaction was aborted: {error}."
     ))
+}
+
+/// After so long nobody should have to guess what is waited for.
+const MISSING_AFTER: Duration = Duration::from_secs(1);
+
+/// `sending`, which waits for its topic as long as `max.block.ms` says: that may be about to be made. Meanwhile standard error has
+/// that there is none, and which one may be meant.
+pub(crate) async fn waiting_for<T>(
+    topic: &str,
+    cluster: &Cluster,
+    sending: impl Future<Output = T>,
+) -> T {
+    let mut sending = pin!(sending);
+    let telling = async {
+        tokio::time::sleep(MISSING_AFTER).await;
+        let admin = Admin::over(cluster.clone());
+        for line in nearest::of_missing_topic(topic, &admin).await {
+            // The tool has its context in hand, and may have lent it to what waits.
+            writeln!(io::stderr(), "{}", without_escapes(&line)).ok();
+        }
+    };
+    tokio::select! {
+        biased;
+        sent = &mut sending => return sent,
+        () = telling => {}
+    }
+    sending.await
 }
 
 /// Records that were not delivered, by reason.

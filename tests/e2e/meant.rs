@@ -1,6 +1,7 @@
 //! Slips of the pen in names that only the cluster knows, and in keys of configurations: what was meant is said.
 
 use crate::server::{Server, ottla};
+use crate::terminal;
 
 #[test]
 fn a_slip_of_the_pen_is_answered_with_the_name_that_there_is() {
@@ -19,6 +20,23 @@ fn a_slip_of_the_pen_is_answered_with_the_name_that_there_is() {
             "consumer-groups --reset-offsets --group billing --topic paymnets --to-earliest --dry-run",
             "'payments'",
         ),
+        ("get-offsets --topic-partitions paymnets:0", "'payments'"),
+        ("configs --describe --topic paymnets", "'payments'"),
+        ("configs --describe --group biling", "'billing'"),
+        (
+            "configs --alter --topic paymnets --add-config retention.ms=1",
+            "'payments'",
+        ),
+        ("log-dirs --describe --topic-list paymnets", "'payments'"),
+        (
+            "leader-election --election-type preferred --topic paymnets --partition 0",
+            "'payments'",
+        ),
+        (
+            "consumer-groups --delete-offsets --group billing --topic paymnets",
+            "'payments'",
+        ),
+        ("topics export --topic paymnets", "'payments'"),
         (
             "configs --alter --entity-type topics --entity-name payments --add-config retention.m=1",
             "retention.ms",
@@ -40,11 +58,23 @@ fn a_slip_of_the_pen_is_answered_with_the_name_that_there_is() {
             "acls --list --topic payments --resource-pattern-type prefix",
             "prefixed",
         ),
+        (
+            "console-producer --topic payments --command-property ack=1",
+            "acks",
+        ),
     ] {
         let output = server.try_tool(line, "");
         let said = String::from_utf8_lossy(&output.stderr);
         let sentence = format!("Did you mean {meant}?\n");
         assert!(said.contains(&sentence), "{line}: {said}");
+    }
+    // Here the servers come before the command.
+    for command in ["describe-producers", "find-hanging"] {
+        let mut tool = ottla();
+        tool.args(["transactions", "--bootstrap-server", server.address()]);
+        let output = tool.args([command, "--topic", "paymnets", "--partition", "0"]);
+        let said = String::from_utf8(output.output().unwrap().stderr).unwrap();
+        assert!(said.contains("Did you mean 'payments'?\n"), "{said}");
     }
 }
 
@@ -76,4 +106,69 @@ fn features_and_metrics_have_names_that_can_be_missed_too() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(meant), "{line}: {said}");
     }
+}
+
+/// Producers waited for a topic that nobody was going to make, a minute long and without a word.
+#[test]
+fn whoever_waits_for_a_topic_that_there_is_not_is_told_at_once() {
+    let server = Server::with(&["--override", "auto.create.topics.enable=false"], &[]);
+    server.tool("topics --create --topic payments --partitions 1");
+    let impatient = "--command-property max.block.ms=2500";
+    for line in [
+        format!("console-producer --topic paymnets {impatient}"),
+        format!("console-producer --topic paymnets --transactional-id t {impatient}"),
+        format!(
+            "producer-perf-test --topic paymnets --num-records 1 --record-size 1 --throughput -1 {impatient}"
+        ),
+    ] {
+        let output = server.try_tool(&line, "a\n");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = "Topic paymnets does not exist (yet).\nDid you mean 'payments'?\n";
+        assert!(said.starts_with(expected), "{line}: {said}");
+    }
+}
+
+#[test]
+fn on_a_terminal_nothing_is_deleted_without_a_yes() {
+    let server = Server::start();
+    server.tool("topics --create --topic payments --partitions 1");
+    server.tool_with_input("console-producer --topic payments", "a\n");
+    server.tool(
+        "console-consumer --topic payments --group billing --from-beginning --max-messages 1",
+    );
+    let file = server.data().with_file_name("before.json");
+    let before = r#"{"partitions": [{"topic": "payments", "partition": 0, "offset": -1}]}"#;
+    std::fs::write(&file, before).unwrap();
+    let records = format!("delete-records --offset-json-file {}", file.display());
+    let groups = "consumer-groups --delete --group billing";
+    let answered = |line: &str, answer: &str| {
+        let mut command = ottla();
+        command.args(line.split(' '));
+        command.args(["--bootstrap-server", server.address()]);
+        terminal::answering_seen(&mut command, answer)
+    };
+
+    for (line, question) in [
+        (records.as_str(), "Delete all records of payments-0? [y/N] "),
+        (groups, "Delete the group billing and its offsets? [y/N] "),
+        (
+            "topics --delete --topic payments",
+            "Delete the topic payments and all of its records? [y/N] ",
+        ),
+    ] {
+        let (shown, status) = answered(line, "n\n");
+        assert_eq!((shown.as_str(), status), (question, Some(1)), "{line}");
+    }
+    assert_eq!(
+        server.tool("get-offsets --topic payments --time earliest"),
+        "payments:0:0\n"
+    );
+    assert_eq!(server.tool("consumer-groups --list"), "billing\n");
+
+    assert_eq!(answered(&records, "y\n").1, Some(0));
+    assert_eq!(answered(groups, "yes\n").1, Some(0));
+    assert_eq!(
+        server.tool("get-offsets --topic payments --time earliest"),
+        "payments:0:1\n"
+    );
 }

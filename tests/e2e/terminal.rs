@@ -22,14 +22,31 @@ pub(crate) fn open() -> (File, File) {
 
 /// Runs a tool that asks at a terminal, and answers: what it had shown until then, and its exit status.
 pub(crate) fn answering(command: &mut Command, answer: &str) -> (String, Option<i32>) {
-    let (mut screen, terminal) = open();
+    let (screen, terminal) = open();
+    command.stdout(Stdio::null());
+    answer_at(screen, terminal, command, answer)
+}
+
+/// The same where standard output is the terminal, too.
+pub(crate) fn answering_seen(command: &mut Command, answer: &str) -> (String, Option<i32>) {
+    let (screen, terminal) = open();
+    command.stdout(terminal.try_clone().unwrap());
+    answer_at(screen, terminal, command, answer)
+}
+
+fn answer_at(
+    mut screen: File,
+    terminal: File,
+    command: &mut Command,
+    answer: &str,
+) -> (String, Option<i32>) {
     command
         .stdin(terminal.try_clone().unwrap())
-        .stderr(terminal)
-        .stdout(Stdio::null());
+        .stderr(terminal);
     let mut child = command.spawn().unwrap();
     // The command has the terminal as well, which would never end.
-    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null());
     let (mut shown, mut buffer) = (String::new(), [0; 4096]);
     while !shown.contains("[y/N]") {
         let length = screen.read(&mut buffer).unwrap();

@@ -11,6 +11,7 @@ use serde_yaml::{Mapping, Value};
 use super::file::VERSION;
 use super::present::{Present, PresentTopic, is_own, is_passing};
 use crate::connect::failed;
+use crate::nearest;
 use crate::stop::Failure;
 
 /// What is exported.
@@ -43,7 +44,9 @@ pub async fn export(admin: &Admin, extent: &Extent) -> Result<Value, Failure> {
         .iter()
         .find(|name| !present.names.contains_key(*name))
     {
-        return Err(Failure::new(format!("There is no topic '{missing}'.")));
+        let failure = Failure::new(format!("There is no topic '{missing}'."));
+        let hint = nearest::topic(missing, admin).await;
+        return Err(hint.into_iter().fold(failure, Failure::hint));
     }
     Ok(Value::Mapping(document(&present, extent)))
 }

@@ -13,6 +13,7 @@ use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::jopt;
 use crate::json_file;
+use crate::nearest;
 use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
@@ -74,30 +75,38 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let settings = connect::settings(&args.connection.command_config, &servers, cx)?;
     let file = jopt::one("offset-json-file", &args.offset_json_file)?.unwrap_or_default();
     let before = parse(&json_file::read(file)?)?;
+    if cx.is_attended() && !cx.ask(&question(&before))? {
+        return Err(Failure::new("Nothing was deleted.").into());
+    }
     if format == Format::Table {
         writeln!(cx.out, "Executing records delete operation")?;
     }
-    let outcomes = context::block_on(async {
+    let (outcomes, hints) = context::block_on(async {
         let admin = match connect::admin(settings, CALL).await {
             Ok(admin) => admin,
             // The reference ends with its titles, and an error for each partition.
-            Err(connect::Unconnected::NoBroker(failure)) => return Ok(Err(failure)),
+            Err(connect::Unconnected::NoBroker(failure)) => return Ok((Err(failure), Vec::new())),
             Err(connect::Unconnected::NoAddress(failure)) => return Err(failure),
         };
-        admin
-            .delete_records(&before)
-            .await
-            .map_err(failed(CALL))
-            .map(Ok)
+        let outcomes = admin.delete_records(&before).await.map_err(failed(CALL))?;
+        let is_unknown = |error: &ApiError| error.code == ErrorCode::UnknownTopicOrPartition;
+        let unknown = outcomes
+            .iter()
+            .filter(|row| row.1.as_ref().is_err_and(is_unknown));
+        let names = unknown.map(|(at, _)| at.topic.as_str());
+        let hints = nearest::topics(names, &admin).await;
+        Ok((Ok(outcomes), hints))
     })??;
     // In the order of the file; the reference's differs from run to run.
     let outcomes = match outcomes {
         Ok(outcomes) => outcomes,
         Err(failure) if format.is_data() => return Err(failure.into()),
         Err(failure) => {
-            cx.warn(failure.hints.join("\n"));
             let unreachable = |(at, _): &(TopicPartition, i64)| (at.clone(), Err(unknown()));
-            before.iter().map(unreachable).collect()
+            let outcomes = before.iter().map(unreachable).collect();
+            cx.out.write_all(table(&outcomes).as_bytes())?;
+            cx.warn(failure.hints.join("\n"));
+            return Ok(());
         }
     };
     if let Format::Data(form) = format {
@@ -114,6 +123,9 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             cx.warn(format!("Nothing of {at} was deleted: {error}."));
         }
     }
+    for hint in hints {
+        cx.warn(hint);
+    }
     Ok(())
 }
 
@@ -121,6 +133,14 @@ const CALL: &str = "deleteRecords(api=METADATA)";
 
 fn unknown() -> ApiError {
     ErrorCode::UnknownTopicOrPartition.into()
+}
+
+fn question(before: &[(TopicPartition, i64)]) -> String {
+    match before {
+        [(at, -1)] => format!("Delete all records of {at}?"),
+        [(at, offset)] => format!("Delete the records of {at} before offset {offset}?"),
+        all => format!("Delete records of {} partitions?", all.len()),
+    }
 }
 
 /// The offsets, or what is wrong with the file in the reference's words.

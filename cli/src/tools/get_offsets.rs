@@ -79,8 +79,8 @@ struct Plan {
     rules: Vec<Rule>,
     exclude_internal: bool,
     spec: OffsetSpec,
-    /// What was written for a topic.
-    topic: Option<String>,
+    /// What was written for topics.
+    named: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -203,7 +203,7 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         rules,
         exclude_internal: args.exclude_internal_topics,
         spec,
-        topic: args.topic.first().cloned(),
+        named: named(&args),
     })
 }
 
@@ -247,6 +247,14 @@ fn parse_partitions(list: &str) -> Result<Partitions, Failure> {
             "--partitions expects a comma separated list of numeric partition ids, but received: {list}"
         ))
     })
+}
+
+/// Patterns and names as they were written.
+fn named(args: &Args) -> Vec<String> {
+    let listed = args.topic.iter().chain(&args.topic_partitions);
+    let words = listed.flat_map(|list| list.split(','));
+    let names = words.map(|word| word.split_once(':').map_or(word, |(name, _)| name));
+    names.map(str::to_owned).collect()
 }
 
 /// `TOPIC`, `TOPIC:1`, `TOPIC:0-3`, `TOPIC:1-`, `TOPIC:-2`; without a topic all are meant.
@@ -331,11 +339,12 @@ async fn list(plan: &Plan, admin: &Admin) -> Result<Listed, Failure> {
     if asked.is_empty() {
         let failure =
             Failure::new("Could not match any topic-partitions with the specified filters");
-        let names = metadata.topics().map(|topic| &*topic.name);
-        let nearest = plan.topic.as_deref().and_then(|name| {
-            let names = names.filter(|known| *known != name);
-            nearest::sentence(name, names)
-        });
+        let is_known = |name: &str| metadata.topics().any(|topic| *topic.name == *name);
+        let nearest = plan
+            .named
+            .iter()
+            .filter(|name| !is_known(name))
+            .find_map(|name| nearest::sentence(name, metadata.topics().map(|topic| &*topic.name)));
         let hint = "kafka-topics --describe shows the topics and partitions there are.";
         return Err(failure.hint(nearest.as_deref().unwrap_or(hint)));
     }

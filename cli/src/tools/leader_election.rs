@@ -15,6 +15,7 @@ use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
 use crate::json_file;
+use crate::nearest;
 use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
@@ -122,9 +123,16 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let settings = connect::settings(config, &overrides, cx)?;
     let outcome = context::block_on(async {
         let admin = connect::admin(settings, CALL).await?;
-        Ok(admin.elect_leaders(kind, partitions.as_deref()).await)
+        let outcomes = admin.elect_leaders(kind, partitions.as_deref()).await;
+        let failed = outcomes
+            .iter()
+            .flatten()
+            .filter(|(_, outcome)| is_unknown(outcome));
+        let names = failed.map(|(at, _)| at.topic.as_str());
+        let hints = nearest::topics(names, &admin).await;
+        Ok(outcomes.map(|outcomes| (outcomes, hints)))
     })?;
-    let outcomes = match outcome {
+    let (outcomes, hints) = match outcome {
         Ok(Ok(outcomes)) => outcomes,
         Ok(Err(error)) => return Err(as_a_whole(&error, format, cx)?),
         Err(Unconnected::NoBroker(failure)) => return Err(timed_out(failure, format, cx)?),
@@ -138,9 +146,10 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let failed = outcomes.iter().filter(|(_, outcome)| is_failure(outcome));
     match failed.count() {
         0 => Ok(()),
-        failed => Err(Stop::failed(format!(
-            "{failed} replica(s) could not be elected"
-        ))),
+        failed => {
+            let failure = Failure::new(format!("{failed} replica(s) could not be elected"));
+            Err(hints.into_iter().fold(failure, Failure::hint).into())
+        }
     }
 }
 
@@ -260,6 +269,10 @@ fn told(message: &str, cause: Failure, format: Format, cx: &mut Context) -> Resu
 
 fn is_failure(outcome: &Result<(), ApiError>) -> bool {
     matches!(outcome, Err(error) if error.code != ErrorCode::ElectionNotNeeded)
+}
+
+fn is_unknown(outcome: &Result<(), ApiError>) -> bool {
+    matches!(outcome, Err(error) if error.code == ErrorCode::UnknownTopicOrPartition)
 }
 
 /// As the reference writes it, in the order of its maps.

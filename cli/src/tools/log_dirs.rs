@@ -12,6 +12,7 @@ use crate::connect::{self, failed};
 use crate::context::{self, Context};
 use crate::java_order;
 use crate::jopt;
+use crate::nearest;
 use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{self, Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
@@ -81,9 +82,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let topics = listed(jopt::one("topic-list", &args.topic_list)?);
     let topics: BTreeSet<&str> = topics.collect();
     let wanted = brokers(jopt::one("broker-list", &args.broker_list)?)?;
-    let (brokers, mut found) = context::block_on(async {
+    let (brokers, mut found, hints) = context::block_on(async {
         let admin = connect::admin(settings, "listNodes").await?;
-        find(&admin, &wanted).await
+        let (brokers, found) = find(&admin, &wanted).await?;
+        let hints = nearest::topics(topics.iter().copied(), &admin).await;
+        Ok::<_, Failure>((brokers, found, hints))
     })??;
     for (_, dirs) in &mut found {
         for dir in dirs {
@@ -97,7 +100,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         Format::Table => text(&brokers, &mut found),
         Format::Data(form) => report(&found).text(form),
     };
-    Ok(cx.out.write_all(text.as_bytes())?)
+    cx.out.write_all(text.as_bytes())?;
+    for hint in hints {
+        cx.warn(hint);
+    }
+    Ok(())
 }
 
 fn listed(list: Option<&str>) -> impl Iterator<Item = &str> {

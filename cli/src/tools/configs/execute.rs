@@ -5,6 +5,7 @@ use ottla_client::admin::{
     QuotaEntityType, QuotaMatch, ResourceType,
 };
 use ottla_client::cluster::EndpointType;
+use ottla_protocol::errors::ErrorCode;
 use serde_json::Value;
 
 use super::check::Entities;
@@ -13,6 +14,7 @@ use super::{json, quotas, render, scram};
 use crate::connect::{self, failed};
 use crate::java_order;
 use crate::meant::meant;
+use crate::nearest;
 use crate::output::Format;
 use crate::stop::Failure;
 
@@ -253,10 +255,33 @@ async fn alter(
         .alter_configs(&[change], false)
         .await
         .map_err(failed("incrementalAlterConfigs"))?;
-    outcomes
-        .into_iter()
-        .try_for_each(|(_, outcome)| outcome.map_err(connect::refused))
-        .map_err(|failure| with_meant_key(failure, kind, changes))
+    for (_, outcome) in outcomes {
+        let Err(error) = outcome else { continue };
+        let is_unknown = error.code == ErrorCode::UnknownTopicOrPartition;
+        let failure = with_meant_key(connect::refused(error), kind, changes);
+        let hint = match is_unknown {
+            true => nearest::topic(name, admin).await,
+            false => None,
+        };
+        return Err(hint.into_iter().fold(failure, Failure::hint));
+    }
+    Ok(())
+}
+
+/// Who may be meant by what the plan has found not to be there, which is no failure.
+pub(super) async fn meant_entity(plan: &Plan, printed: &str, admin: &Admin) -> Option<String> {
+    let Plan::Describe { kind, name, .. } = plan else {
+        return None;
+    };
+    let name = name.as_deref()?;
+    if printed != render::missing(*kind, name) {
+        return None;
+    }
+    match kind.resource {
+        ResourceType::Topic => nearest::topic(name, admin).await,
+        ResourceType::Group => nearest::group(name, admin).await,
+        _ => None,
+    }
 }
 
 /// Says which key may have been meant by one that is not known here.

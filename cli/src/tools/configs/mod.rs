@@ -161,6 +161,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let bootstrap = bootstrap.unwrap_or(Bootstrap::Servers("")).properties();
     let settings = connect::settings(&args.command_config, &bootstrap, cx)?;
     let mut text = String::new();
+    let mut meant = None;
     let outcome = context::block_on(async {
         let admin = match connect::admin(settings, plan.first_call()).await {
             Err(Unconnected::NoBroker(failure)) => {
@@ -169,9 +170,14 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             }
             connected => connected?,
         };
-        execute::execute(&plan, &entities, format, &admin, &mut text).await
+        execute::execute(&plan, &entities, format, &admin, &mut text).await?;
+        meant = execute::meant_entity(&plan, &text, &admin).await;
+        Ok(())
     })?;
     cx.out.write_all(text.as_bytes())?;
+    if let Some(hint) = meant {
+        cx.warn(hint);
+    }
     Ok(outcome.map_err(|failure| explained(words, failure))?)
 }
 

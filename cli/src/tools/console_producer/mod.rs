@@ -522,7 +522,8 @@ async fn send_lines(
             return Ok(());
         };
         let parsed = plan.parse(line, number)?;
-        let outcome = producer.send(plan.record(&parsed)).await;
+        let sending = producer.send(plan.record(&parsed));
+        let outcome = producing::waiting_for(&plan.topic, producer.cluster(), sending).await;
         let failed = match outcome {
             Ok(delivery) if plan.sync => delivery.await.err().map(drop),
             Ok(_) => None,

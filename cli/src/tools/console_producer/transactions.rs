@@ -7,7 +7,7 @@ use ottla_client::cluster::Cluster;
 use ottla_client::producer::{ProducerSettings, Transaction, TransactionalProducer};
 
 use crate::context::Context;
-use crate::producing::{committed, failed_transaction, not_in_transaction};
+use crate::producing::{committed, failed_transaction, not_in_transaction, waiting_for};
 use crate::signals::Signals;
 use crate::stop::Stop;
 
@@ -49,9 +49,10 @@ async fn send_all(
     producer: &mut TransactionalProducer,
     cx: &mut Context,
 ) -> Result<(), Stop> {
+    let cluster = producer.cluster().clone();
     loop {
         let transaction = producer.begin().await.map_err(failed_transaction)?;
-        let filled = fill(&transaction, plan, &mut input, cx).await?;
+        let filled = fill(&transaction, &cluster, plan, &mut input, cx).await?;
         let outcome = transaction.commit().await;
         committed(outcome, producer).await?;
         if filled == Filled::InputEnded {
@@ -63,6 +64,7 @@ async fn send_all(
 /// Puts lines into the transaction until it is to be committed.
 async fn fill(
     transaction: &Transaction<'_>,
+    cluster: &Cluster,
     plan: &Plan,
     input: &mut Input,
     cx: &mut Context,
@@ -73,7 +75,8 @@ async fn fill(
             return Ok(Filled::InputEnded);
         };
         let parsed = plan.parse(line, number)?;
-        let sent = transaction.send(plan.record(&parsed)).await;
+        let sending = transaction.send(plan.record(&parsed));
+        let sent = waiting_for(&plan.topic, cluster, sending).await;
         let delivery = sent.map_err(|error| not_in_transaction(&plan.topic, &error.to_string()))?;
         if plan.sync {
             delivery

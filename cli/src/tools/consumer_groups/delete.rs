@@ -26,6 +26,14 @@ pub(super) async fn groups(
     cx: &mut Context,
 ) -> Result<(), Ended> {
     let ids = list::ids(groups, admin).await?;
+    let question = match ids.as_slice() {
+        [id] => format!("Delete the group {id} and its offsets?"),
+        all => format!("Delete {} groups and their offsets?", all.len()),
+    };
+    if !ids.is_empty() && cx.is_attended() && !cx.ask(&question)? {
+        cx.fail("Nothing was deleted.");
+        return Err(Stop::Status(1).into());
+    }
     let outcomes = admin
         .delete_groups(&ids)
         .await
@@ -144,6 +152,13 @@ pub(super) async fn offsets(
             ));
             break;
         }
+    }
+    let is_unknown = |error: &ApiError| error.code == ErrorCode::UnknownTopicOrPartition;
+    let unknown = rows
+        .iter()
+        .filter(|row| row.2.as_ref().is_err_and(is_unknown));
+    for hint in nearest::topics(unknown.map(|row| row.0.as_str()), admin).await {
+        cx.warn(hint);
     }
     Ok(())
 }

@@ -169,9 +169,12 @@ impl Run<'_> {
     }
 
     async fn send_all(&mut self, producer: &Producer) -> Result<(), Stop> {
-        for index in 0..self.plan.records {
-            self.send(index, async |record| producer.send(record).await)
-                .await?;
+        let (plan, cluster) = (self.plan, producer.cluster());
+        for index in 0..plan.records {
+            self.send(index, async |record| {
+                producing::waiting_for(&plan.topic, cluster, producer.send(record)).await
+            })
+            .await?;
         }
         Ok(())
     }

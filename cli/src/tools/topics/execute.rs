@@ -202,7 +202,7 @@ async fn delete(
     if let Some(surprise) = topics.surprise(&names) {
         cx.warn(surprise);
     }
-    if cx.stdin_is_terminal && cx.stdout_is_terminal && !cx.yes {
+    if cx.is_attended() {
         let question = match names.as_slice() {
             [only] => format!("Delete the topic {only} and all of its records?"),
             several => format!("Delete {} topics and all of their records?", several.len()),

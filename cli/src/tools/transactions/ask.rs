@@ -10,6 +10,7 @@ use ottla_protocol::types::BrokerId;
 
 use super::about;
 use crate::connect::{self, failed, refused};
+use crate::nearest;
 use crate::stop::Failure;
 
 /// A transactional id with its coordinator.
@@ -84,8 +85,15 @@ pub(super) async fn all_producers(
         None => "describeProducers(api=METADATA)",
     };
     let answers = admin.describe_producers(partitions, broker).await;
-    let answers = answers.map_err(failed(call))?.into_iter();
-    answers
+    let answers = answers.map_err(failed(call))?;
+    let is_unknown = |error: &ApiError| error.code == ErrorCode::UnknownTopicOrPartition;
+    let unknown = answers
+        .iter()
+        .filter(|row| row.1.as_ref().is_err_and(is_unknown));
+    let names = unknown.map(|(at, _)| at.topic.as_str());
+    let hints = nearest::topics(names, admin).await;
+    let all: Result<Vec<_>, Failure> = answers
+        .into_iter()
         .map(|(at, answer)| match (answer, broker) {
             (Ok(states), _) => Ok((at, states)),
             (Err(error), Some(broker)) if error.code == ErrorCode::NotLeaderOrFollower => {
@@ -95,7 +103,8 @@ pub(super) async fn all_producers(
             }
             (Err(error), _) => Err(refused(error)),
         })
-        .collect()
+        .collect();
+    all.map_err(|failure| hints.into_iter().fold(failure, Failure::hint))
 }
 
 /// The transaction that begins at this offset.

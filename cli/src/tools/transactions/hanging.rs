@@ -12,6 +12,7 @@ use ottla_protocol::types::BrokerId;
 use super::{about, ask};
 use crate::connect::{failed, refused};
 use crate::java_order;
+use crate::nearest;
 use crate::stop::Failure;
 
 /// How many partitions one answer describes at most.
@@ -109,7 +110,14 @@ async fn partitions(admin: &Admin, search: &Search) -> Result<Vec<TopicPartition
     let described = described.map_err(failed("listNodes"));
     let mut partitions = Vec::new();
     for (name, topic) in described.map_err(|failure| about(&what, failure))? {
-        let topic = topic.map_err(|error| about(&what, refused(error)))?;
+        let topic = match topic {
+            Ok(topic) => topic,
+            Err(error) => {
+                let hint = nearest::topic(&name, admin).await;
+                let failure = about(&what, refused(error));
+                return Err(hint.into_iter().fold(failure, Failure::hint));
+            }
+        };
         let searched = topic.partitions.iter().filter(|partition| {
             search
                 .broker

@@ -286,7 +286,8 @@ impl Sending<'_> {
             ..Default::default()
         };
         self.counts.sent += 1;
-        match producer.send(record).await {
+        let sending = producer.send(record);
+        match producing::waiting_for(&self.args.topic, producer.cluster(), sending).await {
             Ok(delivery) => self.under_way.push_back((delivery, sent)),
             Err(error) => self.tell(&sent, Err(error))?,
         }
