@@ -194,3 +194,76 @@ fn lz4_frames_that_java_cannot_read_are_refused() {
         assert!(matches!(error, CompressError::Damaged { .. }), "{error}");
     }
 }
+
+/// A frame as other clients' libraries can be told to write it.
+fn lz4_frame(info: lz4_flex::frame::FrameInfo, input: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(input).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn lz4_frames_with_checksums_and_blocks_of_all_sizes_are_read_in_pieces_of_any_size() {
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameInfo};
+
+    let mut input = noise(150_000);
+    input.extend(vec![7; 200_000]);
+    for size in [BlockSize::Max64KB, BlockSize::Max256KB, BlockSize::Max4MB] {
+        for checked in [false, true] {
+            let info = FrameInfo::new()
+                .block_mode(BlockMode::Independent)
+                .block_size(size)
+                .block_checksums(checked)
+                .content_checksum(checked)
+                .content_size(checked.then_some(input.len() as u64));
+            let frame = lz4_frame(info, &input);
+            for piece in [1000, 64 << 10, 1 << 20] {
+                let inflater = Compression::Lz4.inflater(&frame, InflateLimits::STRICT);
+                let (mut inflater, mut out) = (inflater.unwrap(), Vec::new());
+                let mut buffer = vec![0; piece];
+                loop {
+                    match inflater.read(&mut buffer).unwrap() {
+                        0 => break,
+                        n => out.extend_from_slice(&buffer[..n]),
+                    }
+                }
+                assert!(out == input, "{size:?}, {checked}, {piece}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_byte_of_a_checked_lz4_frame_is_wrong_or_missing_it_is_refused() {
+    use lz4_flex::frame::{BlockMode, FrameInfo};
+
+    let info = FrameInfo::new()
+        .block_mode(BlockMode::Independent)
+        .block_checksums(true)
+        .content_checksum(true)
+        .content_size(Some(600));
+    let input = [noise(300), vec![7; 300]].concat();
+    let frame = lz4_frame(info, &input);
+    let inflate = |frame: &[u8]| Compression::Lz4.inflate(frame, InflateLimits::STRICT);
+    assert_eq!(inflate(&frame).unwrap(), input);
+    for at in 0..frame.len() {
+        assert!(inflate(&frame[..at]).is_err(), "cut at {at}");
+        let mut wrong = frame.clone();
+        wrong[at] ^= 0x10;
+        assert!(inflate(&wrong).is_err(), "wrong at {at}");
+    }
+}
+
+#[test]
+fn an_lz4_block_longer_than_its_frame_allows_is_refused() {
+    let block = lz4_flex::block::compress(&vec![0; 65 << 10]);
+    let mut frame = pack(Compression::Lz4, b"");
+    frame.truncate(7);
+    frame.extend((block.len() as u32).to_le_bytes());
+    frame.extend(block);
+    frame.extend([0; 4]);
+    let error = Compression::Lz4.inflate(&frame, InflateLimits::STRICT);
+    assert!(matches!(error, Err(CompressError::Damaged { .. })));
+}

@@ -1,14 +1,21 @@
 //! Walks the records of a compressed batch without ever holding more than one buffer of what they inflate to: keys,
-//! values and headers are stepped over.
+//! values and headers are stepped over. Each thread keeps its buffer for the next batch.
+
+use std::cell::Cell;
 
 use super::error::RecordError;
-use super::record::malformed;
+use super::record::{Fields, malformed};
 use super::varint::{VarintError, read_varint, read_varlong};
 use crate::compress::{CompressError, Inflater};
 
-const BUFFER_BYTES: usize = 32 << 10;
 /// The longest number.
 const NUMBER_BYTES_MAX: usize = 10;
+/// What is left of one piece, and room for a whole block of the size that Java's LZ4 has.
+const BUFFER_BYTES: usize = (64 << 10) + NUMBER_BYTES_MAX;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What a broker wants to know about a record it does not read.
 pub(super) struct Outline {
@@ -48,7 +55,8 @@ impl From<VarintError> for Trouble {
 
 impl<'a> Outlines<'a> {
     pub(super) fn new(inflater: Inflater<'a>) -> Self {
-        let buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = BUFFER.take();
+        buffer.resize(BUFFER_BYTES, 0);
         Self {
             input: Input {
                 inflater,
@@ -81,6 +89,17 @@ impl<'a> Outlines<'a> {
         let input = &mut self.input;
         if input.at_end()? {
             return Ok(None);
+        }
+        // Mostly the whole record is at hand; what it says wrong, if anything, is found out piece by piece.
+        let mut rest = &input.buffer[input.start..input.end];
+        if let Ok(fields) = Fields::read(&mut rest) {
+            let outline = Outline {
+                timestamp_delta: fields.timestamp_delta,
+                offset_delta: fields.offset_delta,
+                has_key: fields.key.is_some(),
+            };
+            input.start = input.end - rest.len();
+            return Ok(Some(outline));
         }
         let size = u64::try_from(input.varint()?).map_err(|_| "its length is negative")?;
         let end = input.position() + size;
@@ -115,6 +134,12 @@ struct Input<'a> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+}
+
+impl Drop for Input<'_> {
+    fn drop(&mut self) {
+        BUFFER.set(std::mem::take(&mut self.buffer));
+    }
 }
 
 impl Input<'_> {
