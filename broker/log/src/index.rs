@@ -11,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 use ottla_protocol::types::{Millis, Offset};
+use parking_lot::Mutex;
 
 use crate::disk::{Context, Disk, DiskError, DiskFile, OpenMode, read_full, write_full};
 use crate::names;
@@ -135,11 +136,13 @@ impl Entry for TimeEntry {
     }
 }
 
-/// The index of one segment. A sealed one holds nothing in memory; the active one knows its length and its newest
-/// entries.
+/// The index of one segment. Of a sealed one nothing but the block that was looked into last is in memory; the active one
+/// knows its length and its newest entries, too.
 #[derive(Debug)]
 pub(crate) struct SparseIndex<E> {
     active: Option<Tail<E>>,
+    /// Who reads on finds the next entry here, and the file is not opened for each read.
+    block: Mutex<Option<Box<Block>>>,
 }
 
 #[derive(Debug)]
@@ -151,7 +154,10 @@ struct Tail<E> {
 
 impl<E: Entry> SparseIndex<E> {
     pub(crate) const fn sealed() -> Self {
-        Self { active: None }
+        Self {
+            active: None,
+            block: Mutex::new(None),
+        }
     }
 
     /// Goes on after the first `written` entries of the file, the last of which is given.
@@ -162,6 +168,7 @@ impl<E: Entry> SparseIndex<E> {
                 pending: Vec::new(),
                 last,
             }),
+            block: Mutex::new(None),
         }
     }
 
@@ -246,7 +253,17 @@ impl<E: Entry> SparseIndex<E> {
                 return Ok(Some(tail.pending[n - 1]));
             }
         }
-        Ok(self.floor_on_disk(place, holds)?.1)
+        let mut block = self.block.lock();
+        if let Some(known) = &*block {
+            let (n, found) = known.floor(place.base, &holds);
+            if known.is_sure_of::<E>(n, self.written().unwrap_or(known.in_all)) {
+                return Ok(found);
+            }
+        }
+        let read = self.block_on_disk(place, &holds)?;
+        let (_, found) = read.floor(place.base, &holds);
+        *block = Some(Box::new(read));
+        Ok(found)
     }
 
     /// How many entries of the file satisfy the condition, and the last of them. A file that is missing has none.
@@ -255,51 +272,101 @@ impl<E: Entry> SparseIndex<E> {
         place: Place<'_>,
         holds: impl Fn(E) -> bool,
     ) -> Result<(usize, Option<E>), DiskError> {
+        Ok(self.block_on_disk(place, &holds)?.floor(place.base, &holds))
+    }
+
+    /// The block of the file in which the last entry lies that satisfies the condition.
+    fn block_on_disk(
+        &self,
+        place: Place<'_>,
+        holds: &impl Fn(E) -> bool,
+    ) -> Result<Block, DiskError> {
         let path = place.path(E::SUFFIX);
         let file = match place.disk.open(&path, OpenMode::Read) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((0, None)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Block::default()),
             other => other.during("open", &path)?,
         };
         let len = file.len().during("measure", &path)?;
         let in_file = usize::try_from(len).unwrap_or(usize::MAX) / E::SIZE;
-        let entries = self
-            .active
-            .as_ref()
-            .map_or(in_file, |t| t.written.min(in_file));
+        let entries = self.written().map_or(in_file, |n| n.min(in_file));
         search::<E>(file.as_ref(), place.base, entries, holds).during("read", &path)
+    }
+
+    /// How many entries of the active segment are in the file.
+    fn written(&self) -> Option<usize> {
+        self.active.as_ref().map(|tail| tail.written)
+    }
+
+    /// Lets go of what can be had again from disk.
+    pub(crate) fn forget_block(&self) {
+        *self.block.lock() = None;
     }
 }
 
-/// Binary search down to one block, then within it.
+/// Some entries of a file, one after the other.
+#[derive(Debug, Default)]
+struct Block {
+    first: usize,
+    bytes: Vec<u8>,
+    /// How many entries the file had then.
+    in_all: usize,
+}
+
+impl Block {
+    /// How many of the file's entries satisfy the condition, and the last of them, if it is in the block.
+    fn floor<E: Entry>(&self, base: Offset, holds: &impl Fn(E) -> bool) -> (usize, Option<E>) {
+        let entry = |i: usize| E::decode(&self.bytes[i * E::SIZE..][..E::SIZE], base);
+        let (mut low, mut high) = (0, self.entries::<E>());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match entry(middle).is_some_and(holds) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        (self.first + low, low.checked_sub(1).and_then(entry))
+    }
+
+    /// Whether no other block has to be asked: neither one before nor one behind.
+    fn is_sure_of<E: Entry>(&self, n: usize, in_all: usize) -> bool {
+        let knows_before = n > self.first || self.first == 0;
+        knows_before && (n < self.first + self.entries::<E>() || n == in_all)
+    }
+
+    fn entries<E: Entry>(&self) -> usize {
+        self.bytes.len() / E::SIZE
+    }
+}
+
+/// Binary search down to one block.
 fn search<E: Entry>(
     file: &dyn DiskFile,
     base: Offset,
     entries: usize,
-    holds: impl Fn(E) -> bool,
-) -> io::Result<(usize, Option<E>)> {
-    let holds = |bytes: &[u8]| E::decode(bytes, base).filter(|e| holds(*e));
+    holds: &impl Fn(E) -> bool,
+) -> io::Result<Block> {
     let (mut low, mut high) = (0, entries);
     while (high - low) * E::SIZE > BLOCK {
         let middle = low + (high - low) / 2;
         let mut bytes = [0; 16];
         let bytes = &mut bytes[..E::SIZE];
         let read = read_full(file, bytes, (middle * E::SIZE) as u64)?;
-        if read == E::SIZE && holds(bytes).is_some() {
+        if read == E::SIZE && E::decode(bytes, base).is_some_and(holds) {
             low = middle
         } else {
             high = middle
         }
     }
-    let mut block = vec![0; (high - low) * E::SIZE];
-    let read = read_full(file, &mut block, (low * E::SIZE) as u64)?;
-    let mut found = None;
-    let mut n = low;
-    for bytes in block[..read].chunks_exact(E::SIZE) {
-        let Some(entry) = holds(bytes) else { break };
-        found = Some(entry);
-        n += 1;
-    }
-    Ok((n, found))
+    // Who reads on asks for what follows next.
+    high = entries.min(low + BLOCK / E::SIZE);
+    let mut bytes = vec![0; (high - low) * E::SIZE];
+    let read = read_full(file, &mut bytes, (low * E::SIZE) as u64)?;
+    bytes.truncate(read - read % E::SIZE);
+    Ok(Block {
+        first: low,
+        bytes,
+        in_all: entries,
+    })
 }
 
 /// What a check of a whole file found: how many of its first entries are in order. None: no such file.

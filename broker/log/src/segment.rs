@@ -108,6 +108,8 @@ impl Segment {
 
     pub(crate) fn release(&self) {
         *self.file.lock() = None;
+        self.offsets.forget_block();
+        self.times.forget_block();
     }
 
     pub(crate) fn suspect_index(&self) {

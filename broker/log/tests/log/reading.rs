@@ -141,3 +141,48 @@ fn the_last_batch_is_found_with_one_read() {
     let again = log.read(last).unwrap().expect("a slice");
     assert_eq!((again.position, again.len), (first.position, first.len));
 }
+
+/// Two segments with indexes of several blocks.
+fn long_indexes() -> LogConfig {
+    LogConfig {
+        index_interval_bytes: 1,
+        segment_bytes: 160_000,
+        ..LogConfig::default()
+    }
+}
+
+#[test]
+fn who_reads_on_opens_the_index_once_for_many_reads() {
+    let (memory, _, end) = numbered(&long_indexes(), 2000);
+    let faulty = FaultyDisk::new(memory);
+    let disk: SharedDisk = faulty.clone();
+    let (log, _) = open(&disk, &long_indexes(), clean(end));
+    assert_eq!(log.segment_count(), 2);
+    let read = |from| log.read(everything(&log, from)).unwrap().unwrap();
+    read(100);
+    faulty.fail_from(Call::Open, 0, 5);
+    for from in 101..400 {
+        assert_eq!(read(from).base_offset, Offset(from), "without an open file");
+    }
+}
+
+#[test]
+fn offsets_are_found_in_any_order_in_indexes_of_any_length() {
+    let (_, disk, end) = numbered(&long_indexes(), 2000);
+    let (mut log, _) = open(&disk, &long_indexes(), clean(end));
+    for step in [1, 7, 997] {
+        for i in 0..2000 {
+            let from = i * step % 2000;
+            let slice = log.read(everything(&log, from)).unwrap().unwrap();
+            assert_eq!(slice.base_offset, Offset(from));
+        }
+    }
+    // The active segment's index goes on while somebody reads.
+    for i in 2000..3000 {
+        append(&mut log, batch(1000 + i, &[numbered_value(i).as_bytes()]));
+        for from in [i, i - 1, i - 600, i - 1300] {
+            let slice = log.read(everything(&log, from)).unwrap().unwrap();
+            assert_eq!(slice.base_offset, Offset(from));
+        }
+    }
+}
