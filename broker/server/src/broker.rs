@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::data_dirs::Identity;
 use crate::exec::cleaner::CleanerSettings;
 use crate::exec::controller::ControllerHost;
+use crate::exec::deadlines::Deadlines;
 use crate::exec::groups::Groups;
 use crate::exec::moves::Moves;
 use crate::exec::producer_ids::ProducerIds;
@@ -36,6 +37,7 @@ pub(crate) struct Broker {
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    pub(crate) fetch_deadlines: Arc<Deadlines>,
     pub(crate) log_limits: LogLimits,
     pub(crate) loggers: Loggers,
     pub(crate) moves: Moves,

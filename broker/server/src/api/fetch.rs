@@ -21,7 +21,7 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::fetch::request::FetchTopic;
 use ottla_protocol::messages::{FetchRequest, FetchResponse};
 use ottla_protocol::wire::{StrBytes, Uuid};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{Answer, Context, Reply};
 use crate::broker::Broker;
@@ -170,8 +170,10 @@ impl Fetch {
             let bytes: usize = found.iter().map(Found::bytes).sum();
             let missing = i64::try_from(self.bytes_min.saturating_sub(bytes)).unwrap_or(i64::MAX);
             let parked = Parked::new(&self.sources, FetchWait::new(missing), &found);
-            let is_over =
-                parked.is_complete && timeout_at(deadline, parked.wait.ready()).await.is_err();
+            let is_over = parked.is_complete && {
+                let _deadline = self.broker.fetch_deadlines.enter(deadline, &parked.wait);
+                parked.wait.ready().await
+            };
             drop(parked);
             found = self.read();
             if is_over || self.is_enough(&found) {

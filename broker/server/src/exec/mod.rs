@@ -6,6 +6,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod cleaner;
 pub(crate) mod config_rules;
 pub(crate) mod controller;
+pub(crate) mod deadlines;
 pub(crate) mod dir_failures;
 pub(crate) mod features;
 pub(crate) mod flusher;

@@ -56,6 +56,7 @@ impl AckWait {
 #[derive(Debug)]
 pub(crate) struct FetchWait {
     missing: AtomicI64,
+    is_over: AtomicBool,
     ready: Notify,
 }
 
@@ -63,6 +64,7 @@ impl FetchWait {
     pub(crate) fn new(missing_bytes: i64) -> Arc<Self> {
         Arc::new(Self {
             missing: AtomicI64::new(missing_bytes),
+            is_over: AtomicBool::new(false),
             ready: Notify::new(),
         })
     }
@@ -81,8 +83,20 @@ impl FetchWait {
         self.ready.notify_one();
     }
 
-    pub(crate) async fn ready(&self) {
+    /// The time that it may wait is over.
+    pub(crate) fn expire(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.ready.notify_one();
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is something to do; true if that is because the time is over.
+    pub(crate) async fn ready(&self) -> bool {
         self.ready.notified().await;
+        self.is_over()
     }
 }
 
