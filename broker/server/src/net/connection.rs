@@ -152,8 +152,9 @@ impl Connection {
                     self.send_ack(ack).await?;
                 }
                 read = self.stream.read_buf(self.inbox.buffer()) => {
-                    if read? == 0 {
-                        return Err(End::Closed);
+                    match read? {
+                        0 => return Err(End::Closed),
+                        bytes => self.inbox.took_in(bytes),
                     }
                     self.last_active = Instant::now();
                     return Ok(());
@@ -299,8 +300,9 @@ impl Connection {
                     self.send_ack(ack).await?;
                 }
                 read = self.stream.read_buf(self.inbox.buffer()), if listening => {
-                    if read? == 0 {
-                        return Err(End::Closed);
+                    match read? {
+                        0 => return Err(End::Closed),
+                        bytes => self.inbox.took_in(bytes),
                     }
                     listening = self.inbox.received_bytes() < READ_AHEAD_BYTES_MAX;
                 }

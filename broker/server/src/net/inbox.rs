@@ -13,6 +13,9 @@ const IDLE_BYTES_MAX: usize = 4 * 1024;
 /// The most that is asked for ahead of the bytes, once a connection has shown that it sends frames of such size.
 const READ_AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
+/// What is read at once from a connection that sends smaller frames faster than they are handled.
+const PIPELINE_BYTES: usize = 64 * 1024;
+
 /// Room beyond one expected frame, so that the head of the next one comes along.
 const SLACK_BYTES: usize = 512;
 
@@ -33,6 +36,10 @@ pub(crate) struct Inbox {
     frame_bytes_max: usize,
     /// Size of the last frame: what the next read makes room for.
     expected: usize,
+    /// Room that the buffer had for the last read.
+    room: usize,
+    /// The last read left bytes behind, or brought more than a frame.
+    is_pipelined: bool,
 }
 
 impl Inbox {
@@ -42,6 +49,8 @@ impl Inbox {
             spare: BytesMut::new(),
             frame_bytes_max,
             expected: 0,
+            room: 0,
+            is_pipelined: false,
         }
     }
 
@@ -80,31 +89,41 @@ impl Inbox {
     }
 
     /// How large the buffer should be for the next read: at most twice what has arrived, or one frame of the size
-    /// that this connection has sent before.
+    /// that this connection has sent before, or several small ones where they come so fast.
     pub(crate) fn wanted_capacity(&self) -> usize {
         let have = self.received.len();
         let trusted = (have * 2).max(self.expected.min(READ_AHEAD_BYTES_MAX) + SLACK_BYTES);
         let trusted = trusted.max(IDLE_BYTES_MAX);
-        match self.announced() {
+        let wanted = match self.announced() {
             Ok(Some(length)) if LENGTH_BYTES + length > have => {
                 trusted.min(LENGTH_BYTES + length + SLACK_BYTES)
             }
             _ => trusted,
+        };
+        match self.is_pipelined && self.expected <= PIPELINE_BYTES / 2 {
+            true => wanted.max(PIPELINE_BYTES),
+            false => wanted,
         }
     }
 
     /// Makes room for `wanted_capacity` and hands the buffer out to be read into.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
         let wanted = self.wanted_capacity();
-        if self.received.is_empty()
-            && self.spare.capacity() >= wanted
-            && self.received.capacity() < wanted
-        {
+        let missing = wanted.saturating_sub(self.received.len()).max(1);
+        if !self.received.try_reclaim(missing) && self.spare.try_reclaim(wanted) {
+            self.spare.extend_from_slice(&self.received);
             std::mem::swap(&mut self.received, &mut self.spare);
+            self.spare.clear();
         }
-        self.received
-            .reserve(wanted.saturating_sub(self.received.len()).max(1));
+        self.received.reserve(missing);
+        self.room = self.received.capacity() - self.received.len();
         &mut self.received
+    }
+
+    /// So many bytes were read into the buffer.
+    pub(crate) fn took_in(&mut self, bytes: usize) {
+        let is_more_than_one = self.expected > 0 && self.received.len() > self.expected;
+        self.is_pipelined = bytes >= self.room || is_more_than_one;
     }
 
     /// How many bytes wait to be taken.
@@ -121,6 +140,7 @@ impl Inbox {
     pub(crate) fn shrink(&mut self) {
         self.spare = BytesMut::new();
         self.expected = 0;
+        self.is_pipelined = false;
         if self.received.is_empty() {
             self.received = BytesMut::new();
         }
@@ -177,6 +197,43 @@ mod tests {
             assert_eq!(seen, payloads, "in steps of {step}");
             assert!(!inbox.is_partial());
         }
+    }
+
+    #[test]
+    fn frames_that_come_fast_are_read_several_at_a_time_and_others_one_by_one() {
+        let frame = frame(&[7; 16_000]);
+        let stream = frame.repeat(40);
+        let mut inbox = Inbox::new(MAX);
+        let (mut rest, mut reads, mut frames) = (&stream[..], 0, 0);
+        while !rest.is_empty() {
+            let buffer = inbox.buffer();
+            let n = rest.len().min(buffer.capacity() - buffer.len());
+            buffer.extend_from_slice(&rest[..n]);
+            rest = &rest[n..];
+            inbox.took_in(n);
+            reads += 1;
+            while let Some(taken) = inbox.take_frame().unwrap() {
+                assert_eq!(taken, frame[LENGTH_BYTES..]);
+                frames += 1;
+                inbox.recycle(taken);
+            }
+        }
+        assert_eq!(frames, 40);
+        assert!(reads <= 15, "{reads} reads");
+
+        inbox.buffer().extend_from_slice(&frame);
+        inbox.took_in(frame.len());
+        inbox.take_frame().unwrap().unwrap();
+        assert!(inbox.wanted_capacity() <= frame.len() + SLACK_BYTES);
+    }
+
+    #[test]
+    fn a_connection_that_sends_one_small_request_gets_no_large_buffer() {
+        let mut inbox = Inbox::new(MAX);
+        inbox.buffer().extend_from_slice(&frame(&[7; 40]));
+        inbox.took_in(44);
+        inbox.take_frame().unwrap().unwrap();
+        assert!(inbox.wanted_capacity() <= IDLE_BYTES_MAX);
     }
 
     #[test]
