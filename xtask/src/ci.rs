@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::bench_guard::Figures;
 use crate::faults::FaultOptions;
 use crate::interop::Missing;
 use crate::shell::{cargo, root, run, script};
-use crate::{faults, interop, tidy};
+use crate::{bench_guard, faults, interop, tidy};
 
 type Step = fn() -> Result<()>;
 
@@ -21,6 +22,7 @@ const STEPS: &[(&str, Step)] = &[
     ("tidy", tidy::run),
     ("tests", tests),
     ("pages of the benchmarks", pages),
+    ("bench-guard", || bench_guard::run(Figures::Compare)),
     ("faults", || faults::run_all(&FaultOptions::quick())),
     ("interop", || interop::run_all(Missing::Fails, None)),
 ];

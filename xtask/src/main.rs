@@ -1,6 +1,7 @@
-//! Project chores: gen, tidy, interop, faults, ci.
+//! Project chores: gen, tidy, bench-guard, interop, faults, ci.
 #![expect(clippy::print_stderr, reason = "a chore reports to whoever typed it")]
 
+mod bench_guard;
 mod ci;
 mod codegen;
 mod faults;
@@ -10,6 +11,7 @@ mod tidy;
 
 use std::process::ExitCode;
 
+use bench_guard::Figures;
 use codegen::Mode;
 use faults::FaultOptions;
 use interop::Missing;
@@ -17,6 +19,8 @@ use interop::Missing;
 const USAGE: &str = "\
 cargo xtask gen [--check]  write the generated files, or say which are stale
 cargo xtask tidy           check what must hold of the tree
+cargo xtask bench-guard [--update]
+                           instructions of the hot paths against bench/guard.tsv, or into it
 cargo xtask interop [PART] other clients against ours, ours against Apache Kafka; sets itself up
 cargo xtask faults [SCENARIO...] [--seed N] [--rounds N] [--quick] [--list]
                            real processes, real clients, real faults; many need root, all need time
@@ -29,6 +33,8 @@ fn main() -> ExitCode {
         ["gen"] => codegen::run(shell::root(), Mode::Write),
         ["gen", "--check"] => codegen::run(shell::root(), Mode::Check),
         ["tidy"] => tidy::run(),
+        ["bench-guard"] => bench_guard::run(Figures::Compare),
+        ["bench-guard", "--update"] => bench_guard::run(Figures::Update),
         ["interop"] => interop::run_all(Missing::Skips, None),
         ["interop", part] => interop::run_all(Missing::Skips, Some(part)),
         ["faults", ref words @ ..] => {
