@@ -170,6 +170,48 @@ Nothing was changed. --allow-data-loss does it.
 }
 
 #[test]
+fn fewer_partitions_are_a_topic_made_anew_where_its_records_may_be_lost() {
+    let server = Server::start();
+    assert_eq!(apply(&server, "", ORDERS).2, 0);
+    server.tool_with_input("console-producer --topic orders", "a\nb\n");
+    let fewer =
+        "topics: {orders: {partitions: 2}}\ngroups: {billing: {offsets: {orders: earliest}}}";
+    let (out, err, status) = apply(&server, "", fewer);
+    assert_eq!(status, 1);
+    assert_eq!(
+        out,
+        "\
+-/+ topic orders  LOSES DATA: everything in it, as partitions cannot be taken away
+  ~ partitions: 3 -> 2
+  + replication_factor: 1
+  + cleanup.policy: compact,delete
+  + min.cleanable.dirty.ratio: 0.1
+  + retention.ms: 604800000
++ group billing
+  + orders-0: 0
+  + orders-1: 0
+Plan: topics: 0 to create, 0 to change, 0 to delete, 1 to delete and make anew; groups: 1 to set.
+"
+    );
+    assert!(
+        err.contains("topic orders is deleted with everything in it and made anew, with 2 partitions instead of 3\nNothing was changed."),
+        "{err}"
+    );
+    assert_eq!(server.tool("get-offsets --topic orders").lines().count(), 3);
+    assert_eq!(apply(&server, "--allow-data-loss", fewer).2, 0);
+    assert_eq!(
+        server.tool("get-offsets --topic orders"),
+        "orders:0:0\norders:1:0\n"
+    );
+    let described = server.tool("topics --describe --topic orders");
+    assert!(
+        described.contains("min.cleanable.dirty.ratio=0.1"),
+        "{described}"
+    );
+    nothing_is_left_to_do(&server, fewer);
+}
+
+#[test]
 fn pruning_is_asked_about_and_spares_what_is_not_the_files_business() {
     let server = Server::start();
     for topic in ["kept", "old", "old.too", "_schemas", "team-a"] {
@@ -236,8 +278,12 @@ fn one_thing_that_cannot_be_done_keeps_all_from_being_done() {
     assert_eq!(apply(&server, "", ORDERS).2, 0);
     for (file, reason) in [
         (
-            "topics: {new: {}, orders: {partitions: 2}}",
-            "topic orders has 3 partitions and cannot have 2",
+            "topics: {new: {}, orders: {partitions: 2, configs: {max.message.bytes: many}}}",
+            "topic orders: ",
+        ),
+        (
+            "topics: {new: {}, __consumer_offsets: {partitions: 2}}",
+            "cannot have fewer: it is the cluster's own",
         ),
         (
             "topics: {new: {}, orders: {replication_factor: 2}}",

@@ -14,6 +14,7 @@ use ottla_protocol::types::BrokerId;
 
 use super::file::Topic;
 use super::plan::{GroupChange, Plan, TopicChange};
+use super::replacement;
 use crate::connect::failed;
 use crate::progress::Progress;
 use crate::stop::Failure;
@@ -39,6 +40,7 @@ struct Requests<'a> {
     larger: Vec<NewPartitions>,
     altered: Vec<AlterResource>,
     deleted: Vec<String>,
+    replaced: Vec<NewTopic>,
     groups: &'a [GroupChange],
 }
 
@@ -46,9 +48,9 @@ struct Requests<'a> {
 pub(super) async fn validate(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>, Failure> {
     let mut refusals = Vec::new();
     let unseen = Progress::hidden();
-    requests(plan)
-        .topics(admin, true, &mut refusals, &unseen)
-        .await?;
+    let requests = requests(plan);
+    requests.topics(admin, true, &mut refusals, &unseen).await?;
+    refusals.extend(replacement::validate(admin, &requests.replaced).await?);
     Ok(refusals)
 }
 
@@ -56,7 +58,7 @@ pub(super) async fn validate(admin: &Admin, plan: &Plan) -> Result<Vec<Refusal>,
 pub fn steps(plan: &Plan) -> usize {
     let requests = requests(plan);
     let topics = requests.new.len() + requests.larger.len() + requests.altered.len();
-    topics + requests.deleted.len() + requests.groups.len()
+    topics + requests.deleted.len() + requests.replaced.len() + requests.groups.len()
 }
 
 /// Does it. What is refused does not keep the rest from being done.
@@ -80,6 +82,10 @@ pub(super) async fn execute(
             &mut refusals,
         );
         progress.add(names.len());
+    }
+    for topic in &requests.replaced {
+        refusals.extend(replacement::replace(admin, topic).await?);
+        progress.add_one();
     }
     for change in requests.groups {
         set_offsets(admin, change, &mut refusals).await?;
@@ -190,12 +196,16 @@ fn requests(plan: &Plan) -> Requests<'_> {
         larger: Vec::new(),
         altered: Vec::new(),
         deleted: Vec::new(),
+        replaced: Vec::new(),
         groups: &plan.groups,
     };
     for change in &plan.topics {
         match change {
             TopicChange::Create { name, topic } => requests.new.push(new_topic(name, topic)),
             TopicChange::Delete { name } => requests.deleted.push(name.clone()),
+            TopicChange::Replace { name, topic, .. } => {
+                requests.replaced.push(new_topic(name, topic));
+            }
             TopicChange::Alter {
                 name,
                 partitions,

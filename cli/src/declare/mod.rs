@@ -19,6 +19,7 @@ mod loss;
 mod plan;
 mod present;
 mod render;
+mod replacement;
 mod replicas;
 
 pub use execute::{Refusal, steps};

@@ -49,6 +49,18 @@ pub(super) struct PresentGroup {
 }
 
 impl Present {
+    /// As it is once these topics are deleted, as far as groups go.
+    pub(super) fn without(&self, topics: &[&str]) -> Self {
+        let is_there = |topic: &str| !topics.contains(&topic);
+        let mut left = self.clone();
+        left.topics.retain(|name, _| is_there(name));
+        left.ranges.retain(|at, _| is_there(&at.topic));
+        for group in left.groups.values_mut() {
+            group.offsets.retain(|at, _| is_there(&at.topic));
+        }
+        left
+    }
+
     /// Asks about the cluster, the topics that are wanted, and these groups.
     pub(super) async fn gather(
         admin: &Admin,

@@ -7,6 +7,7 @@ use ottla_protocol::types::BrokerId;
 use serde_json::{Value, json};
 
 use super::Carried;
+use super::file::Topic;
 use super::plan::{ConfigChange, GroupChange, OffsetChange, Plan, ReplicaChange, TopicChange};
 use super::replicas::Move;
 use crate::output::{Report, Rows, json_error};
@@ -69,17 +70,22 @@ fn summary(plan: &Plan) -> String {
     if plan.is_empty() {
         return "Nothing to change: the cluster is as the file says.".to_owned();
     }
-    let [mut created, mut altered, mut deleted] = [0; 3];
+    let [mut created, mut altered, mut deleted, mut replaced] = [0; 4];
     for change in &plan.topics {
         match change {
             TopicChange::Create { .. } => created += 1,
             TopicChange::Alter { .. } => altered += 1,
             TopicChange::Delete { .. } => deleted += 1,
+            TopicChange::Replace { .. } => replaced += 1,
         }
     }
     let groups = plan.groups.len();
+    let replaced = match replaced {
+        0 => String::new(),
+        some => format!(", {some} to delete and make anew"),
+    };
     format!(
-        "Plan: topics: {created} to create, {altered} to change, {deleted} to delete; groups: {groups} to set."
+        "Plan: topics: {created} to create, {altered} to change, {deleted} to delete{replaced}; groups: {groups} to set."
     )
 }
 
@@ -90,12 +96,16 @@ fn topic(change: &TopicChange, text: &mut String) {
             if let Some(partitions) = topic.partitions {
                 let _ = writeln!(text, "  + partitions: {partitions}");
             }
-            if let Some(factor) = topic.replication_factor {
-                let _ = writeln!(text, "  + replication_factor: {factor}");
-            }
-            for (key, value) in topic.configs.iter().flatten() {
-                let _ = writeln!(text, "  + {key}: {value}");
-            }
+            new_topic(topic, text);
+        }
+        TopicChange::Replace { name, from, topic } => {
+            let _ = writeln!(
+                text,
+                "-/+ topic {name}  LOSES DATA: everything in it, as partitions cannot be taken away"
+            );
+            let to = topic.partitions.unwrap_or_default();
+            let _ = writeln!(text, "  ~ partitions: {from} -> {to}");
+            new_topic(topic, text);
         }
         TopicChange::Alter {
             name,
@@ -121,6 +131,15 @@ fn topic(change: &TopicChange, text: &mut String) {
         TopicChange::Delete { name } => {
             let _ = writeln!(text, "- topic {name}  LOSES DATA: everything in it");
         }
+    }
+}
+
+fn new_topic(topic: &Topic, text: &mut String) {
+    if let Some(factor) = topic.replication_factor {
+        let _ = writeln!(text, "  + replication_factor: {factor}");
+    }
+    for (key, value) in topic.configs.iter().flatten() {
+        let _ = writeln!(text, "  + {key}: {value}");
     }
 }
 
@@ -208,16 +227,21 @@ fn topic_json(change: &TopicChange) -> Value {
     let mut moves = Vec::new();
     let (action, partitions, factor, configs) = match change {
         TopicChange::Create { topic, .. } => {
-            let configs = topic.configs.iter().flatten();
-            let configs = configs.map(|(key, value)| {
-                json!({ "key": key, "action": "set", "from": null, "to": value, "loss": null })
-            });
             let partitions = topic.partitions.map(|to| json!({ "from": 0, "to": to }));
             (
                 "create",
                 partitions,
                 topic.replication_factor,
-                configs.collect(),
+                new_configs(topic),
+            )
+        }
+        TopicChange::Replace { from, topic, .. } => {
+            let partitions = json!({ "from": from, "to": topic.partitions });
+            (
+                "replace",
+                Some(partitions),
+                topic.replication_factor,
+                new_configs(topic),
             )
         }
         TopicChange::Alter {
@@ -252,6 +276,15 @@ fn topic_json(change: &TopicChange) -> Value {
         "configs": Value::Array(configs),
         "losses": change.losses(),
     })
+}
+
+fn new_configs(topic: &Topic) -> Vec<Value> {
+    let configs = topic.configs.iter().flatten();
+    configs
+        .map(|(key, value)| {
+            json!({ "key": key, "action": "set", "from": null, "to": value, "loss": null })
+        })
+        .collect()
 }
 
 fn move_json(one: &Move) -> Value {

@@ -203,7 +203,7 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         rules,
         exclude_internal: args.exclude_internal_topics,
         spec,
-        named: named(&args),
+        named: named(args),
     })
 }
 

@@ -84,7 +84,7 @@ fn a_broker_that_cannot_have_it_says_why_and_does_not_start() {
         ),
         (
             "topics: {orders: {partitions: 1}}",
-            "topic orders has 3 partitions and cannot have 1",
+            "with 1 partitions instead of 3; this loses data",
         ),
         (
             "topics: {orders: {configs: {retention.ms: 5, cleanup.policy: delete}}}",

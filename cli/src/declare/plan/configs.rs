@@ -22,6 +22,15 @@ pub struct ConfigChange {
     pub loss: Option<String>,
 }
 
+/// What the topic has of its own.
+pub(super) fn own(there: &[ConfigEntry]) -> BTreeMap<String, String> {
+    let own = there
+        .iter()
+        .filter(|entry| is_own(entry) && !is_passing(&entry.name));
+    own.filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
+        .collect()
+}
+
 pub(super) fn changes(
     topic: &str,
     wanted: &BTreeMap<String, String>,

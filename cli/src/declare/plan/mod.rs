@@ -71,11 +71,17 @@ impl Plan {
     }
 
     pub fn deletions(&self) -> Vec<&str> {
-        let deletions = self
-            .topics
-            .iter()
-            .filter(|change| matches!(change, TopicChange::Delete { .. }));
-        deletions.map(TopicChange::name).collect()
+        self.names(|change| matches!(change, TopicChange::Delete { .. }))
+    }
+
+    /// Topics that are deleted and made anew.
+    pub fn replacements(&self) -> Vec<&str> {
+        self.names(|change| matches!(change, TopicChange::Replace { .. }))
+    }
+
+    fn names(&self, is_meant: impl Fn(&TopicChange) -> bool) -> Vec<&str> {
+        let meant = self.topics.iter().filter(|change| is_meant(change));
+        meant.map(TopicChange::name).collect()
     }
 }
 
@@ -85,6 +91,13 @@ pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules) -> Plan
         ..Plan::default()
     };
     topics::plan(declared, present, rules, &mut plan);
-    groups::plan(declared, present, rules, &mut plan);
+    match plan.replacements().as_slice() {
+        [] => groups::plan(declared, present, rules, &mut plan),
+        // With a topic goes what groups have committed of it.
+        gone => {
+            let present = present.without(gone);
+            groups::plan(declared, &present, rules, &mut plan);
+        }
+    }
     plan
 }

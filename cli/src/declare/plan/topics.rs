@@ -23,6 +23,13 @@ pub enum TopicChange {
     Delete {
         name: String,
     },
+    /// Partitions cannot be taken away, so a topic that is to have fewer is deleted and made anew.
+    Replace {
+        name: String,
+        from: i32,
+        /// All that it is to have.
+        topic: Topic,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +49,10 @@ pub struct ReplicaChange {
 impl TopicChange {
     pub fn name(&self) -> &str {
         match self {
-            Self::Create { name, .. } | Self::Alter { name, .. } | Self::Delete { name } => name,
+            Self::Create { name, .. }
+            | Self::Alter { name, .. }
+            | Self::Delete { name }
+            | Self::Replace { name, .. } => name,
         }
     }
 
@@ -51,6 +61,10 @@ impl TopicChange {
         match self {
             Self::Create { .. } => Vec::new(),
             Self::Delete { name } => vec![format!("topic {name} is deleted with everything in it")],
+            Self::Replace { name, from, topic } => vec![format!(
+                "topic {name} is deleted with everything in it and made anew, with {} partitions instead of {from}",
+                topic.partitions.unwrap_or_default()
+            )],
             Self::Alter { name, configs, .. } => configs
                 .iter()
                 .filter_map(|change| {
@@ -69,6 +83,9 @@ pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules, plan: &
                 name: name.clone(),
                 topic: topic.clone(),
             }),
+            Some(there) if topic.partitions.is_some_and(|to| to < there.partitions) => {
+                replace(name, topic, there, present, plan);
+            }
             Some(there) => alter(name, topic, there, &present.brokers, plan),
         }
     }
@@ -77,19 +94,37 @@ pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules, plan: &
     }
 }
 
-fn alter(name: &str, topic: &Topic, there: &PresentTopic, brokers: &Brokers, plan: &mut Plan) {
-    let mut growth = None;
-    match topic.partitions {
-        Some(to) if to > there.partitions => {
-            growth = Some(Growth { from: there.partitions, to });
-        }
-        Some(to) if to < there.partitions => plan.problems.push(format!(
-            "topic {name} has {} partitions and cannot have {to}: partitions are never taken away. Delete it and make it anew, \
-             which loses its records, or copy them to a topic of another name",
+fn replace(name: &str, topic: &Topic, there: &PresentTopic, present: &Present, plan: &mut Plan) {
+    if present
+        .names
+        .get(name)
+        .is_some_and(|is_internal| *is_internal)
+    {
+        plan.problems.push(format!(
+            "topic {name} has {} partitions and cannot have fewer: it is the cluster's own",
             there.partitions
-        )),
-        _ => {}
+        ));
+        return;
     }
+    if let Some(wanted) = &topic.configs {
+        configs::changes(name, wanted, &there.configs, &mut plan.problems);
+    }
+    let own = || configs::own(&there.configs);
+    plan.topics.push(TopicChange::Replace {
+        name: name.to_owned(),
+        from: there.partitions,
+        topic: Topic {
+            partitions: topic.partitions,
+            replication_factor: topic.replication_factor.or(there.replication_factor),
+            configs: Some(topic.configs.clone().unwrap_or_else(own)),
+        },
+    });
+}
+
+fn alter(name: &str, topic: &Topic, there: &PresentTopic, brokers: &Brokers, plan: &mut Plan) {
+    let from = there.partitions;
+    let grown = topic.partitions.filter(|to| *to > from);
+    let growth = grown.map(|to| Growth { from, to });
     let replicas = topic
         .replication_factor
         .and_then(|to| replica_change(name, to, there, brokers, plan));

@@ -157,20 +157,25 @@ fn ends_here(args: &Args, plan: &Plan, cx: &mut Context) -> Option<Result<(), St
         let hint = "Nothing was changed. --allow-data-loss does it.";
         return Some(Err(failure.hint(hint).into()));
     }
-    let deletions = plan.deletions();
-    if !deletions.is_empty() && !args.yes {
-        return confirmed(&deletions, args, cx)
+    match args.yes {
+        true => None,
+        false => confirmed(plan, args, cx)
             .err()
-            .map(|failure| Err(failure.into()));
+            .map(|failure| Err(failure.into())),
     }
-    None
 }
 
-fn confirmed(deletions: &[&str], args: &Args, cx: &mut Context) -> Result<(), Failure> {
-    let names = deletions.join(", ");
+/// What is pruned is named nowhere in the file, so nothing but a yes will do; what is made anew is, and --allow-data-loss was said.
+fn confirmed(plan: &Plan, args: &Args, cx: &mut Context) -> Result<(), Failure> {
+    let deletions = plan.deletions();
+    let names = [deletions.clone(), plan.replacements()].concat().join(", ");
     let is_asked =
         cx.stdin_is_terminal && cx.stderr_is_terminal && !args.file.iter().any(|file| file == "-");
+    if names.is_empty() || (deletions.is_empty() && !is_asked) {
+        return Ok(());
+    }
     if !is_asked {
+        let names = deletions.join(", ");
         let failure = Failure::new(format!("Topics would be deleted: {names}."));
         return Err(failure.hint("Nothing was changed. --yes does it without asking."));
     }
