@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::connect::{self, failed};
 use crate::context::{self, Context};
+use crate::java_order;
 use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce, Report, Rows};
 use crate::stop::{Failure, Stop};
@@ -68,7 +69,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         &[("bootstrap.servers", bootstrap)],
         cx,
     )?;
-    let answers = context::block_on(async {
+    let mut answers = context::block_on(async {
         let admin = connect::admin(settings, "listNodes").await?;
         admin.broker_versions().await.map_err(failed("listNodes"))
     })?
@@ -76,6 +77,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if let Format::Data(form) = format {
         return Ok(cx.out.write_all(report(&answers).text(form).as_bytes())?);
     }
+    java_order::sort_by_hash(&mut answers, None, |(broker, _)| hash_of(broker));
     for (broker, versions) in answers {
         let text = match versions {
             Ok(versions) => render(&broker, &versions),
@@ -124,6 +126,21 @@ fn report(answers: &[Answer]) -> Report {
             ],
         },
     }
+}
+
+/// `Node.hashCode` of a broker that is not fenced.
+fn hash_of(broker: &Broker) -> u32 {
+    const FALSE: u32 = 1237;
+    let parts = [
+        broker.id.0.cast_unsigned(),
+        u32::from(broker.endpoint.port),
+        broker.rack.as_deref().map_or(0, java_order::hash),
+        FALSE,
+    ];
+    let host = java_order::hash(&broker.endpoint.host);
+    parts.iter().fold(31_u32.wrapping_add(host), |hash, part| {
+        hash.wrapping_mul(31).wrapping_add(*part)
+    })
 }
 
 fn node(broker: &Broker) -> String {
@@ -175,7 +192,23 @@ fn line(key: i16, min: i16, max: i16) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ottla_client::conn::Endpoint;
+    use ottla_protocol::types::BrokerId;
+
     use super::*;
+
+    #[test]
+    fn a_broker_has_the_hash_that_it_has_in_java() {
+        let broker = |id, host, port, rack: Option<&str>| Broker {
+            id: BrokerId(id),
+            endpoint: Endpoint::new(host, port),
+            rack: rack.map(str::to_owned),
+        };
+        let first = broker(1, "127.0.0.1", 19092, Some("rack1"));
+        assert_eq!(hash_of(&first).cast_signed(), -2_002_915_990);
+        let third = broker(3, "localhost", 9094, None);
+        assert_eq!(hash_of(&third).cast_signed(), -1_768_244_566);
+    }
 
     #[test]
     fn a_line_says_what_both_sides_speak() {
