@@ -205,6 +205,20 @@ pub fn failed(call: &'static str) -> impl Fn(ClientError) -> Failure {
     move |error| failure(call, &error)
 }
 
+/// The same of a call that not every broker knows: one that does not keeps none of `things`.
+pub(crate) fn unkept(call: &'static str, things: &'static str) -> impl Fn(ClientError) -> Failure {
+    move |error| match &error {
+        ClientError::Request(RequestError::Version {
+            api,
+            endpoint,
+            theirs: None,
+            ..
+        }) => Failure::new(format!("The broker at {endpoint} keeps no {things}."))
+            .hint(format!("It does not speak {api}.")),
+        _ => failure(call, &error),
+    }
+}
+
 /// The reference's sentence for the failure of a call, and ours below it.
 pub fn failure(call: &str, error: &ClientError) -> Failure {
     match error {

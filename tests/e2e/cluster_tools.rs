@@ -169,3 +169,29 @@ fn records_are_deleted_and_directories_listed_as_json() {
     assert_eq!(dir["partitions"][0]["topic"], json!("orders"));
     assert!(dir["totalBytes"].as_i64().unwrap() > 0);
 }
+
+/// It was said in words of the protocol, with versions that the client needs.
+#[test]
+fn what_the_broker_does_not_keep_is_said_in_plain_words() {
+    let server = Server::start();
+    let quotas = "keeps no quotas of users, clients or addresses.";
+    for (line, sentence) in [
+        ("--describe --user alice", quotas),
+        ("--describe --entity-type clients", quotas),
+        ("--describe --entity-type ips --output json", quotas),
+        (
+            "--alter --client app --add-config producer_byte_rate=1",
+            quotas,
+        ),
+        (
+            "--alter --user alice --add-config SCRAM-SHA-256=[password=x]",
+            "keeps no SCRAM credentials of users.",
+        ),
+    ] {
+        let output = run(&server, "configs", line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(sentence), "{line}: {said}");
+        assert!(!said.contains("versions"), "{line}: {said}");
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]));
+    }
+}

@@ -11,12 +11,16 @@ use serde_json::Value;
 use super::check::Entities;
 use super::plan::{Kind, Plan};
 use super::{json, quotas, render, scram};
-use crate::connect::{self, failed};
+use crate::connect::{self, failed, unkept};
 use crate::java_order;
 use crate::meant::meant;
 use crate::nearest;
 use crate::output::Format;
 use crate::stop::Failure;
+
+const QUOTAS: &str = "quotas of users, clients or addresses";
+
+const CREDENTIALS: &str = "SCRAM credentials of users";
 
 /// What the reference prints before it asks anything.
 pub(super) fn begin(plan: &Plan, format: Format, out: &mut String) {
@@ -60,16 +64,16 @@ pub(super) async fn execute(
             changes,
         } => {
             let present = admin.describe_client_quotas(components).await;
-            let present = present.map_err(failed("describeClientQuotas"))?;
+            let present = present.map_err(unkept("describeClientQuotas", QUOTAS))?;
             quotas::check_deleted(&present, changes)?;
             let altered = admin.alter_client_quotas(entity, changes).await;
-            let altered = altered.map_err(failed("alterClientQuotas"))?;
+            let altered = altered.map_err(unkept("alterClientQuotas", QUOTAS))?;
             altered.map_err(connect::refused)?;
         }
         Plan::AlterScram { user, changes } => {
             scram::check_passwords(changes)?;
             let altered = admin.alter_scram_credentials(user, changes).await;
-            let altered = altered.map_err(failed("alterUserScramCredentials"))?;
+            let altered = altered.map_err(unkept("alterUserScramCredentials", CREDENTIALS))?;
             altered.map_err(connect::refused)?;
         }
     }
@@ -91,7 +95,7 @@ async fn describe_quotas(
     out: &mut String,
 ) -> Result<(), Failure> {
     let found = admin.describe_client_quotas(components).await;
-    let found = quotas::sorted(found.map_err(failed("describeClientQuotas"))?);
+    let found = quotas::sorted(found.map_err(unkept("describeClientQuotas", QUOTAS))?);
     if format == Format::Table {
         out.push_str(&quotas::lines(&found));
     }
@@ -99,7 +103,7 @@ async fn describe_quotas(
     if let Some(users) = users {
         let users = Some(users).filter(|users| !users.is_empty());
         let found = admin.describe_scram_credentials(users).await;
-        credentials = found.map_err(failed("describeUserScramCredentials"))?;
+        credentials = found.map_err(unkept("describeUserScramCredentials", CREDENTIALS))?;
     }
     out.push_str(&match format {
         Format::Table => scram::lines(&credentials),
