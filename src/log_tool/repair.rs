@@ -32,7 +32,8 @@ pub(super) fn command() -> Command {
             Arg::new("dir")
                 .value_name("DIR")
                 .required(true)
-                .value_parser(value_parser!(PathBuf)),
+                .value_parser(value_parser!(PathBuf))
+                .help("A log directory, or the folder of one partition"),
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)

@@ -34,7 +34,8 @@ pub(super) fn command() -> Command {
                 .value_name("DIR")
                 .required(true)
                 .num_args(1..)
-                .value_parser(value_parser!(PathBuf)),
+                .value_parser(value_parser!(PathBuf))
+                .help("A log directory, or the folder of one partition; several are looked at in turn"),
             Arg::new("deep")
                 .long("deep")
                 .action(ArgAction::SetTrue)
@@ -107,7 +108,8 @@ pub(super) fn check(dir: &Path, deep: bool, threads: usize, cx: &Context) -> Res
         Some(root) => DirLock::take_if_there(root).map_err(in_use)?,
         None => None,
     };
-    if directory.partitions.is_empty() && directory.root.as_deref() == Some(dir) && lock.is_none() {
+    let is_known = lock.is_some() || verify::is_log_directory(&RealDisk, dir);
+    if directory.partitions.is_empty() && directory.root.as_deref() == Some(dir) && !is_known {
         return Err(refused(format!(
             "{} is neither a log directory nor the folder of a partition",
             dir.display()

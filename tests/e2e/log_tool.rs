@@ -84,6 +84,28 @@ fn a_sound_directory_ends_with_0_a_damaged_one_with_1_and_a_wrong_one_with_2() {
     }
 }
 
+/// It was called neither a log directory nor the folder of a partition.
+#[test]
+fn a_directory_that_was_only_formatted_is_sound_and_holds_nothing() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let data = folder.path().join("data");
+    let properties = folder.path().join("server.properties");
+    let lines = format!("node.id=1\nlog.dirs={}\n", data.display());
+    std::fs::write(&properties, lines).expect("a file");
+    let formatted = ottla()
+        .args(["storage", "format", "--standalone", "-t"])
+        .arg("oLFaCtSBRwqFbm8FRx3-2g")
+        .arg("-c")
+        .arg(&properties)
+        .output()
+        .expect("the binary");
+    assert!(formatted.status.success(), "{}", text(&formatted.stderr));
+    let empty = log_tool(&["verify"], &data);
+    assert_eq!(empty.status.code(), Some(0), "{}", text(&empty.stderr));
+    let told = text(&empty.stdout);
+    assert!(told.starts_with("Sound: 0 partitions, "), "{told}");
+}
+
 #[test]
 fn a_directory_in_use_is_left_alone() {
     let server = Server::start();

@@ -99,7 +99,8 @@ pub fn survey(disk: &dyn Disk, dir: &Path) -> Result<Directory, DiskError> {
     Ok(directory)
 }
 
-fn is_log_directory(disk: &dyn Disk, dir: &Path) -> bool {
+/// Whether it was formatted as one, with or without a partition in it.
+pub fn is_log_directory(disk: &dyn Disk, dir: &Path) -> bool {
     disk.info(&dir.join(names::META_PROPERTIES)).is_ok()
 }
 

@@ -16,7 +16,7 @@ mod small;
 mod snapshot;
 pub(crate) mod walk;
 
-pub use directory::{Directory, PartitionFolder, survey};
+pub use directory::{Directory, PartitionFolder, is_log_directory, survey};
 pub use finding::{Finding, Kind, Severity, Stretch};
 pub use partition::{Expected, Mend, PartitionReport, Piece, verify};
 pub(crate) use partition::{bases, files};
