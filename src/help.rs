@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Command;
 use comfy_table::{Table, presets::NOTHING};
 
+use ottla_cli::help_text;
 use ottla_cli::meant::meant;
 use ottla_cli::{Context, Failure, Stop, Tool};
 
@@ -93,7 +94,7 @@ pub(crate) fn help(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             if let (None, Some(part)) = (verb, words.get(1)) {
                 command = part_of(tool, part, &command)?;
             }
-            Ok(write!(cx.out, "{}", command.render_long_help())?)
+            Ok(write!(cx.out, "{}", help_text::long(command))?)
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ottla_cli::declare::{self, Declared};
+use ottla_cli::help_text;
 use ottla_cli::{Context, Failure, Stop, Tool, connect};
 use ottla_client::conn::{Connecting, Endpoint, Plain, Transport};
 use ottla_config::resolve::{BrokerConfig, from_environment};
@@ -114,7 +115,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let given = match command().try_get_matches_from(named) {
         Ok(given) => given,
         Err(error) if error.use_stderr() => return Err(Stop::Usage(first_line(&error))),
-        Err(help) => return Ok(write!(cx.out, "{help}")?),
+        Err(help) => return Ok(write!(cx.out, "{}", help_text::asked(&help, &command()))?),
     };
     if given.get_flag("version") {
         return Err(Stop::Version);

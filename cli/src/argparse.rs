@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, Command, Parser};
 
 use crate::connect::Bootstrap;
 use crate::context::Context;
+use crate::help_text;
 use crate::meant::meant;
 use crate::stop::{Failure, Stop};
 use crate::verb::USAGE;
@@ -96,7 +97,7 @@ pub(crate) fn parse<A: Parser>(words: &[String], cx: &Context) -> Result<A, Unca
     };
     match error.kind() {
         ErrorKind::DisplayVersion => Err(Uncalled::Version),
-        ErrorKind::DisplayHelp => Err(Uncalled::Help(error.to_string())),
+        ErrorKind::DisplayHelp => Err(Uncalled::Help(help_text::asked(&error, &command))),
         _ => Err(Uncalled::Wrong(Wrong {
             reason: reason(&error, &command, words),
             meant: probably(&error, &command, words),

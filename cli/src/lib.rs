@@ -11,6 +11,7 @@ pub mod context;
 mod contexts;
 pub mod declare;
 mod durations;
+pub mod help_text;
 mod java_format;
 pub mod java_order;
 pub mod jopt;

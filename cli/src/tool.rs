@@ -6,6 +6,7 @@ use clap::Command;
 
 use crate::context::Context;
 use crate::contexts;
+use crate::help_text;
 use crate::stop::{Failure, Stop};
 use crate::verb;
 
@@ -52,7 +53,7 @@ impl Tool {
 /// Runs a tool to its exit status. Everything it wrote is flushed; a reader that went away is no error.
 pub fn run(tool: &Tool, words: &[String], cx: &mut Context) -> u8 {
     let outcome = contexts::prepare(tool, words, cx).and_then(|words| (tool.run)(&words, cx));
-    let help = |cx: &Context| tool.described().bin_name(&cx.program).render_long_help();
+    let help = |cx: &Context| help_text::long(tool.described().bin_name(&cx.program));
     match outcome {
         Err(Stop::Version) => {
             let written = writeln!(cx.out, "{REFERENCE_VERSION}");

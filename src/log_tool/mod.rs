@@ -9,6 +9,7 @@ mod verify;
 use std::io::Write as _;
 
 use clap::Command;
+use ottla_cli::help_text;
 use ottla_cli::{Context, Failure, Stop, Tool};
 
 pub(crate) const TOOL: Tool = Tool {
@@ -41,9 +42,9 @@ fn command() -> Command {
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let program = std::iter::once("ottla-log".to_owned());
-    let given = command()
-        .bin_name(&cx.program)
-        .try_get_matches_from(program.chain(words.iter().cloned()));
+    let command = command().bin_name(&cx.program);
+    let words = program.chain(words.iter().cloned());
+    let given = command.clone().try_get_matches_from(words);
     match given {
         Ok(given) => match given.subcommand() {
             Some(("verify", given)) => verify::run(given, cx),
@@ -55,7 +56,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
             let line = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
             Err(refused(line))
         }
-        Err(help) => Ok(write!(cx.out, "{help}")?),
+        Err(help) => Ok(write!(cx.out, "{}", help_text::asked(&help, &command))?),
     }
 }
 

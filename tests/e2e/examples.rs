@@ -32,8 +32,8 @@ const ONLY_PARSED: &[&str] = &[
 
 fn text_of(words: &[&str]) -> String {
     let mut command = ottla();
-    // Lines are broken for the width of a terminal.
-    let output = command.env("COLUMNS", "4000").args(words).output().unwrap();
+    // However narrow the terminal is, an example is one line.
+    let output = command.env("COLUMNS", "60").args(words).output().unwrap();
     assert!(output.status.success(), "{words:?}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -30,7 +30,7 @@ pub struct Output {
 /// The option, where one that is given twice is an error (see `jopt`).
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct OutputOnce {
-    /// How the result looks: table, which is the reference's, wide, json, yaml, csv or tsv [table]
+    /// How the result looks: table, wide, json, yaml, csv or tsv [table]
     #[arg(long, value_name = "FORMAT")]
     output: Vec<String>,
 }

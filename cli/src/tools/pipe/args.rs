@@ -20,7 +20,7 @@ use super::workers::{RETRY_BACKOFF, WorkSettings};
     name = "ottla-pipe",
     disable_help_flag = true,
     disable_version_flag = true,
-    override_usage = "ottla-pipe [OPTIONS] -- PROGRAM [ARGUMENT]...",
+    override_usage = "ottla pipe [OPTIONS] -- PROGRAM [ARGUMENT]...",
     after_help = "Examples:\n  \
         ottla pipe --bootstrap-server localhost:9092 --from orders --to results --group marked --timeout 5s -- sed -u s/^/got:/\n  \
         ottla pipe --bootstrap-server localhost:9092 --from orders --to results --group sized --exactly-once --timeout 5s -- jq --unbuffered -c .size"

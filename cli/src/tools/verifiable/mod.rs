@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::argparse::refused;
 use crate::context::Context;
+use crate::help_text;
 use crate::options;
 use crate::output::{Format, Rows, Stream};
 use crate::stop::Stop;
@@ -62,7 +63,7 @@ impl<'a> Events<'a> {
 
 /// Help where there are no words at all, with status 0.
 fn show_help(command: clap::Command, cx: &mut Context) -> Result<(), Stop> {
-    let help = command.bin_name(&cx.program).render_long_help();
+    let help = help_text::long(command.bin_name(&cx.program));
     Ok(write!(cx.out, "{help}")?)
 }
 
