@@ -34,6 +34,7 @@ fn meanings(tool: &Tool) -> Vec<Meaning> {
                 "the options are wrong; or something failed, and an option stands there that the reference does not have",
             ),
             ("3", "--wait-lag: the time was up"),
+            ("128+N", "--wait-lag: signal N ended it"),
         ],
         "delete-records" => vec![
             (

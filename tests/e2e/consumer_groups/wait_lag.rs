@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::{Member, broker, groups, parsed, produce, read, stderr, stdout};
-use crate::server::ottla;
+use crate::server::{ottla, signal};
 
 const LATE: Option<i32> = Some(3);
 
@@ -47,6 +49,29 @@ fn a_script_waits_until_a_group_has_caught_up() {
     assert_eq!(report["reached"], true);
     assert_eq!(report["groups"][0]["offsets"][0]["lag"], 0);
     member.leave();
+}
+
+/// It died of the signal itself, so that no script saw a status.
+#[test]
+fn whoever_loses_patience_gets_the_status_of_the_signal() {
+    let server = broker();
+    produce(&server, 10);
+    read(&server, "g", 4);
+    for (by, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut waiting = ottla()
+            .args("consumer-groups --group g --wait-lag 0 --timeout 60s".split(' '))
+            .args(["--bootstrap-server", server.address()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
+        said.next().expect("what it waits for").unwrap();
+        signal(&waiting, by);
+        let output = waiting.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(status));
+        assert_eq!(stdout(&output), "");
+    }
 }
 
 #[test]

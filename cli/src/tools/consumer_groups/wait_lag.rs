@@ -19,6 +19,7 @@ use super::render::OffsetRow;
 use crate::context::Context;
 use crate::durations;
 use crate::output::Format;
+use crate::signals::Signals;
 use crate::stop::Stop;
 use crate::table::visible;
 
@@ -28,7 +29,22 @@ const LATE: u8 = 3;
 const PAUSE_LEAST: Duration = Duration::from_millis(50);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 
+/// A signal ends it without a table, with the status that shells give.
 pub(super) async fn wait(
+    wait: &Wait,
+    format: Format,
+    admin: &Admin,
+    cx: &mut Context,
+) -> Result<(), Ended> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        biased;
+        status = signals.first() => Err(Stop::Status(status).into()),
+        ended = until_caught_up(wait, format, admin, cx) => ended,
+    }
+}
+
+async fn until_caught_up(
     wait: &Wait,
     format: Format,
     admin: &Admin,
