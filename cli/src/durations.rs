@@ -34,6 +34,26 @@ pub(crate) fn shown(length: Duration) -> String {
     }
 }
 
+/// The same with a fraction of short lengths, which `shown` would call nothing; for what a machine needed.
+pub(crate) fn fine(length: Duration) -> String {
+    let ms = length.as_secs_f64() * 1000.0;
+    let with_unit = |number: f64, unit| {
+        let text = if number < 10.0 {
+            format!("{number:.1}")
+        } else {
+            format!("{number:.0}")
+        };
+        format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+    };
+    match ms {
+        _ if length.is_zero() => "0s".to_owned(),
+        ..0.9995 => format!("{:.0}us", (ms * 1000.0).max(1.0)),
+        ..999.5 => with_unit(ms, "ms"),
+        ..9950.0 => with_unit(ms / 1000.0, "s"),
+        _ => shown(length),
+    }
+}
+
 /// A number with a unit, several of them in a row, or a plain number of milliseconds.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     if let Ok(ms) = text.parse() {
@@ -74,6 +94,24 @@ mod tests {
             (273_600_000, "3d4h"),
         ] {
             assert_eq!(shown(Duration::from_millis(ms)), text, "{ms}");
+        }
+    }
+
+    #[test]
+    fn what_a_machine_needed_is_never_nothing() {
+        for (ns, text) in [
+            (0, "0s"),
+            (7, "1us"),
+            (310_400, "310us"),
+            (3_000_000, "3ms"),
+            (3_440_000, "3.4ms"),
+            (59_808_763, "60ms"),
+            (999_700_000, "1s"),
+            (1_500_000_000, "1.5s"),
+            (10_000_000_000, "10s"),
+            (130_000_000_000, "2m10s"),
+        ] {
+            assert_eq!(fine(Duration::from_nanos(ns)), text, "{ns}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! A bar on standard error for work that takes long: only where a person looks at it, so that scripts, pipes and
 //! recorded output never see one. What the context writes to standard error puts it aside meanwhile.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::context::Context;
 
@@ -29,7 +30,7 @@ impl Progress {
         Self::new(
             total,
             cx,
-            "{bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left",
+            "{bar:30} {human_pos}/{human_len} records, {rate}, {eta} left",
         )
     }
 
@@ -38,7 +39,7 @@ impl Progress {
         Self::new(
             Some(total),
             cx,
-            "{bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left",
+            "{bar:30} {human_pos}/{human_len} records, {rate}, {eta} left",
         )
     }
 
@@ -58,7 +59,7 @@ impl Progress {
         if !cx.stderr_is_terminal {
             return Self::hidden();
         }
-        Self::shown(None, cx, "{spinner} {human_pos} records, {per_sec}, {msg}")
+        Self::shown(None, cx, "{spinner} {human_pos} records, {rate}, {msg}")
     }
 
     fn new(total: Option<u64>, cx: &Context, template: &str) -> Self {
@@ -71,7 +72,14 @@ impl Progress {
     fn shown(total: Option<u64>, cx: &Context, template: &str) -> Self {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            // The bar's own rate has four digits behind the point.
+            bar.set_style(style.with_key(
+                "rate",
+                |state: &ProgressState, f: &mut dyn fmt::Write| {
+                    // Nobody reads the error: a string takes everything.
+                    let _ = write!(f, "{}", rate(state.per_sec()));
+                },
+            ));
         }
         cx.bar.replace(bar.downgrade());
         Self(Some(bar))
@@ -119,6 +127,14 @@ impl Drop for Progress {
     }
 }
 
+/// As people read it: `75,336/s`.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        ..10.0 => format!("{per_second:.1}/s"),
+        _ => format!("{}/s", HumanCount(per_second.round() as u64)),
+    }
+}
+
 /// Size of standard input where it is a file.
 pub fn stdin_bytes() -> Option<u64> {
     let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
@@ -135,6 +151,12 @@ mod tests {
         cx.stderr_is_terminal = stderr_is_terminal;
         cx.stdout_is_terminal = stdout_is_terminal;
         cx
+    }
+
+    #[test]
+    fn a_rate_has_no_more_digits_than_tell_something() {
+        assert_eq!(rate(75_336.36), "75,336/s");
+        assert_eq!(rate(0.25), "0.2/s");
     }
 
     #[test]

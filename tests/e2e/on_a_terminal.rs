@@ -88,6 +88,22 @@ fn long_work_has_a_bar_where_somebody_looks_and_nowhere_else() {
     }
 }
 
+/// It stood at nothing for hundreds of records.
+#[test]
+fn a_slow_run_is_seen_to_go_on() {
+    let server = Server::start();
+    create_topic(server.address(), "load", 1);
+    let line =
+        "producer-perf-test --topic load --num-records 60 --record-size 100 --throughput 100";
+    let seen = shown(&mut command(&server, line), OnTerminal::Err);
+    let numbers = seen.terminal.split("/60 records").filter_map(|part| {
+        let number = part.rsplit(' ').next()?;
+        number.parse::<u64>().ok()
+    });
+    let between = numbers.filter(|number| (1..60).contains(number)).count();
+    assert!(between > 0, "{:?}", seen.terminal);
+}
+
 #[test]
 fn changes_of_many_topics_and_groups_have_a_bar_too() {
     let server = Server::start();

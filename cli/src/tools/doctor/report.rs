@@ -170,7 +170,7 @@ impl Diagnosis {
             let (at, found) = (visible(&finding.at), visible(&finding.found));
             let took = match finding.took.is_zero() {
                 true => String::new(),
-                false => format!(" ({})", durations::shown(finding.took)),
+                false => format!(" ({})", durations::fine(finding.took)),
             };
             text.push_str(&format!(
                 "{verdict:<7} {hop:<hops$} {at:<places$} {found}{took}\n"

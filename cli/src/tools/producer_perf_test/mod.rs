@@ -22,6 +22,7 @@ use tokio::task::coop::consume_budget;
 
 use crate::argparse;
 use crate::context::{self, Context};
+use crate::help_text;
 use crate::output::{Format, Stream};
 use crate::producing::{self, Troubles, committed, failed_transaction, not_in_transaction};
 use crate::progress::Progress;
@@ -48,7 +49,7 @@ const PROGRESS_EVERY: u64 = 256;
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if words.is_empty() {
-        let help = Args::command().bin_name(&cx.program).render_long_help();
+        let help = help_text::long(Args::command().bin_name(&cx.program));
         return Ok(write!(cx.out, "{help}")?);
     }
     let args: Args = argparse::start(words, PROGRAM, cx)?;
@@ -245,6 +246,8 @@ impl Run<'_> {
         // Where the producer takes each at once, others still have their turn: the sender, and a signal.
         consume_budget().await;
         if let Some(pause) = self.throttle.pause_after(index + 1) {
+            // Where it waits anyway, looking is free; else a slow run would stand at nothing.
+            self.progress.set(index + 1);
             self.meanwhile(pause.over()).await?;
         }
         Ok(at_ms)

@@ -470,7 +470,19 @@ mod tests {
         assert!(csv.starts_with(rows), "{csv}");
         assert_eq!(csv.lines().count(), 3);
         assert!(told(output::Form::Yaml).starts_with("---\nversion: 1\ntopic: orders\n"));
-        assert!(told(output::Form::Wide).starts_with("TOPIC  PARTITION OFFSET TIMESTAMP"));
+        let wide = told(output::Form::Wide);
+        let heads: Vec<&str> = wide.lines().next().unwrap().split_whitespace().collect();
+        let expected = [
+            "TOPIC",
+            "PARTITION",
+            "OFFSET",
+            "TIMESTAMP",
+            "KEY",
+            "VALUE",
+            "HEADERS",
+        ];
+        assert_eq!(heads, expected);
+        assert!(wide.contains("base64:a/8= {\"id\":7} a=1,b=\n"), "{wide}");
     }
 
     #[test]
