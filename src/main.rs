@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ottla_cli::Context;
+use ottla_cli::{Context, Tool, verb};
 
 mod complete;
 mod dump_log;
@@ -27,18 +27,31 @@ fn main() -> ExitCode {
         .to_string_lossy()
         .into_owned();
     let mut cx = Context::of_process(name.clone());
-    let Some(words) = words
-        .map(OsString::into_string)
-        .collect::<Result<Vec<String>, _>>()
-        .ok()
-    else {
-        cx.warn("An argument is not valid UTF-8.");
-        return ExitCode::FAILURE;
+    let words: Vec<OsString> = words.collect();
+    let read = words.iter().cloned().map(OsString::into_string);
+    let words = match read.collect::<Result<Vec<String>, _>>() {
+        Ok(words) => words,
+        Err(word) => {
+            let word = word.to_string_lossy();
+            cx.warn(format!("An argument is not valid UTF-8: {word}"));
+            let first = words.first().map(|word| word.to_string_lossy());
+            let named = first.and_then(|first| tools::by_name(&first));
+            return ExitCode::from(unreadable(tools::by_link(&name).or(named)));
+        }
     };
     ExitCode::from(match tools::by_link(&name) {
         Some(tool) => ottla_cli::run(tool, &words, &mut cx),
         None => multicall(&words, &mut cx),
     })
+}
+
+/// The status of wrong usage: the drop-in tools have one for everything.
+fn unreadable(tool: Option<&Tool>) -> u8 {
+    match tool {
+        Some(tool) if tool.name == run::TOOL.name => run::FAILED,
+        Some(tool) if !tool.is_own() => 1,
+        _ => verb::USAGE,
+    }
 }
 
 /// `ottla TOOL …`, and the few words that are no tool.
@@ -56,6 +69,7 @@ fn multicall(words: &[String], cx: &mut Context) -> u8 {
         run::broker::WORD => run::broker::serve(rest, cx),
         run::child::WORD => run::child::exec(rest, cx),
         server_start::daemon::WORD => server_start::daemon::serve(rest, cx),
+        option if option.starts_with('-') => Err(tools::option_first(words)),
         name => {
             if let Some((verb, rest)) = rest.split_first()
                 && let Some(tool) = tools::by_verb(name, verb)
@@ -75,7 +89,7 @@ fn named(name: &str, words: &[String], cx: &mut Context) -> u8 {
     }
 }
 
-fn run_tool(tool: &ottla_cli::Tool, words: &[String], cx: &mut Context) -> u8 {
+fn run_tool(tool: &Tool, words: &[String], cx: &mut Context) -> u8 {
     cx.program = format!("ottla {}", tool.name);
     ottla_cli::run(tool, words, cx)
 }

@@ -4,7 +4,7 @@
 //! file, `KAFKA_*` variables, `--override`, `--data-dir` and `--listen`.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -14,8 +14,11 @@ use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ottla_cli::declare::{self, Declared};
 use ottla_cli::help_text;
+use ottla_cli::meant::meant;
+use ottla_cli::verb::meant_option;
 use ottla_cli::{Context, Failure, Stop, Tool, connect};
 use ottla_client::conn::{Connecting, Endpoint, Plain, Transport};
+use ottla_config::broker;
 use ottla_config::resolve::{BrokerConfig, from_environment};
 use ottla_server::{Loggers, Started};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -114,7 +117,11 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let named = std::iter::once("kafka-server-start").chain(words.iter().map(String::as_str));
     let given = match command().try_get_matches_from(named) {
         Ok(given) => given,
-        Err(error) if error.use_stderr() => return Err(Stop::Usage(first_line(&error))),
+        Err(error) if error.use_stderr() => {
+            let lines = std::iter::once(first_line(&error));
+            let lines: Vec<String> = lines.chain(meant_option(&error, &command())).collect();
+            return Err(Stop::Usage(lines.join("\n")));
+        }
         Err(help) => return Ok(write!(cx.out, "{}", help_text::asked(&help, &command()))?),
     };
     if given.get_flag("version") {
@@ -143,13 +150,18 @@ fn reason(error: &anyhow::Error) -> String {
             let _ = write!(told, ": {cause_told}");
         }
     }
-    let denied = |cause: &(dyn std::error::Error + 'static)| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+    let is_of = |kind: ErrorKind| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+        causes.any(|io: &std::io::Error| io.kind() == kind)
     };
-    if error.chain().any(denied) {
+    if is_of(ErrorKind::PermissionDenied) {
         let user = rustix::process::geteuid();
         let _ = write!(told, "; the broker runs as user {}", user.as_raw());
+    }
+    if is_of(ErrorKind::AddrInUse) {
+        told.push_str(
+            "; another broker, or another program, listens there already: end it, or choose another address with --listen",
+        );
     }
     told
 }
@@ -178,6 +190,7 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
         pairs.push(("log.dirs".to_owned(), dir.path().display().to_string()));
     }
     let config = BrokerConfig::load(pairs)?;
+    tell_meant(&config);
     let files: Vec<String> = given
         .get_many("apply")
         .into_iter()
@@ -200,6 +213,15 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
         cx.flush()?;
         ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
     })
+}
+
+/// The broker says which keys it does not know; here is what was probably meant.
+pub(crate) fn tell_meant(config: &BrokerConfig) {
+    for key in config.settings().unknown() {
+        if let Some(known) = meant(key, broker::TABLE.iter().map(|def| def.key)) {
+            tracing::warn!("configuration key {key}: did you mean {known}?");
+        }
+    }
 }
 
 fn apply_failed(failure: Failure) -> anyhow::Error {

@@ -58,6 +58,25 @@ pub(crate) fn unknown(name: &str) -> Stop {
     failure.status(verb::USAGE).into()
 }
 
+/// An option where a tool is expected.
+pub(crate) fn option_first(words: &[String]) -> Stop {
+    let option = words.first().map(String::as_str).unwrap_or_default();
+    let failure = Failure::new(format!("ottla has no option '{option}'."));
+    let meant = words.iter().position(|word| by_name(word).is_some());
+    let right = meant.map(|at| {
+        let (options, tool) = words.split_at(at);
+        let is_verb = matches!(tool, [name, verb, ..] if by_verb(name, verb).is_some());
+        let (tool, rest) = tool.split_at(1 + usize::from(is_verb));
+        [tool, options, rest].concat().join(" ")
+    });
+    let right = right.unwrap_or_else(|| format!("TOOL {option}"));
+    failure
+        .hint(format!("Options stand behind the tool: `ottla {right}`."))
+        .hint("`ottla` alone lists the tools.")
+        .status(verb::USAGE)
+        .into()
+}
+
 pub(crate) fn version(cx: &mut Context) -> Result<(), Stop> {
     let (ours, reference) = (env!("CARGO_PKG_VERSION"), ottla_cli::REFERENCE_VERSION);
     Ok(writeln!(

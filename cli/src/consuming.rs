@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use ottla_client::ClientError;
+use ottla_client::admin::Admin;
 use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::config::ClientKind;
 use ottla_client::consumer::{Consumer, ConsumerSettings};
+use regex::Regex;
 
 use crate::connect::{self, warn_of_unknown};
 use crate::context::Context;
+use crate::nearest;
 use crate::signals::Signals;
 use crate::stop::Failure;
 
@@ -20,6 +23,12 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The same where a signal has asked for the end: of a broker that is gone nobody waits to hear.
 const CLOSE_AT_SIGNAL_WITHIN: Duration = Duration::from_secs(3);
+
+/// Who needs an answer before it can begin does not try longer than this to reach who has it.
+const UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
+
+/// After so long without a record it is worth a look whether there can be any.
+pub(crate) const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Why there is no cluster.
 #[derive(Debug)]
@@ -46,6 +55,45 @@ pub(crate) fn settings(
     Ok((cluster.map_err(unusable)?, consumer.map_err(unusable)?))
 }
 
+/// The same for who asks the partitions' leaders before it reads, and cannot begin without their answers.
+pub(crate) fn settings_of_asking(
+    properties: &[(String, String)],
+    cx: &mut Context,
+) -> Result<(ClusterSettings, ConsumerSettings), Failure> {
+    let (mut cluster, consumer) = settings(properties, cx)?;
+    cluster.unreachable_after = UNREACHABLE_AFTER.max(cx.timeout.unwrap_or_default());
+    Ok((cluster, consumer))
+}
+
+/// Says which of these topics, of which no record came, there are not, and which may be meant.
+pub(crate) async fn tell_missing<'a>(
+    topics: impl IntoIterator<Item = &'a str>,
+    consumer: &Consumer,
+    cx: &mut Context,
+) {
+    let cluster = consumer.cluster();
+    let metadata = cluster.metadata();
+    let exists = |name: &str| {
+        metadata
+            .topic(name)
+            .is_some_and(|topic| topic.error.is_none())
+    };
+    for topic in topics.into_iter().filter(|name| !exists(name)) {
+        let admin = Admin::over(cluster.clone());
+        for line in nearest::of_missing_topic(topic, &admin).await {
+            cx.warn(line);
+        }
+    }
+}
+
+/// The same of a pattern, which no topic may fit.
+pub(crate) async fn tell_unmatched(pattern: &Regex, consumer: &Consumer, cx: &mut Context) {
+    let admin = Admin::over(consumer.cluster().clone());
+    for line in nearest::of_unmatched(pattern, &admin).await {
+        cx.warn(line);
+    }
+}
+
 /// Commits and leaves the group as far as the broker answers. Returns how much of the time that it could take is left.
 pub(crate) async fn close(consumer: Consumer, is_by_signal: bool) -> Duration {
     let within = match is_by_signal {
@@ -59,6 +107,21 @@ pub(crate) async fn close(consumer: Consumer, is_by_signal: bool) -> Duration {
 
 fn unusable(error: impl ToString) -> Failure {
     Failure::new(error.to_string())
+}
+
+/// For what the reference does not have: where there is no cluster, that is the end, unless `--timeout` gives it time.
+pub(crate) async fn connect_or_fail(
+    settings: ClusterSettings,
+    signals: &mut Signals,
+) -> Result<Cluster, NoCluster> {
+    let found = tokio::select! {
+        biased;
+        status = signals.first() => return Err(NoCluster::Signal(status)),
+        found = Cluster::connect(settings) => found,
+    };
+    found.map_err(|error| {
+        NoCluster::Unusable(Failure::new(format!("{}.", connect::capitalized(&error))))
+    })
 }
 
 /// Like the reference, it waits for a cluster to come up; unlike there, a person is told at once.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use ottla_client::admin::Admin;
+use regex::Regex;
 
 use crate::meant::meant;
 
@@ -58,6 +59,26 @@ pub(crate) async fn of_missing_topic(name: &str, admin: &Admin) -> Vec<String> {
     [missing]
         .into_iter()
         .chain(sentence(name, names()))
+        .collect()
+}
+
+/// Where no topic fits a pattern: a sentence that says so, and the topic that was probably meant.
+pub(crate) async fn of_unmatched(pattern: &Regex, admin: &Admin) -> Vec<String> {
+    let Ok(topics) = admin.list_topics().await else {
+        return Vec::new();
+    };
+    let names = || topics.iter().map(|topic| topic.name.as_str());
+    if names().any(|name| pattern.is_match(name)) {
+        return Vec::new();
+    }
+    let text = pattern.as_str();
+    let inner = text
+        .strip_prefix("^(?:")
+        .and_then(|text| text.strip_suffix(")$"));
+    let text = inner.unwrap_or(text);
+    [format!("No topic fits {text} (yet).")]
+        .into_iter()
+        .chain(sentence(text, names()))
         .collect()
 }
 

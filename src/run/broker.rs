@@ -158,6 +158,7 @@ pub(crate) fn serve(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         .map_err(|error| server_start::refusal(&error))?;
     let config = BrokerConfig::load(config.collect::<Vec<_>>());
     let config = config.map_err(|error| server_start::refusal(&error.into()))?;
+    server_start::tell_meant(&config);
     std::thread::spawn(move || end_with_input(&scratch));
     let served = server_start::until_signal(config, loggers, async |started: &Started| {
         let first = started.listeners.first();

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 use ottla_cli::declare::{Declared, Topic};
+use ottla_cli::verb::nearest_option;
 use ottla_cli::{Context, Failure, Stop, Tool, context, verb};
 
 use crate::server_start;
@@ -30,7 +31,7 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 /// As `timeout` and `env` have it: this is no answer of the command.
-const FAILED: u8 = 125;
+pub(crate) const FAILED: u8 = 125;
 
 /// What the command finds the broker's address in.
 const VARIABLES: &[&str] = &[
@@ -106,11 +107,25 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let Some(args) = verb::parse::<Args>(words, FAILED, cx)? else {
         return Ok(());
     };
+    check_command(words, &args.command)?;
     let declared =
         topics::declared(&args.file, &args.topic).map_err(|failure| failure.status(FAILED))?;
     // One thread, that of `main`: the command is told of the end of the thread that has started it.
     let status = context::block_on(whole(&args, &declared, cx))??;
     Err(Stop::Status(status))
+}
+
+/// What looks like an option and stands before `--` is none of the command's: it is one that there is not.
+fn check_command(words: &[String], command: &[String]) -> Result<(), Failure> {
+    let mut before = words.iter().take_while(|word| *word != "--");
+    match command.first() {
+        Some(first) if first.starts_with('-') && before.any(|word| word == first) => {
+            let failure = failed(format!("unexpected argument '{first}' found"));
+            let nearest = nearest_option(first, &<Args as clap::CommandFactory>::command());
+            Err(nearest.into_iter().fold(failure, Failure::hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn whole(args: &Args, declared: &Declared, cx: &mut Context) -> Result<u8, Stop> {

@@ -1,5 +1,10 @@
-//! Slips of the pen in names that only the cluster knows, and in keys of configurations: what was meant is said.
+//! Slips of the pen in names that only the cluster knows, in options and in keys of configurations: what was meant is said.
 
+use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::bad_endpoints::calls::{Then, run};
 use crate::server::{Server, ottla};
 use crate::terminal;
 
@@ -126,6 +131,158 @@ fn whoever_waits_for_a_topic_that_there_is_not_is_told_at_once() {
         let expected = "Topic paymnets does not exist (yet).\nDid you mean 'payments'?\n";
         assert!(said.starts_with(expected), "{line}: {said}");
     }
+}
+
+/// So did consumers, or said nothing at all.
+#[test]
+fn who_waits_for_records_of_a_topic_that_there_is_not_is_told_too() {
+    let server = Server::with(&["--override", "auto.create.topics.enable=false"], &[]);
+    server.tool("topics --create --topic payments --partitions 1");
+    let missing = "Topic paymnets does not exist (yet).\nDid you mean 'payments'?\n";
+    let unmatched = "No topic fits paymnets (yet).\nDid you mean 'payments'?\n";
+    for (line, expected) in [
+        (
+            "consumer-perf-test --topic paymnets --num-records 1 --timeout 2500",
+            missing,
+        ),
+        (
+            "consumer-perf-test --include paymnets --num-records 1 --timeout 2500",
+            unmatched,
+        ),
+        (
+            "console-consumer --topic paymnets --timeout-ms 2500",
+            missing,
+        ),
+        (
+            "console-consumer --include paymnets --timeout-ms 2500",
+            unmatched,
+        ),
+    ] {
+        let output = server.try_tool(line, "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(expected), "{line}: {said}");
+    }
+    server.tool_with_input("console-producer --topic payments", "a\n");
+    for line in [
+        "verifiable-consumer --topic paymnets --group-id g --bootstrap-server ADDRESS",
+        "pipe --from paymnets --to payments --group g --bootstrap-server ADDRESS -- cat",
+        "pipe --from payments --to paymnets --group g --consumer-property auto.offset.reset=earliest --bootstrap-server ADDRESS -- cat",
+    ] {
+        let heard = run(
+            &line.replace("ADDRESS", server.address()),
+            Then::Waits,
+            &["'payments'?"],
+        );
+        heard.must_name(&[missing]);
+    }
+}
+
+#[test]
+fn a_plan_with_a_slip_of_the_pen_is_answered_with_the_topic_that_there_is() {
+    let server = Server::start();
+    server.tool("topics --create --topic payments --partitions 1");
+    let file = |name: &str, text: &str| {
+        let path = server.data().with_file_name(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let topics = r#"{"version":1,"topics":[{"topic":"paymnets"}]}"#;
+    let topics = file("topics.json", topics);
+    let plan = r#"{"version":1,"partitions":[{"topic":"paymnets","partition":0,"replicas":[1]}]}"#;
+    let plan = file("plan.json", plan);
+    for action in [
+        format!("--generate --broker-list 1 --topics-to-move-json-file {topics}"),
+        format!("--execute --reassignment-json-file {plan}"),
+        format!("--verify --preserve-throttles --reassignment-json-file {plan}"),
+        format!("--verify --reassignment-json-file {plan}"),
+    ] {
+        let output = server.try_tool(&format!("reassign-partitions {action}"), "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said, "Did you mean 'payments'?\n", "{action}");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(!shown.contains("Did you mean"), "{action}: {shown}");
+    }
+}
+
+#[test]
+fn a_partition_that_there_is_not_has_no_range() {
+    let server = Server::start();
+    server.tool("topics --create --topic orders --partitions 3");
+    for option in ["--from 9:1 --until-end", "--from 0:0,9:1", "--to 9:1"] {
+        let output = server.try_tool(&format!("console-consumer --topic orders {option}"), "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = "There is no partition 9: topic orders has 3, the first of them 0.\n";
+        assert_eq!(output.status.code(), Some(1), "{option}");
+        assert!(said.ends_with(expected), "{option}: {said}");
+    }
+}
+
+fn usage(line: &str) -> (Option<i32>, String) {
+    let output = ottla().args(line.split(' ')).output().expect("the binary");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn options_of_our_own_programs_can_be_missed_too() {
+    for (line, status, meant) in [
+        ("server --aply x", 1, "Did you mean --apply?\n"),
+        (
+            "install-links --ouput json x",
+            2,
+            "Did you mean --output?\n",
+        ),
+        ("run --topik a -- true", 125, "Did you mean --topic?\n"),
+        (
+            "--context prod topics --list",
+            2,
+            "Options stand behind the tool: `ottla topics --context prod --list`.\n",
+        ),
+        (
+            "--context prod topics apply -f x",
+            2,
+            "Options stand behind the tool: `ottla topics apply --context prod -f x`.\n",
+        ),
+        (
+            "--verbose",
+            2,
+            "Options stand behind the tool: `ottla TOOL --verbose`.\n",
+        ),
+    ] {
+        let (ended, said) = usage(line);
+        assert_eq!(ended, Some(status), "{line}: {said}");
+        assert!(said.contains(meant), "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_wrong_usage() {
+    let no_text = OsStr::from_bytes(b"a\xff");
+    for (tool, status) in [("run", 125), ("doctor", 2), ("topics", 1), ("tpics", 2)] {
+        let output = ottla().arg(tool).arg(no_text).output().expect("the binary");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{tool}: {said}");
+        assert!(said.contains("not valid UTF-8: a"), "{tool}: {said}");
+    }
+}
+
+#[test]
+fn a_broker_says_which_key_was_meant_and_what_to_do_where_somebody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let (status, said) = usage(&format!(
+        "server --ephemeral --override log.retenton.ms=5 --listen {taken}"
+    ));
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("configuration key log.retenton.ms: did you mean log.retention.ms?"),
+        "{said}"
+    );
+    let remedy = "choose another address with --listen";
+    assert!(
+        said.contains(&taken.to_string()) && said.contains(remedy),
+        "{said}"
+    );
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub(super) const CALLS: &[(&str, Then)] = &[
         Then::Waits,
     ),
     (
+        "console-consumer --topic t --tail 1 --bootstrap-server ADDRESS",
+        Then::Ends,
+    ),
+    (
         "consumer-groups --list --bootstrap-server ADDRESS",
         Then::Ends,
     ),
@@ -106,7 +110,7 @@ pub(super) const CALLS: &[(&str, Then)] = &[
 
 /// What a tool does where there is no broker.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(crate) enum Then {
     Ends,
     /// It may go on, as the reference does, having said what is wrong.
     Waits,
@@ -157,7 +161,7 @@ pub(super) fn promptly(line: &str, then: Then, causes: &[&str]) -> Heard {
     found.unwrap_or_else(|| panic!("{line}\ntook longer than {WITHIN:?}, {ATTEMPTS} times"))
 }
 
-pub(super) struct Heard {
+pub(crate) struct Heard {
     line: String,
     /// Until it said one of the causes, and until it ended where it does.
     pub(super) took: Duration,
@@ -169,13 +173,13 @@ impl Heard {
         causes.iter().any(|cause| self.said.contains(cause))
     }
 
-    pub(super) fn must_name(&self, causes: &[&str]) {
+    pub(crate) fn must_name(&self, causes: &[&str]) {
         let Self { line, said, .. } = self;
         assert!(self.names(causes), "{line}\nnone of {causes:?} in:\n{said}");
     }
 }
 
-pub(super) fn run(line: &str, then: Then, causes: &[&str]) -> Heard {
+pub(crate) fn run(line: &str, then: Then, causes: &[&str]) -> Heard {
     let begun = Instant::now();
     let mut child = ottla()
         .args(line.split(' '))

@@ -1,6 +1,6 @@
 //! Every tool against every kind of address that leads to no broker: what is wrong is said within two seconds.
 
-mod calls;
+pub(crate) mod calls;
 mod several_brokers;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,6 +14,7 @@ use ottla_protocol::wire::Chunk;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
+use crate::requests::create_topic;
 use crate::server::{Server, ottla};
 use crate::tools::answering;
 use calls::{CALLS, Files, Then, promptly};
@@ -164,7 +165,10 @@ fn every_tool_is_led_to(advertised: &str) {
     );
     let causes = [cause.as_str(), advertised];
     let files = Files::write();
+    // Ranges are of a topic that there is.
+    create_topic(server.address(), "ranged", 1);
     for (line, _) in CALLS {
+        let line = &line.replace("--topic t --tail", "--topic ranged --tail");
         let heard = promptly(&files.words(line, server.address()), Then::Waits, &causes);
         // What the others ask may be answered where they came in; that they end in time is enough.
         if LED.iter().any(|led| line.starts_with(led)) {

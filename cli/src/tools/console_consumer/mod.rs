@@ -20,7 +20,7 @@ use crate::options;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 use args::Args;
-use plan::Plan;
+use plan::{Plan, Source};
 use reading::End;
 
 pub const TOOL: Tool = Tool {
@@ -39,7 +39,10 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     if let Some(note) = &plan.note {
         plan.output.note(note, cx)?;
     }
-    let (cluster, consumer) = consuming::settings(&plan.properties, cx)?;
+    let (cluster, consumer) = match plan.source {
+        Source::Ranges(..) => consuming::settings_of_asking(&plan.properties, cx)?,
+        _ => consuming::settings(&plan.properties, cx)?,
+    };
     for warning in &plan.warnings {
         cx.warn(warning);
     }

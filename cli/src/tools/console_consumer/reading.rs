@@ -16,9 +16,8 @@ use super::formatter::FormatError;
 use super::plan::{Plan, Source, Start};
 use super::select::{Latest, Range, Ranges, Wanted, look_up};
 use crate::connect;
-use crate::consuming::{self, NoCluster};
+use crate::consuming::{self, LOOK_AFTER, NoCluster};
 use crate::context::{Context, harmless};
-use crate::nearest;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::Failure;
@@ -51,9 +50,6 @@ impl From<NoCluster> for End {
 
 /// Longer than this nothing is waited for when the group that the tool made is deleted.
 const FORGET_WITHIN: Duration = Duration::from_secs(2);
-
-/// After so long without a record it is worth a look whether there can be any.
-const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether a range is at its end.
 const LOOK_AT_ENDS_EVERY: Duration = Duration::from_millis(100);
@@ -95,7 +91,10 @@ async fn read_counting(
     }
     let mut signals = Signals::listen().map_err(End::Output)?;
     let started = Instant::now();
-    let cluster = consuming::connect(plan.patience, cluster, &mut signals, cx).await?;
+    let cluster = match (&plan.source, plan.patience) {
+        (Source::Ranges(..), None) => consuming::connect_or_fail(cluster, &mut signals).await?,
+        _ => consuming::connect(plan.patience, cluster, &mut signals, cx).await?,
+    };
     tell_head(plan, cx)?;
     let mut reading = Reading {
         plan,
@@ -314,18 +313,12 @@ impl Reading<'_> {
             return;
         }
         let metadata = self.consumer.cluster().metadata();
-        let exists = |topic: &str| {
-            metadata
-                .topic(topic)
-                .is_some_and(|topic| topic.error.is_none())
-        };
         match &self.plan.source {
-            Source::Topic(topic) if !exists(topic) => {
-                self.cx.warn(format!("Topic {topic} does not exist (yet)."));
-                let admin = Admin::over(self.consumer.cluster().clone());
-                if let Some(hint) = nearest::topic(topic, &admin).await {
-                    self.cx.warn(hint);
-                }
+            Source::Topic(topic) => {
+                consuming::tell_missing([topic.as_str()], &self.consumer, self.cx).await;
+            }
+            Source::Pattern(pattern) => {
+                consuming::tell_unmatched(pattern, &self.consumer, self.cx).await;
             }
             Source::Partition(at, _)
                 if metadata.leader(&at.topic, at.partition.into()).is_none() =>

@@ -18,7 +18,7 @@ use ottla_client::cluster::ClusterSettings;
 use ottla_client::consumer::{Consumer, ConsumerRecord, ConsumerSettings, RebalanceListener};
 
 use crate::connect::capitalized;
-use crate::consuming::{self, NoCluster};
+use crate::consuming::{self, LOOK_AFTER, NoCluster};
 use crate::context::{self, Context};
 use crate::options;
 use crate::output::{Format, Stream};
@@ -113,6 +113,14 @@ async fn subscribe(consumer: &mut Consumer, source: &Source) -> Result<(), Failu
     subscribed.map_err(|error| Failure::new(format!("{}.", capitalized(error))))
 }
 
+/// Says if what is waited for does not exist.
+async fn look(source: &Source, consumer: &Consumer, cx: &mut Context) {
+    match source {
+        Source::Topic(topic) => consuming::tell_missing([topic.as_str()], consumer, cx).await,
+        Source::Pattern(pattern) => consuming::tell_unmatched(pattern, consumer, cx).await,
+    }
+}
+
 /// Reads until there is enough, or nothing comes any more.
 async fn read(
     plan: &Plan,
@@ -126,8 +134,14 @@ async fn read(
     let mut all = Count::default();
     let mut reported = (all, now_ms());
     let mut waiting_since = Instant::now();
+    let mut has_looked = false;
     while all.records < plan.records && waiting_since.elapsed() <= plan.timeout {
         let left = plan.timeout.saturating_sub(waiting_since.elapsed());
+        let left = if has_looked {
+            left
+        } else {
+            left.min(LOOK_AFTER)
+        };
         let polled = tokio::select! {
             biased;
             status = signals.first() => return Err(Stop::Status(status)),
@@ -135,8 +149,12 @@ async fn read(
         };
         let records = polled.map_err(|error| Stop::failed(format!("{}.", capitalized(error))))?;
         if records.is_empty() {
+            if !std::mem::replace(&mut has_looked, true) {
+                look(&plan.source, consumer, cx).await;
+            }
             continue;
         }
+        has_looked = true;
         waiting_since = Instant::now();
         progress.set(all.records.unsigned_abs());
         let now_ms = now_ms();

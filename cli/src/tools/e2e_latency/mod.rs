@@ -49,7 +49,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let words = args::named(words, cx)?;
     let args: Args = options::start(&words)?;
     let plan = args::plan(&args)?;
-    let (consumer_cluster, consumer) = consuming::settings(&plan.consumer, cx)?;
+    let (consumer_cluster, consumer) = consuming::settings_of_asking(&plan.consumer, cx)?;
     let (producer_cluster, producer) = producing::settings(&plan.producer, cx)?;
     let latencies = context::block_on(async {
         let mut signals = Signals::listen()?;

@@ -22,9 +22,11 @@ use ottla_client::process::{Exchange, ProcessSettings, Processed, Results};
 use ottla_client::producer::{Producer, ProducerSettings, TransactionalProducer};
 
 use crate::connect::{self, capitalized, warn_of_unknown};
+use crate::consuming;
 use crate::context::{self, Context};
 use crate::options;
 use crate::output::{Format, Report, json_text};
+use crate::producing;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::stop::{Failure, Stop};
@@ -157,6 +159,8 @@ async fn pass_on(
     };
     // Nothing can come before the group has given its partitions out, which may take longer than the time to wait.
     let mut idle_since = None;
+    let mut has_looked = false;
+    let cluster = exchange.consumer().cluster().clone();
     loop {
         if idle_since.is_none() && exchange.consumer().group_metadata().is_some() {
             idle_since = Some(Instant::now());
@@ -174,6 +178,10 @@ async fn pass_on(
         };
         let batch = batch.map_err(failed)?;
         if batch.is_empty() {
+            if done.records == 0 && !std::mem::replace(&mut has_looked, true) {
+                let topics = plan.topics.iter().map(String::as_str);
+                consuming::tell_missing(topics, exchange.consumer(), cx).await;
+            }
             continue;
         }
         let mut results = Results::default();
@@ -188,7 +196,11 @@ async fn pass_on(
                 }
             }
         }
-        let finished = exchange.finish(&settings, &batch, results, done).await;
+        let finishing = exchange.finish(&settings, &batch, results, done);
+        let finished = match &plan.work.topic {
+            Some(topic) => producing::waiting_for(topic, &cluster, finishing).await,
+            None => finishing.await,
+        };
         finished.map_err(failed)?;
         progress.tell(
             done.records,

@@ -11,6 +11,8 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::BrokerId;
 use tokio::time::Instant;
 
+use crate::nearest;
+
 use super::plan::{Assignment, Dirs};
 use super::trouble::Trouble;
 
@@ -42,10 +44,15 @@ pub(super) async fn replicas(
 ) -> Result<Assignment, Trouble> {
     let mut assignment = Assignment::new();
     for (topic, description) in describe(admin, topics).await? {
-        let description = description.map_err(|error| match error.code {
-            ErrorCode::UnknownTopicOrPartition => unknown(format!("Topic {topic} not found.")),
-            _ => Trouble::in_call(&error),
-        })?;
+        let description = match description {
+            Ok(description) => description,
+            Err(error) if error.code == ErrorCode::UnknownTopicOrPartition => {
+                let trouble = unknown(format!("Topic {topic} not found."));
+                let nearest = nearest::topic(&topic, admin).await;
+                return Err(nearest.into_iter().fold(trouble, Trouble::hint));
+            }
+            Err(error) => return Err(Trouble::in_call(&error)),
+        };
         for partition in description.partitions {
             let at = TopicPartition::new(topic.as_str(), partition.index);
             assignment.insert(at, partition.replicas);

@@ -9,6 +9,7 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::BrokerId;
 use serde_json::json;
 
+use crate::nearest;
 use crate::output::{Report, Rows};
 
 use super::facts::{self, Whereabouts};
@@ -121,6 +122,10 @@ pub(super) async fn run(
         .map(|(replica, status)| status.line(replica))
         .collect();
     teller.line(&lines.join("\n"))?;
+    let without = partitions.iter().filter(|row| row.1.current.is_empty());
+    for hint in nearest::topics(without.map(|row| row.0.topic.as_str()), admin).await {
+        teller.cx.warn(hint);
+    }
     let moves = replicas.values().any(|status| !status.is_done());
     let clears = !are_ongoing && !moves && !preserve_throttles;
     if clears {

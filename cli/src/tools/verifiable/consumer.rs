@@ -1,7 +1,7 @@
 //! Reads a topic as a member of a group, and tells what it reads, commits and is assigned.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
 use ottla_client::admin::{NewOffset, TopicPartition};
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::argparse::{self, number};
 use crate::connect::capitalized;
-use crate::consuming::{self, NoCluster};
+use crate::consuming::{self, LOOK_AFTER, NoCluster};
 use crate::context::{self, Context};
 use crate::options::set;
 use crate::output::Output;
@@ -246,19 +246,33 @@ impl Reading<'_> {
         if let Err(error) = self.consumer.subscribe([&self.args.topic]).await {
             return Ok(End::Failed(error));
         }
+        let started = Instant::now();
+        let mut has_looked = false;
         while self.left() != Some(0) {
+            let within = match has_looked {
+                true => POLL_WITHIN,
+                false => LOOK_AFTER.saturating_sub(started.elapsed()),
+            };
             let polled = tokio::select! {
                 biased;
                 status = signals.first() => return Ok(End::Signal(status)),
-                polled = self.consumer.poll(POLL_WITHIN) => polled,
+                polled = self.consumer.poll(within) => polled,
                 () = self.rebalances.news.notified() => Ok(Vec::new()),
             };
             self.rebalances.tell(&mut self.events)?;
             let records = match polled {
-                Ok(records) if records.is_empty() => continue,
+                Ok(records) if records.is_empty() => {
+                    if !has_looked && started.elapsed() >= LOOK_AFTER {
+                        has_looked = true;
+                        let topic = self.args.topic.as_str();
+                        consuming::tell_missing([topic], &self.consumer, self.events.cx).await;
+                    }
+                    continue;
+                }
                 Ok(records) => records,
                 Err(error) => return Ok(End::Failed(error)),
             };
+            has_looked = true;
             let offsets = self.tell_records(&records)?;
             if self.args.enable_autocommit {
                 continue;

@@ -14,6 +14,18 @@ pub(in crate::tools::console_consumer) struct Bounds {
     pub(in crate::tools::console_consumer) to: Option<Place>,
 }
 
+impl Bounds {
+    /// Those that are named.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = i32> {
+        let places = std::iter::once(&self.from).chain(&self.to);
+        let named = places.filter_map(|place| match place {
+            Place::Offsets(offsets) => Some(offsets),
+            _ => None,
+        });
+        named.flatten().map(|(index, _)| *index)
+    }
+}
+
 /// A place in each partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tools::console_consumer) enum Place {

@@ -54,12 +54,14 @@ pub(in crate::tools::console_consumer) async fn look_up(
     consumer: &Consumer,
 ) -> Result<Vec<Range>, Failure> {
     let partitions = partitions(wanted, consumer).await?;
-    let (beginnings, ends) = tokio::join!(
+    // A leader that cannot be reached is tried by one after the other: who fails first ends both.
+    let (beginnings, ends) = tokio::try_join!(
         consumer.beginning_offsets(&partitions),
         consumer.end_offsets(&partitions),
-    );
-    let beginnings: BTreeMap<_, _> = beginnings.map_err(failed)?.into_iter().collect();
-    let ends: BTreeMap<_, _> = ends.map_err(failed)?.into_iter().collect();
+    )
+    .map_err(failed)?;
+    let beginnings: BTreeMap<_, _> = beginnings.into_iter().collect();
+    let ends: BTreeMap<_, _> = ends.into_iter().collect();
     let from = times(&wanted.bounds.from, consumer, &partitions).await?;
     let to = match &wanted.bounds.to {
         Some(to) => times(to, consumer, &partitions).await?,
@@ -136,6 +138,7 @@ async fn partitions(
     }
     let described = admin.describe_topics(&names, PARTITIONS_PER_REQUEST).await;
     let mut partitions = Vec::new();
+    let mut most = (0, String::new());
     for (name, outcome) in described.map_err(failed)? {
         let topic = match outcome {
             Ok(topic) => topic,
@@ -146,6 +149,9 @@ async fn partitions(
             }
         };
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        if count > most.0 {
+            most = (count, name.clone());
+        }
         let only = wanted.key.map(|key| partition_for_key(key, count));
         let only = wanted.partition.or(only);
         if only.is_some_and(|only| !(0..count).contains(&only)) {
@@ -155,7 +161,13 @@ async fn partitions(
         let all = (0..count).filter(|index| only.is_none_or(|only| only == *index));
         partitions.extend(all.map(|index| TopicPartition::new(&*name, index)));
     }
-    Ok(partitions)
+    let (count, name) = most;
+    match wanted.bounds.partitions().find(|index| *index >= count) {
+        None => Ok(partitions),
+        Some(missing) => Err(Failure::new(format!(
+            "There is no partition {missing}: topic {name} has {count}, the first of them 0."
+        ))),
+    }
 }
 
 fn failed(error: impl ToString) -> Failure {
