@@ -109,8 +109,13 @@ pub(super) fn parse(transcript: &str) -> Vec<Step> {
 
 /// Of a stack trace on standard output the exception's own line counts, which stands before its frames.
 fn without_trace(stdout: &str) -> String {
-    let is_trace =
-        |line: &&str| line.starts_with("\tat <STACK>") || line.starts_with("Caused by: ");
+    // What a cause says may go on for several lines, up to its frames.
+    let mut is_cause = false;
+    let mut is_trace = |line: &&str| {
+        let is_frames = line.starts_with("\tat <STACK>");
+        is_cause = !is_frames && (is_cause || line.starts_with("Caused by: "));
+        is_frames || is_cause
+    };
     let lines = stdout.split_inclusive('\n');
     lines.filter(|line| !is_trace(line)).collect()
 }
