@@ -1,5 +1,6 @@
 //! Signals that ask a tool to end: the first one in good order, the second at once.
 
+use std::fs;
 use std::io;
 use std::process;
 
@@ -17,7 +18,11 @@ impl Signals {
         let mut all = All {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            // `nohup` has it ignored, and means it.
+            hangup: match is_ignored(SignalKind::hangup()) {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         };
         let (sender, first) = watch::channel(None);
         tokio::spawn(async move {
@@ -55,7 +60,7 @@ impl Signals {
 struct All {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
 }
 
 impl All {
@@ -64,7 +69,19 @@ impl All {
         tokio::select! {
             _ = self.interrupt.recv() => 130,
             _ = self.terminate.recv() => 143,
-            _ = self.hangup.recv() => 129,
+            Some(_) = received(&mut self.hangup) => 129,
         }
     }
+}
+
+async fn received(signal: &mut Option<Signal>) -> Option<()> {
+    signal.as_mut()?.recv().await
+}
+
+/// Whether whoever started this process has had it ignore the signal.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.unwrap_or(0) & (1 << (kind.as_raw_value() - 1)) != 0
 }

@@ -1,7 +1,7 @@
 //! Tools that run long, told to end: they do so at once, with the status that shells give a process that a signal ended.
 
 use std::io::{Read, Write};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -175,4 +175,32 @@ fn a_consumer_whose_broker_is_gone_waits_for_no_farewell() {
         assert_eq!(output.status.code(), Some(143));
         assert!(begun.elapsed() < 2 * AT_ONCE, "took {:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn who_was_started_to_outlive_a_hangup_does() {
+    let server = broker();
+    server.tool_with_input("console-producer --topic load", "one\n");
+    let program = ottla().get_program().to_owned();
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .arg(program)
+        .args(["console-consumer", "--topic", "load", "--from-beginning"])
+        .args(["--bootstrap-server", server.address()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let read = |child: &mut Child, expected: &str| {
+        let mut record = vec![0; expected.len()];
+        let stdout = child.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut record).unwrap();
+        assert_eq!(record, expected.as_bytes());
+    };
+    read(&mut child, "one\n");
+    signal(&child, Signal::HUP);
+    server.tool_with_input("console-producer --topic load", "two\n");
+    read(&mut child, "two\n");
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }
