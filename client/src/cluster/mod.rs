@@ -493,14 +493,17 @@ async fn within<T>(
     what: &'static str,
     attempt: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
-    match tokio::time::timeout(deadline.left(), attempt).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(ClientError::TimedOut {
-            what,
-            after: deadline.allowed(),
-            last: None,
-        }),
+    let timed_out = ClientError::TimedOut {
+        what,
+        after: deadline.allowed(),
+        last: None,
+    };
+    // Whoever allows no time gets no answer, however fast it would be.
+    if deadline.has_passed() {
+        return Err(timed_out);
     }
+    let outcome = tokio::time::timeout(deadline.left(), attempt).await;
+    outcome.unwrap_or(Err(timed_out))
 }
 
 /// A lock whose holders never leave it half-changed, so a panic elsewhere does not spoil it.

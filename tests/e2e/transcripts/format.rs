@@ -109,11 +109,11 @@ pub(super) fn parse(transcript: &str) -> Vec<Step> {
 
 /// Of a stack trace on standard output the exception's own line counts, which stands before its frames.
 fn without_trace(stdout: &str) -> String {
-    // What a cause says may go on for several lines, up to its frames.
+    // What a cause says may go on for several lines, up to its frames, where it has any.
     let mut is_cause = false;
     let mut is_trace = |line: &&str| {
         let is_frames = line.starts_with("\tat <STACK>");
-        is_cause = !is_frames && (is_cause || line.starts_with("Caused by: "));
+        is_cause = !is_frames && *line != "\n" && (is_cause || line.starts_with("Caused by: "));
         is_frames || is_cause
     };
     let lines = stdout.split_inclusive('\n');
