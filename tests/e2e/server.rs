@@ -221,6 +221,13 @@ pub(crate) fn ottla() -> Command {
     with_own_environment(Command::new(binary()))
 }
 
+/// One that hears of a hangup, also where whoever runs the tests has that signal ignored, which is inherited.
+pub(crate) fn ottla_with_hangup() -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(binary());
+    with_own_environment(command)
+}
+
 /// The one that was built with the tests, unless `OTTLA_BIN` names another, by its whole path.
 fn binary() -> OsString {
     std::env::var_os("OTTLA_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_ottla").into())

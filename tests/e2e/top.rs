@@ -10,7 +10,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::Value;
 
-use crate::server::{Server, ottla, signal, terminate};
+use crate::server::{Server, ottla, ottla_with_hangup, signal, terminate};
 use crate::wait;
 
 fn broker() -> Server {
@@ -239,7 +239,7 @@ impl Terminal {
             ws_ypixel: 0,
         };
         tcsetwinsize(&device, size).unwrap();
-        let child = ottla()
+        let child = ottla_with_hangup()
             .args([
                 "top",
                 "--interval",
