@@ -3,7 +3,6 @@
 //! The reference keeps trying for a minute where no broker answers; these tools say at once what is wrong, in the same
 //! words on standard output where scripts look, and with the cause on standard error.
 
-use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ottla_client::admin::Admin;
@@ -15,7 +14,7 @@ use ottla_config::resolve::Settings;
 use ottla_config::{ConfigError, Table, admin, broker, consumer, producer};
 use ottla_protocol::errors::ErrorCode;
 
-use crate::context::{self, Context, without_escapes};
+use crate::context::{self, Context};
 use crate::meant::meant;
 use crate::options;
 use crate::stop::{Failure, Stop};
@@ -84,13 +83,7 @@ pub(crate) fn tells_once() -> OnMisadvertised {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < ADDRESSES_TOLD_MAX && !told.contains(&error.endpoint) {
             told.push(error.endpoint.clone());
-            let sentence = capitalized(error);
-            writeln!(
-                io::stderr(),
-                "{}; trying again.",
-                without_escapes(&sentence)
-            )
-            .ok();
+            context::say_beside(&format!("{}; trying again.", capitalized(error)));
         }
     }))
 }

@@ -27,9 +27,6 @@ const CLOSE_AT_SIGNAL_WITHIN: Duration = Duration::from_secs(3);
 /// Who needs an answer before it can begin does not try longer than this to reach who has it.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
 
-/// After so long without a record it is worth a look whether there can be any.
-pub(crate) const LOOK_AFTER: Duration = Duration::from_secs(1);
-
 /// Why there is no cluster.
 #[derive(Debug)]
 pub(crate) enum NoCluster {

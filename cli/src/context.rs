@@ -104,6 +104,11 @@ impl Context {
     }
 }
 
+/// A line on standard error for who has no context in hand, as whatever goes on meanwhile has it.
+pub(crate) fn say_beside(line: &str) {
+    writeln!(io::stderr(), "{}", without_escapes(line)).ok();
+}
+
 /// What brokers and files say must not steer the terminal.
 pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');

@@ -2,10 +2,8 @@
 //! comes late.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ottla_client::admin::Admin;
 use ottla_client::cluster::{Cluster, ClusterSettings};
@@ -15,7 +13,7 @@ use ottla_client::producer::{
 };
 
 use crate::connect::{self, capitalized, warn_of_unknown};
-use crate::context::{Context, without_escapes};
+use crate::context::{self, Context};
 use crate::nearest;
 use crate::stop::Failure;
 
@@ -66,9 +64,6 @@ pub(crate) fn not_in_transaction(topic: &str, error: &str) -> Failure {
     ))
 }
 
-/// After so long nobody should have to guess what is waited for.
-const MISSING_AFTER: Duration = Duration::from_secs(1);
-
 /// `sending`, which waits for its topic as long as `max.block.ms` says: that may be about to be made. Meanwhile standard error has
 /// that there is none, and which one may be meant.
 pub(crate) async fn waiting_for<T>(
@@ -78,11 +73,10 @@ pub(crate) async fn waiting_for<T>(
 ) -> T {
     let mut sending = pin!(sending);
     let telling = async {
-        tokio::time::sleep(MISSING_AFTER).await;
+        tokio::time::sleep(nearest::LOOK_AFTER).await;
         let admin = Admin::over(cluster.clone());
         for line in nearest::of_missing_topic(topic, &admin).await {
-            // The tool has its context in hand, and may have lent it to what waits.
-            writeln!(io::stderr(), "{}", without_escapes(&line)).ok();
+            context::say_beside(&line);
         }
     };
     tokio::select! {

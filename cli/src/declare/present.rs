@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ottla_client::ClientError;
 use ottla_client::admin::{
     Admin, ConfigEntry, ConfigResource, ConfigSource, DescribeDetail, Isolation, OffsetSpec,
-    PartitionDescription, Reassignment, ResourceType, TopicListing, TopicPartition,
+    PARTITIONS_PER_REQUEST, PartitionDescription, Reassignment, ResourceType, TopicListing,
+    TopicPartition,
 };
 use ottla_client::conn::RequestError;
 use ottla_protocol::errors::ErrorCode;
@@ -16,8 +17,6 @@ use crate::stop::Failure;
 
 /// Topics in one request about configs; the answer has all keys of each.
 const DESCRIBED_AT_ONCE: usize = 500;
-
-const PARTITIONS_PER_REQUEST: i32 = 2000;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Present {

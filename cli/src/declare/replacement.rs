@@ -3,7 +3,7 @@
 //! Always: the cluster has said beforehand that it would make such a topic, so that none is deleted in vain. Where it then does
 //! not, the refusal says that the old one is gone.
 
-use ottla_client::admin::{Admin, NewTopic};
+use ottla_client::admin::{Admin, NewTopic, PARTITIONS_PER_REQUEST};
 use ottla_client::{ApiError, ClientError};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::wire::Uuid;
@@ -76,10 +76,9 @@ async fn create(admin: &Admin, topic: &NewTopic) -> Result<Result<(), ApiError>,
 }
 
 async fn is_shown(admin: &Admin, topic: &NewTopic) -> Result<bool, ClientError> {
-    const PARTITIONS_PER_RESPONSE: i32 = 2000;
     let names = [topic.name.clone()];
     let found = admin
-        .describe_topics(&names, PARTITIONS_PER_RESPONSE)
+        .describe_topics(&names, PARTITIONS_PER_REQUEST)
         .await?;
     let count = |count: usize| i32::try_from(count).ok();
     Ok(found.iter().all(|(_, outcome)| {

@@ -59,7 +59,8 @@ pub use quotas::{QuotaEntity, QuotaEntityType, QuotaMatch, Quotas};
 pub use reassignments::{NewReplicas, Reassignment};
 pub use scram::{ScramChange, ScramCredential, ScramMechanism};
 pub use topics::{
-    CreatedTopic, NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+    CreatedTopic, NewPartitions, NewTopic, PARTITIONS_PER_REQUEST, PartitionDescription,
+    TopicDescription, TopicListing,
 };
 pub use transactions::{
     AbortSpec, ProducerState, TransactionDescription, TransactionFilter, TransactionListing,

@@ -36,6 +36,9 @@ use crate::{
 
 use super::{Admin, Outcomes, in_order, misdirected, no_error};
 
+/// What brokers put into one answer by default (`max.request.partition.size.limit`), and the reference's tools ask for.
+pub const PARTITIONS_PER_REQUEST: i32 = 2000;
+
 /// A topic as listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicListing {

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use ottla_client::ApiError;
-use ottla_client::admin::{Admin, PartitionDescription, TopicDescription, TopicPartition};
+use ottla_client::admin::{
+    Admin, PARTITIONS_PER_REQUEST, PartitionDescription, TopicDescription, TopicPartition,
+};
 
 use super::ended::{Ended, Problem, Wrapped};
 use crate::nearest;
@@ -40,8 +42,6 @@ impl Found {
         }
     }
 }
-
-const PARTITIONS_PER_REQUEST: i32 = 2000;
 
 pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result<Found, Ended> {
     let mut topics: Vec<String> = Vec::new();

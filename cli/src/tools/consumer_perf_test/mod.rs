@@ -18,8 +18,9 @@ use ottla_client::cluster::ClusterSettings;
 use ottla_client::consumer::{Consumer, ConsumerRecord, ConsumerSettings, RebalanceListener};
 
 use crate::connect::capitalized;
-use crate::consuming::{self, LOOK_AFTER, NoCluster};
+use crate::consuming::{self, NoCluster};
 use crate::context::{self, Context};
+use crate::nearest::LOOK_AFTER;
 use crate::options;
 use crate::output::{Format, Stream};
 use crate::progress::Progress;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ottla_client::ApiError;
 use ottla_client::admin::{
-    Admin, Outcomes, TopicDescription, TopicPartition, TopicPartitionReplica,
+    Admin, Outcomes, PARTITIONS_PER_REQUEST, TopicDescription, TopicPartition,
+    TopicPartitionReplica,
 };
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::BrokerId;
@@ -15,9 +16,6 @@ use crate::nearest;
 
 use super::plan::{Assignment, Dirs};
 use super::trouble::Trouble;
-
-/// What brokers put into one answer by default.
-const PARTITIONS_PER_REQUEST: i32 = 2000;
 
 /// The directories of a replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

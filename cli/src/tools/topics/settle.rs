@@ -9,12 +9,11 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use ottla_client::ApiError;
-use ottla_client::admin::{Admin, TopicDescription};
+use ottla_client::admin::{Admin, PARTITIONS_PER_REQUEST, TopicDescription};
 use ottla_protocol::errors::ErrorCode;
 
 const WITHIN: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(5);
-const PARTITIONS_PER_RESPONSE: i32 = 2000;
 
 pub(super) async fn until_created(topic: &str, admin: &Admin) {
     until(&[topic.to_owned()], |found| !is_unknown(found), admin).await;
@@ -40,7 +39,7 @@ fn is_unknown(found: &Found) -> bool {
 
 async fn until(topics: &[String], is_settled: impl Fn(&Found) -> bool, admin: &Admin) {
     let settled = async {
-        while let Ok(found) = admin.describe_topics(topics, PARTITIONS_PER_RESPONSE).await
+        while let Ok(found) = admin.describe_topics(topics, PARTITIONS_PER_REQUEST).await
             && !found.iter().all(|(_, topic)| is_settled(topic))
         {
             sleep(ASK_EVERY).await;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use ottla_client::admin::{
-    Admin, ProducerState, TopicPartition, TransactionDescription, TransactionFilter,
+    Admin, PARTITIONS_PER_REQUEST, ProducerState, TopicPartition, TransactionDescription,
+    TransactionFilter,
 };
 use ottla_protocol::types::BrokerId;
 
@@ -14,9 +15,6 @@ use crate::connect::{failed, refused};
 use crate::java_order;
 use crate::nearest;
 use crate::stop::Failure;
-
-/// How many partitions one answer describes at most.
-const PARTITIONS_PER_REQUEST: i32 = 2_000;
 
 /// How many partitions are asked for producers at once, as in the reference.
 const BATCH: usize = 500;

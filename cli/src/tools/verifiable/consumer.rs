@@ -14,8 +14,9 @@ use tokio::sync::Notify;
 
 use crate::argparse::{self, number};
 use crate::connect::capitalized;
-use crate::consuming::{self, LOOK_AFTER, NoCluster};
+use crate::consuming::{self, NoCluster};
 use crate::context::{self, Context};
+use crate::nearest::LOOK_AFTER;
 use crate::options::set;
 use crate::output::Output;
 use crate::signals::Signals;

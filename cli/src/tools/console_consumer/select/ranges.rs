@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use ottla_client::admin::{Admin, TopicPartition};
+use ottla_client::admin::{Admin, PARTITIONS_PER_REQUEST, TopicPartition};
 use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord};
 use ottla_protocol::murmur2::partition_for_key;
 
@@ -44,9 +44,6 @@ pub(in crate::tools::console_consumer) struct Wanted<'a> {
     pub(in crate::tools::console_consumer) key: Option<&'a [u8]>,
     pub(in crate::tools::console_consumer) bounds: &'a Bounds,
 }
-
-/// The most partitions that one description of topics asks for at a time.
-const PARTITIONS_PER_REQUEST: i32 = 2000;
 
 /// Finds the ranges of all partitions that are meant, also of those that have nothing to read.
 pub(in crate::tools::console_consumer) async fn look_up(
