@@ -96,6 +96,15 @@ def sorted_acls(found):
     return ''.join(sorted(''.join(block(lines_of(b))) for b in blocks))
 
 
+# What several brokers speak, in the order of the hashes of their addresses, which are other ones in each run.
+VERSIONS = re.compile(r'(?:1\| <BS\d> \(id: .*\n(?:1\| \t.*\n)+1\| \)\n)+')
+
+
+def sorted_versions(found):
+    """The same brokers, sorted."""
+    return ''.join(sorted(re.findall(r'1\| <BS\d> .*\n(?:1\| \t.*\n)+1\| \)\n', found[0])))
+
+
 def for_scripts(text):
     """What scripts see of a transcript: (number of the command, its line, what was read of it) one after the other."""
     blocks, number, shown = [], 0, None
@@ -108,7 +117,8 @@ def for_scripts(text):
             shown = None
         elif shown and line.startswith(('1|', '1\\', 'f|', 'f\\', '= ')):
             shown[2] += line
-    return [(n, line, ACLS.sub(sorted_acls, TRACE.sub('', read))) for n, line, read in blocks]
+    in_order = lambda read: VERSIONS.sub(sorted_versions, ACLS.sub(sorted_acls, read))
+    return [(n, line, in_order(TRACE.sub('', read))) for n, line, read in blocks]
 
 
 def allowed():
