@@ -4,7 +4,7 @@
 //! largest timestamp so far to offset). Layout: `docs/format/indexes.md`.
 //!
 //! Always: everything here is derived from the log and is believed only after the batch it points at was looked at.
-//! New entries gather in memory and are written in blocks, at a roll and at a close; what a crash loses is indexed
+//! New entries gather in memory and are written every few seconds, at a roll and at a close; what a crash loses is indexed
 //! again by recovery, so index files are synced only when their segment is sealed. No descriptor is kept between calls.
 
 use std::io;
@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use crate::disk::{Context, Disk, DiskError, DiskFile, OpenMode, read_full, write_full};
 use crate::names;
 
-/// Entries that gather before they are written.
-const PENDING_MAX: usize = 512;
+/// Entries that gather, at most, before they are written.
+pub(crate) const PENDING_MAX: usize = 512;
 /// A binary search ends in one read of so many bytes.
 const BLOCK: usize = 4096;
 
@@ -194,11 +194,9 @@ impl<E: Entry> SparseIndex<E> {
         }
     }
 
-    /// Whether enough has gathered for a write to be worth its call.
-    pub(crate) fn wants_write(&self) -> bool {
-        self.active
-            .as_ref()
-            .is_some_and(|t| t.pending.len() >= PENDING_MAX)
+    /// Entries that are in memory only.
+    pub(crate) fn pending(&self) -> usize {
+        self.active.as_ref().map_or(0, |t| t.pending.len())
     }
 
     /// Hands over what has gathered, for someone who writes the file himself.

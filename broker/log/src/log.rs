@@ -21,7 +21,7 @@ use crate::errors::AppendError;
 use crate::flush::FlushState;
 pub use crate::flush::{FlushTicket, Flushed};
 use crate::hints::Hints;
-use crate::index::{Entry, OffsetEntry, Place, SparseIndex, TimeEntry};
+use crate::index::{Entry, OffsetEntry, PENDING_MAX, Place, SparseIndex, TimeEntry};
 use crate::names;
 use crate::record_set::{Survey, headers, patch, survey};
 use crate::segment::{Known, Segment};
@@ -29,6 +29,9 @@ use crate::txn_sums::KeptSums;
 
 /// A segment's positions and lengths are 31 bit numbers on disk.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+/// New index entries are not written more often than this, except in whole blocks: who looks at the files of a log that is
+/// open finds them complete but for the last moments.
+const INDEX_WRITTEN_EVERY: Millis = Millis(5000);
 /// Blocks are not reserved for a segment before it is this large.
 const RESERVE_FROM: u64 = 64 << 10;
 
@@ -75,6 +78,8 @@ pub(crate) struct Active {
     pub(crate) failed_roll: Option<Offset>,
     /// The index files are not, or not durably, what they will have to be once the segment is sealed.
     pub(crate) index_dirty: bool,
+    /// When entries were last written while the segment grows.
+    pub(crate) index_written: Option<Millis>,
 }
 
 impl Active {
@@ -89,6 +94,7 @@ impl Active {
             needs_trim: false,
             failed_roll: None,
             index_dirty: false,
+            index_written: None,
         }
     }
 }
@@ -201,6 +207,7 @@ impl Log {
         patch(record_set, offsets, timestamps, self.end, now);
         self.write(record_set)?;
         self.take_note(record_set, survey.max_timestamp);
+        self.write_index_entries(now);
         self.flush.appended(now);
         self.check();
         Ok(Appended {
@@ -491,18 +498,30 @@ impl Log {
             }
             self.end = header.next_offset();
         }
-        if segment.offsets.wants_write() {
-            let place = Place {
-                disk: self.disk.as_ref(),
-                dir: &self.dir,
-                base: segment.base,
-            };
-            // Derived data: what can't be written now stays in memory and is written with the next block.
-            let _ = segment
-                .offsets
-                .write(place)
-                .and_then(|()| segment.times.write(place));
+    }
+
+    fn write_index_entries(&mut self, now: Millis) {
+        let segment = self
+            .segments
+            .last_mut()
+            .expect("a log always has an active segment");
+        let pending = segment.offsets.pending();
+        let is_old = |written: Millis| now.0.saturating_sub(written.0) >= INDEX_WRITTEN_EVERY.0;
+        let is_due = pending > 0 && self.active.index_written.is_none_or(is_old);
+        if !is_due && pending < PENDING_MAX {
+            return;
         }
+        self.active.index_written = Some(now);
+        let place = Place {
+            disk: self.disk.as_ref(),
+            dir: &self.dir,
+            base: segment.base,
+        };
+        // Derived data: what can't be written now stays in memory and is written with the next block.
+        let _ = segment
+            .offsets
+            .write(place)
+            .and_then(|()| segment.times.write(place));
     }
 
     pub(crate) fn release_segment(&self, base: Offset) {

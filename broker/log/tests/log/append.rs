@@ -1,6 +1,7 @@
 //! Appending: offsets, epochs, times, rolling.
 
-use ottla_log::{AppendError, LogConfig, Offsets, Timestamps};
+use ottla_log::disk::OpenMode;
+use ottla_log::{AppendError, LogConfig, Offsets, Timestamps, names};
 use ottla_protocol::records::{BatchHeader, TimestampType};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 
@@ -183,4 +184,24 @@ fn offsets_that_a_segment_cannot_count_begin_a_new_one() {
         .unwrap();
     assert_eq!(appended.rolled, Some(there));
     assert_eq!(offsets(&read_all(&log, 0).0), [0, there.0]);
+}
+
+#[test]
+fn who_looks_into_the_index_of_a_log_that_is_open_misses_only_the_last_seconds() {
+    let config = LogConfig {
+        index_interval_bytes: 1,
+        ..LogConfig::default()
+    };
+    let (disk, mut log) = new_log(config);
+    let index = segment_path(0, names::OFFSET_INDEX);
+    let mut entries_after = |now: i64| {
+        let mut set = sized(0, 50);
+        log.append(&mut set, EPOCH, Timestamps::Create, Millis(now))
+            .expect("an append");
+        let file = disk.open(&index, OpenMode::Read).expect("an index");
+        file.len().expect("a length") / 8
+    };
+    // The first batch has no entry.
+    let entries = [0, 1, 4_000, 5_001, 9_000, 10_001].map(&mut entries_after);
+    assert_eq!(entries, [0, 1, 1, 3, 3, 5]);
 }
