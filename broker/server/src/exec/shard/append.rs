@@ -36,13 +36,19 @@ pub(crate) fn append_plain(
     now: Millis,
     records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
 ) -> Result<Offset, ErrorCode> {
-    append(
-        BatchBuilder::new(Compression::None),
-        partition,
-        now,
-        Verification::Waived,
-        records,
-    )
+    let builder = BatchBuilder::new(Compression::None);
+    append(builder, partition, now, Verification::Waived, records)
+}
+
+/// The same with sequence numbers, though there is no producer: the reference's group coordinator writes so.
+pub(crate) fn append_numbered(
+    partition: &Arc<Partition>,
+    now: Millis,
+    records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
+) -> Result<Offset, ErrorCode> {
+    let builder =
+        BatchBuilder::new(Compression::None).producer(ProducerId::NONE, ProducerEpoch(-1), 0);
+    append(builder, partition, now, Verification::Waived, records)
 }
 
 /// Appends them as one batch of a producer's transaction, on the producer's behalf: with the sequence numbers of a first
