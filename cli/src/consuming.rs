@@ -91,15 +91,13 @@ pub(crate) async fn tell_unmatched(pattern: &Regex, consumer: &Consumer, cx: &mu
     }
 }
 
-/// Commits and leaves the group as far as the broker answers. Returns how much of the time that it could take is left.
-pub(crate) async fn close(consumer: Consumer, is_by_signal: bool) -> Duration {
+/// Commits and leaves the group as far as the broker answers.
+pub(crate) async fn close(consumer: Consumer, is_by_signal: bool) {
     let within = match is_by_signal {
         true => CLOSE_AT_SIGNAL_WITHIN,
         false => CLOSE_WITHIN,
     };
-    let begun = Instant::now();
     consumer.close(within).await;
-    within.saturating_sub(begun.elapsed())
 }
 
 fn unusable(error: impl ToString) -> Failure {

@@ -117,7 +117,8 @@ def for_scripts(text):
             shown = None
         elif shown and line.startswith(('1|', '1\\', 'f|', 'f\\', '= ')):
             shown[2] += line
-    in_order = lambda read: VERSIONS.sub(sorted_versions, ACLS.sub(sorted_acls, read))
+    # Numbers differ in width, and the blanks behind them do too.
+    in_order = lambda read: re.sub('<N> +', '<N>', VERSIONS.sub(sorted_versions, ACLS.sub(sorted_acls, read)))
     return [(n, line, in_order(TRACE.sub('', read))) for n, line, read in blocks]
 
 

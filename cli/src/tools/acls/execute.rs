@@ -148,8 +148,7 @@ impl Run<'_> {
             Format::Data(_) => self.cx.warn(question),
         }
         if !self.cx.stdin_is_terminal {
-            let why = "There is no terminal to ask on; --force removes without asking.";
-            return Err(Thrown::argument(why).into());
+            return Err(Thrown::nobody_to_ask().into());
         }
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;

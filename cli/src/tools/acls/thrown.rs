@@ -41,6 +41,19 @@ impl Thrown {
         )
     }
 
+    /// Standard output has what the reference says without a terminal.
+    pub(super) fn nobody_to_ask() -> Self {
+        let message = "Cannot invoke \"java.io.Console.readLine()\" because the return value of \
+            \"java.lang.System.console()\" is null";
+        Self {
+            class: "java.lang.NullPointerException".to_owned(),
+            message: message.to_owned(),
+            failure: Failure::new(
+                "There is no terminal to ask on; --force removes without asking.",
+            ),
+        }
+    }
+
     /// With something to do about it, for people.
     pub(super) fn hint(mut self, hint: String) -> Self {
         self.failure = self.failure.hint(hint);

@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Begin with the first record, where the group has no offset yet, instead of what comes next
     #[arg(long)]
     pub(super) from_beginning: bool,
-    /// The consumer group to be a member of [console-consumer-NUMBER, which commits nothing and is deleted at the end]
+    /// The consumer group to be a member of [console-consumer-NUMBER, which commits nothing]
     #[arg(long, value_name = "GROUP")]
     pub(super) group: Vec<String>,
     /// End after so many records

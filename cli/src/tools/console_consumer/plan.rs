@@ -35,8 +35,6 @@ pub(super) struct Plan {
     pub(super) output: Format,
     /// The template is the formatter's.
     pub(super) selection: Selection,
-    /// The group that is made for this run only, where it is one.
-    pub(super) ephemeral_group: Option<String>,
     /// The consumer's properties.
     pub(super) properties: Vec<(String, String)>,
     /// For standard output, where the reference says that an option has got another name.
@@ -78,7 +76,6 @@ pub(super) fn plan(args: &Args, is_terminal: bool) -> Result<Plan, Stop> {
     let said = said.then_some(start).map(Place::from);
     let mut selection = args.select.selection(said, named.is_some(), is_terminal)?;
     let is_ranged = selection.bounds.is_some();
-    let is_ephemeral = named.is_none() && args.partition.is_empty() && !is_ranged;
     let group = named.clone().unwrap_or_else(ephemeral_group);
     let mut properties = consumer_properties(args)?;
     if named.is_none() {
@@ -86,7 +83,7 @@ pub(super) fn plan(args: &Args, is_terminal: bool) -> Result<Plan, Stop> {
         set_unless_given(&mut properties, "enable.auto.commit", None, "false");
     }
     if !is_ranged {
-        set(&mut properties, "group.id", group.clone());
+        set(&mut properties, "group.id", group);
     }
     let mut warnings = Vec::new();
     let class = jopt::one("formatter", &args.formatter)?.unwrap_or(formatter::DEFAULT_CLASS);
@@ -126,7 +123,6 @@ pub(super) fn plan(args: &Args, is_terminal: bool) -> Result<Plan, Stop> {
         formatter,
         output: args.select.output.format()?,
         selection,
-        ephemeral_group: is_ephemeral.then_some(group),
         properties,
         note,
         warnings,
@@ -302,20 +298,6 @@ mod tests {
     }
 
     #[test]
-    fn only_a_group_of_its_own_making_is_to_be_gone_afterwards() {
-        let ephemeral = |line: &str| planned(line).expect("a good line").ephemeral_group;
-        let made = ephemeral("--topic t").expect("a group");
-        assert!(made.starts_with("console-consumer-"), "{made}");
-        for line in [
-            "--topic t --group console-consumer-1",
-            "--topic t --command-property group.id=g",
-            "--topic t --partition 0",
-        ] {
-            assert_eq!(ephemeral(line), None, "{line}");
-        }
-    }
-
-    #[test]
     fn groups_that_contradict_each_other_are_refused() {
         let text = planned("--topic t --group cc --command-property group.id=other")
             .expect_err("two groups");
@@ -373,12 +355,11 @@ mod tests {
         ] {
             let plan = planned(line).expect(line);
             assert!(matches!(plan.source, Source::Ranges(..)), "{line}");
-            assert_eq!(plan.ephemeral_group, None, "{line}");
             assert_eq!(property(line, "group.id"), "", "{line}");
             assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
         }
         let plan = planned("--topic t --grep x --format %v").expect("a good line");
-        assert!(matches!(plan.source, Source::Topic(_)) && plan.ephemeral_group.is_some());
+        assert!(matches!(plan.source, Source::Topic(_)));
         for line in [
             "--topic t --group g --until-end",
             "--topic t --from-beginning --from 5",

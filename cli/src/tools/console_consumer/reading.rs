@@ -8,8 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ottla_client::admin::{Admin, TopicPartition};
-use ottla_client::cluster::{Cluster, ClusterSettings};
+use ottla_client::admin::TopicPartition;
+use ottla_client::cluster::ClusterSettings;
 use ottla_client::consumer::{Consumer, ConsumerError, ConsumerRecord, ConsumerSettings};
 
 use super::formatter::FormatError;
@@ -48,9 +48,6 @@ impl From<NoCluster> for End {
         }
     }
 }
-
-/// Longer than this nothing is waited for when the group that the tool made is deleted.
-const FORGET_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether a range is at its end.
 const LOOK_AT_ENDS_EVERY: Duration = Duration::from_millis(100);
@@ -111,13 +108,7 @@ async fn read_counting(
     let end = match reading.read(started).await {
         Ok(end) | Err(end) => end,
     };
-    let cluster = reading.consumer.cluster().clone();
-    let left = consuming::close(reading.consumer, matches!(end, End::Signal(_))).await;
-    if let Some(group) = &plan.ephemeral_group
-        && !left.is_zero()
-    {
-        forget(group, cluster, left).await;
-    }
+    consuming::close(reading.consumer, matches!(end, End::Signal(_))).await;
     Ok(end)
 }
 
@@ -125,13 +116,6 @@ fn tell_head(plan: &Plan, cx: &mut Context) -> Result<(), End> {
     let head = plan.formatter.head();
     let told = cx.out.write_all(head.as_bytes());
     told.and_then(|()| cx.flush()).map_err(End::Output)
-}
-
-/// The reference leaves the empty group to the coordinator, which lists it until it looks for expired offsets, ten minutes
-/// later by default. A group that cannot be deleted goes that way: nobody asked for it, and nobody needs to know.
-async fn forget(group: &str, cluster: Cluster, within: Duration) {
-    let admin = Admin::over(cluster).with_timeout(within.min(FORGET_WITHIN));
-    admin.delete_groups(&[group.to_owned()]).await.ok();
 }
 
 struct Reading<'a> {
