@@ -25,6 +25,7 @@ mod producing;
 pub mod progress;
 mod rates;
 pub mod record_json;
+mod settling;
 mod signals;
 pub mod stop;
 mod table;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::check::Entities;
 use super::plan::{Kind, Plan};
-use super::{json, quotas, render, scram};
+use super::{json, quotas, render, scram, settle};
 use crate::connect::{self, failed, unkept};
 use crate::java_order;
 use crate::meant::meant;
@@ -269,6 +269,7 @@ async fn alter(
         };
         return Err(hint.into_iter().fold(failure, Failure::hint));
     }
+    settle::until_altered(kind, name, changes, admin).await;
     Ok(())
 }
 

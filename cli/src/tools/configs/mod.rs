@@ -20,6 +20,7 @@ mod plan;
 mod quotas;
 mod render;
 mod scram;
+mod settle;
 
 pub const TOOL: Tool = Tool {
     name: "configs",
