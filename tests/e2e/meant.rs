@@ -196,6 +196,7 @@ fn a_plan_with_a_slip_of_the_pen_is_answered_with_the_topic_that_there_is() {
         format!("--execute --reassignment-json-file {plan}"),
         format!("--verify --preserve-throttles --reassignment-json-file {plan}"),
         format!("--verify --reassignment-json-file {plan}"),
+        format!("--cancel --reassignment-json-file {plan}"),
     ] {
         let output = server.try_tool(&format!("reassign-partitions {action}"), "");
         let said = String::from_utf8_lossy(&output.stderr);

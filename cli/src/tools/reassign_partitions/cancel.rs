@@ -6,6 +6,7 @@ use ottla_client::admin::{Admin, Reassignment, TopicPartition};
 use ottla_protocol::types::BrokerId;
 use serde_json::{Value, json};
 
+use crate::nearest;
 use crate::output::{Report, Rows};
 
 use super::plan::{Dirs, Plan, ids, joined};
@@ -40,6 +41,10 @@ pub(super) async fn run(
             plural(ending.len()),
             joined(&ending)
         ))?;
+    }
+    let topics = targets.iter().filter(|at| !ending.contains(at));
+    for hint in nearest::topics(topics.map(|at| at.topic.as_str()), admin).await {
+        teller.cx.warn(hint);
     }
     let statuses = verify::replicas(admin, plan).await?;
     let moving = statuses

@@ -25,13 +25,13 @@ pub(super) struct Wanted {
 
 /// `0,1,2`.
 pub(super) fn brokers(list: &str) -> Result<BTreeSet<BrokerId>, Trouble> {
-    // As Java splits: empty items at the end are no items, unless there is no other.
-    let list = match list.trim_end_matches(',') {
-        "" if list.is_empty() => "",
-        trimmed => trimmed,
+    // As Java splits: empty items at the end are no items, and the empty text is one.
+    let items = match list.trim_end_matches(',') {
+        "" if !list.is_empty() => Vec::new(),
+        trimmed => trimmed.split(',').collect(),
     };
-    let id = |text: &str| text.parse().map_err(|_| Trouble::not_a_number(text));
-    let ids: Vec<i32> = list.split(',').map(id).collect::<Result<_, _>>()?;
+    let id = |text: &&str| text.parse().map_err(|_| Trouble::not_a_number(text));
+    let ids: Vec<i32> = items.iter().map(id).collect::<Result<_, _>>()?;
     let twice = plan::repeated(&ids);
     match twice.is_empty() {
         true => Ok(ids.into_iter().map(BrokerId).collect()),
@@ -133,6 +133,7 @@ mod tests {
     #[test]
     fn a_list_of_brokers_is_of_different_numbers() {
         assert_eq!(brokers("2,1,").unwrap(), [1, 2].map(BrokerId).into());
+        assert_eq!(brokers(",,").unwrap(), BTreeSet::new());
         for (list, words) in [
             ("", "For input string: \"\""),
             ("1,,2", "For input string: \"\""),
