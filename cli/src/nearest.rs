@@ -14,7 +14,7 @@ use crate::meant::meant;
 pub(crate) const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// So many slips of the pen are told.
-const NAMES_MAX: usize = 10;
+pub(crate) const NAMES_MAX: usize = 10;
 
 /// A sentence, where there is a topic with nearly this name.
 pub(crate) async fn topic(name: &str, admin: &Admin) -> Option<String> {

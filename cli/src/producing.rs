@@ -64,10 +64,10 @@ pub(crate) fn not_in_transaction(topic: &str, error: &str) -> Failure {
     ))
 }
 
-/// `sending`, which waits for its topic as long as `max.block.ms` says: that may be about to be made. Meanwhile standard error has
+/// `sending`, which waits for its topics as long as `max.block.ms` says: they may be about to be made. Meanwhile standard error has
 /// that there is none, and which one may be meant.
 pub(crate) async fn waiting_for<T>(
-    topic: &str,
+    topics: &[&str],
     cluster: &Cluster,
     sending: impl Future<Output = T>,
 ) -> T {
@@ -75,8 +75,10 @@ pub(crate) async fn waiting_for<T>(
     let telling = async {
         tokio::time::sleep(nearest::LOOK_AFTER).await;
         let admin = Admin::over(cluster.clone());
-        for line in nearest::of_missing_topic(topic, &admin).await {
-            context::say_beside(&line);
+        for topic in topics.iter().take(nearest::NAMES_MAX) {
+            for line in nearest::of_missing_topic(topic, &admin).await {
+                context::say_beside(&line);
+            }
         }
     };
     tokio::select! {

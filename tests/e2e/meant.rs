@@ -168,6 +168,7 @@ fn who_waits_for_records_of_a_topic_that_there_is_not_is_told_too() {
         "verifiable-consumer --topic paymnets --group-id verified --bootstrap-server ADDRESS",
         "pipe --from paymnets --to payments --group from --bootstrap-server ADDRESS -- cat",
         "pipe --from payments --to paymnets --group to --consumer-property auto.offset.reset=earliest --bootstrap-server ADDRESS -- cat",
+        "pipe --from payments --dead-letter paymnets --to payments --retries 0 --group dead --consumer-property auto.offset.reset=earliest --bootstrap-server ADDRESS -- false",
     ] {
         let heard = run(
             &line.replace("ADDRESS", server.address()),

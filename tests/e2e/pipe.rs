@@ -1,7 +1,8 @@
 //! `ottla pipe`: a filter between topics of a broker.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -200,6 +201,28 @@ fn told_to_end_a_pipe_finishes_its_batch_and_tells_what_it_has_done() {
     let left = run(&server, "--timeout 2s", DOUBLE).1;
     assert_eq!(left["records"], 100 - done);
     assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=100));
+}
+
+/// It waited for `max.block.ms`, a minute, and whoever stops containers kills them after ten seconds.
+#[test]
+fn told_to_end_while_no_broker_takes_its_results_a_pipe_leaves_the_batch_to_the_next() {
+    let server = server_as(&["--override", "auto.create.topics.enable=false"], 10);
+    server.tool("topics --delete --topic out --exact");
+    for options in ["", "--exactly-once"] {
+        let mut child = pipe(&server, options, DOUBLE).spawn().expect("the binary");
+        let said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut lines = said.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("Topic out does not exist")));
+        terminate(&child);
+        let within = Instant::now() + Duration::from_secs(30);
+        let statistics = told_by(&mut child);
+        assert!(Instant::now() < within, "{options}");
+        assert_eq!(child.wait().expect("a status").code(), Some(143));
+        assert_eq!(statistics["records"], 0);
+    }
+    server.tool("topics --create --topic out --partitions 3");
+    assert_eq!(run(&server, "--timeout 2s", DOUBLE).1["records"], 10);
+    assert_eq!(read(&server, "out", WITH_KEYS), doubled(1..=10));
 }
 
 fn told_by(child: &mut Child) -> Value {

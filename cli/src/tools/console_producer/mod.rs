@@ -523,7 +523,7 @@ async fn send_lines(
         };
         let parsed = plan.parse(line, number)?;
         let sending = producer.send(plan.record(&parsed));
-        let outcome = producing::waiting_for(&plan.topic, producer.cluster(), sending).await;
+        let outcome = producing::waiting_for(&[&plan.topic], producer.cluster(), sending).await;
         let failed = match outcome {
             Ok(delivery) if plan.sync => delivery.await.err().map(drop),
             Ok(_) => None,

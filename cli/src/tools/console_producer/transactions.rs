@@ -76,7 +76,7 @@ async fn fill(
         };
         let parsed = plan.parse(line, number)?;
         let sending = transaction.send(plan.record(&parsed));
-        let sent = waiting_for(&plan.topic, cluster, sending).await;
+        let sent = waiting_for(&[&plan.topic], cluster, sending).await;
         let delivery = sent.map_err(|error| not_in_transaction(&plan.topic, &error.to_string()))?;
         if plan.sync {
             delivery

@@ -9,6 +9,7 @@ mod filter;
 mod format;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,9 @@ pub const TOOL: Tool = Tool {
 
 /// How long the end may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long, once there is a signal, the brokers may take for the results of the batch under way. It comes again otherwise.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often a pipe without records looks up.
 const LOOKS_UP_EVERY: Duration = Duration::from_secs(1);
@@ -185,23 +189,34 @@ async fn pass_on(
             continue;
         }
         let mut results = Results::default();
+        let mut topics = BTreeSet::new();
         let outcomes = workers.work(&batch).await.map_err(failed)?;
         for (record, outcome) in batch.iter().zip(outcomes) {
             match outcome {
-                Ok(outputs) => results.push(outputs),
+                Ok(outputs) => {
+                    topics.extend(outputs.iter().map(|output| output.topic.clone()));
+                    results.push(outputs);
+                }
                 Err(given_up) => {
+                    topics.extend(plan.dead_letter.clone());
                     let (attempts, reason) = (given_up.attempts, &given_up.reason);
                     let pushed = results.push_failed(exchange, &settings, record, attempts, reason);
                     pushed.map_err(|error| without_dead_letter(&error))?;
                 }
             }
         }
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         let finishing = exchange.finish(&settings, &batch, results, done);
-        let finished = match &plan.work.topic {
-            Some(topic) => producing::waiting_for(topic, &cluster, finishing).await,
-            None => finishing.await,
+        let ended = async {
+            let status = signals.first().await;
+            tokio::time::sleep(FINISH_WITHIN).await;
+            status
         };
-        finished.map_err(failed)?;
+        tokio::select! {
+            biased;
+            finished = producing::waiting_for(&topics, &cluster, finishing) => finished.map_err(failed)?,
+            status = ended => return Err(Stop::Status(status)),
+        };
         progress.tell(
             done.records,
             &format!(

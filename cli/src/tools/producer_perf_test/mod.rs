@@ -173,7 +173,7 @@ impl Run<'_> {
         let (plan, cluster) = (self.plan, producer.cluster());
         for index in 0..plan.records {
             self.send(index, async |record| {
-                producing::waiting_for(&plan.topic, cluster, producer.send(record)).await
+                producing::waiting_for(&[&plan.topic], cluster, producer.send(record)).await
             })
             .await?;
         }

@@ -287,7 +287,7 @@ impl Sending<'_> {
         };
         self.counts.sent += 1;
         let sending = producer.send(record);
-        match producing::waiting_for(&self.args.topic, producer.cluster(), sending).await {
+        match producing::waiting_for(&[&self.args.topic], producer.cluster(), sending).await {
             Ok(delivery) => self.under_way.push_back((delivery, sent)),
             Err(error) => self.tell(&sent, Err(error))?,
         }
