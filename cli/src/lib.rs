@@ -12,6 +12,7 @@ mod contexts;
 pub mod declare;
 mod durations;
 pub mod help_text;
+mod jackson;
 mod java_format;
 pub mod java_order;
 pub mod jopt;

@@ -159,7 +159,11 @@ fn settings(args: &Args, cx: &mut Context) -> Result<ClusterSettings, Trouble> {
     let servers = jopt::one("bootstrap-server", &servers)?;
     let controllers = named(&args.bootstrap_controller);
     let controllers = jopt::one("bootstrap-controller", &controllers)?;
-    let bootstrap = Bootstrap::of_options(servers, controllers).unwrap_or(Bootstrap::Servers(""));
+    let Some(bootstrap) = Bootstrap::of_options(servers, controllers) else {
+        return Err(Trouble::null(
+            "--bootstrap-server HOST:PORT names the cluster.",
+        ));
+    };
     connect::settings(&args.command_config, &bootstrap.properties(), cx)
         .map_err(|stop| failed(stop, Trouble::client))
 }

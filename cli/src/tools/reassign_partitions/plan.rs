@@ -7,6 +7,7 @@ use ottla_protocol::types::BrokerId;
 use serde_json::{Value, json};
 
 use crate::connect::capitalized;
+use crate::jackson;
 use crate::json_file;
 use crate::stop::Failure;
 
@@ -36,7 +37,10 @@ impl Plan {
                 "The input string shouldn't be empty\n at [Source: UNKNOWN; byte offset: #UNKNOWN]";
             return Err(Trouble::operation(Failure::new(message)));
         }
-        let json = first_value(text, |error| Failure::new(capitalized(error)))?;
+        let json = first_value(text, |error| match jackson::fault(text) {
+            Some(fault) => Failure::new(fault),
+            None => Failure::new(capitalized(error)),
+        })?;
         json_file::check_version(&json).map_err(wrong)?;
         let mut plan = Self::default();
         for row in rows(&json, "partitions").map_err(wrong)? {

@@ -25,6 +25,9 @@ pub(super) struct Thrown {
     failure: Failure,
 }
 
+/// An exception without a message.
+const NULL: &str = "java.lang.NullPointerException";
+
 impl Trouble {
     fn thrown(class: &str, failure: Failure) -> Self {
         let class = class.to_owned();
@@ -73,6 +76,11 @@ impl Trouble {
         Self::execution(Failure::new(connect::exception(error)))
     }
 
+    /// The reference missed it too late.
+    pub(super) fn null(hint: &str) -> Self {
+        Self::thrown(NULL, Failure::new("null").hint(hint))
+    }
+
     /// For `map_err`: the call of this name failed.
     pub(super) fn failed(call: &'static str) -> impl Fn(ClientError) -> Self {
         move |error| match &error {
@@ -107,6 +115,9 @@ impl Trouble {
             Self::Terse(message) => Ok((format!("{message}\n"), Failure::new(message))),
             Self::Thrown(Thrown { class, failure }) => {
                 let message = &failure.message;
+                if class == NULL {
+                    return Ok((format!("Error: {message}\n{class}\n\n"), failure));
+                }
                 Ok((format!("Error: {message}\n{class}: {message}\n\n"), failure))
             }
             Self::Output(error) => Err(error.into()),
