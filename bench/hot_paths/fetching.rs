@@ -16,8 +16,9 @@ const FINAL_EPOCH: i32 = -1;
 pub(crate) fn run(broker: &Broker) {
     one_batch(broker);
     small_batches(broker);
+    onwards(broker);
     a_record_that_is_waited_for(broker);
-    idle_session(broker);
+    idle_partitions(broker);
 }
 
 fn request(topic: Uuid, partitions: i32, offset: i64) -> FetchRequest {
@@ -104,6 +105,31 @@ fn small_batches(broker: &Broker) {
     );
 }
 
+/// A consumer on its way through a log: each fetch begins where the one before was cut.
+fn onwards(broker: &Broker) {
+    const COUNT: u32 = 100;
+    const BYTES: i32 = 100 << 10;
+    const BATCHES: i64 = 400;
+    let topic = broker.add_topic("onwards", 1, "memory");
+    let batch = batch(16, 1000);
+    let whole = i64::from(BYTES) / i64::try_from(batch.len()).expect("a small batch");
+    let mut client = broker.connect();
+    let record = producing::request(topic, 1, 1, &batch);
+    for _ in 0..BATCHES {
+        produce(broker, &mut client, &record);
+    }
+    let fetches: Vec<_> = (0..rounds(COUNT))
+        .map(|round| {
+            let first = i64::from(round) * whole % (BATCHES - 2 * whole);
+            let mut request = request(topic, 1, 16 * first);
+            request.topics[0].partitions[0].partition_max_bytes = BYTES;
+            frame(&request, VERSION)
+        })
+        .collect();
+    let path = "fetch 100 KiB of batches of 16 KiB";
+    broker.measure_frames(path, COUNT, &mut client, fetches);
+}
+
 /// A consumer that has read everything waits, and a producer's record wakes it.
 fn a_record_that_is_waited_for(broker: &Broker) {
     const COUNT: u32 = 100;
@@ -131,14 +157,21 @@ fn a_record_that_is_waited_for(broker: &Broker) {
 }
 
 /// What a consumer costs that has a thousand partitions and gets nothing from any.
-fn idle_session(broker: &Broker) {
-    const COUNT: u32 = 20;
+fn idle_partitions(broker: &Broker) {
     const PARTITIONS: i32 = 1000;
     let topic = broker.add_topic("idle", PARTITIONS, "memory");
+    let mut request = request(topic, PARTITIONS, 0);
+    request.max_wait_ms = 0;
+    let path = "fetch of 1,000 idle partitions without a session";
+    measure_same(broker, path, 10, &request, 0);
+    request.session_epoch = 0;
+    idle_session(broker, &request);
+}
+
+fn idle_session(broker: &Broker, opening: &FetchRequest) {
+    const COUNT: u32 = 20;
     let mut client = broker.connect();
-    let mut opening = request(topic, PARTITIONS, 0);
-    (opening.session_epoch, opening.max_wait_ms) = (0, 0);
-    let answer = broker.until(client.call(&opening, VERSION));
+    let answer = broker.until(client.call(opening, VERSION));
     assert!(answer.session_id != 0, "{answer:?}");
     let turn = |epoch: u32| FetchRequest {
         max_wait_ms: 1,

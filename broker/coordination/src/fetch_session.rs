@@ -1,16 +1,26 @@
 //! Incremental fetch sessions (KIP-227): what a client has asked for and been told, so that neither is repeated.
 //!
-//! Owns: the cache of sessions, its bound and eviction, epochs, which partitions an incremental answer needs.
+//! Owns: the cache of sessions, its bound and eviction, epochs, which partitions an incremental fetch has to look at and
+//! which its answer needs.
 //! Always: at most `slots` sessions; a session's epoch rises with every request and 1 follows the highest; a session
 //! names all its topics by id (Fetch 13 on) or all by name. A partition that gave records goes to the end of its
-//! session's order, so that a small `max.bytes` starves nobody.
-//! Not here: what a partition holds. The caller begins a fetch, reads, and finishes it with what it found.
+//! session's order, so that a small `max.bytes` starves nobody. A partition that the caller found settled is not looked
+//! at again until the client asks otherwise or the caller says that it has changed.
+//! Not here: what a partition holds, and how its changes are heard of. The caller begins a fetch, reads, and finishes it
+//! with what it found; each session keeps a watch for it (`W`), whatever that is.
+
+mod exchange;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::Millis;
-use ottla_protocol::wire::{StrBytes, Uuid};
+
+pub use exchange::{
+    FetchPartition, Finished, PartitionKey, PartitionResult, SessionRequest, TopicNaming, TopicRef,
+};
+use session::{Session, Worth};
 
 /// No session: the request is complete and leaves nothing behind.
 pub const NO_SESSION: i32 = 0;
@@ -19,69 +29,29 @@ pub const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a full request that closes its session and opens none.
 pub const FINAL_EPOCH: i32 = -1;
 
-/// A topic as the request's version names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TopicRef {
-    Name(StrBytes),
-    Id(Uuid),
-}
-
-/// How a request names topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopicNaming {
-    Names,
-    Ids,
-}
-
-/// A partition of a topic.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PartitionKey {
-    pub topic: TopicRef,
-    pub partition: i32,
-}
-
-impl PartitionKey {
-    /// A copy outside the request's frame, which a session would keep alive.
-    fn detached(&self) -> Self {
-        Self {
-            topic: match &self.topic {
-                TopicRef::Name(name) => TopicRef::Name(name.detached()),
-                TopicRef::Id(id) => TopicRef::Id(*id),
-            },
-            partition: self.partition,
-        }
-    }
-}
-
-/// What a client wants of a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FetchPartition {
-    pub key: PartitionKey,
-    pub current_leader_epoch: i32,
-    pub fetch_offset: i64,
-    pub last_fetched_epoch: i32,
-    pub log_start_offset: i64,
-    pub max_bytes: i32,
-}
-
-/// A Fetch, as far as its session is concerned.
-#[derive(Clone, Debug)]
-pub struct SessionRequest {
-    pub session_id: i32,
-    pub session_epoch: i32,
-    pub naming: TopicNaming,
-    pub partitions: Vec<FetchPartition>,
-    pub forgotten: Vec<PartitionKey>,
-    /// Followers keep their sessions when consumers crowd the cache.
-    pub is_follower: bool,
-}
-
 /// A fetch that has begun.
 #[derive(Clone, Debug)]
-pub struct FetchContext {
+pub struct FetchContext<W = ()> {
     kind: ContextKind,
-    /// Everything to read, in the order in which to read it.
+    /// What to read, in the order in which to read it. Of a session, only what may have changed.
     pub partitions: Vec<FetchPartition>,
+    /// Where each of them stands in its session, for [`FetchSessions::changed`]. Empty outside one.
+    pub places: Vec<u64>,
+    /// The session's, and of a session that may be opened.
+    pub watch: W,
+}
+
+impl<W> FetchContext<W> {
+    /// The request wants nothing at all, which is not the same as a session of which nothing has changed.
+    #[must_use]
+    pub fn wants_nothing(&self) -> bool {
+        self.partitions.is_empty() && !self.is_incremental()
+    }
+
+    #[must_use]
+    pub fn is_incremental(&self) -> bool {
+        matches!(self.kind, ContextKind::Incremental { .. })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,135 +67,20 @@ enum ContextKind {
     },
 }
 
-/// What was found of one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionResult {
-    pub has_records: bool,
-    pub high_watermark: i64,
-    pub log_start_offset: i64,
-    pub error: ErrorCode,
-    /// There is a diverging epoch or a preferred read replica to tell.
-    pub must_tell: bool,
-}
-
-/// How to answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// Not NONE: the answer has this error and no partitions.
-    pub error: ErrorCode,
-    pub session_id: i32,
-    /// For each result, whether it goes into the answer.
-    pub include: Vec<bool>,
-}
-
 /// The cache of sessions.
 #[derive(Debug)]
-pub struct FetchSessions {
+pub struct FetchSessions<W = ()> {
     /// `max.incremental.fetch.session.cache.slots`
     slots: usize,
     /// How long a session is safe from others; two minutes in the reference.
     eviction_ms: i64,
-    sessions: BTreeMap<i32, Session>,
+    sessions: BTreeMap<i32, Session<W>>,
     by_last_use: BTreeSet<(Millis, i32)>,
     evictable_by_all: BTreeSet<Worth>,
     evictable_by_followers: BTreeSet<Worth>,
 }
 
-/// What makes a session worth keeping: a follower's, then one with many partitions.
-type Worth = (bool, usize, i32);
-
-#[derive(Debug)]
-struct Session {
-    naming: TopicNaming,
-    is_follower: bool,
-    created: Millis,
-    last_used: Millis,
-    epoch: i32,
-    worth: Worth,
-    partitions: BTreeMap<PartitionKey, CachedPartition>,
-    order: BTreeMap<u64, PartitionKey>,
-    next_place: u64,
-}
-
-#[derive(Debug)]
-struct CachedPartition {
-    request: FetchPartition,
-    place: u64,
-    high_watermark: i64,
-    log_start_offset: i64,
-}
-
-impl Session {
-    fn add(&mut self, request: &FetchPartition) -> &mut CachedPartition {
-        let (order, next_place) = (&mut self.order, &mut self.next_place);
-        let cached = self
-            .partitions
-            .entry(request.key.detached())
-            .or_insert_with_key(|key| {
-                let place = *next_place;
-                *next_place += 1;
-                order.insert(place, key.clone());
-                CachedPartition {
-                    request: FetchPartition {
-                        key: key.clone(),
-                        ..request.clone()
-                    },
-                    place,
-                    high_watermark: -1,
-                    log_start_offset: -1,
-                }
-            });
-        cached.request = FetchPartition {
-            key: cached.request.key.clone(),
-            ..request.clone()
-        };
-        cached
-    }
-
-    fn forget(&mut self, key: &PartitionKey) {
-        if let Some(cached) = self.partitions.remove(key) {
-            self.order.remove(&cached.place);
-        }
-    }
-
-    fn move_to_end(&mut self, key: &PartitionKey) {
-        if let Some(cached) = self.partitions.get_mut(key)
-            && let Some(key) = self.order.remove(&cached.place)
-        {
-            cached.place = self.next_place;
-            self.next_place += 1;
-            self.order.insert(cached.place, key);
-        }
-    }
-
-    fn in_order(&self) -> Vec<FetchPartition> {
-        self.order
-            .values()
-            .filter_map(|key| Some(self.partitions.get(key)?.request.clone()))
-            .collect()
-    }
-}
-
-impl CachedPartition {
-    /// Takes note of what the client is about to be told; says whether there is anything.
-    fn note(&mut self, result: &PartitionResult) -> bool {
-        let news = result.has_records
-            || result.must_tell
-            || result.error.is_err()
-            || self.high_watermark != result.high_watermark
-            || self.log_start_offset != result.log_start_offset;
-        // After an error the partition is told again, whatever its high watermark.
-        self.high_watermark = if result.error.is_err() {
-            -1
-        } else {
-            result.high_watermark
-        };
-        self.log_start_offset = result.log_start_offset;
-        news
-    }
-}
-
-impl FetchSessions {
+impl<W: Clone + Default> FetchSessions<W> {
     #[must_use]
     pub fn new(slots: usize, eviction_ms: i64) -> Self {
         Self {
@@ -248,12 +103,46 @@ impl FetchSessions {
         self.sessions.is_empty()
     }
 
-    /// Turns a request into the full list of what it asks for. An error is the whole answer's.
+    /// The watch of a session.
+    #[must_use]
+    pub fn watch(&self, session_id: i32) -> Option<&W> {
+        self.sessions.get(&session_id).map(|session| &session.watch)
+    }
+
+    /// What stands at these places of a session has to be looked at.
+    pub fn changed(&mut self, session_id: i32, places: &[u64]) {
+        if let Some(session) = self.sessions.get_mut(&session_id) {
+            session.changed(places);
+        }
+    }
+
+    /// Brings what a fetch has to look at up to what has changed since it began. False: its session is gone or has gone
+    /// on to the next fetch, and waiting is of no use.
+    pub fn look_again(&mut self, context: &mut FetchContext<W>, changed: &[u64]) -> bool {
+        let ContextKind::Incremental {
+            session_id,
+            session_epoch,
+        } = context.kind
+        else {
+            return true;
+        };
+        let Some(session) = self.sessions.get_mut(&session_id) else {
+            return false;
+        };
+        session.changed(changed);
+        if session.epoch != session_epoch {
+            return false;
+        }
+        (context.partitions, context.places) = session.due();
+        true
+    }
+
+    /// Turns a request into the list of what there is to look at. An error is the whole answer's.
     pub fn begin(
         &mut self,
         now: Millis,
         request: SessionRequest,
-    ) -> Result<FetchContext, ErrorCode> {
+    ) -> Result<FetchContext<W>, ErrorCode> {
         if !matches!(request.session_epoch, INITIAL_EPOCH | FINAL_EPOCH) {
             return self.begin_incremental(now, &request);
         }
@@ -269,6 +158,8 @@ impl FetchSessions {
         Ok(FetchContext {
             kind,
             partitions: request.partitions,
+            places: Vec::new(),
+            watch: W::default(),
         })
     }
 
@@ -276,7 +167,7 @@ impl FetchSessions {
         &mut self,
         now: Millis,
         request: &SessionRequest,
-    ) -> Result<FetchContext, ErrorCode> {
+    ) -> Result<FetchContext<W>, ErrorCode> {
         let id = request.session_id;
         let session = self
             .sessions
@@ -299,15 +190,20 @@ impl FetchSessions {
             return Ok(FetchContext {
                 kind: ContextKind::Sessionless,
                 partitions: Vec::new(),
+                places: Vec::new(),
+                watch: W::default(),
             });
         }
         session.epoch = next_epoch(session.epoch);
+        let (partitions, places) = session.due();
         let context = FetchContext {
             kind: ContextKind::Incremental {
                 session_id: id,
                 session_epoch: session.epoch,
             },
-            partitions: session.in_order(),
+            partitions,
+            places,
+            watch: session.watch.clone(),
         };
         self.touch(id, now);
         Ok(context)
@@ -319,7 +215,7 @@ impl FetchSessions {
     pub fn finish(
         &mut self,
         now: Millis,
-        context: &FetchContext,
+        context: &FetchContext<W>,
         results: &[PartitionResult],
         candidate_id: i32,
     ) -> Finished {
@@ -349,7 +245,7 @@ impl FetchSessions {
         &mut self,
         session_id: i32,
         session_epoch: i32,
-        context: &FetchContext,
+        context: &FetchContext<W>,
         results: &[PartitionResult],
     ) -> Finished {
         let Some(session) = self.sessions.get_mut(&session_id) else {
@@ -363,14 +259,10 @@ impl FetchSessions {
                 include: vec![false; results.len()],
             };
         }
-        let mut include = Vec::with_capacity(results.len());
-        for (partition, result) in context.partitions.iter().zip(results) {
-            let cached = session.partitions.get_mut(&partition.key);
-            include.push(cached.is_none_or(|cached| cached.note(result)));
-            if result.has_records {
-                session.move_to_end(&partition.key);
-            }
-        }
+        let found = context.partitions.iter().zip(results);
+        let include = found
+            .map(|(partition, result)| session.note(&partition.key, result))
+            .collect();
         Finished {
             error: ErrorCode::None,
             session_id,
@@ -384,21 +276,12 @@ impl FetchSessions {
         naming: TopicNaming,
         is_follower: bool,
         candidate_id: i32,
-        context: &FetchContext,
+        context: &FetchContext<W>,
         results: &[PartitionResult],
     ) -> i32 {
         let id = self.free_id(candidate_id);
-        let mut session = Session {
-            naming,
-            is_follower,
-            created: now,
-            last_used: now,
-            epoch: next_epoch(INITIAL_EPOCH),
-            worth: (is_follower, 0, id),
-            partitions: BTreeMap::new(),
-            order: BTreeMap::new(),
-            next_place: 0,
-        };
+        let watch = context.watch.clone();
+        let mut session = Session::new(id, naming, is_follower, now, watch);
         for (partition, result) in context.partitions.iter().zip(results) {
             session.add(partition).note(result);
         }

@@ -15,11 +15,20 @@ const NOTHING: PartitionResult = PartitionResult {
     log_start_offset: 0,
     error: ErrorCode::None,
     must_tell: false,
+    is_settled: false,
+};
+const SETTLED: PartitionResult = PartitionResult {
+    is_settled: true,
+    ..NOTHING
 };
 const RECORDS: PartitionResult = PartitionResult {
     has_records: true,
     ..NOTHING
 };
+
+fn cache(slots: usize) -> FetchSessions {
+    FetchSessions::new(slots, EVICTION_MS)
+}
 
 fn key(name: &str, partition: i32) -> PartitionKey {
     PartitionKey {
@@ -82,7 +91,7 @@ fn incremental(
 
 #[test]
 fn what_has_not_changed_is_not_told_again() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     assert_eq!(id, 77);
     let quiet = incremental(&mut sessions, id, 1, &[NOTHING; 3]);
@@ -107,7 +116,7 @@ fn what_has_not_changed_is_not_told_again() {
 
 #[test]
 fn after_an_error_the_partition_is_told_even_if_nothing_is_new() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let error = PartitionResult {
         error: ErrorCode::NotLeaderOrFollower,
@@ -121,7 +130,7 @@ fn after_an_error_the_partition_is_told_even_if_nothing_is_new() {
 
 #[test]
 fn a_partition_that_gave_records_is_read_last_next_time() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let told = incremental(&mut sessions, id, 1, &[RECORDS, NOTHING, NOTHING]);
     assert_eq!(told.include, [true, false, false]);
@@ -131,9 +140,93 @@ fn a_partition_that_gave_records_is_read_last_next_time() {
     assert_eq!(order(&context), [1, 2, 0]);
 }
 
+/// What the next fetch of a session looks at, which then finds nothing to wait for.
+fn looked_at(sessions: &mut FetchSessions, request: SessionRequest) -> Vec<i32> {
+    let context = sessions.begin(Millis(0), request).expect("the session");
+    let results = vec![SETTLED; context.partitions.len()];
+    let _ = sessions.finish(Millis(0), &context, &results, 0);
+    order(&context)
+}
+
+#[test]
+fn what_is_settled_is_not_looked_at_until_it_has_changed() {
+    let mut sessions = cache(10);
+    let id = opened(&mut sessions);
+    let told = incremental(&mut sessions, id, 1, &[SETTLED, NOTHING, SETTLED]);
+    assert_eq!(told.include, [false; 3]);
+    assert_eq!(looked_at(&mut sessions, request(id, 2, &[])), [1]);
+    assert!(looked_at(&mut sessions, request(id, 3, &[])).is_empty());
+    sessions.changed(id, &[2, 0, 17]);
+    assert_eq!(looked_at(&mut sessions, request(id, 4, &[])), [0, 2]);
+    assert!(looked_at(&mut sessions, request(id, 5, &[])).is_empty());
+}
+
+#[test]
+fn what_is_settled_is_looked_at_when_the_client_asks_for_it_anew() {
+    let mut sessions = cache(10);
+    let id = opened(&mut sessions);
+    assert_eq!(looked_at(&mut sessions, request(id, 1, &[])), [0, 1, 2]);
+    let anew = request(id, 2, &[wants("t", 1, 3)]);
+    assert_eq!(looked_at(&mut sessions, anew), [1]);
+}
+
+#[test]
+fn a_change_of_what_gave_records_meanwhile_or_is_forgotten_is_nothing() {
+    let mut sessions = cache(10);
+    let id = opened(&mut sessions);
+    let _ = incremental(&mut sessions, id, 1, &[RECORDS, SETTLED, SETTLED]);
+    let mut forgets = request(id, 2, &[]);
+    forgets.forgotten.push(key("t", 1));
+    assert_eq!(looked_at(&mut sessions, forgets), [0], "it stands last");
+    // The places where the two of them stood.
+    sessions.changed(id, &[0, 1]);
+    assert!(looked_at(&mut sessions, request(id, 3, &[])).is_empty());
+}
+
+#[test]
+fn a_fetch_that_waits_looks_at_what_has_changed_too() {
+    let mut sessions = cache(10);
+    let id = opened(&mut sessions);
+    let _ = incremental(&mut sessions, id, 1, &[NOTHING, SETTLED, SETTLED]);
+    let mut waiting = sessions
+        .begin(Millis(0), request(id, 2, &[]))
+        .expect("the session");
+    assert_eq!(order(&waiting), [0]);
+    assert!(sessions.look_again(&mut waiting, &[2]));
+    assert_eq!(order(&waiting), [0, 2]);
+    let told = sessions.finish(Millis(0), &waiting, &[SETTLED, RECORDS], 0);
+    assert_eq!(told.include, [false, true]);
+    assert_eq!(looked_at(&mut sessions, request(id, 3, &[])), [2]);
+}
+
+#[test]
+fn what_a_fetch_that_was_overtaken_found_settled_is_looked_at() {
+    let mut sessions = cache(10);
+    let id = opened(&mut sessions);
+    let mut slow = sessions
+        .begin(Millis(0), request(id, 1, &[]))
+        .expect("the session");
+    assert_eq!(looked_at(&mut sessions, request(id, 2, &[])), [0, 1, 2]);
+    let overtaken = sessions.finish(Millis(0), &slow, &[SETTLED; 3], 0);
+    assert_eq!(overtaken.error, ErrorCode::InvalidFetchSessionEpoch);
+    assert!(!sessions.look_again(&mut slow, &[1]), "nothing to wait for");
+    assert_eq!(looked_at(&mut sessions, request(id, 3, &[])), [1]);
+}
+
+#[test]
+fn a_session_that_waits_with_nothing_to_look_at_is_not_a_fetch_of_nothing() {
+    let mut sessions = cache(10);
+    let id = opened(&mut sessions);
+    let _ = looked_at(&mut sessions, request(id, 1, &[]));
+    let idle = sessions.begin(Millis(0), request(id, 2, &[]));
+    assert!(!idle.expect("the session").wants_nothing());
+    let nothing = sessions.begin(Millis(0), request(NO_SESSION, FINAL_EPOCH, &[]));
+    assert!(nothing.expect("a full fetch").wants_nothing());
+}
+
 #[test]
 fn partitions_are_changed_added_and_forgotten() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let mut changes = request(id, 1, &[wants("t", 1, 9), wants("u", 4, 0)]);
     changes.forgotten.push(key("t", 0));
@@ -146,7 +239,7 @@ fn partitions_are_changed_added_and_forgotten() {
 
 #[test]
 fn a_session_without_partitions_is_over() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let mut changes = request(id, 1, &[]);
     changes.forgotten.extend((0..3).map(|n| key("t", n)));
@@ -158,7 +251,7 @@ fn a_session_without_partitions_is_over() {
 
 #[test]
 fn epochs_must_follow_each_other_and_start_over_with_one() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let begin = |sessions: &mut FetchSessions, id, epoch| {
         sessions
@@ -177,7 +270,7 @@ fn epochs_must_follow_each_other_and_start_over_with_one() {
 
 #[test]
 fn a_fetch_overtaken_by_the_next_one_of_its_session_fails() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let slow = sessions
         .begin(Millis(0), request(id, 1, &[]))
@@ -190,7 +283,7 @@ fn a_fetch_overtaken_by_the_next_one_of_its_session_fails() {
 
 #[test]
 fn a_session_names_topics_in_one_way() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let by_id = SessionRequest {
         naming: TopicNaming::Ids,
@@ -202,7 +295,7 @@ fn a_session_names_topics_in_one_way() {
 
 #[test]
 fn topics_by_id_make_a_session_of_their_own_kind() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let mut wanted = wants("", 0, 0);
     wanted.key.topic = TopicRef::Id(Uuid([3; 16]));
     let full = SessionRequest {
@@ -223,7 +316,7 @@ fn topics_by_id_make_a_session_of_their_own_kind() {
 
 #[test]
 fn a_full_fetch_ends_the_session_that_it_names() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let id = opened(&mut sessions);
     let context = sessions
         .begin(Millis(0), request(id, FINAL_EPOCH, &[wants("t", 0, 0)]))
@@ -236,7 +329,7 @@ fn a_full_fetch_ends_the_session_that_it_names() {
 
 #[test]
 fn an_id_that_is_taken_or_zero_is_not_given() {
-    let mut sessions = FetchSessions::new(10, EVICTION_MS);
+    let mut sessions = cache(10);
     let mut open = |candidate| {
         let context = sessions
             .begin(Millis(0), request(NO_SESSION, INITIAL_EPOCH, &[]))
@@ -269,7 +362,7 @@ fn open_sized(sessions: &mut FetchSessions, now: i64, size: i32, is_follower: bo
 
 #[test]
 fn a_full_cache_gives_no_session_until_one_is_stale() {
-    let mut sessions = FetchSessions::new(2, EVICTION_MS);
+    let mut sessions = cache(2);
     assert_ne!(open_sized(&mut sessions, 0, 1, false), NO_SESSION);
     assert_ne!(open_sized(&mut sessions, 1, 1, false), NO_SESSION);
     assert_eq!(open_sized(&mut sessions, 2, 9, false), NO_SESSION);
@@ -280,7 +373,7 @@ fn a_full_cache_gives_no_session_until_one_is_stale() {
 
 #[test]
 fn a_larger_session_takes_the_place_of_a_smaller_one_that_has_had_its_time() {
-    let mut sessions = FetchSessions::new(1, EVICTION_MS);
+    let mut sessions = cache(1);
     let id = open_sized(&mut sessions, 0, 5, false);
     // In use all along, but older than the time for which it is safe.
     let in_use = sessions.begin(Millis(EVICTION_MS + 1), request(id, 1, &[]));
@@ -292,7 +385,7 @@ fn a_larger_session_takes_the_place_of_a_smaller_one_that_has_had_its_time() {
 
 #[test]
 fn a_follower_takes_a_consumers_place_at_once_and_never_the_other_way_round() {
-    let mut sessions = FetchSessions::new(1, EVICTION_MS);
+    let mut sessions = cache(1);
     assert_ne!(open_sized(&mut sessions, 0, 9, false), NO_SESSION);
     assert_ne!(open_sized(&mut sessions, 1, 1, true), NO_SESSION);
     assert_eq!(open_sized(&mut sessions, 2, 9, false), NO_SESSION);
@@ -300,7 +393,7 @@ fn a_follower_takes_a_consumers_place_at_once_and_never_the_other_way_round() {
 
 #[test]
 fn a_session_evicted_while_its_fetch_waits_costs_no_records() {
-    let mut sessions = FetchSessions::new(1, EVICTION_MS);
+    let mut sessions = cache(1);
     let id = opened(&mut sessions);
     let waiting = sessions
         .begin(Millis(0), request(id, 1, &[]))

@@ -18,6 +18,7 @@ use crate::exec::groups::Groups;
 use crate::exec::moves::Moves;
 use crate::exec::producer_ids::ProducerIds;
 use crate::exec::transactions::Transactions;
+use crate::exec::watch::Watch;
 use crate::exec::{Storage, publish};
 use crate::log_limits::LogLimits;
 use crate::loggers::Loggers;
@@ -36,7 +37,7 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
-    pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    pub(crate) fetch_sessions: Mutex<FetchSessions<Arc<Watch>>>,
     pub(crate) fetch_deadlines: Arc<Deadlines>,
     pub(crate) log_limits: LogLimits,
     pub(crate) loggers: Loggers,

@@ -20,6 +20,7 @@ use ottla_coordination::fetch_session::{
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::fetch::request::FetchTopic;
 use ottla_protocol::messages::{FetchRequest, FetchResponse};
+use ottla_protocol::types::Millis;
 use ottla_protocol::wire::{StrBytes, Uuid};
 use tokio::time::Instant;
 
@@ -28,6 +29,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::exec::partition::Isolation;
 use crate::exec::waits::FetchWait;
+use crate::exec::watch::{Waiting, Watch};
 use read::{Found, Source};
 
 /// First version that names topics by id.
@@ -37,7 +39,7 @@ const READ_COMMITTED: i8 = 1;
 /// A fetch that has begun: what to read, and when that is enough.
 struct Fetch {
     broker: Arc<Broker>,
-    session: FetchContext,
+    session: FetchContext<Arc<Watch>>,
     sources: Vec<Source>,
     isolation: Isolation,
     bytes_min: usize,
@@ -81,22 +83,22 @@ fn begin(context: &Context<'_>, request: FetchRequest) -> Result<Fetch, ErrorCod
             partition: *partition,
         })
     });
-    let session = broker.fetch_sessions.lock().begin(
-        clock::now(),
-        SessionRequest {
-            session_id: request.session_id,
-            session_epoch: request.session_epoch,
-            naming,
-            partitions,
-            forgotten: forgotten.collect(),
-            is_follower: false,
-        },
-    )?;
-    let sources = session
-        .partitions
-        .iter()
-        .map(|partition| Source::find(broker, &partition.key))
-        .collect();
+    let asked = SessionRequest {
+        session_id: request.session_id,
+        session_epoch: request.session_epoch,
+        naming,
+        partitions,
+        forgotten: forgotten.collect(),
+        is_follower: false,
+    };
+    let mut sessions = broker.fetch_sessions.lock();
+    if let Some(watch) = sessions.watch(asked.session_id) {
+        let changed = watch.take_changed();
+        sessions.changed(asked.session_id, &changed);
+    }
+    let session = sessions.begin(clock::now(), asked)?;
+    drop(sessions);
+    let sources = sources(broker, &session.partitions);
     let bytes_max = usize::try_from(request.max_bytes)
         .unwrap_or(0)
         .min(broker.settings.fetch_bytes_max);
@@ -114,6 +116,11 @@ fn begin(context: &Context<'_>, request: FetchRequest) -> Result<Fetch, ErrorCod
             .min(bytes_max),
         bytes_max,
     })
+}
+
+fn sources(broker: &Broker, partitions: &[FetchPartition]) -> Vec<Source> {
+    let keys = partitions.iter().map(|partition| &partition.key);
+    keys.map(|key| Source::find(broker, key)).collect()
 }
 
 /// Names are copied out of the request's frame, which a waiting fetch would keep alive.
@@ -161,20 +168,23 @@ impl Fetch {
     /// Enough bytes, or something that the client should hear at once.
     fn is_enough(&self, found: &[Found]) -> bool {
         let bytes: usize = found.iter().map(Found::bytes).sum();
-        found.is_empty() || bytes >= self.bytes_min || found.iter().any(Found::is_urgent)
+        self.session.wants_nothing()
+            || bytes >= self.bytes_min
+            || found.iter().any(Found::is_urgent)
     }
 
     /// Waits for the partitions to grow. The append or flush that makes the answer large enough wakes it.
-    async fn wait(self, mut found: Vec<Found>, deadline: Instant) -> Reply<FetchResponse> {
+    async fn wait(mut self, mut found: Vec<Found>, deadline: Instant) -> Reply<FetchResponse> {
         loop {
-            let bytes: usize = found.iter().map(Found::bytes).sum();
-            let missing = i64::try_from(self.bytes_min.saturating_sub(bytes)).unwrap_or(i64::MAX);
-            let parked = Parked::new(&self.sources, FetchWait::new(missing), &found);
-            let is_over = parked.is_complete && {
-                let _deadline = self.broker.fetch_deadlines.enter(deadline, &parked.wait);
-                parked.wait.ready().await
+            let is_over = match self.watch_all(&found) {
+                None => false,
+                Some(waiting) => {
+                    let deadlines = &self.broker.fetch_deadlines;
+                    let _deadline = deadlines.enter(deadline, waiting.wait());
+                    waiting.wait().ready().await
+                }
             };
-            drop(parked);
+            let is_over = !self.look_again() || is_over;
             found = self.read();
             if is_over || self.is_enough(&found) {
                 return self.finish(found);
@@ -182,14 +192,51 @@ impl Fetch {
         }
     }
 
+    /// Waits on every partition that was read; the others of a session are watched already. None: something has come
+    /// since.
+    fn watch_all(&self, found: &[Found]) -> Option<Waiting> {
+        let bytes: usize = found.iter().map(Found::bytes).sum();
+        let missing = i64::try_from(self.bytes_min.saturating_sub(bytes)).unwrap_or(i64::MAX);
+        let waiting = self.session.watch.wait_with(FetchWait::new(missing))?;
+        let now = clock::now();
+        let is_watched = |(i, found)| self.watch(i, found, now);
+        found.iter().enumerate().all(is_watched).then_some(waiting)
+    }
+
+    fn watch(&self, i: usize, found: &Found, now: Millis) -> bool {
+        let wanted = &self.session.partitions[i];
+        let place = self.session.places.get(i).copied();
+        let place = place.filter(|_| found.is_at_end(wanted));
+        self.sources[i].watch(&self.session.watch, place, wanted, found, now)
+    }
+
+    /// Takes in what has changed in the session. False: it does not wait for this fetch any more.
+    fn look_again(&mut self) -> bool {
+        if !self.session.is_incremental() {
+            return true;
+        }
+        let mut sessions = self.broker.fetch_sessions.lock();
+        let changed = self.session.watch.take_changed();
+        let goes_on = sessions.look_again(&mut self.session, &changed);
+        drop(sessions);
+        self.sources = sources(&self.broker, &self.session.partitions);
+        goes_on
+    }
+
+    /// Of a session, what was read to its end is not looked at again until it changes.
     fn finish(self, found: Vec<Found>) -> Reply<FetchResponse> {
-        let results: Vec<_> = found.iter().map(Found::result).collect();
-        let finished = self.broker.fetch_sessions.lock().finish(
-            clock::now(),
-            &self.session,
-            &results,
-            rand::random(),
-        );
+        let now = clock::now();
+        let results = found.iter().enumerate().map(|(i, found)| {
+            let may_settle = self.session.is_incremental();
+            let may_settle = may_settle && found.is_at_end(&self.session.partitions[i]);
+            found.result(may_settle && self.watch(i, found, now))
+        });
+        let results: Vec<_> = results.collect();
+        let finished =
+            self.broker
+                .fetch_sessions
+                .lock()
+                .finish(now, &self.session, &results, rand::random());
         if finished.error.is_err() {
             return FetchResponse {
                 error_code: finished.error.code(),
@@ -198,34 +245,5 @@ impl Fetch {
             .into();
         }
         read::respond(&self.session.partitions, found, &finished, self.isolation)
-    }
-}
-
-/// A fetch in the lists of its partitions; leaves them when dropped.
-struct Parked<'a> {
-    sources: &'a [Source],
-    wait: Arc<FetchWait>,
-    /// False: something has come since the partitions were read.
-    is_complete: bool,
-}
-
-impl<'a> Parked<'a> {
-    fn new(sources: &'a [Source], wait: Arc<FetchWait>, found: &[Found]) -> Self {
-        let now = clock::now();
-        let mut seen = sources.iter().zip(found);
-        let is_complete = seen.all(|(source, found)| source.park(&wait, found, now));
-        Self {
-            sources,
-            wait,
-            is_complete,
-        }
-    }
-}
-
-impl Drop for Parked<'_> {
-    fn drop(&mut self) {
-        for source in self.sources {
-            source.unpark(&self.wait);
-        }
     }
 }

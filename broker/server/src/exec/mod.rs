@@ -37,6 +37,7 @@ pub(crate) mod topic;
 pub(crate) mod transactions;
 mod txn_indexes;
 pub(crate) mod waits;
+pub(crate) mod watch;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

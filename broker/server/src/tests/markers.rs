@@ -18,6 +18,7 @@ use crate::exec::Storage;
 use crate::exec::partition::{Acks, Append, Isolation, Partition, Read};
 use crate::exec::producers::{marker, producer_batch};
 use crate::exec::waits::{AckWait, FetchWait};
+use crate::exec::watch::Watch;
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -138,10 +139,12 @@ async fn readers_of_committed_records_get_on_when_the_marker_is_on_disk() {
     let node = Node::new();
     node.send(7, 0).await.unwrap();
     assert_eq!(node.last_stable(), Offset(0));
-    let fetch = FetchWait::new(i64::MAX);
+    let watch = Arc::new(Watch::default());
+    let fetch = watch.wait_with(FetchWait::new(i64::MAX)).unwrap();
     let seen = node.read(Isolation::ReadCommitted);
     assert!(seen.slice.is_none());
-    assert!(node.partition.park_fetch(&fetch, seen.bounds, clock::now()));
+    let (bounds, now) = (seen.bounds, clock::now());
+    assert!(node.partition.watch(&watch, None, bounds, now));
     let sync = node.disk.hold_once(Call::SyncData);
     let end = EndTransaction {
         producer_id: ProducerId(7),
@@ -162,7 +165,7 @@ async fn readers_of_committed_records_get_on_when_the_marker_is_on_disk() {
         "a power cut may take it back"
     );
     sync.wait();
-    fetch.ready().await;
+    fetch.wait().ready().await;
     settled(wait).await.unwrap();
     assert_eq!(node.last_stable(), Offset(2));
     let read = node.read(Isolation::ReadCommitted);

@@ -7,6 +7,7 @@ mod consumer_groups;
 mod damaged_coordinators;
 mod disk_full;
 mod feature_levels;
+mod fetch_sessions;
 pub(crate) mod groups;
 mod log_dirs;
 mod markers;

@@ -23,6 +23,7 @@ use crate::exec::log_dirs::{LogDir, LogDirs, Uses};
 use crate::exec::partition::{Acks, Append, Isolation, Partition};
 use crate::exec::topic::{Topic, TopicSettings};
 use crate::exec::waits::{AckWait, FetchWait};
+use crate::exec::watch::Watch;
 use crate::testing::{PATIENCE, batch, eventually};
 
 const EIO: i32 = 5;
@@ -310,8 +311,9 @@ async fn a_partition_that_nobody_wrote_to_is_read_and_awaited_without_a_folder()
         )
         .ok()
         .map(|read| read.bounds);
-    let wait = FetchWait::new(1);
-    assert!(bench.partition.park_fetch(&wait, seen.unwrap(), now));
+    let watch = Arc::new(Watch::default());
+    let waiting = watch.wait_with(FetchWait::new(1)).unwrap();
+    assert!(bench.partition.watch(&watch, None, seen.unwrap(), now));
     let past_the_end = bench.partition.read(
         Offset(1),
         1,
@@ -323,7 +325,7 @@ async fn a_partition_that_nobody_wrote_to_is_read_and_awaited_without_a_folder()
     assert!(bench.disk.list(Path::new("/logs")).unwrap().is_empty());
 
     assert_eq!(bench.produce(Acks::Leader).await, Ok(0));
-    wait.ready().await;
+    waiting.wait().ready().await;
     assert_eq!(bench.readable(), Ok(true));
 }
 

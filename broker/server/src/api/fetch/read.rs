@@ -18,7 +18,7 @@ use ottla_protocol::wire::{Records, StrBytes, Uuid};
 use crate::api::Reply;
 use crate::broker::Broker;
 use crate::exec::partition::{Bounds, Isolation, Partition};
-use crate::exec::waits::FetchWait;
+use crate::exec::watch::Watch;
 
 /// "Unknown" in offsets of a response.
 const NO_OFFSET: i64 = -1;
@@ -58,7 +58,17 @@ impl Found {
         self.error.is_err() || self.diverging.is_some()
     }
 
-    pub(super) fn result(&self) -> PartitionResult {
+    /// There is nothing to read, whatever the isolation, until the high watermark moves.
+    pub(super) fn is_at_end(&self, wanted: &FetchPartition) -> bool {
+        let end = self.bounds.map(|bounds| bounds.high_watermark);
+        self.error == ErrorCode::None
+            && self.slice.is_none()
+            && end == Some(Offset(wanted.fetch_offset))
+            // What it says of its own log has to be compared each time.
+            && wanted.last_fetched_epoch < 0
+    }
+
+    pub(super) fn result(&self, is_settled: bool) -> PartitionResult {
         PartitionResult {
             has_records: self.bytes() > 0,
             high_watermark: self
@@ -67,6 +77,7 @@ impl Found {
             log_start_offset: self.bounds.map_or(NO_OFFSET, |bounds| bounds.log_start.0),
             error: self.error,
             must_tell: self.diverging.is_some(),
+            is_settled,
         }
     }
 }
@@ -140,18 +151,21 @@ impl Source {
         }
     }
 
-    /// False if there is more to read than was found.
-    pub(super) fn park(&self, wait: &Arc<FetchWait>, found: &Found, now: Millis) -> bool {
-        match (self, found.bounds) {
-            (Self::Here(partition), Some(seen)) => partition.park_fetch(wait, seen, now),
-            _ => true,
-        }
-    }
-
-    pub(super) fn unpark(&self, wait: &Arc<FetchWait>) {
-        if let Self::Here(partition) = self {
-            partition.unpark_fetch(wait);
-        }
+    /// Has a reader told of changes from what was found on. False if there are some already.
+    pub(super) fn watch(
+        &self,
+        watch: &Arc<Watch>,
+        place: Option<u64>,
+        wanted: &FetchPartition,
+        found: &Found,
+        now: Millis,
+    ) -> bool {
+        let (Self::Here(partition), Some(seen)) = (self, found.bounds) else {
+            return true;
+        };
+        let epoch = LeaderEpoch(wanted.current_leader_epoch);
+        // In this order: the epoch changes without the lock, before the readers are told.
+        partition.watch(watch, place, seen, now) && partition.check_leader_epoch(epoch).is_ok()
     }
 }
 

@@ -48,7 +48,7 @@ impl Partition {
             }
             self.demand_flush(replica);
         } else {
-            let is_awaited = durability == Durability::Disk && !replica.fetches.is_empty();
+            let is_awaited = durability == Durability::Disk && replica.watchers.await_more();
             let is_much = unflushed >= UNFLUSHED_MAX;
             if is_awaited || (is_much && replica.flush == Flush::Idle) {
                 self.demand_flush(replica);
@@ -218,7 +218,7 @@ impl Partition {
     pub(super) fn flush_failed(&self, replica: &mut Replica) {
         replica.flush = Flush::Idle;
         replica.acks.drain(..).for_each(|(_, wait)| wait.fail());
-        replica.wake_all();
+        replica.watchers.release();
     }
 
     pub(super) fn note(&self, replica: &Replica) {

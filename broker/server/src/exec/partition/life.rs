@@ -19,7 +19,7 @@ use super::{Partition, State};
 use crate::exec::checkpoints::Checkpointed;
 use crate::exec::producers::Extent;
 use crate::exec::topic::Durability;
-use crate::exec::waits::FetchWait;
+use crate::exec::watch::{Watch, Watchers};
 
 impl Partition {
     /// Takes the partition out of service for good and its folder out of the way.
@@ -28,12 +28,12 @@ impl Partition {
         let state = std::mem::replace(&mut *self.state.lock(), State::Deleted);
         match state {
             State::Open(mut replica) => {
-                replica.wake_all();
+                replica.watchers.release();
                 for (_, wait) in replica.acks.drain(..) {
                     wait.fail();
                 }
             }
-            State::Closed(fetches) => fetches.iter().for_each(|wait| wait.release()),
+            State::Closed(mut watchers) => watchers.release(),
             State::Deleted => {}
         }
         let at = self.dir().checkpointed(&self.topic.name, self.index);
@@ -82,17 +82,17 @@ impl Partition {
 
     /// Flushes and closes the log, so that the mark of a clean shutdown is true of it.
     pub(crate) fn close(&self) -> Result<(), DiskError> {
-        let state = std::mem::replace(&mut *self.state.lock(), State::Closed(Vec::new()));
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed(Watchers::default()));
         let mut replica = match state {
             State::Open(replica) => replica,
-            State::Closed(fetches) => {
-                fetches.iter().for_each(|wait| wait.release());
+            State::Closed(mut watchers) => {
+                watchers.release();
                 return Ok(());
             }
             State::Deleted => return Ok(()),
         };
         let log_start = replica.log.start();
-        replica.wake_all();
+        replica.watchers.release();
         let acks = std::mem::take(&mut replica.acks);
         let snapshot = replica.snapshot_at_close(&*self.dir().disk);
         match snapshot.and_then(|()| replica.log.close()) {
@@ -121,9 +121,9 @@ impl Partition {
         if !self.dir().is_offline() || matches!(*state, State::Deleted) {
             return;
         }
-        match std::mem::replace(&mut *state, State::Closed(Vec::new())) {
+        match std::mem::replace(&mut *state, State::Closed(Watchers::default())) {
             State::Open(mut replica) => self.flush_failed(&mut replica),
-            State::Closed(fetches) => fetches.iter().for_each(|wait| wait.release()),
+            State::Closed(mut watchers) => watchers.release(),
             State::Deleted => {}
         }
     }
@@ -139,11 +139,11 @@ impl Partition {
         matches!(*self.state.lock(), State::Closed(_)) && self.has_no_folder()
     }
 
-    /// Parks a fetch without making the partition's folder; false if there is one.
-    pub(super) fn park_unused(&self, wait: &Arc<FetchWait>) -> bool {
+    /// Adds a reader without making the partition's folder; false if there is one.
+    pub(super) fn watch_unused(&self, watch: &Arc<Watch>, place: Option<u64>) -> bool {
         match &mut *self.state.lock() {
-            State::Closed(fetches) if self.has_no_folder() => {
-                fetches.push(wait.clone());
+            State::Closed(watchers) if self.has_no_folder() => {
+                watchers.add(watch, place);
                 true
             }
             _ => false,
@@ -172,9 +172,9 @@ impl Partition {
             files.list(&self.storage.topics, self.topic.id, self.index);
         }
         let mut guard = self.state.lock();
-        if let State::Closed(fetches) = &mut *guard {
+        if let State::Closed(watchers) = &mut *guard {
             let mut replica = self.open_log(now)?;
-            replica.fetches = std::mem::take(fetches);
+            replica.watchers = std::mem::take(watchers);
             *guard = State::Open(Box::new(replica));
         }
         MutexGuard::try_map(guard, |state| match state {
@@ -239,7 +239,7 @@ impl Partition {
             visible_bytes: 0,
             flush: Flush::Idle,
             acks: VecDeque::new(),
-            fetches: Vec::new(),
+            watchers: Watchers::default(),
             is_listed: false,
             was_used: false,
             used_at: now,

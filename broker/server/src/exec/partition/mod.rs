@@ -34,7 +34,8 @@ use tracing::error;
 use super::Storage;
 use super::log_dirs::LogDir;
 use super::topic::{Topic, TopicSettings};
-use super::waits::{AckWait, FetchWait};
+use super::waits::AckWait;
+use super::watch::{Watch, Watchers};
 pub(crate) use append::{Acks, Append, Placed};
 use cleaning::CleaningGate;
 pub(crate) use cleaning::{Cleaned, CleaningMeans};
@@ -59,9 +60,9 @@ pub(crate) struct Partition {
 }
 
 enum State {
-    /// Not used since the start, or let go of since. Who waits for the first record of a partition that has no folder
-    /// waits here.
-    Closed(Vec<Arc<FetchWait>>),
+    /// Not used since the start, or let go of since. Who watches it, perhaps for the first record of a partition that has
+    /// no folder, watches on.
+    Closed(Watchers),
     Open(Box<Replica>),
     /// The topic is gone.
     Deleted,
@@ -157,7 +158,7 @@ impl Partition {
             next_look: NextLook::at_once(),
             next_cleaning: NextLook::at_once(),
             cleaning: CleaningGate::default(),
-            state: Mutex::new(State::Closed(Vec::new())),
+            state: Mutex::new(State::Closed(Watchers::default())),
         })
     }
 
@@ -176,7 +177,13 @@ impl Partition {
     }
 
     pub(crate) fn set_leader_epoch(&self, epoch: LeaderEpoch) {
-        self.leader_epoch.store(epoch.0, Ordering::Release);
+        if self.leader_epoch.swap(epoch.0, Ordering::AcqRel) != epoch.0 {
+            match &mut *self.state.lock() {
+                State::Closed(watchers) => watchers.release(),
+                State::Open(replica) => replica.watchers.release(),
+                State::Deleted => {}
+            }
+        }
     }
 
     /// Checks the epoch that a client believes to be current (KIP-320); -1 asks for nothing.
@@ -293,40 +300,35 @@ impl Partition {
         Ok(is_behind)
     }
 
-    /// Parks a fetch. False if more than `seen` can be read already: the caller then reads again.
-    pub(crate) fn park_fetch(&self, wait: &Arc<FetchWait>, seen: Bounds, now: Millis) -> bool {
-        if seen == Bounds::EMPTY && self.park_unused(wait) {
+    /// Has a reader told of what comes after it has `seen` so much. False if more can be read already: the caller then
+    /// reads again.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        watch: &Arc<Watch>,
+        place: Option<u64>,
+        seen: Bounds,
+        now: Millis,
+    ) -> bool {
+        if seen == Bounds::EMPTY && self.watch_unused(watch, place) {
             return true;
         }
-        match self.open(now) {
-            Ok(mut replica) if replica.bounds() == seen => {
-                replica.fetches.push(wait.clone());
-                true
-            }
-            Ok(mut replica) => {
-                // Only the end of the log may have moved, which a reader does not see.
-                let now_visible = replica.bounds();
-                let same = Bounds {
-                    log_end: seen.log_end,
-                    ..now_visible
-                } == seen;
-                if same {
-                    replica.fetches.push(wait.clone());
-                }
-                same
-            }
-            Err(_) => false,
-        }
-    }
-
-    pub(crate) fn unpark_fetch(&self, wait: &Arc<FetchWait>) {
-        let mut state = self.state.lock();
-        let fetches = match &mut *state {
-            State::Closed(fetches) => fetches,
-            State::Open(replica) => &mut replica.fetches,
-            State::Deleted => return,
+        let Ok(mut replica) = self.open(now) else {
+            return false;
         };
-        fetches.retain(|parked| !Arc::ptr_eq(parked, wait));
+        let bounds = replica.bounds();
+        // The end of the log may have moved, which a reader does not see.
+        let is_same = seen
+            == Bounds {
+                log_end: seen.log_end,
+                ..bounds
+            };
+        if is_same {
+            replica.watchers.add(watch, place);
+            if seen.log_end < bounds.log_end {
+                self.demand_flush(&mut replica);
+            }
+        }
+        is_same
     }
 
     /// Raises the log's start (DeleteRecords). It is durable once the directory's checkpoints are written.
@@ -346,7 +348,7 @@ impl Partition {
                 .with_room(|| replica.log.set_start(before))
                 .map_err(|error| self.disk_failed(&error))?;
             self.note(&replica);
-            replica.wake_all();
+            replica.watchers.release();
         }
         Ok(replica.log.start())
     }

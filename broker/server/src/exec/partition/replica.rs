@@ -11,7 +11,8 @@ use ottla_protocol::types::{Millis, Offset};
 use super::Bounds;
 use crate::data_dirs::random_number;
 use crate::exec::producers::{self, Extent};
-use crate::exec::waits::{AckWait, FetchWait};
+use crate::exec::waits::AckWait;
+use crate::exec::watch::Watchers;
 
 /// The part behind the lock.
 pub(crate) struct Replica {
@@ -26,7 +27,7 @@ pub(crate) struct Replica {
     pub(super) visible_bytes: u64,
     pub(super) flush: Flush,
     pub(super) acks: VecDeque<(Offset, Arc<AckWait>)>,
-    pub(super) fetches: Vec<Arc<FetchWait>>,
+    pub(super) watchers: Watchers,
     /// Waits in the keeper's list for its next round.
     pub(super) is_listed: bool,
     /// Since the keeper looked last, and when it saw that for the last time.
@@ -113,7 +114,7 @@ impl Replica {
         Ok(self.bounds())
     }
 
-    /// Moves the high watermark and tells the fetches how much more they can read.
+    /// Moves the high watermark and tells those who watch how much more they can read.
     pub(super) fn show(&mut self, end: Offset, bytes: u64) {
         if end <= self.high_watermark {
             return;
@@ -124,14 +125,12 @@ impl Replica {
             states.high_watermark_at(end);
             if before != states.first_unstable_offset() {
                 // How much more the readers of committed records can read, only reading tells.
-                self.wake_all();
+                self.watchers.release();
             }
         }
         let more = bytes.saturating_sub(self.visible_bytes);
         self.visible_bytes = self.visible_bytes.max(bytes);
-        for fetch in &self.fetches {
-            fetch.grow(more);
-        }
+        self.watchers.grow(more);
     }
 
     /// Acknowledges everything that is flushed.
@@ -139,12 +138,6 @@ impl Replica {
         let flushed_end = self.log.flushed_end();
         while let Some((_, wait)) = self.acks.pop_front_if(|(end, _)| *end <= flushed_end) {
             wait.release();
-        }
-    }
-
-    pub(super) fn wake_all(&mut self) {
-        for fetch in self.fetches.drain(..) {
-            fetch.release();
         }
     }
 }

@@ -13,6 +13,7 @@ use tracing::info;
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
 use crate::exec::topic::TopicSettings;
+use crate::exec::watch::Watchers;
 
 /// When a closed partition needs its next look.
 pub(super) struct NextLook(AtomicI64);
@@ -72,7 +73,7 @@ impl Partition {
         if deleted.as_ref().is_ok_and(|segments| !segments.is_empty()) {
             replica.draw_roll_jitter();
             self.note(&replica);
-            replica.wake_all();
+            replica.watchers.release();
         }
         let start = replica.log.start();
         drop(replica);
@@ -127,10 +128,12 @@ impl Partition {
         if !is_quiet || replica.is_in_use() {
             return;
         }
-        let State::Open(mut replica) = std::mem::replace(&mut *state, State::Closed(Vec::new()))
+        let State::Open(mut replica) =
+            std::mem::replace(&mut *state, State::Closed(Watchers::default()))
         else {
             return;
         };
+        *state = State::Closed(std::mem::take(&mut replica.watchers));
         self.note(&replica);
         let snapshot = replica.snapshot_at_close(&*self.dir().disk);
         if let Err(error) = snapshot.and_then(|()| replica.log.close().map(drop)) {
@@ -154,8 +157,8 @@ fn why(reason: DeleteReason, settings: &TopicSettings) -> String {
 }
 
 impl Replica {
-    /// Whether somebody waits for it or the keeper looks after it.
+    /// Whether an acknowledgement waits for it or the keeper looks after it.
     fn is_in_use(&self) -> bool {
-        self.is_listed || !self.fetches.is_empty() || !self.acks.is_empty()
+        self.is_listed || !self.acks.is_empty()
     }
 }
