@@ -234,9 +234,13 @@ impl Admin {
                 .collect::<Result<Vec<_>, _>>()
         });
         let keys = keys.transpose()?;
-        let targets = resources
-            .iter()
-            .map(|resource| (resource.target(), resource));
+        let targets = resources.iter().map(|resource| {
+            let target = match resource.target() {
+                Target::Any => self.anyone.clone(),
+                own => own,
+            };
+            (target, resource)
+        });
         let mut questions = Vec::new();
         for (target, group) in grouped(targets) {
             for (lane, part) in divided(group) {
@@ -325,7 +329,7 @@ impl Admin {
         });
         let response = self
             .cluster
-            .call(&Target::Any, &request, call, no_error)
+            .call(&self.anyone, &request, call, no_error)
             .await?;
         ApiError::check(response.error_code, None)?;
         Ok(response

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap, future::poll_fn, hash::Hash, pin::Pin, task::Poll, time::Duration,
 };
 
-use ottla_protocol::{errors::ErrorCode, messages::Request};
+use ottla_protocol::{errors::ErrorCode, messages::Request, types::BrokerId};
 
 use crate::{
     cluster::{Call, Cluster, ClusterSettings, Deadline, Lane, Target},
@@ -96,6 +96,8 @@ pub type Outcomes<K, T = ()> = Vec<(K, Result<T, ApiError>)>;
 pub struct Admin {
     cluster: Cluster,
     timeout: Duration,
+    /// Who is asked what every broker can answer.
+    anyone: Target,
 }
 
 impl Admin {
@@ -107,15 +109,28 @@ impl Admin {
     /// Over a cluster that is already connected.
     pub fn over(cluster: Cluster) -> Self {
         let timeout = cluster.settings().api_timeout;
-        Self { cluster, timeout }
+        Self {
+            cluster,
+            timeout,
+            anyone: Target::Any,
+        }
     }
 
     /// The same with another time for each call than `default.api.timeout.ms`.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self {
-            cluster: self.cluster.clone(),
             timeout,
+            ..self.clone()
+        }
+    }
+
+    /// The same, with this broker asked what every broker can answer.
+    #[must_use]
+    pub fn asking(&self, broker: BrokerId) -> Self {
+        Self {
+            anyone: Target::Broker(broker),
+            ..self.clone()
         }
     }
 
@@ -136,10 +151,10 @@ impl Admin {
         Call::until(self.deadline())
     }
 
-    /// Asks whichever node there is; errors are left to the caller.
+    /// Asks whichever node there is, unless one was chosen; errors are left to the caller.
     async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
         self.cluster
-            .call(&Target::Any, request, self.call(), no_error)
+            .call(&self.anyone, request, self.call(), no_error)
             .await
     }
 

@@ -14,10 +14,7 @@ use ottla_protocol::{
     wire::StrBytes,
 };
 
-use crate::{
-    cluster::Target,
-    error::{ApiError, ClientError, wire_text},
-};
+use crate::error::{ApiError, ClientError, wire_text};
 
 use super::{Admin, left_out, misdirected};
 
@@ -98,7 +95,7 @@ impl Admin {
         };
         let response = self
             .cluster
-            .call(&Target::Any, &request, self.call(), |response| {
+            .call(&self.anyone, &request, self.call(), |response| {
                 misdirected(response.entries.iter().map(|entry| entry.error_code))
             })
             .await?;

@@ -17,10 +17,7 @@ use ottla_protocol::messages::{
 use pbkdf2::pbkdf2_hmac;
 use sha2::{Sha256, Sha512};
 
-use crate::{
-    cluster::Target,
-    error::{ApiError, ClientError, wire_text},
-};
+use crate::error::{ApiError, ClientError, wire_text};
 
 use super::{Admin, Outcomes, in_order, misdirected};
 
@@ -185,7 +182,7 @@ impl Admin {
         };
         let response = self
             .cluster
-            .call(&Target::Any, &request, self.call(), |response| {
+            .call(&self.anyone, &request, self.call(), |response| {
                 misdirected(response.results.iter().map(|result| result.error_code))
             })
             .await?;

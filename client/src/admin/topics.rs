@@ -180,7 +180,7 @@ impl Admin {
         let call = self.call().versions(12..=i16::MAX);
         let response = self
             .cluster
-            .call(&Target::Any, &request, call, no_error)
+            .call(&self.anyone, &request, call, no_error)
             .await?;
         let answers = response
             .topics
@@ -301,7 +301,7 @@ impl Admin {
 
     async fn metadata(&self, request: &MetadataRequest) -> Result<MetadataResponse, ClientError> {
         self.cluster
-            .call(&Target::Any, request, self.call(), |response| {
+            .call(&self.anyone, request, self.call(), |response| {
                 ErrorCode::from_code(response.error_code)
             })
             .await

@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use ottla_protocol::{
     errors::ErrorCode,
     messages::{
-        DeleteGroupsRequest, DeleteGroupsResponse, FindCoordinatorRequest, MetadataRequest,
-        MetadataResponse,
+        DeleteGroupsRequest, DeleteGroupsResponse, DescribeTopicPartitionsRequest,
+        DescribeTopicPartitionsResponse, FindCoordinatorRequest, MetadataRequest, MetadataResponse,
         api::{
             delete_groups::response::DeletableGroupResult,
             metadata::response::MetadataResponseTopic,
@@ -27,8 +27,8 @@ use crate::{
     admin::Admin,
     conn::{Endpoint, EndpointFault},
     testing::{
-        Answer, cluster_of_one, count, fake_broker, metadata_of, misadvertised, nobody,
-        quick_cluster, raw_server,
+        Answer, Incoming, cluster_of_one, count, fake_broker, metadata_of, metadata_of_two,
+        misadvertised, nobody, quick_cluster, raw_server,
     },
 };
 
@@ -356,4 +356,23 @@ async fn a_text_that_fits_no_request_is_refused_here() {
         .unwrap_err();
     assert!(matches!(error, ClientError::TooLong { .. }), "{error}");
     assert_eq!(count::<FindCoordinatorRequest>(&seen), 0);
+}
+
+/// Brokers hear of a change one after the other, so that it matters who is asked.
+#[tokio::test]
+async fn the_broker_that_was_chosen_is_asked_what_every_broker_can_answer() {
+    let knows_nothing =
+        |request: &Incoming| request.answer(&DescribeTopicPartitionsResponse::default());
+    let (one, asked_of_one) = fake_broker(knows_nothing).await;
+    let (two, asked_of_two) = fake_broker(knows_nothing).await;
+    let (first, _) =
+        fake_broker(move |request| request.answer(&metadata_of_two(&one, &two, &[("t", 2)]))).await;
+    let admin = Admin::connect(quick_cluster(vec![first])).await.unwrap();
+    for (broker, expected) in [(2, (0, 1)), (1, (1, 1)), (2, (1, 2))] {
+        let asking = admin.asking(BrokerId(broker));
+        let _ = asking.describe_topics(&["t".to_owned()], 10).await;
+        let counts = [&asked_of_one, &asked_of_two];
+        let [one, two] = counts.map(|seen| count::<DescribeTopicPartitionsRequest>(seen));
+        assert_eq!((one, two), expected);
+    }
 }

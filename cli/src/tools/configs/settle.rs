@@ -21,7 +21,7 @@ pub(super) async fn until_altered(
         synonyms: false,
         documentation: false,
     };
-    until_known(async || {
+    until_known(admin, async |admin| {
         let found = admin.describe_configs(&resource, Some(&keys), detail).await;
         match found.as_deref() {
             Ok([(_, Ok(entries))]) => changes.iter().all(|change| is_told(change, own, entries)),

@@ -29,7 +29,7 @@ fn is_unknown(found: &Found) -> bool {
 }
 
 async fn until(topics: &[String], is_settled: impl Fn(&Found) -> bool, admin: &Admin) {
-    until_known(async || {
+    until_known(admin, async |admin| {
         let found = admin.describe_topics(topics, PARTITIONS_PER_REQUEST).await;
         found.map_or(true, |found| {
             found.iter().all(|(_, topic)| is_settled(topic))
