@@ -6,6 +6,7 @@ mod ci;
 mod codegen;
 mod faults;
 mod interop;
+mod ports;
 mod shell;
 mod tidy;
 

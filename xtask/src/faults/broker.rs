@@ -4,7 +4,6 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -13,13 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::interop::ottla;
+use crate::ports;
 
 /// Beyond this a start or a stop is a failure; what is aimed at is the scenario's business.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Outside the range that the system takes outgoing ports from: a client that knocks while the broker is away must not
-/// be able to connect to itself.
-const PORTS: std::ops::Range<u16> = 21_000..29_000;
 
 pub(super) struct Broker {
     port: u16,
@@ -38,7 +34,7 @@ impl Broker {
     /// Keeps its log in `directory`, and its data below it unless `data_in` names another place.
     pub(super) fn new(directory: &Path) -> Result<Broker> {
         Ok(Broker {
-            port: free_port()?,
+            port: ports::free()?,
             data: directory.join("data"),
             directory: directory.to_owned(),
             under: Vec::new(),
@@ -298,13 +294,4 @@ pub(super) fn signal(name: &str, process: u32) -> Result<()> {
         .status()?;
     ensure!(status.success(), "kill -s {name}: {status}");
     Ok(())
-}
-
-fn free_port() -> Result<u16> {
-    let first =
-        u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start))? + PORTS.start;
-    (first..PORTS.end)
-        .chain(PORTS.start..first)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .context("no port is free")
 }

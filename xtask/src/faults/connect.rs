@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -18,6 +18,7 @@ use super::clients::java;
 use super::report::Report;
 use super::streams::BROKER;
 use crate::interop::peer;
+use crate::ports;
 
 const TOPIC: &str = "lines";
 const LINES_A_ROUND: usize = 500;
@@ -163,7 +164,7 @@ struct Worker {
 
 impl Worker {
     fn new(broker: &Broker, directory: &Path) -> Result<Self> {
-        let rest = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let rest = ports::free()?;
         let configuration = directory.join("worker.properties");
         let text = format!(
             "bootstrap.servers={}

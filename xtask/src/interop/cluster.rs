@@ -4,7 +4,6 @@
 //! dropped.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +12,10 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::peer;
+use crate::ports;
+
+/// How far behind the port of the first node those of the others lie, and those of their controllers.
+const OTHERS: [u16; 5] = [1, 2, 10, 11, 12];
 
 /// Three nodes that start at once on a busy machine.
 const READY_MAX: Duration = Duration::from_secs(180);
@@ -31,7 +34,7 @@ impl Cluster {
         let output = directory.path().join("output");
         let mut command = peer::command("cluster-start");
         command
-            .arg(free_base()?.to_string())
+            .arg(ports::free_with(&OTHERS)?.to_string())
             .arg(directory.path().join("data"))
             .stdin(Stdio::null())
             .stdout(File::create(&output)?)
@@ -68,21 +71,4 @@ impl Drop for Cluster {
         let _ = Command::new("kill").arg(&pid).status();
         let _ = self.child.wait();
     }
-}
-
-/// The port of the first node, from which the script counts the others.
-fn free_base() -> Result<u16> {
-    const OTHERS: [u16; 6] = [0, 1, 2, 10, 11, 12];
-    const ATTEMPTS: usize = 50;
-    for _ in 0..ATTEMPTS {
-        let base = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let is_free = |offset: &u16| {
-            let port = base.checked_add(*offset);
-            port.is_some_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
-        };
-        if OTHERS.iter().all(is_free) {
-            return Ok(base);
-        }
-    }
-    bail!("there are no six free ports as the script wants them")
 }

@@ -3,7 +3,7 @@
 //! Always: the process is ended by its id and the directory removed when the value is dropped.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::{ottla, peer};
+use crate::ports;
 use crate::shell::{root, run};
 
 const CLUSTER_ID: &str = "b3R0bGEtcmVmLWNsdXN0ZQ";
@@ -318,12 +319,5 @@ fn log_tail(directory: &Path) -> String {
 }
 
 pub(super) fn free_ports() -> Result<[u16; 2]> {
-    let sockets = [
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
-    ];
-    Ok([
-        sockets[0].local_addr()?.port(),
-        sockets[1].local_addr()?.port(),
-    ])
+    Ok([ports::free()?, ports::free()?])
 }
