@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io;
 
-use bytes::{Buf, BytesMut};
 use ottla_log::FileSlice;
 use ottla_log::disk::read_full;
 use ottla_protocol::wire::Chunk;
@@ -18,6 +17,9 @@ const COPIED_FILE_BYTES_MAX: usize = 24 * 1024;
 
 /// Collected replies are written once they exceed this.
 const PENDING_BYTES_MAX: usize = 64 * 1024;
+
+/// What a connection may keep between replies.
+const KEPT_BYTES_MAX: usize = 2 * PENDING_BYTES_MAX;
 
 /// What an idle connection may keep.
 const IDLE_BYTES_MAX: usize = 4 * 1024;
@@ -38,7 +40,45 @@ enum Follow {
 
 #[derive(Default)]
 pub(crate) struct Outbox {
-    pending: BytesMut,
+    pending: Pending,
+}
+
+/// Bytes that wait to be written. The memory behind them keeps what it held: what is read from a file goes there without
+/// zeros being written first.
+#[derive(Default)]
+struct Pending {
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+impl Pending {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+
+    /// Room for so many more, to be filled.
+    fn grow(&mut self, by: usize) -> &mut [u8] {
+        let start = self.len;
+        self.len += by;
+        if self.buffer.len() < self.len {
+            self.buffer.resize(self.len, 0);
+        }
+        &mut self.buffer[start..self.len]
+    }
+
+    /// Writes all of it, and keeps the memory unless it is more than `kept`.
+    async fn send(&mut self, stream: &TcpStream, follow: Follow, kept: usize) -> io::Result<()> {
+        let sent = send(stream, self.bytes(), follow).await;
+        self.len = 0;
+        self.shrink(kept);
+        sent
+    }
+
+    fn shrink(&mut self, kept: usize) {
+        if self.len == 0 && self.buffer.capacity() > kept {
+            self.buffer = Vec::new();
+        }
+    }
 }
 
 impl Outbox {
@@ -47,7 +87,7 @@ impl Outbox {
         let mut files = reply.files.into_iter();
         for chunk in reply.chunks {
             match chunk {
-                Chunk::Bytes(bytes) => self.pending.extend_from_slice(&bytes),
+                Chunk::Bytes(bytes) => self.pending.grow(bytes.len()).copy_from_slice(&bytes),
                 Chunk::External { len, .. } => {
                     let file = files.next().filter(|file| file.len == len);
                     let file =
@@ -56,40 +96,34 @@ impl Outbox {
                 }
             }
         }
-        if self.pending.len() > PENDING_BYTES_MAX {
+        if self.pending.len > PENDING_BYTES_MAX {
             self.flush(stream).await?;
         }
         Ok(())
     }
 
     async fn push_file(&mut self, stream: &TcpStream, file: &FileSlice) -> io::Result<()> {
-        if file.len <= COPIED_FILE_BYTES_MAX && self.pending.len() <= PENDING_BYTES_MAX {
-            let start = self.pending.len();
-            self.pending.resize(start + file.len, 0);
-            return read_exact(file, &mut self.pending[start..]);
+        if file.len <= COPIED_FILE_BYTES_MAX && self.pending.len <= PENDING_BYTES_MAX {
+            return read_exact(file, self.pending.grow(file.len));
         }
-        send(stream, &mut self.pending, Follow::More).await?;
+        let pending = &mut self.pending;
+        pending.send(stream, Follow::More, KEPT_BYTES_MAX).await?;
         send_file(stream, file).await
     }
 
     /// Writes what has been collected.
     pub(crate) async fn flush(&mut self, stream: &TcpStream) -> io::Result<()> {
-        send(stream, &mut self.pending, Follow::Nothing).await?;
-        if self.pending.capacity() > PENDING_BYTES_MAX * 2 {
-            self.pending = BytesMut::new();
-        }
-        Ok(())
+        let pending = &mut self.pending;
+        pending.send(stream, Follow::Nothing, KEPT_BYTES_MAX).await
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.len == 0
     }
 
     /// Lets go of memory that an idle connection has no use for.
     pub(crate) fn shrink(&mut self) {
-        if self.pending.is_empty() && self.pending.capacity() > IDLE_BYTES_MAX {
-            self.pending = BytesMut::new();
-        }
+        self.pending.shrink(IDLE_BYTES_MAX);
     }
 }
 
@@ -109,8 +143,7 @@ fn too_short() -> io::Error {
     )
 }
 
-/// Sends all of `bytes` and leaves the buffer empty, its memory kept.
-async fn send(stream: &TcpStream, bytes: &mut BytesMut, follow: Follow) -> io::Result<()> {
+async fn send(stream: &TcpStream, bytes: &[u8], follow: Follow) -> io::Result<()> {
     let mut sent = 0;
     while sent < bytes.len() {
         match stream.try_io(Interest::WRITABLE, || {
@@ -119,13 +152,9 @@ async fn send(stream: &TcpStream, bytes: &mut BytesMut, follow: Follow) -> io::R
             Ok(n) => sent += n,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                bytes.advance(sent);
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
     }
-    bytes.clear();
     Ok(())
 }
 
@@ -194,15 +223,16 @@ async fn send_os_file(stream: &TcpStream, _file: &File, slice: &FileSlice) -> io
 
 /// Sends a range of a file through a small buffer.
 async fn send_copied(stream: &TcpStream, slice: &FileSlice) -> io::Result<()> {
+    let mut buffer = vec![0; slice.len.min(PENDING_BYTES_MAX)];
     let mut done = 0;
     while done < slice.len {
         let mut part = slice.clone();
         part.position += done as u64;
-        part.len = (slice.len - done).min(PENDING_BYTES_MAX);
-        let mut bytes = BytesMut::zeroed(part.len);
-        read_exact(&part, &mut bytes)?;
+        part.len = (slice.len - done).min(buffer.len());
+        let bytes = &mut buffer[..part.len];
+        read_exact(&part, bytes)?;
         done += part.len;
-        send(stream, &mut bytes, Follow::More).await?;
+        send(stream, bytes, Follow::More).await?;
     }
     Ok(())
 }
