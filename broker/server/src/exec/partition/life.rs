@@ -21,6 +21,15 @@ use crate::exec::producers::Extent;
 use crate::exec::topic::Durability;
 use crate::exec::watch::{Watch, Watchers};
 
+/// A partition that is not in use.
+#[derive(Default)]
+pub(super) struct Closed {
+    /// Who watches it, perhaps for the first record of a partition that has no folder, watches on.
+    pub(super) watchers: Watchers,
+    /// Nobody has written to it, and it has no folder. Once known it holds until the partition is opened.
+    pub(super) is_unused: bool,
+}
+
 impl Partition {
     /// Takes the partition out of service for good and its folder out of the way.
     pub(crate) fn delete(&self, unique: u128, now: Millis) {
@@ -33,7 +42,7 @@ impl Partition {
                     wait.fail();
                 }
             }
-            State::Closed(mut watchers) => watchers.release(),
+            State::Closed(mut closed) => closed.watchers.release(),
             State::Deleted => {}
         }
         let at = self.dir().checkpointed(&self.topic.name, self.index);
@@ -82,11 +91,11 @@ impl Partition {
 
     /// Flushes and closes the log, so that the mark of a clean shutdown is true of it.
     pub(crate) fn close(&self) -> Result<(), DiskError> {
-        let state = std::mem::replace(&mut *self.state.lock(), State::Closed(Watchers::default()));
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed(Closed::default()));
         let mut replica = match state {
             State::Open(replica) => replica,
-            State::Closed(mut watchers) => {
-                watchers.release();
+            State::Closed(mut closed) => {
+                closed.watchers.release();
                 return Ok(());
             }
             State::Deleted => return Ok(()),
@@ -121,9 +130,9 @@ impl Partition {
         if !self.dir().is_offline() || matches!(*state, State::Deleted) {
             return;
         }
-        match std::mem::replace(&mut *state, State::Closed(Watchers::default())) {
+        match std::mem::replace(&mut *state, State::Closed(Closed::default())) {
             State::Open(mut replica) => self.flush_failed(&mut replica),
-            State::Closed(mut watchers) => watchers.release(),
+            State::Closed(mut closed) => closed.watchers.release(),
             State::Deleted => {}
         }
     }
@@ -136,18 +145,32 @@ impl Partition {
 
     /// A partition that nobody has written to has no folder, and gets none for being looked at.
     pub(crate) fn was_never_used(&self) -> bool {
-        matches!(*self.state.lock(), State::Closed(_)) && self.has_no_folder()
+        match &mut *self.state.lock() {
+            State::Closed(closed) => self.is_unused(closed),
+            State::Open(_) | State::Deleted => false,
+        }
+    }
+
+    /// Whether a closed partition has no folder, which is looked for until it is known to be missing: only who opens the
+    /// partition makes it.
+    fn is_unused(&self, closed: &mut Closed) -> bool {
+        if !closed.is_unused {
+            closed.is_unused = self.has_no_folder();
+        }
+        closed.is_unused && !self.dir.load().is_offline()
     }
 
     /// Adds a reader without making the partition's folder; false if there is one.
     pub(super) fn watch_unused(&self, watch: &Arc<Watch>, place: Option<u64>) -> bool {
-        match &mut *self.state.lock() {
-            State::Closed(watchers) if self.has_no_folder() => {
-                watchers.add(watch, place);
-                true
-            }
-            _ => false,
+        let mut state = self.state.lock();
+        let State::Closed(closed) = &mut *state else {
+            return false;
+        };
+        let is_unused = self.is_unused(closed);
+        if is_unused {
+            closed.watchers.add(watch, place);
         }
+        is_unused
     }
 
     /// The metadata file is in a folder before any record is, but a power cut may leave one without the other. Only what is
@@ -172,9 +195,10 @@ impl Partition {
             files.list(&self.storage.topics, self.topic.id, self.index);
         }
         let mut guard = self.state.lock();
-        if let State::Closed(watchers) = &mut *guard {
+        if let State::Closed(closed) = &mut *guard {
+            closed.is_unused = false;
             let mut replica = self.open_log(now)?;
-            replica.watchers = std::mem::take(watchers);
+            replica.watchers = std::mem::take(&mut closed.watchers);
             *guard = State::Open(Box::new(replica));
         }
         MutexGuard::try_map(guard, |state| match state {

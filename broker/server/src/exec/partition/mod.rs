@@ -35,10 +35,11 @@ use super::Storage;
 use super::log_dirs::LogDir;
 use super::topic::{Topic, TopicSettings};
 use super::waits::AckWait;
-use super::watch::{Watch, Watchers};
+use super::watch::Watch;
 pub(crate) use append::{Acks, Append, Placed};
 use cleaning::CleaningGate;
 pub(crate) use cleaning::{Cleaned, CleaningMeans};
+use life::Closed;
 pub(crate) use moving::MoveError;
 use replica::Replica;
 use residence::Residence;
@@ -60,9 +61,8 @@ pub(crate) struct Partition {
 }
 
 enum State {
-    /// Not used since the start, or let go of since. Who watches it, perhaps for the first record of a partition that has
-    /// no folder, watches on.
-    Closed(Watchers),
+    /// Not used since the start, or let go of since.
+    Closed(Closed),
     Open(Box<Replica>),
     /// The topic is gone.
     Deleted,
@@ -158,7 +158,7 @@ impl Partition {
             next_look: NextLook::at_once(),
             next_cleaning: NextLook::at_once(),
             cleaning: CleaningGate::default(),
-            state: Mutex::new(State::Closed(Watchers::default())),
+            state: Mutex::new(State::Closed(Closed::default())),
         })
     }
 
@@ -179,7 +179,7 @@ impl Partition {
     pub(crate) fn set_leader_epoch(&self, epoch: LeaderEpoch) {
         if self.leader_epoch.swap(epoch.0, Ordering::AcqRel) != epoch.0 {
             match &mut *self.state.lock() {
-                State::Closed(watchers) => watchers.release(),
+                State::Closed(closed) => closed.watchers.release(),
                 State::Open(replica) => replica.watchers.release(),
                 State::Deleted => {}
             }

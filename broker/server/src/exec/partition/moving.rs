@@ -79,10 +79,15 @@ impl Partition {
 
     /// Where nothing was ever written there is nothing to copy.
     fn take_unused(&self, from: &Arc<LogDir>, to: &Arc<LogDir>) -> bool {
-        let state = self.state.lock();
-        let is_unused = matches!(*state, State::Closed(_)) && self.has_no_folder();
+        let mut state = self.state.lock();
+        let State::Closed(closed) = &mut *state else {
+            return false;
+        };
+        let is_unused = self.has_no_folder();
         if is_unused {
             self.change_directory(from, to);
+            // In the other one it is looked for.
+            closed.is_unused = false;
         }
         is_unused
     }

@@ -11,9 +11,8 @@ use ottla_protocol::types::{Millis, Offset};
 use tracing::info;
 
 use super::replica::{Flush, Replica};
-use super::{Partition, State};
+use super::{Closed, Partition, State};
 use crate::exec::topic::TopicSettings;
-use crate::exec::watch::Watchers;
 
 /// When a closed partition needs its next look.
 pub(super) struct NextLook(AtomicI64);
@@ -129,11 +128,14 @@ impl Partition {
             return;
         }
         let State::Open(mut replica) =
-            std::mem::replace(&mut *state, State::Closed(Watchers::default()))
+            std::mem::replace(&mut *state, State::Closed(Closed::default()))
         else {
             return;
         };
-        *state = State::Closed(std::mem::take(&mut replica.watchers));
+        *state = State::Closed(Closed {
+            watchers: std::mem::take(&mut replica.watchers),
+            is_unused: false,
+        });
         self.note(&replica);
         let snapshot = replica.snapshot_at_close(&*self.dir().disk);
         if let Err(error) = snapshot.and_then(|()| replica.log.close().map(drop)) {
