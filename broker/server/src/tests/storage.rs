@@ -157,6 +157,22 @@ async fn s06_nothing_is_acknowledged_after_a_sync_failed() {
     assert!(why.contains("/logs"), "{why}");
 }
 
+#[tokio::test]
+async fn who_has_read_everything_is_told_that_the_directory_failed() {
+    let bench = Bench::new("disk");
+    assert_eq!(bench.produce(Acks::All).await, Ok(0));
+    let now = clock::now();
+    let seen = bench.partition.bounds(now).unwrap();
+    let watch = Arc::new(Watch::default());
+    assert!(bench.partition.watch(&watch, Some(3), seen, now));
+    bench.disk.fail_once(Call::SyncData, 0, EIO);
+    assert_eq!(
+        bench.produce(Acks::All).await,
+        Err(ErrorCode::KafkaStorageError)
+    );
+    assert_eq!(watch.take_changed(), [3]);
+}
+
 /// S-06: the snapshot is only a help, but the sync that failed for it may have been another file's, too.
 #[tokio::test]
 async fn a_sync_that_fails_for_a_producers_snapshot_ends_the_directory_like_any_other() {
