@@ -15,6 +15,7 @@ pub mod help_text;
 mod jackson;
 mod java_format;
 pub mod java_order;
+pub mod java_text;
 pub mod jopt;
 mod json_file;
 pub mod live;

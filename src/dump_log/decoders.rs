@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use ottla_cli::{Context, Failure, Stop};
+use ottla_cli::{Context, Failure, Stop, java_text};
 use ottla_protocol::messages::coordinator::{self, CoordinatorRecordError, CoordinatorTopic};
 use ottla_protocol::messages::internal::GroupMetadataValue;
 use ottla_protocol::messages::metadata::MetadataRecord;
@@ -45,7 +45,7 @@ impl Decoder {
     pub(super) fn decode(self, bytes: &[u8]) -> Result<String, Stop> {
         let short = || Stop::failed(format!("{} bytes are too few for a number", bytes.len()));
         Ok(match self {
-            Self::String | Self::Bytes => String::from_utf8_lossy(bytes).into_owned(),
+            Self::String | Self::Bytes => java_text::lossy(bytes).into_owned(),
             Self::Integer => {
                 i32::from_be_bytes(*bytes.first_chunk().ok_or_else(short)?).to_string()
             }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use ottla_cli::{Context, Failure, Stop};
+use ottla_cli::{Context, Failure, Stop, java_text};
 use ottla_protocol::compress::{Compression, InflateLimits};
 use ottla_protocol::messages::common::{
     KRaftVersionRecord, LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord,
@@ -138,7 +138,7 @@ fn write_record(
         )?;
         for (i, header) in record.headers.enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            let key = String::from_utf8_lossy(header.key);
+            let key = java_text::lossy(header.key);
             write!(cx.out, "{comma}{}", plan.shown(&key, cx))?;
         }
         write!(cx.out, "]")?;

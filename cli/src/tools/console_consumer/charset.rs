@@ -1,5 +1,7 @@
 //! The character sets that a `StringDeserializer` can be told to read; text that is not in its set is replaced, as in Java.
 
+use crate::java_text;
+
 /// Those that every Java has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charset {
@@ -38,10 +40,7 @@ impl Charset {
     pub(super) fn write(self, bytes: &[u8], out: &mut Vec<u8>) {
         let mut put = |c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         match self {
-            Self::Utf8 => match str::from_utf8(bytes) {
-                Ok(text) => out.extend_from_slice(text.as_bytes()),
-                Err(_) => out.extend_from_slice(String::from_utf8_lossy(bytes).as_bytes()),
-            },
+            Self::Utf8 => out.extend_from_slice(java_text::lossy(bytes).as_bytes()),
             Self::Latin1 => bytes.iter().for_each(|byte| put(char::from(*byte))),
             Self::Ascii => bytes.iter().for_each(|byte| match byte.is_ascii() {
                 true => put(char::from(*byte)),
