@@ -170,7 +170,7 @@ async fn who_has_read_everything_is_told_that_the_directory_failed() {
         bench.produce(Acks::All).await,
         Err(ErrorCode::KafkaStorageError)
     );
-    assert_eq!(watch.take_changed(), [3]);
+    eventually("the reader is told", || watch.take_changed() == [3]);
 }
 
 /// S-06: the snapshot is only a help, but the sync that failed for it may have been another file's, too.
