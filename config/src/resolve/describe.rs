@@ -84,8 +84,22 @@ impl BrokerConfig {
     /// shows to users.
     pub fn describe_topic(&self, overrides: &Texts) -> Vec<Described> {
         let mut entries = self.describe_dependent(&topic::TABLE, overrides, Source::Topic);
-        entries.sort_by_key(|entry| hash_order(&entry.key));
+        entries.sort_by_cached_key(|entry| hash_order(&entry.key));
         entries
+    }
+
+    /// The same of many topics.
+    pub fn describe_topics<'a, T: Clone>(
+        &'a self,
+        form: impl Fn(Described) -> T + 'a,
+    ) -> TopicDescriber<'a, T> {
+        let inherited = self.describe_topic(&Texts::new());
+        TopicDescriber {
+            config: self,
+            keys: inherited.iter().map(|entry| entry.key.clone()).collect(),
+            inherited: inherited.into_iter().map(&form).collect(),
+            form: Box::new(form),
+        }
     }
 
     /// All keys of a group with these texts of its own, by name.
@@ -263,6 +277,37 @@ impl BrokerConfig {
             .position(|synonym| synonym.key == key)
             .unwrap_or(found.len());
         found.split_off(first)
+    }
+}
+
+/// Describes topics one after the other, in whatever form their reader wants entries. What they do not say themselves is
+/// resolved and formed once for all of them: most topics say little, and a request may ask for thousands.
+pub struct TopicDescriber<'a, T> {
+    config: &'a BrokerConfig,
+    form: Box<dyn Fn(Described) -> T + 'a>,
+    /// Of the entries below, in their order.
+    keys: Vec<String>,
+    inherited: Vec<T>,
+}
+
+impl<T: Clone> TopicDescriber<'_, T> {
+    /// What [`BrokerConfig::describe_topic`] says of a topic with these texts of its own.
+    pub fn describe(&self, overrides: &Texts) -> Vec<T> {
+        let mut entries = self.inherited.clone();
+        for (key, text) in overrides {
+            let place = self.keys.iter().position(|known| known == key);
+            let entry = place.and_then(|place| entries.get_mut(place));
+            let (Some(entry), Some(def)) = (entry, topic::lookup(key)) else {
+                // One that no table knows has a place of its own among the others.
+                let all = self.config.describe_topic(overrides);
+                return all.into_iter().map(&self.form).collect();
+            };
+            let own = self
+                .config
+                .describe_inherited(def, Some(text), Source::Topic);
+            *entry = (self.form)(own);
+        }
+        entries
     }
 }
 

@@ -6,5 +6,5 @@ pub mod describe;
 mod settings;
 
 pub use broker::{BrokerConfig, environment_key, from_environment};
-pub use describe::{Described, DescribedSynonym, Source};
+pub use describe::{Described, DescribedSynonym, Source, TopicDescriber};
 pub use settings::Settings;

@@ -294,6 +294,27 @@ fn a_topics_configs_come_in_the_order_that_kafka_topics_shows() {
     );
 }
 
+/// What topics do not say themselves is resolved once for all of them; nobody is to see that.
+#[test]
+fn topics_described_together_are_described_like_each_alone() {
+    let plain = broker(&[("log.retention.hours", "5")]);
+    let changed = plain
+        .with_dynamic(texts(&[("log.segment.bytes", "2000000")]), Texts::new())
+        .unwrap();
+    for config in [plain, changed] {
+        let together = config.describe_topics(|entry| entry);
+        for own in [
+            texts(&[]),
+            texts(&[("retention.ms", "1000")]),
+            texts(&[("cleanup.policy", "compact"), ("segment.bytes", "3000000")]),
+            texts(&[("retention.ms", "no number")]),
+            texts(&[("a.key.of.nobody", "secret"), ("retention.ms", "1000")]),
+        ] {
+            assert_eq!(together.describe(&own), config.describe_topic(&own));
+        }
+    }
+}
+
 #[test]
 fn all_configs_of_a_broker_show_every_layer() {
     let config = broker(&[("listeners", "PLAINTEXT://127.0.0.1:9")])

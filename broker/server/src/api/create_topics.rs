@@ -50,7 +50,7 @@ pub(crate) fn handle(
     })
 }
 
-/// Fills in the configurations that created topics have; for those without one of their own it is computed once.
+/// Fills in the configurations that created topics have.
 fn tell_configs(
     topics: &mut [CreatableTopicResult],
     asked: &[CreatableTopic],
@@ -58,20 +58,13 @@ fn tell_configs(
 ) {
     let asked: HashMap<&StrBytes, &CreatableTopic> =
         asked.iter().map(|topic| (&topic.name, topic)).collect();
-    let describe = |own: &BTreeMap<String, String>| -> Vec<CreatableTopicConfigs> {
-        config.describe_topic(own).into_iter().map(entry).collect()
-    };
-    let mut plain = None;
+    let describer = config.describe_topics(entry);
     for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
         let own = asked
             .get(&topic.name)
             .map(|asked| own_configs(asked))
             .unwrap_or_default();
-        topic.configs = Some(if own.is_empty() {
-            plain.get_or_insert_with(|| describe(&own)).clone()
-        } else {
-            describe(&own)
-        });
+        topic.configs = Some(describer.describe(&own));
     }
 }
 

@@ -3,9 +3,10 @@
 //! - v1: synonyms, and where each value comes from (KIP-226).
 //! - v3: types and documentation (KIP-569).
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use ottla_config::resolve::{BrokerConfig, Described, Source};
+use ottla_config::resolve::{BrokerConfig, Described, Source, TopicDescriber};
 use ottla_coordination::controller::{
     ApiError, ConfigResourceType, MetadataImage, validate_topic_name,
 };
@@ -16,6 +17,7 @@ use ottla_protocol::messages::describe_configs::response::{
 };
 use ottla_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use ottla_protocol::types::BrokerId;
+use ottla_protocol::wire::StrBytes;
 
 use super::config_resource::{BROKER_LOGGER, parse_broker_id, refuse};
 use super::{Answer, Context};
@@ -34,6 +36,9 @@ struct View<'a> {
     config: &'a BrokerConfig,
     image: &'a MetadataImage,
     loggers: &'a Loggers,
+    wanted: Wanted,
+    /// For the first topic and those after it.
+    topics: OnceCell<TopicDescriber<'a, DescribeConfigsResourceResult>>,
 }
 
 pub(crate) fn handle(
@@ -42,15 +47,16 @@ pub(crate) fn handle(
 ) -> Answer<DescribeConfigsResponse> {
     let broker = context.broker;
     let (config, image) = (broker.config.load(), broker.image.load());
-    let source = View {
+    let view = View {
         node_id: broker.settings.node_id,
         config: &config,
         image: &image,
         loggers: &broker.loggers,
-    };
-    let wanted = Wanted {
-        synonyms: request.include_synonyms,
-        documentation: request.include_documentation,
+        wanted: Wanted {
+            synonyms: request.include_synonyms,
+            documentation: request.include_documentation,
+        },
+        topics: OnceCell::new(),
     };
     // Each is described once: an answer must not grow by repeating one resource.
     let mut seen = HashSet::with_capacity(request.resources.len());
@@ -58,7 +64,7 @@ pub(crate) fn handle(
         .resources
         .iter()
         .filter(|resource| seen.insert((resource.resource_type, resource.resource_name.as_str())))
-        .map(|resource| source.describe(resource, wanted));
+        .map(|resource| view.describe(resource));
     Answer::now(DescribeConfigsResponse {
         results: results.collect(),
         ..Default::default()
@@ -66,52 +72,35 @@ pub(crate) fn handle(
 }
 
 impl View<'_> {
-    fn describe(
-        &self,
-        resource: &DescribeConfigsResource,
-        wanted: Wanted,
-    ) -> DescribeConfigsResult {
-        let (error, entries) = match self.entries(resource) {
+    fn describe(&self, resource: &DescribeConfigsResource) -> DescribeConfigsResult {
+        let (error, mut configs) = match self.entries(resource) {
             Ok(entries) => (None, entries),
             Err(error) => (Some(error), Vec::new()),
         };
         let keys = resource.configuration_keys.as_deref().unwrap_or_default();
-        let is_asked =
-            |entry: &Described| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.key);
-        let configs = entries
-            .into_iter()
-            .filter(is_asked)
-            .map(|entry| result(entry, wanted));
+        if !keys.is_empty() {
+            configs.retain(|entry| keys.contains(&entry.name));
+        }
         DescribeConfigsResult {
             error_code: error.as_ref().map_or(0, |error| error.code.code()),
             error_message: error.as_ref().and_then(ApiError::text),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
-            configs: configs.collect(),
+            configs,
             ..Default::default()
         }
     }
 
-    fn entries(&self, resource: &DescribeConfigsResource) -> Result<Vec<Described>, ApiError> {
+    fn entries(
+        &self,
+        resource: &DescribeConfigsResource,
+    ) -> Result<Vec<DescribeConfigsResourceResult>, ApiError> {
         let name = resource.resource_name.as_str();
-        if resource.resource_type == BROKER_LOGGER {
-            return self.loggers(name);
-        }
-        let resource_type = ConfigResourceType::from_number(resource.resource_type);
-        let own = |resource_type| self.image.configs().of(resource_type, name);
-        match resource_type {
-            Some(ConfigResourceType::Topic) => {
-                validate_topic_name(name)?;
-                if self.image.topics().by_name(name).is_none() {
-                    return Err(ApiError {
-                        code: ErrorCode::UnknownTopicOrPartition,
-                        message: None,
-                    });
-                }
-                Ok(self.config.describe_topic(own(ConfigResourceType::Topic)))
-            }
+        let described = match ConfigResourceType::from_number(resource.resource_type) {
+            _ if resource.resource_type == BROKER_LOGGER => self.loggers(name)?,
+            Some(ConfigResourceType::Topic) => return self.topic(name),
             Some(ConfigResourceType::Broker) if name.is_empty() => {
-                Ok(self.config.describe_broker_defaults())
+                self.config.describe_broker_defaults()
             }
             Some(ConfigResourceType::Broker) => {
                 if parse_broker_id(name)? != self.node_id {
@@ -120,23 +109,46 @@ impl View<'_> {
                         self.node_id
                     )));
                 }
-                Ok(self.config.describe_broker())
+                self.config.describe_broker()
             }
             Some(ConfigResourceType::Group) if name.is_empty() => {
-                Err(refuse("Group name must not be empty".to_owned()))
+                return Err(refuse("Group name must not be empty".to_owned()));
             }
             Some(ConfigResourceType::Group) => {
-                Ok(self.config.describe_group(own(ConfigResourceType::Group)))
+                let own = self.image.configs().of(ConfigResourceType::Group, name);
+                self.config.describe_group(own)
             }
-            Some(ConfigResourceType::ClientMetrics) if name.is_empty() => Err(refuse(
-                "Client metrics subscription name must not be empty".to_owned(),
-            )),
-            Some(ConfigResourceType::ClientMetrics) => Ok(Vec::new()),
-            None => Err(refuse(format!(
-                "Unexpected resource type {} for resource {name}",
-                resource.resource_type
-            ))),
+            Some(ConfigResourceType::ClientMetrics) if name.is_empty() => {
+                return Err(refuse(
+                    "Client metrics subscription name must not be empty".to_owned(),
+                ));
+            }
+            Some(ConfigResourceType::ClientMetrics) => Vec::new(),
+            None => {
+                return Err(refuse(format!(
+                    "Unexpected resource type {} for resource {name}",
+                    resource.resource_type
+                )));
+            }
+        };
+        let entries = described.into_iter();
+        Ok(entries.map(|entry| result(entry, self.wanted)).collect())
+    }
+
+    fn topic(&self, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, ApiError> {
+        validate_topic_name(name)?;
+        if self.image.topics().by_name(name).is_none() {
+            return Err(ApiError {
+                code: ErrorCode::UnknownTopicOrPartition,
+                message: None,
+            });
         }
+        let topics = self.topics.get_or_init(|| {
+            let wanted = self.wanted;
+            self.config
+                .describe_topics(move |entry| result(entry, wanted))
+        });
+        Ok(topics.describe(self.image.configs().of(ConfigResourceType::Topic, name)))
     }
 
     fn loggers(&self, name: &str) -> Result<Vec<Described>, ApiError> {
@@ -185,7 +197,9 @@ fn result(entry: Described, wanted: Wanted) -> DescribeConfigsResourceResult {
             Vec::new()
         },
         config_type: entry.ty.map_or(UNKNOWN_TYPE, |ty| ty.wire_id()),
-        documentation: wanted.documentation.then(|| entry.doc.into()),
+        documentation: wanted
+            .documentation
+            .then(|| StrBytes::from_static(entry.doc)),
         ..Default::default()
     }
 }
