@@ -13,12 +13,33 @@ pub fn sort<T>(entries: &mut [T], expected: Option<usize>, key: impl Fn(&T) -> &
 
 /// The same for keys that are no texts.
 pub fn sort_by_hash<T>(entries: &mut [T], expected: Option<usize>, hash: impl Fn(&T) -> u32) {
+    let buckets = buckets(expected, entries.len());
+    entries.sort_by_cached_key(|entry| bucket(hash(entry), buckets));
+}
+
+/// Some of a map's entries, in the order in which the whole map yields them that was made without a number.
+pub fn picked<T>(
+    entries: &[T],
+    is_meant: impl Fn(&T) -> bool,
+    key: impl Fn(&T) -> &str,
+) -> Vec<&T> {
+    let buckets = buckets(None, entries.len());
+    let mut picked: Vec<&T> = entries.iter().filter(|entry| is_meant(entry)).collect();
+    picked.sort_by_cached_key(|entry| bucket(hash(key(entry)), buckets));
+    picked
+}
+
+fn buckets(expected: Option<usize>, entries: usize) -> usize {
     let mut buckets = expected.map_or(16, |count| count.max(1).next_power_of_two());
     // A map doubles when it is more than three quarters full.
-    while entries.len() * 4 > buckets * 3 {
+    while entries * 4 > buckets * 3 {
         buckets *= 2;
     }
-    entries.sort_by_key(|entry| spread(hash(entry)) as usize & (buckets - 1));
+    buckets
+}
+
+fn bucket(hash: u32, buckets: usize) -> usize {
+    spread(hash) as usize & (buckets - 1)
 }
 
 /// What a map is made for that begins as a copy of one with so many entries.
@@ -71,6 +92,16 @@ mod tests {
             "my_other",
         ];
         assert_eq!(topics, seen);
+    }
+
+    #[test]
+    fn what_is_picked_of_a_map_comes_in_the_order_of_the_whole() {
+        let keys: Vec<String> = (0..40).map(|number| format!("key.{number}")).collect();
+        let is_meant = |key: &String| key.ends_with('7');
+        let mut whole: Vec<&String> = keys.iter().collect();
+        sort(&mut whole, None, |key| key);
+        whole.retain(|key| is_meant(key));
+        assert_eq!(picked(&keys, is_meant, |key| key), whole);
     }
 
     #[test]

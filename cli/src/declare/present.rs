@@ -10,6 +10,7 @@ use ottla_client::admin::{
 };
 use ottla_client::conn::RequestError;
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::wire::StrBytes;
 
 use super::replicas::{Brokers, Placed};
 use crate::connect::{failed, refused};
@@ -227,10 +228,15 @@ pub(super) fn is_own(entry: &ConfigEntry) -> bool {
     entry.source == ConfigSource::DynamicTopic
 }
 
+/// The value.
+pub(super) fn text(entry: &ConfigEntry) -> Option<String> {
+    entry.value.as_ref().map(StrBytes::to_string)
+}
+
 /// What the topic would have without a value of its own.
 pub(super) fn inherited(entry: &ConfigEntry) -> Option<String> {
     if !is_own(entry) {
-        return entry.value.clone();
+        return text(entry);
     }
     let mut synonyms = entry.synonyms.iter();
     let synonym = synonyms.find(|synonym| synonym.source != ConfigSource::DynamicTopic);

@@ -24,14 +24,14 @@ impl Admin {
         F: Future<Output = Result<Outcomes<TopicPartition, T>, ClientError>>,
     {
         let deadline = self.deadline();
-        self.cluster
-            .want_topics(partitions.iter().map(|partition| partition.topic.as_str()))?;
         let mut answers: Outcomes<TopicPartition, T> = Vec::new();
         let mut pending: Vec<TopicPartition> = partitions.to_vec();
         let mut failures = 0;
         let mut are_known = pending.iter().all(|at| self.leader_of(at).is_ok());
         loop {
             if !std::mem::take(&mut are_known) {
+                self.cluster
+                    .want_topics(partitions.iter().map(|partition| partition.topic.as_str()))?;
                 self.cluster.refresh(deadline).await?;
             }
             let mut again: Vec<(TopicPartition, ApiError)> = Vec::new();

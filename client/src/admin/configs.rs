@@ -168,25 +168,26 @@ impl ConfigType {
     }
 }
 
-/// One key of a resource.
+/// One key of a resource. Its texts are slices of the broker's answer: one has tens of thousands of keys where it is about
+/// a thousand topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigEntry {
-    pub name: String,
+    pub name: StrBytes,
     /// None for sensitive values and for keys without one.
-    pub value: Option<String>,
+    pub value: Option<StrBytes>,
     pub source: ConfigSource,
     pub is_read_only: bool,
     pub is_sensitive: bool,
     pub synonyms: Vec<ConfigSynonym>,
     pub kind: ConfigType,
-    pub documentation: Option<String>,
+    pub documentation: Option<StrBytes>,
 }
 
 /// Another place that has a value for the key, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigSynonym {
-    pub name: String,
-    pub value: Option<String>,
+    pub name: StrBytes,
+    pub value: Option<StrBytes>,
     pub source: ConfigSource,
 }
 
@@ -256,7 +257,13 @@ impl Admin {
         let asking = questions.iter().map(async |(target, lane, request)| {
             let call = self.call().lane(*lane);
             let response = self.cluster.call(target, request, call, no_error).await?;
-            Ok::<_, ClientError>(response.results.iter().map(described).collect::<Vec<_>>())
+            Ok::<_, ClientError>(
+                response
+                    .results
+                    .into_iter()
+                    .map(described)
+                    .collect::<Vec<_>>(),
+            )
         });
         let mut answers = Outcomes::new();
         for answer in all_at_once(asking).await {
@@ -361,7 +368,7 @@ fn describable(
 }
 
 fn described(
-    result: &DescribeConfigsResult,
+    result: DescribeConfigsResult,
 ) -> (ConfigResource, Result<Vec<ConfigEntry>, ApiError>) {
     let resource = ConfigResource::new(
         ResourceType::of_wire(result.resource_type),
@@ -370,29 +377,25 @@ fn described(
     let outcome = ApiError::check(result.error_code, result.error_message.as_deref());
     (
         resource,
-        outcome.map(|()| result.configs.iter().map(entry).collect()),
+        outcome.map(|()| result.configs.into_iter().map(entry).collect()),
     )
 }
 
-fn entry(config: &DescribeConfigsResourceResult) -> ConfigEntry {
-    let owned = |text: &StrBytes| text.to_string();
+fn entry(config: DescribeConfigsResourceResult) -> ConfigEntry {
+    let synonyms = config.synonyms.into_iter().map(|synonym| ConfigSynonym {
+        name: synonym.name,
+        value: synonym.value,
+        source: ConfigSource::of_wire(synonym.source),
+    });
     ConfigEntry {
-        name: config.name.to_string(),
-        value: config.value.as_ref().map(owned),
+        name: config.name,
+        value: config.value,
         source: ConfigSource::of_wire(config.config_source),
         is_read_only: config.read_only,
         is_sensitive: config.is_sensitive,
-        synonyms: config
-            .synonyms
-            .iter()
-            .map(|synonym| ConfigSynonym {
-                name: synonym.name.to_string(),
-                value: synonym.value.as_ref().map(owned),
-                source: ConfigSource::of_wire(synonym.source),
-            })
-            .collect(),
+        synonyms: synonyms.collect(),
         kind: ConfigType::of_wire(config.config_type),
-        documentation: config.documentation.as_ref().map(owned),
+        documentation: config.documentation,
     }
 }
 
@@ -454,7 +457,7 @@ mod tests {
         assert_eq!(described.len(), 301);
         for (asked, (resource, outcome)) in topics.iter().zip(described) {
             assert_eq!(resource, *asked);
-            assert_eq!(outcome.unwrap()[0].name, asked.name);
+            assert_eq!(outcome.unwrap()[0].name, asked.name.as_str());
         }
         assert_eq!(count::<DescribeConfigsRequest>(&seen), 2);
     }

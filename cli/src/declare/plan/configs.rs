@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ottla_client::admin::{ConfigEntry, ConfigType};
 
 use crate::declare::loss;
-use crate::declare::present::{inherited, is_own, is_passing};
+use crate::declare::present::{inherited, is_own, is_passing, text};
 use crate::meant::meant;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) fn own(there: &[ConfigEntry]) -> BTreeMap<String, String> {
     let own = there
         .iter()
         .filter(|entry| is_own(entry) && !is_passing(&entry.name));
-    own.filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
+    own.filter_map(|entry| Some((entry.name.to_string(), text(entry)?)))
         .collect()
 }
 
@@ -49,7 +49,7 @@ pub(super) fn changes(
             )),
             entry => changes.push(ConfigChange {
                 key: key.clone(),
-                from: entry.and_then(|entry| entry.value.clone()),
+                from: entry.and_then(text),
                 was_own: entry.is_some_and(is_own),
                 to: Some(to.clone()),
                 after: Some(to.clone()),
@@ -58,10 +58,10 @@ pub(super) fn changes(
         }
     }
     for entry in there.iter().filter(|entry| is_own(entry)) {
-        if !wanted.contains_key(&entry.name) && !is_passing(&entry.name) {
+        if !wanted.contains_key(&*entry.name) && !is_passing(&entry.name) {
             changes.push(ConfigChange {
-                key: entry.name.clone(),
-                from: entry.value.clone(),
+                key: entry.name.to_string(),
+                from: text(entry),
                 was_own: true,
                 to: None,
                 after: inherited(entry),
@@ -79,7 +79,7 @@ fn name_losses(changes: &mut [ConfigChange], policy: Option<&ConfigEntry>) {
     let changed = changes.iter().find(|change| change.key == "cleanup.policy");
     let policy = match changed {
         Some(change) => change.after.clone(),
-        None => policy.and_then(|entry| entry.value.clone()),
+        None => policy.and_then(text),
     };
     let policy = policy.unwrap_or_default();
     for change in changes {

@@ -119,7 +119,7 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
                 (Some(name), _, true) => {
                     let keys = describe(std::slice::from_ref(name), admin).await?;
                     let keys = keys.into_iter().flat_map(|(_, entries)| entries);
-                    let changes = keys.map(|entry| (entry.name, AlterOp::Delete));
+                    let changes = keys.map(|entry| (entry.name.to_string(), AlterOp::Delete));
                     alter(name, changes.collect(), admin).await
                 }
                 _ => Ok(()),
@@ -285,8 +285,10 @@ async fn found(
 }
 
 fn text((name, entries): &(String, Vec<ConfigEntry>)) -> String {
-    let value = |entry: &ConfigEntry| entry.value.clone().unwrap_or_else(|| "null".to_owned());
-    let line = |entry: &ConfigEntry| format!("  {}={}\n", entry.name, value(entry));
+    let line = |entry: &ConfigEntry| {
+        let value = entry.value.as_deref().unwrap_or("null");
+        format!("  {}={value}\n", entry.name)
+    };
     let lines: String = entries.iter().map(line).collect();
     format!("Client metrics configs for {name} are:\n{lines}")
 }

@@ -32,14 +32,14 @@ pub(super) fn entity(kind: Kind, name: &str, entries: &[&ConfigEntry]) -> Value 
     let config = |entry: &&ConfigEntry| {
         let synonyms = entry.synonyms.iter().map(|synonym| {
             json!({
-                "name": synonym.name,
-                "value": synonym.value,
+                "name": &*synonym.name,
+                "value": synonym.value.as_deref(),
                 "source": synonym.source.name(),
             })
         });
         json!({
-            "name": entry.name,
-            "value": entry.value,
+            "name": &*entry.name,
+            "value": entry.value.as_deref(),
             "source": entry.source.name(),
             "sensitive": entry.is_sensitive,
             "readOnly": entry.is_read_only,

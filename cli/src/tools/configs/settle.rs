@@ -33,7 +33,7 @@ pub(super) async fn until_altered(
 
 fn is_told((key, change): &(String, AlterOp), own: ConfigSource, entries: &[ConfigEntry]) -> bool {
     let mut entries = entries.iter();
-    let told = entries.find(|entry| entry.name == *key && entry.source == own);
+    let told = entries.find(|entry| entry.name == key.as_str() && entry.source == own);
     match (change, told) {
         (AlterOp::Set(value), Some(told)) => is_same(value, told.value.as_deref()),
         (AlterOp::Set(_), None) => false,
@@ -55,13 +55,14 @@ fn is_same(asked: &str, told: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use ottla_client::admin::ConfigType;
+    use ottla_protocol::wire::StrBytes;
 
     use super::*;
 
     fn entry(name: &str, value: Option<&str>, source: ConfigSource) -> ConfigEntry {
         ConfigEntry {
-            name: name.to_owned(),
-            value: value.map(str::to_owned),
+            name: name.into(),
+            value: value.map(StrBytes::from),
             source,
             is_read_only: false,
             is_sensitive: value.is_none(),

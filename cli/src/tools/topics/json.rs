@@ -133,7 +133,7 @@ fn partition(topic: &Topic, partition: &PartitionDescription, nodes: &[ClusterNo
 }
 
 fn config(config: &ConfigEntry) -> Value {
-    json!({ "name": config.name, "value": config.value, "source": config.source.name() })
+    json!({ "name": &*config.name, "value": config.value.as_deref(), "source": config.source.name() })
 }
 
 fn ids(ids: &[BrokerId]) -> Vec<i32> {

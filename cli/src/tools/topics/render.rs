@@ -80,11 +80,9 @@ fn head(text: &mut String, topic: &Topic) {
         ..
     } = &topic.topic;
     let replication_factor = topic.of_first_partition();
-    let mut configs: Vec<&ConfigEntry> = topic.configs.iter().collect();
-    java_order::sort(&mut configs, None, |config| &config.name);
+    let configs = java_order::picked(&topic.configs, is_set, |config| &config.name);
     let configs: Vec<String> = configs
         .into_iter()
-        .filter(|config| is_set(config))
         .map(|config| {
             format!(
                 "{}={}",
@@ -206,8 +204,8 @@ mod tests {
 
     fn topic(partitions: Vec<PartitionDescription>) -> Topic {
         let config = |key: &str, value: &str, source: ConfigSource| ConfigEntry {
-            name: key.to_owned(),
-            value: Some(value.to_owned()),
+            name: key.into(),
+            value: Some(value.into()),
             source,
             is_read_only: false,
             is_sensitive: false,
