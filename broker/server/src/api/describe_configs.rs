@@ -78,8 +78,9 @@ impl View<'_> {
             Err(error) => (Some(error), Vec::new()),
         };
         let keys = resource.configuration_keys.as_deref().unwrap_or_default();
-        if !keys.is_empty() {
-            configs.retain(|entry| keys.contains(&entry.name));
+        match keys {
+            [] => configs.retain(|entry| !is_default_of_ours(entry)),
+            keys => configs.retain(|entry| keys.contains(&entry.name)),
         }
         DescribeConfigsResult {
             error_code: error.as_ref().map_or(0, |error| error.code.code()),
@@ -173,6 +174,12 @@ impl View<'_> {
         };
         Ok(self.loggers.levels().into_iter().map(described).collect())
     }
+}
+
+/// Where all keys are asked for, those that the reference does not have are told only where somebody has set them: whoever
+/// compares whole configurations with those of Kafka's brokers finds what is there.
+fn is_default_of_ours(entry: &DescribeConfigsResourceResult) -> bool {
+    entry.config_source == Source::Default.wire_id() && entry.name.as_str().starts_with("ottla.")
 }
 
 fn result(entry: Described, wanted: Wanted) -> DescribeConfigsResourceResult {

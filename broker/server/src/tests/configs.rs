@@ -368,6 +368,18 @@ fn what_is_described_says_why_it_cannot_be() {
 }
 
 #[test]
+fn a_key_that_the_reference_does_not_have_is_told_where_it_is_set() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    create_one(&mut client, "t", 1);
+    let mut durability = || value_of(&mut client, TOPIC, "t", "ottla.durability");
+    assert_eq!(durability(), None);
+    let mut other = server.connect();
+    set(&mut other, TOPIC, "t", "ottla.durability", "memory");
+    assert_eq!(durability().as_deref(), Some("memory"));
+}
+
+#[test]
 fn levels_of_loggers_are_changed_unless_they_are_only_checked() {
     let server = TestServer::start(&[]);
     let mut client = server.connect();
