@@ -7,6 +7,7 @@ use ottla_client::admin::Admin;
 use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::config::ClientKind;
 use ottla_client::consumer::{Consumer, ConsumerSettings};
+use ottla_protocol::errors::ErrorCode;
 use regex::Regex;
 
 use crate::connect::{self, warn_of_unknown};
@@ -71,9 +72,9 @@ pub(crate) async fn tell_missing<'a>(
     let cluster = consumer.cluster();
     let metadata = cluster.metadata();
     let exists = |name: &str| {
-        metadata
-            .topic(name)
-            .is_some_and(|topic| topic.error.is_none())
+        metadata.topic(name).is_some_and(|topic| {
+            topic.error.is_none() || topic.error == ErrorCode::TopicAuthorizationFailed
+        })
     };
     for topic in topics.into_iter().filter(|name| !exists(name)) {
         let admin = Admin::over(cluster.clone());
@@ -89,6 +90,13 @@ pub(crate) async fn tell_unmatched(pattern: &Regex, consumer: &Consumer, cx: &mu
     for line in nearest::of_unmatched(pattern, &admin).await {
         cx.warn(line);
     }
+}
+
+/// That this topic is kept from whoever asks, where it is.
+pub(crate) fn denied(topic: &str, consumer: &Consumer) -> Option<Failure> {
+    let metadata = consumer.cluster().metadata();
+    let is_denied = metadata.topic(topic)?.error == ErrorCode::TopicAuthorizationFailed;
+    is_denied.then(|| Failure::new(format!("Not authorized to access topics: [{topic}]")))
 }
 
 /// Commits and leaves the group as far as the broker answers.

@@ -15,7 +15,7 @@ pub(super) fn on_clusters() -> Result<()> {
 
 /// With an authorizer, and without.
 pub(super) fn acls() -> Result<()> {
-    replay("acls,acls-disabled", None)
+    replay("acls,acls-disabled,denied", None)
 }
 
 /// Those of the suite that ask for more than our server has.

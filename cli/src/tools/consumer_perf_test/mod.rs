@@ -115,11 +115,17 @@ async fn subscribe(consumer: &mut Consumer, source: &Source) -> Result<(), Failu
 }
 
 /// Says if what is waited for does not exist.
-async fn look(source: &Source, consumer: &Consumer, cx: &mut Context) {
+async fn look(source: &Source, consumer: &Consumer, cx: &mut Context) -> Result<(), Failure> {
     match source {
-        Source::Topic(topic) => consuming::tell_missing([topic.as_str()], consumer, cx).await,
+        Source::Topic(topic) => {
+            if let Some(failure) = consuming::denied(topic, consumer) {
+                return Err(failure);
+            }
+            consuming::tell_missing([topic.as_str()], consumer, cx).await;
+        }
         Source::Pattern(pattern) => consuming::tell_unmatched(pattern, consumer, cx).await,
     }
+    Ok(())
 }
 
 /// Reads until there is enough, or nothing comes any more.
@@ -151,7 +157,7 @@ async fn read(
         let records = polled.map_err(|error| Stop::failed(format!("{}.", capitalized(error))))?;
         if records.is_empty() {
             if !std::mem::replace(&mut has_looked, true) {
-                look(&plan.source, consumer, cx).await;
+                look(&plan.source, consumer, cx).await?;
             }
             continue;
         }
