@@ -1,7 +1,5 @@
 //! Configurations of topics, brokers, loggers, groups and clients: describe, change.
 
-use std::iter;
-
 use ottla_protocol::{
     messages::{
         DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
@@ -18,11 +16,11 @@ use ottla_protocol::{
 };
 
 use crate::{
-    cluster::{EndpointType, Lane, Target},
+    cluster::{EndpointType, Target},
     error::{ApiError, ClientError, wire_text},
 };
 
-use super::{Admin, Outcomes, all_at_once, grouped, in_order, misdirected, no_error};
+use super::{Admin, Outcomes, all_at_once, divided, grouped, in_order, misdirected, no_error};
 
 /// What a configuration belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -231,18 +229,6 @@ impl Admin {
         keys: Option<&[String]>,
         detail: DescribeDetail,
     ) -> Result<Outcomes<ConfigResource, Vec<ConfigEntry>>, ClientError> {
-        self.describe_configs_where(resources, keys, detail, |_| true)
-            .await
-    }
-
-    /// The same, and only what is worth keeping of it: of a thousand topics brokers tell tens of thousands of keys.
-    pub async fn describe_configs_where(
-        &self,
-        resources: &[ConfigResource],
-        keys: Option<&[String]>,
-        detail: DescribeDetail,
-        is_worth: impl Fn(&ConfigEntry) -> bool,
-    ) -> Result<Outcomes<ConfigResource, Vec<ConfigEntry>>, ClientError> {
         let keys = keys.map(|keys| {
             keys.iter()
                 .map(|key| wire_text("the config's name", key))
@@ -258,7 +244,7 @@ impl Admin {
         });
         let mut questions = Vec::new();
         for (target, group) in grouped(targets) {
-            for (lane, part) in in_parts(group) {
+            for (lane, part) in divided(group) {
                 let request = DescribeConfigsRequest {
                     resources: describable(&part, keys.as_deref())?,
                     include_synonyms: detail.synonyms,
@@ -275,7 +261,7 @@ impl Admin {
                 response
                     .results
                     .into_iter()
-                    .map(|result| described(result, &is_worth))
+                    .map(described)
                     .collect::<Vec<_>>(),
             )
         });
@@ -381,22 +367,8 @@ fn describable(
     resources.iter().map(describable).collect()
 }
 
-/// Questions about some resources each, for two connections in turn: one answer is read while the broker writes the next.
-fn in_parts<T>(resources: Vec<T>) -> Vec<(Lane, Vec<T>)> {
-    const AT_ONCE: usize = 100;
-    let mut lanes = [Lane::Control, Lane::Data].into_iter().cycle();
-    let mut resources = resources.into_iter();
-    let parts = iter::from_fn(|| {
-        let part: Vec<T> = resources.by_ref().take(AT_ONCE).collect();
-        let lane = lanes.next()?;
-        (!part.is_empty()).then_some((lane, part))
-    });
-    parts.collect()
-}
-
 fn described(
     result: DescribeConfigsResult,
-    is_worth: impl Fn(&ConfigEntry) -> bool,
 ) -> (ConfigResource, Result<Vec<ConfigEntry>, ApiError>) {
     let resource = ConfigResource::new(
         ResourceType::of_wire(result.resource_type),
@@ -405,10 +377,7 @@ fn described(
     let outcome = ApiError::check(result.error_code, result.error_message.as_deref());
     (
         resource,
-        outcome.map(|()| {
-            let entries = result.configs.into_iter().map(entry);
-            entries.filter(is_worth).collect()
-        }),
+        outcome.map(|()| result.configs.into_iter().map(entry).collect()),
     )
 }
 
@@ -460,7 +429,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_topics_are_described_in_parts_of_which_what_is_worth_keeping_is_kept() {
+    async fn many_topics_are_described_in_two_halves() {
         let (endpoint, seen) = cluster_of_one(|request| {
             let asked = request.body::<DescribeConfigsRequest>().resources;
             let result = |resource: DescribeConfigsResource| DescribeConfigsResult {
@@ -484,20 +453,12 @@ mod tests {
             .map(|name| ConfigResource::new(ResourceType::Topic, name))
             .collect();
         let detail = DescribeDetail::default();
-        let is_worth = |entry: &ConfigEntry| entry.name != "topic-7";
-        let described = admin
-            .describe_configs_where(&topics, None, detail, is_worth)
-            .await
-            .unwrap();
+        let described = admin.describe_configs(&topics, None, detail).await.unwrap();
         assert_eq!(described.len(), 301);
         for (asked, (resource, outcome)) in topics.iter().zip(described) {
             assert_eq!(resource, *asked);
-            let names: Vec<_> = outcome.unwrap().into_iter().map(|e| e.name).collect();
-            match &*asked.name {
-                "topic-7" => assert!(names.is_empty()),
-                name => assert_eq!(names, [name]),
-            }
+            assert_eq!(outcome.unwrap()[0].name, asked.name.as_str());
         }
-        assert_eq!(count::<DescribeConfigsRequest>(&seen), 4);
+        assert_eq!(count::<DescribeConfigsRequest>(&seen), 2);
     }
 }

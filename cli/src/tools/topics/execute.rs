@@ -334,7 +334,7 @@ async fn configs_of(
         .map(|topic| ConfigResource::new(ResourceType::Topic, topic))
         .collect();
     let outcomes = admin
-        .describe_configs_where(&resources, None, DescribeDetail::default(), render::is_read)
+        .describe_configs(&resources, None, DescribeDetail::default())
         .await
         .map_err(failed("describeConfigs"))?;
     outcomes

@@ -136,13 +136,6 @@ fn line(text: &mut String, topic: &Topic, partition: &PartitionDescription) {
     writeln!(text, "\tElr: {elr}\tLastKnownElr: {last_known}").ok();
 }
 
-const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
-
-/// Whether anything here looks at it.
-pub(super) fn is_read(config: &ConfigEntry) -> bool {
-    is_set(config) || &*config.name == MIN_INSYNC_REPLICAS
-}
-
 pub(super) fn is_set(config: &ConfigEntry) -> bool {
     config.source != ConfigSource::Default
 }
@@ -162,7 +155,7 @@ impl Topic {
         let config = self
             .configs
             .iter()
-            .find(|config| config.name == MIN_INSYNC_REPLICAS)?;
+            .find(|config| config.name == "min.insync.replicas")?;
         config.value.as_ref()?.parse().ok()
     }
 
