@@ -9,6 +9,7 @@ use clap::{Args, Parser};
 use crate::contexts;
 use crate::jopt::{self, OptionError};
 use crate::stop::{Failure, Stop};
+use crate::verb::USAGE;
 
 /// `--help` and `--version`, which every tool has.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,12 +66,17 @@ pub fn start<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
     Ok(args)
 }
 
-/// The same for tools of our own, which do without options what can be done without.
+/// The same for tools of our own, which do without options what can be done without, and where wrong options have a status of
+/// their own.
 pub fn start_own<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
-    match words {
-        [] => Ok(jopt::parse(words)?),
+    let started = match words {
+        [] => jopt::parse(words).map_err(Stop::from),
         words => start(words),
-    }
+    };
+    started.map_err(|stop| match stop {
+        Stop::Failed(failure) => failure.status(USAGE).into(),
+        other => other,
+    })
 }
 
 /// An option as the checks see it: its name and whether it was given.

@@ -209,6 +209,19 @@ fn what_is_wrong_at_the_first_look_is_told_before_the_terminal_is_taken() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[test]
+fn options_that_there_are_not_have_the_status_of_a_wrong_command_line() {
+    for tool in ["top", "pipe"] {
+        let output = ottla().args([tool, "--from-nowhere"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{tool}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            told.contains("from-nowhere is not a recognized option"),
+            "{told}"
+        );
+    }
+}
+
 /// A terminal of the test's own, with `ottla top` on it.
 struct Terminal {
     child: Child,
