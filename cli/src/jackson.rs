@@ -78,9 +78,7 @@ impl Scan<'_> {
             '"' => self.string(": was expecting closing quote for a string value"),
             '0'..='9' => self.number(),
             ']' | '}' if self.open.is_empty() => {
-                let kind = [Kind::Array, Kind::Object].into_iter();
-                let name = kind.filter(|kind| kind.closes_with() == c).map(Kind::name);
-                let name: String = name.collect();
+                let name = if c == ']' { "Array" } else { "Object" };
                 self.fails(format!(
                     "Unexpected close marker '{c}': no open {name} to close"
                 ))

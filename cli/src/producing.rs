@@ -74,7 +74,7 @@ pub(crate) async fn waiting_for<T>(
     sending: impl Future<Output = T>,
 ) -> T {
     let mut sending = pin!(sending);
-    // Nearly all are taken at once, and a million of them need no clock.
+    // Nearly all are taken at once. The look below is some kilobytes, which would be moved for each of a million.
     let at_once = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
     if let Poll::Ready(sent) = at_once {
         return sent;

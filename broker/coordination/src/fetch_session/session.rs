@@ -107,27 +107,18 @@ impl<W> Session<W> {
         let Some(cached) = self.partitions.get_mut(key) else {
             return true;
         };
-        let is_news = cached.note(result);
         if result.has_records {
-            let place = cached.place;
-            self.move_to_end(key, place);
+            let from = std::mem::replace(&mut cached.place, self.next_place);
+            self.next_place += 1;
+            if let Some(key) = self.order.remove(&from) {
+                self.order.insert(cached.place, key);
+            }
+            self.due.remove(&from);
+            self.due.insert(cached.place);
         } else if result.is_settled {
             self.due.remove(&cached.place);
         }
-        is_news
-    }
-
-    fn move_to_end(&mut self, key: &PartitionKey, from: u64) {
-        let to = self.next_place;
-        if let Some(cached) = self.partitions.get_mut(key)
-            && let Some(key) = self.order.remove(&from)
-        {
-            self.next_place += 1;
-            cached.place = to;
-            self.order.insert(to, key);
-            self.due.remove(&from);
-            self.due.insert(to);
-        }
+        cached.note(result)
     }
 
     /// What is due, in order, each with its place.

@@ -8,10 +8,10 @@ use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::FetchRequest;
 use ottla_protocol::messages::fetch::request::{FetchPartition, FetchTopic};
 use ottla_protocol::messages::fetch::response::PartitionData;
-use ottla_protocol::messages::{DeleteRecordsRequest, delete_records};
 use ottla_protocol::types::LeaderEpoch;
 
 use super::produce_fetch::{produce, produce_request, values};
+use super::topic_rules::delete_records;
 use crate::exec::partition::Partition;
 use crate::testing::{Client, PATIENCE, TestServer, batch, eventually};
 
@@ -105,25 +105,6 @@ fn partition(server: &TestServer, topic: &str) -> Arc<Partition> {
     topics.partition(topic, 0).expect("the partition")
 }
 
-fn delete_records(server: &TestServer, before: i64) {
-    use delete_records::request::{DeleteRecordsPartition, DeleteRecordsTopic};
-    let request = DeleteRecordsRequest {
-        topics: vec![DeleteRecordsTopic {
-            name: "t".into(),
-            partitions: vec![DeleteRecordsPartition {
-                partition_index: 0,
-                offset: before,
-                ..Default::default()
-            }],
-            ..Default::default()
-        }],
-        timeout_ms: 10_000,
-        ..Default::default()
-    };
-    let response = server.connect().call(&request, 2);
-    assert_eq!(response.topics[0].partitions[0].error_code, 0);
-}
-
 /// Has `change` come between two turns of one reader and while a turn of another waits; what each is told.
 fn told(
     server: &TestServer,
@@ -204,7 +185,8 @@ fn a_start_that_was_moved_is_told() {
     server.add_topic("t", 2);
     produce(&mut server.connect(), "t", 1, batch(&["a", "b"]));
     let mut between = Reader::at_end(&server, "t", &[(0, 2), (1, 0)]);
-    delete_records(&server, 1);
+    let deleted = delete_records(&mut server.connect(), "t", 1);
+    assert_eq!(deleted.0, ErrorCode::None);
     let told = between.turn(Vec::new());
     assert_eq!((told.len(), told[0].log_start_offset), (1, 1));
     assert!(between.turn(Vec::new()).is_empty(), "once");
@@ -218,7 +200,8 @@ fn a_start_that_moves_while_a_turn_waits_for_records_is_told_with_them() {
     produce(&mut producer, "t", 1, batch(&["a", "b"]));
     let mut reader = Reader::at_end(&server, "t", &[(0, 2), (1, 0)]);
     let sent = reader.begin_waiting(1);
-    delete_records(&server, 1);
+    let deleted = delete_records(&mut server.connect(), "t", 1);
+    assert_eq!(deleted.0, ErrorCode::None);
     producer.call(&produce_request("t", 1, 1, batch(&["c"])), 9);
     let told = reader.receive(sent);
     let told: Vec<_> = told

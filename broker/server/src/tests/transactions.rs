@@ -8,9 +8,6 @@ use std::sync::Arc;
 use ottla_log::{Log, LogConfig, Offsets, OpenInput, RealDisk, Timestamps, producer_snapshot};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
-use ottla_protocol::messages::delete_records::request::{
-    DeleteRecordsPartition, DeleteRecordsTopic,
-};
 use ottla_protocol::messages::describe_producers::request::TopicRequest;
 use ottla_protocol::messages::describe_producers::response::PartitionResponse;
 use ottla_protocol::messages::fetch::response::PartitionData;
@@ -19,7 +16,7 @@ use ottla_protocol::messages::write_txn_markers::request::{
     WritableTxnMarker, WritableTxnMarkerTopic,
 };
 use ottla_protocol::messages::{
-    DeleteRecordsRequest, DescribeProducersRequest, ListOffsetsRequest, WriteTxnMarkersRequest,
+    DescribeProducersRequest, ListOffsetsRequest, WriteTxnMarkersRequest,
 };
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::records::batch::{TimestampType, patch_max_timestamp};
@@ -27,6 +24,7 @@ use ottla_protocol::records::control::{EndTxnMarker, Place};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId};
 
 use super::produce_fetch::{fetch_request, produce, values};
+use super::topic_rules::delete_records;
 use crate::testing::{TestServer, batch, eventually};
 
 const READ_UNCOMMITTED: i8 = 0;
@@ -361,34 +359,18 @@ fn idempotent(timestamp: Millis) -> Vec<u8> {
     builder.build().unwrap()
 }
 
-fn delete_records(server: &TestServer, before: i64) -> ErrorCode {
-    let request = DeleteRecordsRequest {
-        topics: vec![DeleteRecordsTopic {
-            name: "t".into(),
-            partitions: vec![DeleteRecordsPartition {
-                offset: before,
-                ..Default::default()
-            }],
-            ..Default::default()
-        }],
-        timeout_ms: 10_000,
-        ..Default::default()
-    };
-    let response = server.connect().call(&request, 2);
-    ErrorCode::from_code(response.topics[0].partitions[0].error_code)
-}
-
 /// Up to the high watermark, also what is not stable: the last stable offset never stands before the log's start.
 #[test]
 fn records_of_an_open_transaction_can_be_deleted() {
     let server = stopped_server_with_transactions().restarted(&[]);
     check_reads(&server);
-    assert_eq!(delete_records(&server, 9), ErrorCode::None);
+    let deleted = |before| delete_records(&mut server.connect(), "t", before).0;
+    assert_eq!(deleted(9), ErrorCode::None);
     assert_eq!(list_offset(&server, READ_COMMITTED, LATEST), 9);
     assert_eq!(values(&fetch(&server, 9, READ_COMMITTED)), []);
-    assert_eq!(delete_records(&server, -1), ErrorCode::None);
+    assert_eq!(deleted(-1), ErrorCode::None);
     assert_eq!(list_offset(&server, READ_COMMITTED, LATEST), 10);
-    assert_eq!(delete_records(&server, 11), ErrorCode::OffsetOutOfRange);
+    assert_eq!(deleted(11), ErrorCode::OffsetOutOfRange);
     produce(&mut server.connect(), "t", -1, batch(&["later"]));
     // The transaction is open still.
     assert_eq!(values(&fetch(&server, 10, READ_COMMITTED)), []);

@@ -194,7 +194,12 @@ async fn pass_on(
         for (record, outcome) in batch.iter().zip(outcomes) {
             match outcome {
                 Ok(outputs) => {
-                    topics.extend(outputs.iter().map(|output| output.topic.clone()));
+                    for output in &outputs {
+                        // One topic or few, and thousands of results.
+                        if !topics.contains(&output.topic) {
+                            topics.insert(output.topic.clone());
+                        }
+                    }
                     results.push(outputs);
                 }
                 Err(given_up) => {

@@ -27,7 +27,7 @@ use ottla_protocol::types::{Millis, Offset, PartitionIndex};
 use super::Storage;
 use super::auto_create::OFFSETS_TOPIC;
 use super::partition::Partition;
-use super::shard::{Asked, Coordinator, Shard, Shards, append_numbered, append_transactional};
+use super::shard::{Asked, Coordinator, Shard, Shards, append_plain, append_transactional};
 use cluster::Cluster;
 
 pub(crate) use settings::assignor;
@@ -76,7 +76,7 @@ impl Coordinator for GroupCoordinator {
     ) -> Result<Offset, ErrorCode> {
         let encoded = records.iter().map(GroupRecord::encode);
         match BatchKind::of(records) {
-            BatchKind::Plain => append_numbered(partition, now, encoded),
+            BatchKind::Plain => append_plain(partition, now, 0, encoded),
             BatchKind::Transactional {
                 producer_id,
                 producer_epoch,

@@ -30,24 +30,16 @@ impl<C: Coordinator> Log<RecordOf<C>> for ShardLog<'_, C> {
     }
 }
 
-/// Appends keys and values as one plain batch.
+/// Appends keys and values as one plain batch. It has no producer, and all the same the sequence that the reference gives it:
+/// 0 in the log of groups, `NO_SEQUENCE` in that of transactions.
 pub(crate) fn append_plain(
     partition: &Arc<Partition>,
     now: Millis,
+    base_sequence: i32,
     records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
 ) -> Result<Offset, ErrorCode> {
-    let builder = BatchBuilder::new(Compression::None);
-    append(builder, partition, now, Verification::Waived, records)
-}
-
-/// The same with sequence numbers, though there is no producer: the reference's group coordinator writes so.
-pub(crate) fn append_numbered(
-    partition: &Arc<Partition>,
-    now: Millis,
-    records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
-) -> Result<Offset, ErrorCode> {
-    let builder =
-        BatchBuilder::new(Compression::None).producer(ProducerId::NONE, ProducerEpoch(-1), 0);
+    let (id, epoch) = (ProducerId::NONE, ProducerEpoch(-1));
+    let builder = BatchBuilder::new(Compression::None).producer(id, epoch, base_sequence);
     append(builder, partition, now, Verification::Waived, records)
 }
 

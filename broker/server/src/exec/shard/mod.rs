@@ -31,7 +31,7 @@ use append::ShardLog;
 use coordinator::{CommandOf, ResponseOf};
 use wall_time::WallTime;
 
-pub(crate) use append::{append_numbered, append_plain, append_transactional};
+pub(crate) use append::{append_plain, append_transactional};
 pub(crate) use coordinator::{Asked, Coordinator};
 #[cfg(test)]
 pub(crate) use load::load_batch;

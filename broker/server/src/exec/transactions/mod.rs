@@ -20,6 +20,7 @@ use ottla_coordination::txn::coordinator::{
     TxnCommand, TxnErrand, TxnMachine, TxnRecord, TxnSettings,
 };
 use ottla_protocol::errors::ErrorCode;
+use ottla_protocol::records::batch::NO_SEQUENCE;
 use ottla_protocol::records::{BatchHeader, OwnedRecord};
 use ottla_protocol::types::{Millis, Offset};
 
@@ -76,7 +77,12 @@ impl Coordinator for TxnCoordinator {
         records: &[TxnRecord],
         _: Verification,
     ) -> Result<Offset, ErrorCode> {
-        append_plain(partition, now, records.iter().map(TxnRecord::encode))
+        append_plain(
+            partition,
+            now,
+            NO_SEQUENCE,
+            records.iter().map(TxnRecord::encode),
+        )
     }
 
     fn run_errand(&self, shard: &Arc<Shard<Self>>, errand: TxnErrand) {
