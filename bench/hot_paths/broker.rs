@@ -27,13 +27,14 @@ const CONFIG: &[(&str, &str)] = &[
     ("listeners", "PLAINTEXT://127.0.0.1:0"),
     ("ottla.durability", "memory"),
     ("offsets.topic.num.partitions", "1"),
+    ("group.initial.rebalance.delay.ms", "0"),
     // The records have a time of their own.
     ("log.retention.ms", "-1"),
 ];
 
 pub(crate) struct Broker {
     runtime: Runtime,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Removed last.
     _dir: tempfile::TempDir,
 }

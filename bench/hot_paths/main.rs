@@ -18,6 +18,7 @@ mod client;
 mod fetching;
 mod messages;
 mod producing;
+mod tools;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -39,6 +40,7 @@ fn main() {
     producing::run(&broker);
     fetching::run(&broker);
     broker::run(&broker);
+    tools::run();
 }
 
 /// Goes over a path, and says how long it took: a line for each of the two runs.

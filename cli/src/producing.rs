@@ -74,26 +74,29 @@ pub(crate) async fn waiting_for<T>(
     sending: impl Future<Output = T>,
 ) -> T {
     let mut sending = pin!(sending);
-    // Nearly all are taken at once. The look below is some kilobytes, which would be moved for each of a million.
+    // Nearly all are taken at once.
     let at_once = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
     if let Poll::Ready(sent) = at_once {
         return sent;
     }
-    let telling = async {
-        tokio::time::sleep(nearest::LOOK_AFTER).await;
-        let admin = Admin::over(cluster.clone());
-        for topic in topics.iter().take(nearest::NAMES_MAX) {
-            for line in nearest::of_missing_topic(topic, &admin).await {
-                context::say_beside(&line);
-            }
-        }
-    };
     tokio::select! {
         biased;
         sent = &mut sending => return sent,
-        () = telling => {}
+        // In a box: it is some kilobytes, and this future may be moved for each of a million records.
+        () = Box::pin(tell_of_missing(topics, cluster)) => {}
     }
     sending.await
+}
+
+/// Says which of the topics there are not, once that has taken long enough to be no matter of a topic just made.
+async fn tell_of_missing(topics: &[&str], cluster: &Cluster) {
+    tokio::time::sleep(nearest::LOOK_AFTER).await;
+    let admin = Admin::over(cluster.clone());
+    for topic in topics.iter().take(nearest::NAMES_MAX) {
+        for line in nearest::of_missing_topic(topic, &admin).await {
+            context::say_beside(&line);
+        }
+    }
 }
 
 /// Records that were not delivered, by reason.

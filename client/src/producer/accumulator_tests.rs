@@ -66,7 +66,9 @@ fn to(partition: i32, value: &[u8]) -> Record<'_> {
 }
 
 fn put(accumulator: &mut Accumulator, record: &Record<'_>, now: Instant) -> (Delivery, News) {
-    let appended = accumulator.append(record, 0, now).expect("there is room");
+    let appended = accumulator
+        .append(record, 0, || now)
+        .expect("there is room");
     (appended.delivery, appended.news)
 }
 
@@ -129,7 +131,9 @@ fn memory_is_bounded_and_comes_back() {
     }
     assert_eq!(accumulator.memory_used(), 1000);
     assert_eq!(
-        accumulator.append(&to(0, &[0; 100]), 0, now).unwrap_err(),
+        accumulator
+            .append(&to(0, &[0; 100]), 0, || now)
+            .unwrap_err(),
         AppendError::Full
     );
     // Somebody waits, so the last batch goes without lingering.
@@ -146,7 +150,9 @@ fn memory_is_bounded_and_comes_back() {
 fn a_record_that_can_never_be_sent_is_refused_with_the_key_that_forbids_it() {
     let now = Instant::now();
     let mut accumulator = accumulator(settings(), 1);
-    let error = accumulator.append(&to(0, &[0; 500]), 0, now).unwrap_err();
+    let error = accumulator
+        .append(&to(0, &[0; 500]), 0, || now)
+        .unwrap_err();
     assert!(matches!(
         error,
         AppendError::Refused(ProduceError::TooLarge {
@@ -172,7 +178,7 @@ fn a_partition_that_does_not_exist_is_refused() {
     let mut accumulator = accumulator(settings(), 2);
     for partition in [2, -1] {
         let error = accumulator
-            .append(&to(partition, b""), 0, Instant::now())
+            .append(&to(partition, b""), 0, Instant::now)
             .unwrap_err();
         assert!(matches!(
             error,
@@ -186,7 +192,7 @@ fn an_unknown_topic_is_to_be_looked_up() {
     let mut accumulator = Accumulator::new(settings());
     assert_eq!(
         accumulator
-            .append(&to(0, b""), 0, Instant::now())
+            .append(&to(0, b""), 0, Instant::now)
             .unwrap_err(),
         AppendError::UnknownTopic
     );
@@ -196,7 +202,7 @@ fn an_unknown_topic_is_to_be_looked_up() {
 fn a_negative_timestamp_is_refused() {
     let mut accumulator = accumulator(settings(), 1);
     let error = accumulator
-        .append(&to(0, b""), -2, Instant::now())
+        .append(&to(0, b""), -2, Instant::now)
         .unwrap_err();
     assert!(
         matches!(error, AppendError::Refused(ProduceError::Invalid(_))),

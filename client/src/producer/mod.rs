@@ -140,7 +140,10 @@ impl Producer {
             }
             Ok(Appended { delivery, .. }) => Ok(delivery),
             Err(AppendError::Refused(error)) => Err(error),
-            Err(AppendError::UnknownTopic | AppendError::Full) => self.send_slowly(record).await,
+            // In a box: it is some kilobytes, and what is awaited for each of a million records may be moved as often.
+            Err(AppendError::UnknownTopic | AppendError::Full) => {
+                Box::pin(self.send_slowly(record)).await
+            }
         }
     }
 
@@ -183,7 +186,7 @@ impl Producer {
 
     fn try_append(&self, record: &Record<'_>) -> Result<Appended, AppendError> {
         let timestamp = record.timestamp.unwrap_or_else(now_ms);
-        let appended = lock(&self.shared.accumulator).append(record, timestamp, Instant::now());
+        let appended = lock(&self.shared.accumulator).append(record, timestamp, Instant::now);
         match &appended {
             Ok(Appended {
                 news: News::Begun | News::Full,

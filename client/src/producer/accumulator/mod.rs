@@ -148,12 +148,12 @@ impl Accumulator {
         self.identity = Some(identity);
     }
 
-    /// Puts a record into its partition's batch.
+    /// Puts a record into its partition's batch. `now` is asked only where that begins one.
     pub(super) fn append(
         &mut self,
         record: &Record<'_>,
         timestamp: i64,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
     ) -> Result<Appended, AppendError> {
         if self.closed {
             return Err(AppendError::Refused(ProduceError::Closed));
@@ -187,7 +187,7 @@ impl Accumulator {
                 .has_room(record_size_max, batch_bytes)
             {
                 filled |= self.partitions[slot.0].queue.close_open();
-                self.begin(slot, batch_bytes.max(size_max), now)?;
+                self.begin(slot, batch_bytes.max(size_max), now())?;
             }
             news = if filled { News::Full } else { News::Begun };
         }
