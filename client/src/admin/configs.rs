@@ -221,6 +221,9 @@ pub struct AlterResource {
     pub changes: Vec<(String, AlterOp)>,
 }
 
+/// The broker forms the next answer while one is read, and none is of megabytes.
+const RESOURCES_PER_REQUEST: usize = 100;
+
 impl Admin {
     /// All keys of the resources, or those named.
     pub async fn describe_configs(
@@ -229,6 +232,19 @@ impl Admin {
         keys: Option<&[String]>,
         detail: DescribeDetail,
     ) -> Result<Outcomes<ConfigResource, Vec<ConfigEntry>>, ClientError> {
+        self.describe_configs_as(resources, keys, detail, |entries| entries)
+            .await
+    }
+
+    /// The same, with each resource's entries made into something else as soon as they are there: who needs little of them keeps
+    /// no more than the answer to one request.
+    pub async fn describe_configs_as<T>(
+        &self,
+        resources: &[ConfigResource],
+        keys: Option<&[String]>,
+        detail: DescribeDetail,
+        form: impl Fn(Vec<ConfigEntry>) -> T,
+    ) -> Result<Outcomes<ConfigResource, T>, ClientError> {
         let keys = keys.map(|keys| {
             keys.iter()
                 .map(|key| wire_text("the config's name", key))
@@ -244,24 +260,25 @@ impl Admin {
         });
         let mut questions = Vec::new();
         for (target, group) in grouped(targets) {
-            for (lane, part) in divided(group) {
-                let request = DescribeConfigsRequest {
-                    resources: describable(&part, keys.as_deref())?,
-                    include_synonyms: detail.synonyms,
-                    include_documentation: detail.documentation,
-                    ..Default::default()
-                };
-                questions.push((target.clone(), lane, request));
+            for (lane, half) in divided(group) {
+                for part in half.chunks(RESOURCES_PER_REQUEST) {
+                    let request = DescribeConfigsRequest {
+                        resources: describable(part, keys.as_deref())?,
+                        include_synonyms: detail.synonyms,
+                        include_documentation: detail.documentation,
+                        ..Default::default()
+                    };
+                    questions.push((target.clone(), lane, request));
+                }
             }
         }
         let asking = questions.iter().map(async |(target, lane, request)| {
             let call = self.call().lane(*lane);
             let response = self.cluster.call(target, request, call, no_error).await?;
+            let results = response.results.into_iter();
             Ok::<_, ClientError>(
-                response
-                    .results
-                    .into_iter()
-                    .map(described)
+                results
+                    .map(|result| described(result, &form))
                     .collect::<Vec<_>>(),
             )
         });
@@ -367,9 +384,10 @@ fn describable(
     resources.iter().map(describable).collect()
 }
 
-fn described(
+fn described<T>(
     result: DescribeConfigsResult,
-) -> (ConfigResource, Result<Vec<ConfigEntry>, ApiError>) {
+    form: impl Fn(Vec<ConfigEntry>) -> T,
+) -> (ConfigResource, Result<T, ApiError>) {
     let resource = ConfigResource::new(
         ResourceType::of_wire(result.resource_type),
         &*result.resource_name,
@@ -377,7 +395,7 @@ fn described(
     let outcome = ApiError::check(result.error_code, result.error_message.as_deref());
     (
         resource,
-        outcome.map(|()| result.configs.into_iter().map(entry).collect()),
+        outcome.map(|()| form(result.configs.into_iter().map(entry).collect())),
     )
 }
 
@@ -429,7 +447,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_topics_are_described_in_two_halves() {
+    async fn many_topics_are_described_in_two_halves_and_parts_of_these() {
         let (endpoint, seen) = cluster_of_one(|request| {
             let asked = request.body::<DescribeConfigsRequest>().resources;
             let result = |resource: DescribeConfigsResource| DescribeConfigsResult {
@@ -459,6 +477,6 @@ mod tests {
             assert_eq!(resource, *asked);
             assert_eq!(outcome.unwrap()[0].name, asked.name.as_str());
         }
-        assert_eq!(count::<DescribeConfigsRequest>(&seen), 2);
+        assert_eq!(count::<DescribeConfigsRequest>(&seen), 4);
     }
 }

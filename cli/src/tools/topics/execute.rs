@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 
 use ottla_client::admin::{
-    Admin, ConfigEntry, ConfigResource, DescribeDetail, NewPartitions, NewTopic, ResourceType,
-    TopicDescription,
+    Admin, ConfigResource, DescribeDetail, NewPartitions, NewTopic, ResourceType, TopicDescription,
 };
 use ottla_client::cluster::{Call, Target};
 use ottla_client::conn::RequestError;
@@ -15,6 +14,7 @@ use ottla_protocol::messages::ListPartitionReassignmentsRequest;
 use ottla_protocol::types::BrokerId;
 use ottla_protocol::wire::Uuid;
 
+use super::configs::Configs;
 use super::json;
 use super::plan::{Alteration, Creation, Description, Plan, Selection};
 use super::render::{self, Reassignment, Topic};
@@ -325,16 +325,15 @@ async fn described(
         .collect()
 }
 
-async fn configs_of(
-    topics: &[String],
-    admin: &Admin,
-) -> Result<HashMap<String, Vec<ConfigEntry>>, Failure> {
+async fn configs_of(topics: &[String], admin: &Admin) -> Result<HashMap<String, Configs>, Failure> {
     let resources: Vec<ConfigResource> = topics
         .iter()
         .map(|topic| ConfigResource::new(ResourceType::Topic, topic))
         .collect();
     let outcomes = admin
-        .describe_configs(&resources, None, DescribeDetail::default())
+        .describe_configs_as(&resources, None, DescribeDetail::default(), |entries| {
+            Configs::of(&entries)
+        })
         .await
         .map_err(failed("describeConfigs"))?;
     outcomes

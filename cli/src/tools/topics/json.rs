@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use ottla_client::ApiError;
-use ottla_client::admin::{
-    ClusterNode, ConfigEntry, CreatedTopic, PartitionDescription, TopicListing,
-};
+use ottla_client::admin::{ClusterNode, CreatedTopic, PartitionDescription, TopicListing};
 use ottla_protocol::types::BrokerId;
 use ottla_protocol::wire::Uuid;
 use serde_json::{Value, json};
 
+use super::configs::Set;
 use super::plan::Show;
 use super::render::{self, Topic};
 use crate::output::{Report, Rows, json_error};
@@ -31,7 +30,7 @@ pub(super) fn described(topics: &[Topic], show: Show, nodes: &[ClusterNode]) -> 
             .into_iter()
             .map(|shown| partition(topic, shown, nodes))
             .collect();
-        let own = topic.configs.iter().filter(|config| render::is_set(config));
+        let own = topic.configs.set().iter();
         json!({
             "topic": topic.topic.name,
             "id": known(topic.topic.id),
@@ -44,7 +43,7 @@ pub(super) fn described(topics: &[Topic], show: Show, nodes: &[ClusterNode]) -> 
     };
     let is_meant = |topic: &&Topic| match show {
         Show::Everything => true,
-        Show::Overrides => topic.configs.iter().any(render::is_set),
+        Show::Overrides => !topic.configs.set().is_empty(),
         Show::Partitions { .. } => !render::partitions(topic, show, &live).is_empty(),
     };
     report(
@@ -132,8 +131,8 @@ fn partition(topic: &Topic, partition: &PartitionDescription, nodes: &[ClusterNo
     })
 }
 
-fn config(config: &ConfigEntry) -> Value {
-    json!({ "name": &*config.name, "value": config.value.as_deref(), "source": config.source.name() })
+fn config(config: &Set) -> Value {
+    json!({ "name": config.key, "value": config.value, "source": config.source.name() })
 }
 
 fn ids(ids: &[BrokerId]) -> Vec<i32> {

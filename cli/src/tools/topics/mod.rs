@@ -14,6 +14,7 @@ use crate::output::{Format, OutputOnce};
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
+mod configs;
 mod execute;
 mod json;
 mod plan;

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use ottla_client::admin::{ConfigEntry, ConfigSource, PartitionDescription, TopicDescription};
+use ottla_client::admin::{PartitionDescription, TopicDescription};
 use ottla_protocol::types::BrokerId;
 
+use super::configs::Configs;
 use super::plan::Show;
-use crate::java_order;
 
 /// A topic with everything a description needs.
 #[derive(Debug, Clone)]
 pub(super) struct Topic {
     pub(super) topic: TopicDescription,
-    pub(super) configs: Vec<ConfigEntry>,
+    pub(super) configs: Configs,
     /// By partition.
     pub(super) reassignments: BTreeMap<i32, Reassignment>,
 }
@@ -30,7 +30,7 @@ pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) 
     let mut text = String::new();
     match show {
         Show::Everything => head(&mut text, topic),
-        Show::Overrides if topic.configs.iter().any(is_set) => head(&mut text, topic),
+        Show::Overrides if !topic.configs.set().is_empty() => head(&mut text, topic),
         _ => {}
     }
     for partition in partitions(topic, show, live_brokers) {
@@ -55,7 +55,7 @@ pub(super) fn partitions<'a>(
             under_min_isr,
             at_min_isr,
         } => {
-            let min_isr = topic.min_isr();
+            let min_isr = topic.configs.min_isr;
             let is_meant = |partition: &&PartitionDescription| {
                 let in_sync = partition.isr.len();
                 let no_leader = partition.leader.is_none();
@@ -80,13 +80,13 @@ fn head(text: &mut String, topic: &Topic) {
         ..
     } = &topic.topic;
     let replication_factor = topic.of_first_partition();
-    let configs = java_order::picked(&topic.configs, is_set, |config| &config.name);
+    let configs = topic.configs.in_java_order();
     let configs: Vec<String> = configs
         .into_iter()
         .map(|config| {
             format!(
                 "{}={}",
-                config.name,
+                config.key,
                 config.value.as_deref().unwrap_or("null")
             )
         })
@@ -136,10 +136,6 @@ fn line(text: &mut String, topic: &Topic, partition: &PartitionDescription) {
     writeln!(text, "\tElr: {elr}\tLastKnownElr: {last_known}").ok();
 }
 
-pub(super) fn is_set(config: &ConfigEntry) -> bool {
-    config.source != ConfigSource::Default
-}
-
 fn brokers(list: &[BrokerId]) -> String {
     let list: Vec<i32> = list.iter().map(|id| id.0).collect();
     ids(&list)
@@ -151,14 +147,6 @@ fn ids(ids: &[i32]) -> String {
 }
 
 impl Topic {
-    fn min_isr(&self) -> Option<usize> {
-        let config = self
-            .configs
-            .iter()
-            .find(|config| config.name == "min.insync.replicas")?;
-        config.value.as_ref()?.parse().ok()
-    }
-
     /// The topic's replication factor, as far as it has one.
     pub(super) fn of_first_partition(&self) -> usize {
         let first = self.topic.partitions.first();
@@ -181,7 +169,7 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
-    use ottla_client::admin::ConfigType;
+    use ottla_client::admin::{ConfigEntry, ConfigSource, ConfigType};
     use ottla_protocol::wire::Uuid;
 
     use super::*;
@@ -225,7 +213,7 @@ mod tests {
         };
         Topic {
             topic,
-            configs,
+            configs: Configs::of(&configs),
             reassignments: BTreeMap::new(),
         }
     }
