@@ -73,10 +73,15 @@ pub fn start_own<A: ToolArgs>(words: &[String]) -> Result<A, Stop> {
         [] => jopt::parse(words).map_err(Stop::from),
         words => start(words),
     };
-    started.map_err(|stop| match stop {
+    started.map_err(of_command_line)
+}
+
+/// What is wrong with the command line of a tool of our own, whoever found it.
+pub fn of_command_line(stop: Stop) -> Stop {
+    match stop {
         Stop::Failed(failure) => failure.status(USAGE).into(),
         other => other,
-    })
+    }
 }
 
 /// An option as the checks see it: its name and whether it was given.

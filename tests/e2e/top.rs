@@ -210,15 +210,30 @@ fn what_is_wrong_at_the_first_look_is_told_before_the_terminal_is_taken() {
 }
 
 #[test]
-fn options_that_there_are_not_have_the_status_of_a_wrong_command_line() {
-    for tool in ["top", "pipe"] {
-        let output = ottla().args([tool, "--from-nowhere"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{tool}");
+fn options_that_there_are_not_and_those_given_twice_have_the_status_of_a_wrong_command_line() {
+    let unknown = "from-nowhere is not a recognized option";
+    let twice = "Found multiple arguments for option";
+    for (words, expected) in [
+        (&["top", "--from-nowhere"][..], unknown),
+        (&["pipe", "--from-nowhere"], unknown),
+        (&["top", "--interval", "1s", "--interval", "2s"], twice),
+        (
+            &[
+                "pipe",
+                "--from=a",
+                "--to=b",
+                "--to=c",
+                "--group=g",
+                "--",
+                "cat",
+            ],
+            twice,
+        ),
+    ] {
+        let output = ottla().args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
         let told = String::from_utf8(output.stderr).unwrap();
-        assert!(
-            told.contains("from-nowhere is not a recognized option"),
-            "{told}"
-        );
+        assert!(told.contains(expected), "{told}");
     }
 }
 

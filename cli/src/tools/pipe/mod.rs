@@ -59,7 +59,8 @@ fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
         halves.next().unwrap_or_default(),
     );
     let args: Args = options::start_own(words)?;
-    let plan = args::plan(&args, command, rand::random())?;
+    let plan = args::plan(&args, command, rand::random());
+    let plan = plan.map_err(options::of_command_line)?;
     let clients = Clients::from(&plan, cx)?;
     context::block_on_beside(pipe(&plan, clients, cx))?
 }

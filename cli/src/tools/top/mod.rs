@@ -51,7 +51,7 @@ const INTERRUPTED: u8 = 130;
 
 fn run(words: &[String], cx: &mut Context) -> Result<(), Stop> {
     let args: Args = options::start_own(words)?;
-    let plan = args::plan(&args)?;
+    let plan = args::plan(&args).map_err(options::of_command_line)?;
     let overrides = [("bootstrap.servers", plan.servers.as_str())];
     let settings = connect::settings(&args.command_config, &overrides, cx)?;
     // A terminal that is slow or stopped must not hold up connections.
