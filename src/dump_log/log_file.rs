@@ -8,7 +8,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use ottla_cli::progress::Progress;
 use ottla_cli::{Context, Failure, Stop};
-use ottla_log::disk::{DiskFile, SharedFile, read_full};
+use ottla_log::disk::{DiskFile, SharedFile, is_zeros, read_full};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::records::batch::{
     Attributes, BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD, MAGIC, NO_SEQUENCE,
@@ -262,6 +262,10 @@ impl<'a> Batches<'a> {
             length: i32::from_be_bytes([l0, l1, l2, l3]),
             magic: i8::from_be_bytes([magic]),
         };
+        if found.length == 0 && self.is_written_ahead()? {
+            self.position = self.end;
+            return Ok(None);
+        }
         if found.length < LENGTH_MIN {
             return Err(Stop::failed(format!(
                 "Found record size {} smaller than minimum record overhead ({LENGTH_MIN}) in file {}.",
@@ -273,6 +277,12 @@ impl<'a> Batches<'a> {
         }
         self.position += found.size();
         Ok(Some(found))
+    }
+
+    /// Whether nothing follows but zeros, in front of which a broker is about to append.
+    fn is_written_ahead(&self) -> Result<bool, Stop> {
+        let is_zeros = is_zeros(self.file, self.position);
+        is_zeros.map_err(|error| self.name.failed(&error))
     }
 
     /// The header's numbers, whatever they are. A batch that claims to be shorter than its header runs into what

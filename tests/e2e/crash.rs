@@ -31,6 +31,13 @@ const STOPPED_ONE_IN: u64 = 3;
 const KILLED_IN_START_ONE_IN: u64 = 3;
 /// The smallest segments, and values that fill one every 170 batches.
 const SMALL_SEGMENTS: [&str; 2] = ["--override", "log.segment.bytes=1048576"];
+/// Nothing waits for the disk, and three quarters of a segment have zeros written ahead of them.
+const ZEROS_AHEAD: [&str; 4] = [
+    "--override",
+    "log.segment.bytes=4194304",
+    "--override",
+    "ottla.durability=memory",
+];
 const PADDING: usize = 2_000;
 const RECORDS_PER_BATCH: i32 = 3;
 const IN_FLIGHT_MAX: usize = 5;
@@ -45,7 +52,17 @@ struct Shared {
 #[test]
 fn killed_or_stopped_in_the_middle_of_produce_the_broker_keeps_all_it_acknowledged_and_doubles_nothing()
  {
-    let mut server = Server::with(&SMALL_SEGMENTS, &[]);
+    tell_of_kills(&SMALL_SEGMENTS);
+}
+
+#[test]
+fn killed_or_stopped_where_zeros_are_written_ahead_the_broker_keeps_all_it_acknowledged_and_doubles_nothing()
+ {
+    tell_of_kills(&ZEROS_AHEAD);
+}
+
+fn tell_of_kills(options: &[&str]) {
+    let mut server = Server::with(options, &[]);
     create_topic(server.address(), TOPIC, PARTITIONS);
     let shared = Arc::new(Shared {
         address: Mutex::new(server.address().to_owned()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::server::ottla;
+use crate::server::{Server, ottla};
 
 /// A recorded run: the words, standard output, standard error (of runs that did not fail), exit status.
 #[derive(Default)]
@@ -166,4 +166,48 @@ fn an_index_that_is_missing_is_not_made() {
         assert_eq!(output.status.code(), Some(status), "{suffix}");
         assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
     }
+}
+
+#[test]
+fn a_segment_that_zeros_were_written_ahead_of_ends_with_its_last_batch() {
+    let mut server = Server::with(&["--override", "ottla.durability=memory"], &[]);
+    server.tool("topics --create --topic hot");
+    let line = format!("{}\n", "x".repeat(999));
+    let producer = "console-producer --topic hot --command-property batch.size=16384";
+    server.tool_with_input(producer, &line.repeat(3000));
+    let partition = server.data().join("hot-0");
+    let segment = partition.join("00000000000000000000.log");
+    let length = || std::fs::metadata(&segment).expect("a segment").len();
+    let dump = || {
+        let output = ottla()
+            .args(["dump-log", "--files"])
+            .arg(&segment)
+            .output()
+            .expect("the binary");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let last = text.lines().last().expect("a batch").to_owned();
+        assert!(last.contains("lastOffset: 2999 "), "{last}");
+        assert!(output.status.success());
+        text
+    };
+    let live = dump();
+    let with_zeros = length();
+    assert_eq!(
+        with_zeros % (128 * 1024),
+        0,
+        "zeros up to the next multiple"
+    );
+
+    server.kill();
+    let verified = ottla().args(["log", "verify"]).arg(&partition).output();
+    let verified = verified.expect("the binary");
+    let told = String::from_utf8(verified.stdout).expect("text");
+    assert!(told.contains("zeros behind the last batch"), "{told}");
+    assert!(!told.contains("damage"), "{told}");
+
+    server.restart();
+    server.terminate();
+    assert!(server.wait().success());
+    assert!(length() < with_zeros, "zeros are gone");
+    assert_eq!(dump(), live);
 }

@@ -151,6 +151,22 @@ pub fn read_at_least(
     Ok(done)
 }
 
+/// Whether there is nothing but zeros from a position to the end of the file.
+pub fn is_zeros(file: &dyn DiskFile, position: u64) -> io::Result<bool> {
+    let mut buf = vec![0; 64 << 10];
+    let mut at = position;
+    loop {
+        let read = read_at_least(file, &mut buf, 1, at)?;
+        if buf[..read].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        if read == 0 {
+            return Ok(true);
+        }
+        at += read as u64;
+    }
+}
+
 /// Writes all of the buffer, going on after short writes and interruptions.
 pub fn write_full(file: &dyn DiskFile, buf: &[u8], position: u64) -> io::Result<()> {
     let mut done = 0;

@@ -47,7 +47,7 @@ pub use api::{
     Appended, DeleteReason, DeletedSegment, FileSlice, LostFlushed, MinimumRead, Offsets,
     OpenInput, ReadRequest, RecoveryReport, TimestampOffset, Timestamps, Truncation,
 };
-pub use config::LogConfig;
+pub use config::{LogConfig, ZeroAhead};
 pub use disk::{Disk, DiskError, DiskFile, SharedDisk, SharedFile};
 pub use epochs::LeaderEpochs;
 pub use errors::{AppendError, Corruption, Fault, OpenError, ReadError};

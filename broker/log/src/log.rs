@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
@@ -15,7 +15,9 @@ use parking_lot::Mutex;
 
 use crate::api::{Appended, Offsets, Timestamps};
 use crate::config::LogConfig;
-use crate::disk::{Context, DiskError, OpenMode, SharedDisk, remove_if_there, write_full};
+use crate::disk::{
+    Context, DiskError, DiskFile, OpenMode, SharedDisk, remove_if_there, write_full,
+};
 use crate::epochs::LeaderEpochs;
 use crate::errors::AppendError;
 use crate::flush::FlushState;
@@ -32,6 +34,8 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 /// New index entries are not written more often than this, except in whole blocks: who looks at the files of a log that is
 /// open finds them complete but for the last moments.
 const INDEX_WRITTEN_EVERY: Millis = Millis(5000);
+/// Of pages that nobody ever writes to, so that they take no memory.
+static ZEROS: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; 256 << 10]);
 /// Blocks are not reserved for a segment before it is this large.
 const RESERVE_FROM: u64 = 64 << 10;
 
@@ -63,6 +67,8 @@ pub(crate) struct Active {
     pub(crate) since_entry: u64,
     /// End of the blocks that were reserved ahead.
     pub(crate) reserved_end: u64,
+    /// Up to here zeros were written ahead. `reserved_end` is not before it.
+    pub(crate) zeroed_end: u64,
     /// Length that the file was given ahead.
     pub(crate) preallocated_end: u64,
     /// When the segment was begun or opened; its age where its records have no timestamps.
@@ -87,6 +93,7 @@ impl Active {
         Self {
             since_entry: 0,
             reserved_end: 0,
+            zeroed_end: 0,
             preallocated_end: 0,
             created,
             roll_jitter: Millis(0),
@@ -435,6 +442,7 @@ impl Log {
                 .during("trim", &place.path(names::LOG))?;
         }
         active.reserved_end = 0;
+        active.zeroed_end = 0;
         active.preallocated_end = 0;
         Ok(())
     }
@@ -460,17 +468,46 @@ impl Log {
             let reserved = file.reserve(position, end + ahead - position);
             self.active.reserved_end = if reserved.is_ok() { end + ahead } else { end };
         }
+        self.write_zeros_ahead(file.as_ref(), position, end);
         self.active.index_dirty = true;
         let Err(e) = write_full(file.as_ref(), bytes, position) else {
             return Ok(());
         };
         self.active.needs_trim = file.set_len(position).is_err();
         self.active.reserved_end = 0;
+        self.active.zeroed_end = 0;
         self.active.preallocated_end = 0;
         Err(e).during(
             "append to",
             &self.place(self.active_segment().base).path(names::LOG),
         )
+    }
+
+    /// Before an append from `position` to `end`. See [`ZeroAhead`].
+    fn write_zeros_ahead(&mut self, file: &dyn DiskFile, position: u64, end: u64) {
+        let Some(ahead) = self.config.zero_ahead else {
+            return;
+        };
+        let is_due = end > self.active.zeroed_end && position >= ahead.from_bytes;
+        if !is_due || end - position >= ahead.bytes {
+            return;
+        }
+        let segment_end = self.config.segment_bytes.min(SEGMENT_BYTES_MAX);
+        let from = position.max(self.active.zeroed_end);
+        let to = end.next_multiple_of(ahead.bytes).min(segment_end).max(end);
+        let mut at = from;
+        while at < to {
+            let block = (to - at).min(ZEROS.len() as u64);
+            // No reason to refuse the append, which may fit where these don't.
+            let zeros = ZEROS.get(..usize::try_from(block).unwrap_or(0));
+            if write_full(file, zeros.unwrap_or_default(), at).is_err() {
+                break;
+            }
+            at += block;
+        }
+        self.active.zeroed_end = to;
+        // To be cut off like reserved blocks.
+        self.active.reserved_end = self.active.reserved_end.max(to);
     }
 
     /// The batches are in the file: index them, move the end, note epochs.

@@ -9,7 +9,7 @@ use std::io;
 use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD};
 use ottla_protocol::types::Offset;
 
-use crate::disk::{DiskFile, read_at_least};
+use crate::disk::{DiskFile, is_zeros, read_at_least};
 use crate::errors::Fault;
 
 /// Window for headers alone: many small batches a read, little waste between large ones.
@@ -241,19 +241,11 @@ pub(crate) fn tail_at(
     next: Offset,
     bounds: Bounds,
 ) -> io::Result<Option<u64>> {
-    let mut window = Window::new(file, FULL_WINDOW);
-    let mut at = position;
-    loop {
-        let bytes = window.bytes(at, FULL_WINDOW)?;
-        // Fewer zeros could be the first offset of a batch.
-        if bytes.is_empty() && at - position >= LOG_OVERHEAD as u64 {
-            return Ok(None);
-        }
-        if bytes.is_empty() || bytes.iter().any(|b| *b != 0) {
-            break;
-        }
-        at += bytes.len() as u64;
+    // Fewer zeros could be the first offset of a batch.
+    if bounds.end.saturating_sub(position) >= LOG_OVERHEAD as u64 && is_zeros(file, position)? {
+        return Ok(None);
     }
+    let mut window = Window::new(file, FULL_WINDOW);
     let (mut at, mut next, mut batches) = (position, next, 0);
     while at < bounds.end {
         batches += 1;

@@ -15,7 +15,8 @@ use super::index::Check;
 use super::producers::{Aborted, Producers};
 use super::walk::{Met, Segment};
 use super::{small, snapshot};
-use crate::disk::{Context, Disk, DiskError, DiskFile, OpenMode, read_full};
+use crate::disk::{Context, Disk, DiskError, DiskFile, OpenMode, is_zeros, read_full};
+use crate::errors::Fault;
 use crate::index::{OffsetEntry, Place, TimeEntry};
 use crate::names;
 use crate::segment::Largest;
@@ -316,11 +317,7 @@ impl<'a> Pass<'a> {
                 self.note_stretch(segment, stretch, false, beside);
             }
             Met::Tail { stretch, reason } => {
-                let message = format!(
-                    "no valid batch follows offset {}: {reason}",
-                    stretch.first_offset.0 - 1
-                );
-                self.damage(Kind::Tail, segment, stretch, message);
+                self.on_tail(file, segment, stretch, reason)?;
                 self.note_stretch(segment, stretch, true, beside);
             }
             Met::Batch {
@@ -329,6 +326,28 @@ impl<'a> Pass<'a> {
                 found_offset,
             } => self.on_batch(position, &header, found_offset, file, segment, beside)?,
         }
+        Ok(())
+    }
+
+    /// Whether zeros at the end should have been batches is another check's to say, by what was flushed.
+    fn on_tail(
+        &mut self,
+        file: &dyn DiskFile,
+        segment: Offset,
+        stretch: Stretch,
+        reason: Fault,
+    ) -> Result<(), DiskError> {
+        let name = format!("{:020}.{}", segment.0, names::LOG);
+        let zeros = is_zeros(file, stretch.position);
+        if zeros.during("read", &self.dir.join(&name))? {
+            let message = "zeros behind the last batch, which a kill leaves there".to_owned();
+            let finding = Finding::new(Severity::Note, Kind::Tail, name, message);
+            self.found(finding.of_segment(segment).at(stretch));
+            return Ok(());
+        }
+        let last = stretch.first_offset.0 - 1;
+        let message = format!("no valid batch follows offset {last}: {reason}");
+        self.damage(Kind::Tail, segment, stretch, message);
         Ok(())
     }
 

@@ -32,3 +32,4 @@ mod transactions;
 mod truncation;
 mod txn_sums;
 mod verifying;
+mod zero_ahead;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ottla_config::resolve::Settings as Values;
-use ottla_log::LogConfig;
 use ottla_log::compaction::CompactionConfig;
+use ottla_log::{LogConfig, ZeroAhead};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::types::{Millis, PartitionIndex};
 use ottla_protocol::wire::{StrBytes, Uuid};
@@ -53,6 +53,10 @@ impl TopicSettings {
         } else {
             ms("segment.ms")
         };
+        let durability = match values.text("ottla.durability") {
+            "memory" => Durability::Memory,
+            _ => Durability::Disk,
+        };
         let log = LogConfig {
             segment_bytes: values.size("segment.bytes").unwrap_or(0) as u64,
             segment_ms,
@@ -73,16 +77,14 @@ impl TopicSettings {
             },
             file_delete_delay_ms: ms("file.delete.delay.ms"),
             preallocate: values.boolean("preallocate"),
+            zero_ahead: (durability == Durability::Memory).then_some(ZeroAhead::MEASURED),
             flush_messages: values.number("flush.messages"),
             flush_ms: ms("flush.ms"),
             ..LogConfig::default()
         };
         Self {
             log: Arc::new(log),
-            durability: match values.text("ottla.durability") {
-                "memory" => Durability::Memory,
-                _ => Durability::Disk,
-            },
+            durability,
             message_bytes_max: values.size("max.message.bytes").unwrap_or(0),
             compression: compression(values),
             log_append_time: values.text("message.timestamp.type") == "LogAppendTime",
