@@ -226,6 +226,10 @@ fn still_damaged(
                 next = placed.header.next_offset();
                 continue;
             }
+            // The log was cut in front of the stretch, and written anew.
+            Ok(placed) if position + placed.header.size_in_bytes() as u64 > end => {
+                return Ok(None);
+            }
             Ok(_) => Fault::BadOffset,
             Err(reason) => reason,
         };

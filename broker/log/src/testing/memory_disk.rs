@@ -110,6 +110,11 @@ impl MemoryDisk {
             Crash::Scattered => n,
         };
         let mut changes = std::mem::take(&mut state.name_changes);
+        if how == Crash::Process {
+            // As they are: a change of one directory that was made after one of another may not go before it.
+            state.durable_names = state.names.clone();
+            changes.clear();
+        }
         if how == Crash::Scattered {
             changes.retain(|_| random.one_in(2));
         }
@@ -125,6 +130,7 @@ impl MemoryDisk {
                 state.durable_names.apply(change);
             }
         }
+        state.durable_names.drop_unreachable();
         state.names = state.durable_names.clone();
         for content in &mut state.files {
             content.crash(how, random);
@@ -192,9 +198,7 @@ impl Names {
     fn apply(&mut self, change: &NameChange) {
         match change {
             NameChange::Create(path, id) => {
-                if path.parent().is_some_and(|d| self.dirs.contains(d)) {
-                    self.files.insert(path.clone(), *id);
-                }
+                self.files.insert(path.clone(), *id);
             }
             NameChange::Remove(path) => {
                 self.files.remove(path);
@@ -208,6 +212,12 @@ impl Names {
                 self.files.retain(|f, _| !f.starts_with(path));
             }
         }
+    }
+
+    /// A directory that was synced holds its files before its own name is durable, and loses them with it.
+    fn drop_unreachable(&mut self) {
+        let Self { files, dirs } = self;
+        files.retain(|file, _| file.parent().is_some_and(|dir| dirs.contains(dir)));
     }
 
     fn rename(&mut self, from: &Path, to: &Path) {
