@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader};
+use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD};
 use ottla_protocol::types::{LeaderEpoch, Millis, Offset};
 use parking_lot::Mutex;
 
@@ -488,13 +488,15 @@ impl Log {
         let Some(ahead) = self.config.zero_ahead else {
             return;
         };
-        let is_due = end > self.active.zeroed_end && position >= ahead.from_bytes;
-        if !is_due || end - position >= ahead.bytes {
+        let left = self.active.zeroed_end.saturating_sub(end);
+        let is_long = end - position >= ahead.bytes;
+        // A few zeros could be the beginning of a batch, and recovery would tell of one that was torn.
+        let few = LOG_OVERHEAD as u64;
+        if position < ahead.from_bytes || left >= few || (left == 0 && is_long) {
             return;
         }
-        let segment_end = self.config.segment_bytes.min(SEGMENT_BYTES_MAX);
         let from = position.max(self.active.zeroed_end);
-        let to = end.next_multiple_of(ahead.bytes).min(segment_end).max(end);
+        let to = (end + few).next_multiple_of(ahead.bytes);
         let mut at = from;
         while at < to {
             let block = (to - at).min(ZEROS.len() as u64);

@@ -31,6 +31,8 @@ use crate::{names, producer_snapshot};
 /// A leader epoch file is a line per change of leadership.
 const EPOCHS_MAX: u64 = 64 << 20;
 
+const BLOCK: u64 = 4096;
+
 impl Log {
     /// Opens a partition's folder, or begins a log in it (the folder is made if it is missing).
     pub fn open(
@@ -81,6 +83,7 @@ impl Log {
             true => log.recall_damage()?,
             false => Vec::new(),
         };
+        log.give_back_zeros(input.clean_shutdown)?;
         let mut stale_epochs = log.read_epochs()?;
         let clean = input.clean_shutdown
             && log.open_clean(input.recovery_point, &mut stale_epochs, &mut report)?;
@@ -107,6 +110,29 @@ impl Log {
         log.segments.iter().for_each(Segment::release);
         log.check();
         Ok((log, report))
+    }
+
+    /// Zeros were written ahead of a segment, or it was preallocated, and when it was sealed they were cut off; a power cut may
+    /// have taken that back.
+    fn give_back_zeros(&mut self, clean: bool) -> Result<(), DiskError> {
+        for i in 0..self.segments.len() - 1 {
+            // A file system keeps lengths by the block. What was closed in order is rarely looked at.
+            if clean && !self.segments[i].size.is_multiple_of(BLOCK) {
+                continue;
+            }
+            let end = self.segments[i + 1].base;
+            let segment = &self.segments[i];
+            let place = self.place(segment.base);
+            if let Some(size) = segment.size_without_zeros(place, end)? {
+                let path = place.path(names::LOG);
+                let file = segment.file(place)?;
+                file.set_len(size).during("cut", &path)?;
+                file.sync_data().during("sync", &path)?;
+                self.segments[i].size = size;
+            }
+            self.segments[i].release();
+        }
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), DiskError> {

@@ -4,13 +4,14 @@
 //! Descriptors are opened on demand and can be let go at any time (`release`). Not here: which segment is active, when
 //! to roll, when to flush.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader};
+use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD};
 use ottla_protocol::types::{Millis, Offset};
 use parking_lot::Mutex;
 
-use crate::disk::{Context, DiskError, OpenMode, SharedFile};
+use crate::disk::{Context, DiskError, OpenMode, SharedFile, is_zeros};
 use crate::errors::{Corruption, Fault, ReadError};
 use crate::index::{OffsetEntry, Place, SparseIndex, TimeEntry};
 use crate::names;
@@ -288,6 +289,31 @@ impl Segment {
             Err(ReadError::Disk(e)) => Err(e),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Where the batches end, if they go on to `offset_end` and nothing but zeros follows them.
+    pub(crate) fn size_without_zeros(
+        &self,
+        place: Place<'_>,
+        offset_end: Offset,
+    ) -> Result<Option<u64>, DiskError> {
+        let file = self.file(place)?;
+        let look = || -> io::Result<Option<u64>> {
+            let few = self.size.saturating_sub(LOG_OVERHEAD as u64);
+            if self.size == 0 || !is_zeros(file.as_ref(), few)? {
+                return Ok(None);
+            }
+            let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
+            let (mut position, mut next) = (0, self.base);
+            let bounds = self.bounds(offset_end);
+            while let Ok(header) = header_at(&mut window, position, next, bounds)? {
+                position += header.size_in_bytes() as u64;
+                next = header.next_offset();
+            }
+            let ends_there = next == offset_end && position < self.size;
+            Ok((ends_there && is_zeros(file.as_ref(), position)?).then_some(position))
+        };
+        look().map_err(|e| place.read_failed(e))
     }
 
     /// Takes note of a batch that now is part of the segment: index entries when enough bytes passed, and the largest

@@ -1,4 +1,4 @@
-//! Zeros written ahead of appends: bytes of the file that are no part of the log.
+//! S-11: zeros written ahead of appends, bytes of the file that are no part of the log.
 
 use ottla_log::testing::{Call, FaultyDisk};
 use ottla_log::{Log, LogConfig, SharedDisk, ZeroAhead};
@@ -78,6 +78,27 @@ fn a_kill_leaves_them_and_they_are_cut_without_a_word() {
     assert!(report.is_quiet(), "{report:?}");
     assert_eq!((log.end(), log.size_bytes()), (Offset(5), size));
     append_numbered(&mut log, 5..10);
+    assert_numbered(&read_all(&log, 0).0);
+}
+
+#[test]
+fn a_power_cut_that_takes_the_cut_of_a_sealed_segment_back_leaves_no_zeros_for_readers() {
+    let memory = memory();
+    let disk: SharedDisk = memory.clone();
+    let (mut log, _) = open(&disk, &ahead(), UNKNOWN);
+    append_numbered(&mut log, 0..5);
+    let size = log.size_bytes();
+    log.flush_now().unwrap();
+    log.roll(Millis(0)).unwrap();
+    assert_eq!(file_length(&disk, 0), size);
+    drop(log);
+    memory.crash_keeping_names(|_| true);
+    assert_eq!(file_length(&disk, 0), AHEAD, "nobody had synced the length");
+
+    let (mut log, report) = open(&disk, &ahead(), unclean(Offset(5)));
+    assert!(report.corrupt.is_empty(), "{report:?}");
+    assert_eq!(file_length(&disk, 0), size);
+    append_numbered(&mut log, 5..8);
     assert_numbered(&read_all(&log, 0).0);
 }
 
