@@ -104,6 +104,13 @@ impl Active {
             index_written: None,
         }
     }
+
+    /// The file ends with its last batch, and no blocks are reserved behind it.
+    pub(crate) const fn nothing_ahead(&mut self) {
+        self.reserved_end = 0;
+        self.zeroed_end = 0;
+        self.preallocated_end = 0;
+    }
 }
 
 impl Log {
@@ -441,9 +448,7 @@ impl Log {
                 .set_len(segment.size)
                 .during("trim", &place.path(names::LOG))?;
         }
-        active.reserved_end = 0;
-        active.zeroed_end = 0;
-        active.preallocated_end = 0;
+        active.nothing_ahead();
         Ok(())
     }
 
@@ -474,9 +479,7 @@ impl Log {
             return Ok(());
         };
         self.active.needs_trim = file.set_len(position).is_err();
-        self.active.reserved_end = 0;
-        self.active.zeroed_end = 0;
-        self.active.preallocated_end = 0;
+        self.active.nothing_ahead();
         Err(e).during(
             "append to",
             &self.place(self.active_segment().base).path(names::LOG),

@@ -79,11 +79,11 @@ impl Log {
             log.begin()?;
             return Ok((log, report));
         }
+        log.give_back_zeros(input.clean_shutdown)?;
         let remembered = match folder.has_damage {
             true => log.recall_damage()?,
             false => Vec::new(),
         };
-        log.give_back_zeros(input.clean_shutdown)?;
         let mut stale_epochs = log.read_epochs()?;
         let clean = input.clean_shutdown
             && log.open_clean(input.recovery_point, &mut stale_epochs, &mut report)?;

@@ -73,8 +73,7 @@ impl Log {
         self.close_files();
         self.disk = disk;
         self.dir = dir;
-        self.active.reserved_end = 0;
-        self.active.preallocated_end = 0;
+        self.active.nothing_ahead();
         self.active.index_dirty = true;
     }
 }

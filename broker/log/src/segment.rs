@@ -4,7 +4,6 @@
 //! Descriptors are opened on demand and can be let go at any time (`release`). Not here: which segment is active, when
 //! to roll, when to flush.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ottla_protocol::records::batch::{BATCH_OVERHEAD, BatchHeader, LOG_OVERHEAD};
@@ -298,22 +297,24 @@ impl Segment {
         offset_end: Offset,
     ) -> Result<Option<u64>, DiskError> {
         let file = self.file(place)?;
-        let look = || -> io::Result<Option<u64>> {
-            let few = self.size.saturating_sub(LOG_OVERHEAD as u64);
-            if self.size == 0 || !is_zeros(file.as_ref(), few)? {
-                return Ok(None);
-            }
-            let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
-            let (mut position, mut next) = (0, self.base);
-            let bounds = self.bounds(offset_end);
-            while let Ok(header) = header_at(&mut window, position, next, bounds)? {
-                position += header.size_in_bytes() as u64;
-                next = header.next_offset();
-            }
-            let ends_there = next == offset_end && position < self.size;
-            Ok((ends_there && is_zeros(file.as_ref(), position)?).then_some(position))
-        };
-        look().map_err(|e| place.read_failed(e))
+        let zeros_from = |at| is_zeros(file.as_ref(), at).map_err(|e| place.read_failed(e));
+        // Few batches end with so many of them.
+        let few = self.size.saturating_sub(LOG_OVERHEAD as u64);
+        if self.size == 0 || !zeros_from(few)? {
+            return Ok(None);
+        }
+        let bounds = self.bounds(offset_end);
+        let mut window = Window::new(file.as_ref(), HEADER_WINDOW);
+        let last = Offset(offset_end.0 - 1);
+        let (mut position, mut next) = self.floor(place, last, bounds, &mut window)?;
+        while let Ok(header) =
+            header_at(&mut window, position, next, bounds).map_err(|e| place.read_failed(e))?
+        {
+            position += header.size_in_bytes() as u64;
+            next = header.next_offset();
+        }
+        let ends_there = next == offset_end && position < self.size;
+        Ok((ends_there && zeros_from(position)?).then_some(position))
     }
 
     /// Takes note of a batch that now is part of the segment: index entries when enough bytes passed, and the largest

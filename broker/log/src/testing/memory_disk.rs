@@ -104,10 +104,9 @@ impl MemoryDisk {
         let mut state = self.state.lock();
         state.boots += 1;
         let keep_names = |random: &mut Random, n: u64| match how {
-            Crash::Process => n,
+            Crash::Process | Crash::Scattered => n,
             Crash::LoseAll => 0,
             Crash::Torn => random.below(n + 1),
-            Crash::Scattered => n,
         };
         let mut changes = std::mem::take(&mut state.name_changes);
         if how == Crash::Process {

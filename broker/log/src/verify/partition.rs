@@ -274,8 +274,19 @@ impl<'a> Pass<'a> {
     }
 
     fn damage(&mut self, kind: Kind, segment: Offset, stretch: Stretch, message: String) {
+        self.in_log(Severity::Damage, kind, segment, stretch, message);
+    }
+
+    fn in_log(
+        &mut self,
+        severity: Severity,
+        kind: Kind,
+        segment: Offset,
+        stretch: Stretch,
+        message: String,
+    ) {
         let name = format!("{:020}.{}", segment.0, names::LOG);
-        let finding = Finding::new(Severity::Damage, kind, name, message);
+        let finding = Finding::new(severity, kind, name, message);
         self.found(finding.of_segment(segment).at(stretch));
     }
 
@@ -337,17 +348,20 @@ impl<'a> Pass<'a> {
         stretch: Stretch,
         reason: Fault,
     ) -> Result<(), DiskError> {
-        let name = format!("{:020}.{}", segment.0, names::LOG);
-        let zeros = is_zeros(file, stretch.position);
-        if zeros.during("read", &self.dir.join(&name))? {
-            let message = "zeros behind the last batch, which a kill leaves there".to_owned();
-            let finding = Finding::new(Severity::Note, Kind::Tail, name, message);
-            self.found(finding.of_segment(segment).at(stretch));
-            return Ok(());
-        }
+        let path = names::segment_file(self.dir, segment, names::LOG);
+        let zeros = is_zeros(file, stretch.position).during("read", &path)?;
         let last = stretch.first_offset.0 - 1;
-        let message = format!("no valid batch follows offset {last}: {reason}");
-        self.damage(Kind::Tail, segment, stretch, message);
+        let (severity, message) = match zeros {
+            true => (
+                Severity::Note,
+                "zeros behind the last batch, which a kill leaves there".to_owned(),
+            ),
+            false => (
+                Severity::Damage,
+                format!("no valid batch follows offset {last}: {reason}"),
+            ),
+        };
+        self.in_log(severity, Kind::Tail, segment, stretch, message);
         Ok(())
     }
 
