@@ -12,7 +12,7 @@ use ottla_cli::{Context, Tool};
 use tokio::sync::oneshot;
 
 use crate::broker::Broker;
-use crate::measure;
+use crate::{WARM_UP, measure};
 
 const TOPIC: &str = "lines";
 const RECORDS: usize = 1000;
@@ -21,9 +21,13 @@ const COUNT: u32 = 50;
 
 pub(crate) fn run() {
     let dir = tempfile::tempdir().expect("a temporary directory");
+    // Not while anything is counted.
+    for count in [WARM_UP, COUNT, 2 * COUNT] {
+        write_lines(&file_of(dir.path(), count), count);
+    }
     let broker = Beside::start();
     measure("console-producer of 1,000 lines", COUNT, |count| {
-        let file = lines(dir.path(), count).display().to_string();
+        let file = file_of(dir.path(), count).display().to_string();
         broker.call(&console_producer::TOOL, &["--from-file", &file]);
     });
     measure("console-consumer of 1,000 records", COUNT, |count| {
@@ -34,12 +38,14 @@ pub(crate) fn run() {
     broker.stop();
 }
 
-/// A file of so many thousands of lines, of 100 bytes each.
-fn lines(dir: &Path, thousands: u32) -> PathBuf {
-    let path = dir.join(thousands.to_string());
+fn file_of(dir: &Path, thousands: u32) -> PathBuf {
+    dir.join(thousands.to_string())
+}
+
+/// So many thousands of lines, of 100 bytes each.
+fn write_lines(file: &Path, thousands: u32) {
     let line = format!("{}\n", "x".repeat(99));
-    fs::write(&path, line.repeat(thousands as usize * RECORDS)).expect("a file");
-    path
+    fs::write(file, line.repeat(thousands as usize * RECORDS)).expect("a file");
 }
 
 struct Beside {
