@@ -20,9 +20,8 @@ use crate::exec::waits::AckWait;
 /// After so long without an append everything is flushed, whatever the topic's durability, and the files are closed.
 const IDLE_MS: i64 = 5000;
 
-/// How much may be unflushed, and how much flushed and in no checkpoint, before either is seen to without waiting for
-/// the keeper: together what recovery has to scan, so that its time does not depend on the load.
-const UNFLUSHED_MAX: u64 = 16 << 20;
+/// How much may be flushed and in no checkpoint before that is seen to without waiting for the keeper: with what may be
+/// unflushed (`unflushed_max`) what recovery has to scan, so that its time does not depend on the load.
 const UNCHECKPOINTED_MAX: u64 = 16 << 20;
 
 /// How far `disk` lets the page cache run ahead of the disk: who produces beyond it waits for a flush, whatever the acks.
@@ -49,7 +48,7 @@ impl Partition {
             self.demand_flush(replica);
         } else {
             let is_awaited = durability == Durability::Disk && replica.watchers.await_more();
-            let is_much = unflushed >= UNFLUSHED_MAX;
+            let is_much = unflushed >= unflushed_max(durability);
             if is_awaited || (is_much && replica.flush == Flush::Idle) {
                 self.demand_flush(replica);
             }
@@ -193,7 +192,8 @@ impl Partition {
                     replica.checkpointed_bytes = bytes;
                     self.storage.keeper.checkpoint_soon();
                 }
-                if replica.appended_bytes - bytes >= UNFLUSHED_MAX {
+                let max = unflushed_max(self.settings().durability);
+                if replica.appended_bytes - bytes >= max {
                     replica.flush = Flush::Again;
                 }
                 let again = replica.flush == Flush::Again;
@@ -227,6 +227,15 @@ impl Partition {
             log_start: replica.log.start(),
         };
         self.dir().note(&self.topic.name, self.index, at);
+    }
+}
+
+/// How much may be unflushed before it is flushed though nobody asks. `memory` leaves a burst to the kernel, which writes it
+/// back by its own rules, as the reference does: by the time a flush comes there is less left to write.
+const fn unflushed_max(durability: Durability) -> u64 {
+    match durability {
+        Durability::Disk => 16 << 20,
+        Durability::Memory => 256 << 20,
     }
 }
 
