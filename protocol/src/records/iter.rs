@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::batch::{BATCH_OVERHEAD, BatchHeader};
 use super::error::RecordError;
+use super::outline::Outline;
 use super::record::{Fields, OwnedRecord, Record, malformed};
 use crate::compress::{Compression, InflateLimits};
 
@@ -132,12 +133,34 @@ impl<'a> Iter<'a> {
     }
 
     pub(super) fn next_fields(&mut self) -> Result<Option<Fields<'a>>, RecordError> {
+        if self.is_at_end()? {
+            return Ok(None);
+        }
+        let fields = Fields::read(&mut self.rest).map_err(|reason| malformed(self.read, reason))?;
+        self.read += 1;
+        Ok(Some(fields))
+    }
+
+    /// The next record's outline, for whoever does not want more.
+    #[inline]
+    pub(super) fn next_outline(&mut self) -> Result<Option<Outline>, RecordError> {
+        if self.is_at_end()? {
+            return Ok(None);
+        }
+        let outline = Outline::read(&mut self.rest);
+        let outline = outline.map_err(|reason| malformed(self.read, reason))?;
+        self.read += 1;
+        Ok(Some(outline))
+    }
+
+    #[inline]
+    fn is_at_end(&self) -> Result<bool, RecordError> {
         let count = self.header.record_count;
         let total = u32::try_from(count).map_err(|_| RecordError::Count(count))?;
         if self.read == total {
             // The reference does not look at what follows a count of 0.
             return if self.rest.is_empty() || total == 0 {
-                Ok(None)
+                Ok(true)
             } else {
                 Err(RecordError::BytesLeft(count))
             };
@@ -148,9 +171,7 @@ impl<'a> Iter<'a> {
                 count,
             });
         }
-        let fields = Fields::read(&mut self.rest).map_err(|reason| malformed(self.read, reason))?;
-        self.read += 1;
-        Ok(Some(fields))
+        Ok(false)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod builder;
 pub mod control;
 mod error;
 pub mod iter;
+mod outline;
 pub mod record;
 mod stream;
 pub mod validate;

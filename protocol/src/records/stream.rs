@@ -4,7 +4,8 @@
 use std::cell::Cell;
 
 use super::error::RecordError;
-use super::record::{Fields, malformed};
+use super::outline::Outline;
+use super::record::malformed;
 use super::varint::{VarintError, read_varint, read_varlong};
 use crate::compress::{CompressError, Inflater};
 
@@ -15,13 +16,6 @@ const BUFFER_BYTES: usize = (64 << 10) + NUMBER_BYTES_MAX;
 
 thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// What a broker wants to know about a record it does not read.
-pub(super) struct Outline {
-    pub(super) timestamp_delta: i64,
-    pub(super) offset_delta: i32,
-    pub(super) has_key: bool,
 }
 
 pub(super) struct Outlines<'a> {
@@ -92,12 +86,7 @@ impl<'a> Outlines<'a> {
         }
         // Mostly the whole record is at hand; what it says wrong, if anything, is found out piece by piece.
         let mut rest = &input.buffer[input.start..input.end];
-        if let Ok(fields) = Fields::read(&mut rest) {
-            let outline = Outline {
-                timestamp_delta: fields.timestamp_delta,
-                offset_delta: fields.offset_delta,
-                has_key: fields.key.is_some(),
-            };
+        if let Ok(outline) = Outline::read(&mut rest) {
             input.start = input.end - rest.len();
             return Ok(Some(outline));
         }

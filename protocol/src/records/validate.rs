@@ -164,9 +164,9 @@ fn validate_header(header: &BatchHeader) -> Result<(), RecordError> {
 
 fn walk(header: &BatchHeader, payload: &[u8], checks: &mut Checks<'_>) -> Result<(), RecordError> {
     let mut records = Iter::new(*header, payload);
-    while let Some(fields) = records.next_fields()? {
+    while let Some(outline) = records.next_outline()? {
         // Offset deltas are not looked at here: the reference lets any pass.
-        checks.record(fields.timestamp_delta, fields.key.is_some());
+        checks.record(outline.timestamp_delta, outline.has_key);
     }
     Ok(())
 }
@@ -226,15 +226,20 @@ impl<'a> Checks<'a> {
     fn record(&mut self, timestamp_delta: i64, has_key: bool) {
         let timestamp = record_timestamp(self.header, timestamp_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        if let Some(reason) = self.objection(timestamp, has_key)
-            && self.rejected.len() < REJECTED_MAX
-        {
+        if let Some(reason) = self.objection(timestamp, has_key) {
+            self.reject(reason);
+        }
+        self.seen += 1;
+    }
+
+    #[cold]
+    fn reject(&mut self, reason: RejectReason) {
+        if self.rejected.len() < REJECTED_MAX {
             self.rejected.push(RejectedRecord {
                 index: self.seen,
                 reason,
             });
         }
-        self.seen += 1;
     }
 
     fn objection(&self, timestamp: Millis, has_key: bool) -> Option<RejectReason> {

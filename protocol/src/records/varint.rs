@@ -81,11 +81,11 @@ fn read_varlong_slow(input: &mut &[u8]) -> Result<i64, VarintError> {
     })
 }
 
-const fn unzigzag(value: u32) -> i32 {
+pub(super) const fn unzigzag(value: u32) -> i32 {
     (value >> 1) as i32 ^ -((value & 1) as i32)
 }
 
-const fn unzigzag_long(value: u64) -> i64 {
+pub(super) const fn unzigzag_long(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 

@@ -1,0 +1,180 @@
+//! What a broker wants to know of a record that it checks and does not read.
+//!
+//! Always: takes and refuses what [`Fields::read`] does, with its words. Most records are plain: no headers, and no number
+//! of more than two bytes; those are gone through without taking them apart, since that is all the work there is a record.
+
+use super::record::Fields;
+use super::varint::{unzigzag, unzigzag_long};
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub(super) timestamp_delta: i64,
+    pub(super) offset_delta: i32,
+    pub(super) has_key: bool,
+}
+
+impl Outline {
+    /// Reads the record that `input` starts with and moves past it; stays where it is not right.
+    #[inline]
+    pub(super) fn read(input: &mut &[u8]) -> Result<Self, &'static str> {
+        match Self::plain(input) {
+            Some((outline, rest)) => {
+                *input = rest;
+                Ok(outline)
+            }
+            None => Self::any(input),
+        }
+    }
+
+    /// A plain record and what follows it. `None`: it is another one, or not right.
+    #[inline]
+    fn plain(input: &[u8]) -> Option<(Self, &[u8])> {
+        let mut at = 0;
+        let size = number(input, &mut at)?;
+        if is_negative(size) {
+            return None;
+        }
+        let end = at + length(size);
+        // The attributes of a record mean nothing so far.
+        at += 1;
+        let timestamp_delta = unzigzag_long(u64::from(number(input, &mut at)?));
+        let offset_delta = unzigzag(number(input, &mut at)?);
+        let key = number(input, &mut at)?;
+        at += length(key);
+        let value = number(input, &mut at)?;
+        at += length(value);
+        let headers = number(input, &mut at)?;
+        // Whatever was read behind the record's end leads behind it.
+        if headers != 0 || at != end {
+            return None;
+        }
+        let outline = Self {
+            timestamp_delta,
+            offset_delta,
+            has_key: !is_negative(key),
+        };
+        Some((outline, input.get(end..)?))
+    }
+
+    #[inline(never)]
+    fn any(input: &mut &[u8]) -> Result<Self, &'static str> {
+        let mut rest = *input;
+        let fields = Fields::read(&mut rest)?;
+        *input = rest;
+        Ok(Self {
+            timestamp_delta: fields.timestamp_delta,
+            offset_delta: fields.offset_delta,
+            has_key: fields.key.is_some(),
+        })
+    }
+}
+
+/// A number of one byte or two, as it is written: zigzag.
+#[inline]
+fn number(input: &[u8], at: &mut usize) -> Option<u32> {
+    let first = *input.get(*at)?;
+    if first < 0x80 {
+        *at += 1;
+        return Some(u32::from(first));
+    }
+    let second = *input.get(*at + 1)?;
+    if second >= 0x80 {
+        return None;
+    }
+    *at += 2;
+    Some(u32::from(first & 0x7f) | u32::from(second) << 7)
+}
+
+#[inline]
+const fn is_negative(zigzag: u32) -> bool {
+    zigzag & 1 == 1
+}
+
+/// Bytes that follow a length; a negative one is null, and nothing follows.
+#[inline]
+const fn length(zigzag: u32) -> usize {
+    (zigzag >> 1) as usize * (zigzag & 1 ^ 1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::varint::write_varlong;
+    use super::*;
+
+    /// A record of these parts; headers have no value.
+    fn record(time: i64, offset: i64, key: Option<&[u8]>, value: &[u8], headers: i64) -> Vec<u8> {
+        let mut body = vec![0];
+        write_varlong(time, &mut body);
+        write_varlong(offset, &mut body);
+        match key {
+            None => write_varlong(-1, &mut body),
+            Some(key) => {
+                write_varlong(key.len() as i64, &mut body);
+                body.extend(key);
+            }
+        }
+        write_varlong(value.len() as i64, &mut body);
+        body.extend(value);
+        write_varlong(headers, &mut body);
+        for _ in 0..headers {
+            body.extend([2, b'h', 1]);
+        }
+        let mut all = Vec::new();
+        write_varlong(body.len() as i64, &mut all);
+        all.extend(body);
+        all
+    }
+
+    fn both_say_the_same(bytes: &[u8]) {
+        let (mut one, mut other) = (bytes, bytes);
+        let fields = Fields::read(&mut other).map(|fields| Outline {
+            timestamp_delta: fields.timestamp_delta,
+            offset_delta: fields.offset_delta,
+            has_key: fields.key.is_some(),
+        });
+        let outline = Outline::read(&mut one);
+        assert_eq!(outline, fields, "{bytes:?}");
+        if outline.is_ok() {
+            assert_eq!(one.len(), other.len(), "{bytes:?}");
+        }
+    }
+
+    fn samples() -> Vec<Vec<u8>> {
+        vec![
+            record(0, 0, None, b"", 0),
+            record(-1, 3, Some(b""), b"v", 0),
+            record(63, 63, Some(b"key"), &[7; 63], 0),
+            record(-8192, 8191, Some(&[1; 64]), &[7; 200], 0),
+            record(8192, 70, None, &[7; 200], 0),
+            record(1 << 40, 1 << 20, Some(b"k"), &[7; 9000], 0),
+            record(5, 6, Some(b"k"), b"value", 2),
+        ]
+    }
+
+    #[test]
+    fn a_record_is_outlined_as_it_is_read() {
+        for sample in samples() {
+            both_say_the_same(&sample);
+            let followed = [sample.as_slice(), b"and what follows"].concat();
+            both_say_the_same(&followed);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_record_is_found_wherever_it_is() {
+        for sample in samples().into_iter().filter(|sample| sample.len() < 300) {
+            for end in 0..sample.len() {
+                both_say_the_same(&sample[..end]);
+            }
+            for at in 0..sample.len() {
+                for byte in 0..=u8::MAX {
+                    let mut changed = sample.clone();
+                    changed[at] = byte;
+                    both_say_the_same(&changed);
+                    changed.extend([0; 300]);
+                    both_say_the_same(&changed);
+                }
+            }
+        }
+    }
+}
