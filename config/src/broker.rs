@@ -555,7 +555,7 @@ const OWN: &[Def] = &[
         .doc("Size of the receive buffer of connections; -1 leaves it to the operating system."),
     Def::new("socket.request.max.bytes", Int).default("104857600").at_least(1).high().effective()
         .doc("The largest request accepted."),
-    Def::new("socket.send.buffer.bytes", Int).default("102400").high()
+    Def::new("socket.send.buffer.bytes", Int).default("102400").high().effective()
         .doc("Size of the send buffer of connections; -1 leaves it to the operating system."),
     Def::new("telemetry.max.bytes", Int).default("1048576").at_least(1).low()
         .doc("The largest push of metrics accepted from a client."),

@@ -112,12 +112,18 @@ impl Signals {
 
 /// The listeners for clients, and behind them those of the controller.
 pub(crate) fn bind(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
-    let mut listeners = bind_as(Role::Broker, &settings.listeners)?;
-    listeners.extend(bind_as(Role::Controller, &settings.controller_listeners)?);
+    let buffer = settings.socket_send_buffer_bytes;
+    let mut listeners = bind_as(Role::Broker, &settings.listeners, buffer)?;
+    let others = bind_as(Role::Controller, &settings.controller_listeners, buffer)?;
+    listeners.extend(others);
     Ok(listeners)
 }
 
-fn bind_as(role: Role, endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> {
+fn bind_as(
+    role: Role,
+    endpoints: &[Endpoint],
+    send_buffer_bytes: Option<usize>,
+) -> anyhow::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for endpoint in endpoints {
         let host = if endpoint.host.is_empty() {
@@ -137,14 +143,11 @@ fn bind_as(role: Role, endpoints: &[Endpoint]) -> anyhow::Result<Vec<Listener>> 
         else {
             bail!("{}: the name has no address", what());
         };
-        let mut bound = Listener::bind(&endpoint.name, role, *address);
+        let bind = |address| Listener::bind(&endpoint.name, role, address, send_buffer_bytes);
+        let mut bound = bind(*address);
         if bound.is_err() && endpoint.host.is_empty() {
             // A machine without IPv6.
-            bound = Listener::bind(
-                &endpoint.name,
-                role,
-                SocketAddr::from(([0, 0, 0, 0], endpoint.port)),
-            );
+            bound = bind(SocketAddr::from(([0, 0, 0, 0], endpoint.port)));
         }
         let listener = bound.with_context(what)?;
         if !address.ip().is_loopback() {

@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) log_dirs: Vec<PathBuf>,
     pub(crate) metadata_log_dir: PathBuf,
     pub(crate) socket_request_bytes_max: usize,
+    /// None: as the system sees fit.
+    pub(crate) socket_send_buffer_bytes: Option<usize>,
     pub(crate) request_memory_bytes: usize,
     pub(crate) connections_max_idle: Duration,
     pub(crate) connection_limits: Limits,
@@ -89,6 +91,7 @@ impl Settings {
             metadata_log_dir: metadata_log_dir(values, &log_dirs),
             log_dirs,
             socket_request_bytes_max: positive(values, "socket.request.max.bytes"),
+            socket_send_buffer_bytes: values.size("socket.send.buffer.bytes"),
             request_memory_bytes: request_memory_bytes(values),
             connections_max_idle: values
                 .duration("connections.max.idle.ms")

@@ -121,7 +121,14 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn bind(name: &str, role: Role, address: SocketAddr) -> io::Result<Self> {
+    /// With `send_buffer_bytes`, replies wait in the system's memory for their readers up to that; without, it grows as the
+    /// system sees fit, which is megabytes for each reader that is slow.
+    pub(crate) fn bind(
+        name: &str,
+        role: Role,
+        address: SocketAddr,
+        send_buffer_bytes: Option<usize>,
+    ) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -130,6 +137,10 @@ impl Listener {
         // A restarted server must get its port although connections of the old one linger in TIME_WAIT.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        if let Some(bytes) = send_buffer_bytes {
+            // Connections inherit it.
+            socket.set_send_buffer_size(bytes)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Self {
@@ -219,6 +230,20 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_the_send_buffer_of_their_listener() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = Listener::bind("PLAINTEXT", Role::Broker, any, Some(50_000)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connecting = TcpStream::connect(address);
+        let (accepted, connected) = tokio::join!(listener.socket.accept(), connecting);
+        let (accepted, connected) = (accepted.unwrap().0, connected.unwrap());
+        let buffer = |stream| socket2::SockRef::from(stream).send_buffer_size().unwrap();
+        // Linux gives twice what it is asked for.
+        assert!(buffer(&accepted) <= 100_000, "{}", buffer(&accepted));
+        assert!(buffer(&connected) > 100_000, "{}", buffer(&connected));
+    }
 
     #[test]
     fn caps_are_exact_in_all_and_per_address() {
