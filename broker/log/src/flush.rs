@@ -142,7 +142,8 @@ impl Log {
         if self.flush.epochs_dirty && !self.flush.folder_owed {
             self.write_epochs()?;
         }
-        let names_pending = self.flush.names_pending();
+        // What has synced the folder (leader epochs, of a log cut to nothing) has not synced the one above it.
+        let names_pending = self.flush.names_pending() || self.flush.folder_owed;
         if self.flush.end == self.end && !names_pending {
             return Ok(None);
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ottla_log::disk::{OpenMode, write_full};
-use ottla_log::testing::{FaultyDisk, MemoryDisk};
+use ottla_log::testing::{Crash, FaultyDisk, MemoryDisk, Random};
 use ottla_log::{Log, LogConfig, OpenInput, SharedDisk};
 use ottla_protocol::types::{Millis, Offset};
 
@@ -121,4 +121,22 @@ fn cutting_the_end_leaves_no_hole() {
         assert_eq!(offsets(&records), run, "{told}");
         assert!(disk.list(dir()).is_ok(), "{told}");
     });
+}
+
+/// Cutting it writes the leader epochs, durably and with them the folder's files, but nobody had synced the folder's own name.
+#[test]
+fn a_log_that_was_cut_to_nothing_before_its_first_flush_keeps_its_folder() {
+    let memory = memory();
+    let disk: SharedDisk = memory.clone();
+    let (mut log, _) = open(&disk, &config(), UNKNOWN);
+    append(&mut log, batch(1000, &[numbered_value(0).as_bytes()]));
+    log.truncate_to(Offset(0), Millis(0)).unwrap();
+    let end = log.close().unwrap();
+    let (mut log, _) = open(&disk, &config(), clean(end));
+    append(&mut log, batch(1000, &[numbered_value(0).as_bytes()]));
+    log.flush_now().unwrap();
+    drop(log);
+    memory.crash(Crash::LoseAll, &mut Random::new(0));
+    let (log, _) = open(&disk, &config(), unclean(Offset(0)));
+    assert_eq!(offsets(&read_all(&log, 0).0), [0]);
 }

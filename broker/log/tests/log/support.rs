@@ -174,8 +174,19 @@ pub(crate) fn records_in(bytes: &Bytes) -> Vec<(i64, Vec<u8>)> {
     records
 }
 
-/// Everything from `from` on. Damage is passed over and counted.
+/// Everything from `from` on, to the end. Damage is passed over and counted.
 pub(crate) fn read_all(log: &Log, from: i64) -> (Vec<(i64, Vec<u8>)>, usize) {
+    let (records, damaged, until) = read_what_is_there(log, from);
+    let end = log.end();
+    assert!(
+        until >= end,
+        "nothing to read at {until}, and the log ends at {end}"
+    );
+    (records, damaged)
+}
+
+/// The same, and up to where there was anything to read.
+pub(crate) fn read_what_is_there(log: &Log, from: i64) -> (Vec<(i64, Vec<u8>)>, usize, Offset) {
     let (mut records, mut damaged, mut from) = (Vec::new(), 0, Offset(from));
     while from < log.end() {
         match log.read(everything(log, from.0)) {
@@ -190,10 +201,7 @@ pub(crate) fn read_all(log: &Log, from: i64) -> (Vec<(i64, Vec<u8>)>, usize) {
                 from = rotten.or(after).expect("a slice holds a batch");
                 records.extend(found.into_iter().filter(|(o, _)| *o >= log.start().0));
             }
-            Ok(None) => panic!(
-                "nothing to read at {from} although the log ends at {}",
-                log.end()
-            ),
+            Ok(None) => break,
             Err(ReadError::Corrupt(stretch)) => {
                 damaged += 1;
                 assert!(stretch.next_offset > from);
@@ -202,7 +210,7 @@ pub(crate) fn read_all(log: &Log, from: i64) -> (Vec<(i64, Vec<u8>)>, usize) {
             Err(e) => panic!("{e}"),
         }
     }
-    (records, damaged)
+    (records, damaged, from)
 }
 
 pub(crate) fn offsets(records: &[(i64, Vec<u8>)]) -> Vec<i64> {
