@@ -27,25 +27,24 @@ impl Outline {
     }
 
     /// A plain record and what follows it. `None`: it is another one, or not right.
-    #[inline]
+    #[inline(always)]
     fn plain(input: &[u8]) -> Option<(Self, &[u8])> {
-        let mut at = 0;
-        let size = number(input, &mut at)?;
-        if is_negative(size) {
-            return None;
-        }
-        let end = at + length(size);
+        // What stands before the key takes no more than these bytes, and is read from a register.
+        let mut head = Head::of(input)?;
+        let size = head.number()?;
+        let end = head.read + length(size);
         // The attributes of a record mean nothing so far.
-        at += 1;
-        let timestamp_delta = unzigzag_long(u64::from(number(input, &mut at)?));
-        let offset_delta = unzigzag(number(input, &mut at)?);
-        let key = number(input, &mut at)?;
-        at += length(key);
+        head.skip_byte();
+        let timestamp_delta = unzigzag_long(head.number()?);
+        let offset_delta = unzigzag(head.number()? as u32);
+        let key = head.number()?;
+        let mut at = head.read + length(key);
         let value = number(input, &mut at)?;
         at += length(value);
-        let headers = number(input, &mut at)?;
-        // Whatever was read behind the record's end leads behind it.
-        if headers != 0 || at != end {
+        let headers = *input.get(at)?;
+        // What was read behind the head was nothing; what was read behind the record's end leads behind that.
+        let is_whole = head.read <= Head::BYTES && headers == 0 && at + 1 == end;
+        if !is_whole || is_negative(size) {
             return None;
         }
         let outline = Self {
@@ -69,31 +68,70 @@ impl Outline {
     }
 }
 
-/// A number of one byte or two, as it is written: zigzag.
-#[inline]
-fn number(input: &[u8], at: &mut usize) -> Option<u32> {
+/// The first bytes of a record, the next one lowest.
+struct Head {
+    bytes: u64,
+    read: usize,
+}
+
+impl Head {
+    const BYTES: usize = 8;
+
+    #[inline(always)]
+    fn of(input: &[u8]) -> Option<Self> {
+        let bytes = u64::from_le_bytes(*input.first_chunk()?);
+        Some(Self { bytes, read: 0 })
+    }
+
+    #[inline(always)]
+    fn skip_byte(&mut self) {
+        self.bytes >>= 8;
+        self.read += 1;
+    }
+
+    /// A number of one byte or two, as it is written: zigzag. Behind the last byte all are 0.
+    #[inline(always)]
+    fn number(&mut self) -> Option<u64> {
+        let bytes = self.bytes;
+        if bytes & 0x80 == 0 {
+            self.skip_byte();
+            return Some(bytes & 0x7f);
+        }
+        if bytes & 0x8000 != 0 {
+            return None;
+        }
+        self.bytes >>= 16;
+        self.read += 2;
+        Some(bytes & 0x7f | bytes >> 1 & 0x3f80)
+    }
+}
+
+/// The same, anywhere.
+#[inline(always)]
+fn number(input: &[u8], at: &mut usize) -> Option<u64> {
     let first = *input.get(*at)?;
     if first < 0x80 {
         *at += 1;
-        return Some(u32::from(first));
+        return Some(u64::from(first));
     }
     let second = *input.get(*at + 1)?;
     if second >= 0x80 {
         return None;
     }
     *at += 2;
-    Some(u32::from(first & 0x7f) | u32::from(second) << 7)
+    Some(u64::from(first & 0x7f) | u64::from(second) << 7)
 }
 
-#[inline]
-const fn is_negative(zigzag: u32) -> bool {
+#[inline(always)]
+const fn is_negative(zigzag: u64) -> bool {
     zigzag & 1 == 1
 }
 
 /// Bytes that follow a length; a negative one is null, and nothing follows.
-#[inline]
-const fn length(zigzag: u32) -> usize {
-    (zigzag >> 1) as usize * (zigzag & 1 ^ 1) as usize
+#[inline(always)]
+const fn length(zigzag: u64) -> usize {
+    // All ones where the lowest bit is 0.
+    ((zigzag >> 1) & (zigzag & 1).wrapping_sub(1)) as usize
 }
 
 #[cfg(test)]
