@@ -45,9 +45,11 @@ pub fn copy_of(entries: usize) -> Option<usize> {
 
 /// `String.hashCode`.
 pub fn hash(text: &str) -> u32 {
-    text.encode_utf16().fold(0u32, |hash, unit| {
-        hash.wrapping_mul(31).wrapping_add(u32::from(unit))
-    })
+    let add = |hash: u32, unit: u32| hash.wrapping_mul(31).wrapping_add(unit);
+    if text.is_ascii() {
+        return text.bytes().map(u32::from).fold(0, add);
+    }
+    text.encode_utf16().map(u32::from).fold(0, add)
 }
 
 /// `TopicPartition.hashCode`.

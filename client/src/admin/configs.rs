@@ -183,6 +183,32 @@ pub struct ConfigEntry {
     pub documentation: Option<StrBytes>,
 }
 
+/// What is looked at of a key before anything is made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigLook<'a> {
+    pub name: &'a StrBytes,
+    pub value: Option<&'a StrBytes>,
+    pub source: ConfigSource,
+}
+
+/// The keys of a resource as they stand in the broker's answer.
+#[derive(Debug)]
+pub struct ConfigEntries(Vec<DescribeConfigsResourceResult>);
+
+impl ConfigEntries {
+    pub fn looks(&self) -> impl ExactSizeIterator<Item = ConfigLook<'_>> {
+        self.0.iter().map(|config| ConfigLook {
+            name: &config.name,
+            value: config.value.as_ref(),
+            source: ConfigSource::of_wire(config.config_source),
+        })
+    }
+
+    fn whole(self) -> Vec<ConfigEntry> {
+        self.0.into_iter().map(entry).collect()
+    }
+}
+
 /// Another place that has a value for the key, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigSynonym {
@@ -232,18 +258,18 @@ impl Admin {
         keys: Option<&[String]>,
         detail: DescribeDetail,
     ) -> Result<Outcomes<ConfigResource, Vec<ConfigEntry>>, ClientError> {
-        self.describe_configs_as(resources, keys, detail, |entries| entries)
+        self.describe_configs_as(resources, keys, detail, ConfigEntries::whole)
             .await
     }
 
-    /// The same, with each resource's entries made into something else as soon as they are there: who needs little of them keeps
-    /// no more than the answer to one request.
+    /// The same, with each resource's keys made into something else as soon as they are there: who needs few of them makes
+    /// nothing of the others and keeps no more than the answer to one request.
     pub async fn describe_configs_as<T>(
         &self,
         resources: &[ConfigResource],
         keys: Option<&[String]>,
         detail: DescribeDetail,
-        form: impl Fn(Vec<ConfigEntry>) -> T,
+        form: impl Fn(ConfigEntries) -> T,
     ) -> Result<Outcomes<ConfigResource, T>, ClientError> {
         let keys = keys.map(|keys| {
             keys.iter()
@@ -386,7 +412,7 @@ fn describable(
 
 fn described<T>(
     result: DescribeConfigsResult,
-    form: impl Fn(Vec<ConfigEntry>) -> T,
+    form: impl Fn(ConfigEntries) -> T,
 ) -> (ConfigResource, Result<T, ApiError>) {
     let resource = ConfigResource::new(
         ResourceType::of_wire(result.resource_type),
@@ -395,7 +421,7 @@ fn described<T>(
     let outcome = ApiError::check(result.error_code, result.error_message.as_deref());
     (
         resource,
-        outcome.map(|()| form(result.configs.into_iter().map(entry).collect())),
+        outcome.map(|()| form(ConfigEntries(result.configs))),
     )
 }
 

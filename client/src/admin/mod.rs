@@ -41,8 +41,8 @@ pub use acls::{
 };
 pub use cluster::{ClusterDescription, ClusterNode};
 pub use configs::{
-    AlterOp, AlterResource, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType,
-    DescribeDetail, ResourceType,
+    AlterOp, AlterResource, ConfigEntries, ConfigEntry, ConfigLook, ConfigResource, ConfigSource,
+    ConfigSynonym, ConfigType, DescribeDetail, ResourceType,
 };
 pub use features::{FeatureUpdate, UpgradeType};
 pub use group_describe::{
@@ -199,6 +199,11 @@ fn in_order<K: Eq + Hash, T>(
     asked: impl IntoIterator<Item = K>,
     answers: Outcomes<K, T>,
 ) -> Outcomes<K, T> {
+    let asked: Vec<K> = asked.into_iter().collect();
+    // Nearly always.
+    if asked.iter().eq(answers.iter().map(|(key, _)| key)) {
+        return answers;
+    }
     let mut answers: HashMap<K, Result<T, ApiError>> = answers.into_iter().collect();
     asked
         .into_iter()

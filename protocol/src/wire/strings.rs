@@ -29,7 +29,8 @@ impl StrBytes {
     /// Takes the bytes as they are where they are UTF-8, and a copy with U+FFFD in the bad places where not:
     /// the reference decodes so.
     pub(crate) fn from_wire(bytes: Bytes) -> Self {
-        if std::str::from_utf8(&bytes).is_ok() {
+        // The first is cheaper for short texts, and nearly all are ASCII.
+        if bytes.is_ascii() || std::str::from_utf8(&bytes).is_ok() {
             return Self(bytes);
         }
         Self(Bytes::from(String::from_utf8_lossy(&bytes).into_owned()))

@@ -3,7 +3,7 @@
 //! Of the thirty and more keys of each topic only these few are kept, as copies: the answer about a hundred topics goes before the
 //! next one is read.
 
-use ottla_client::admin::{ConfigEntry, ConfigSource};
+use ottla_client::admin::{ConfigLook, ConfigSource};
 
 use crate::java_order;
 
@@ -25,18 +25,20 @@ pub(super) struct Set {
 }
 
 impl Configs {
-    pub(super) fn of(entries: &[ConfigEntry]) -> Self {
-        let set = entries
-            .iter()
-            .filter(|entry| entry.source != ConfigSource::Default);
-        let min_isr = entries
-            .iter()
-            .find(|entry| entry.name == "min.insync.replicas");
-        Self {
-            set: set.map(Set::of).collect(),
+    pub(super) fn of<'a>(entries: impl ExactSizeIterator<Item = ConfigLook<'a>>) -> Self {
+        let mut configs = Self {
             count: entries.len(),
-            min_isr: min_isr.and_then(|entry| entry.value.as_ref()?.parse().ok()),
+            ..Self::default()
+        };
+        for entry in entries {
+            if *entry.name == "min.insync.replicas" {
+                configs.min_isr = entry.value.and_then(|value| value.parse().ok());
+            }
+            if entry.source != ConfigSource::Default {
+                configs.set.push(Set::of(&entry));
+            }
         }
+        configs
     }
 
     /// As the broker orders them.
@@ -51,10 +53,10 @@ impl Configs {
 }
 
 impl Set {
-    fn of(entry: &ConfigEntry) -> Self {
+    fn of(entry: &ConfigLook<'_>) -> Self {
         Self {
             key: entry.name.to_string(),
-            value: entry.value.as_deref().map(str::to_owned),
+            value: entry.value.map(|value| value.to_string()),
             source: entry.source,
         }
     }

@@ -280,8 +280,11 @@ async fn describe(
         return Ok(out.write_all(text.as_bytes())?);
     }
     let live: BTreeSet<i32> = live.nodes.iter().map(|node| node.broker.id.0).collect();
+    let mut text = String::new();
     for topic in &topics {
-        out.write_all(render::describe(topic, description.show, &live).as_bytes())?;
+        render::describe(&mut text, topic, description.show, &live);
+        out.write_all(text.as_bytes())?;
+        text.clear();
     }
     Ok(())
 }
@@ -332,7 +335,7 @@ async fn configs_of(topics: &[String], admin: &Admin) -> Result<HashMap<String, 
         .collect();
     let outcomes = admin
         .describe_configs_as(&resources, None, DescribeDetail::default(), |entries| {
-            Configs::of(&entries)
+            Configs::of(entries.looks())
         })
         .await
         .map_err(failed("describeConfigs"))?;
@@ -367,9 +370,9 @@ async fn reassignments(admin: &Admin) -> Result<Reassignments, Failure> {
         let partitions = found.entry(topic.name.to_string()).or_default();
         for partition in &topic.partitions {
             let reassignment = Reassignment {
-                replicas: partition.replicas.clone(),
-                adding: partition.adding_replicas.clone(),
-                removing: partition.removing_replicas.clone(),
+                replicas: broker_ids(&partition.replicas),
+                adding: broker_ids(&partition.adding_replicas),
+                removing: broker_ids(&partition.removing_replicas),
             };
             partitions.insert(partition.partition_index, reassignment);
         }

@@ -124,8 +124,8 @@ fn partition(topic: &Topic, partition: &PartitionDescription, nodes: &[ClusterNo
         "replicas": ids(&partition.replicas),
         "isr": ids(&partition.isr),
         "offlineReplicas": ids(&partition.offline),
-        "addingReplicas": moving.map_or(&[][..], |moving| &moving.adding),
-        "removingReplicas": moving.map_or(&[][..], |moving| &moving.removing),
+        "addingReplicas": moving.map_or(Vec::new(), |moving| ids(&moving.adding)),
+        "removingReplicas": moving.map_or(Vec::new(), |moving| ids(&moving.removing)),
         "elr": partition.elr.as_deref().map(ids),
         "lastKnownElr": partition.last_known_elr.as_deref().map(ids),
     })

@@ -20,23 +20,21 @@ pub(super) struct Topic {
 
 #[derive(Debug, Clone)]
 pub(super) struct Reassignment {
-    pub(super) replicas: Vec<i32>,
-    pub(super) adding: Vec<i32>,
-    pub(super) removing: Vec<i32>,
+    pub(super) replicas: Vec<BrokerId>,
+    pub(super) adding: Vec<BrokerId>,
+    pub(super) removing: Vec<BrokerId>,
 }
 
-/// The description of one topic.
-pub(super) fn describe(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) -> String {
-    let mut text = String::new();
+/// Adds the description of one topic.
+pub(super) fn describe(text: &mut String, topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) {
     match show {
-        Show::Everything => head(&mut text, topic),
-        Show::Overrides if !topic.configs.set().is_empty() => head(&mut text, topic),
+        Show::Everything => head(text, topic),
+        Show::Overrides if !topic.configs.set().is_empty() => head(text, topic),
         _ => {}
     }
     for partition in partitions(topic, show, live_brokers) {
-        line(&mut text, topic, partition);
+        line(text, topic, partition);
     }
-    text
 }
 
 /// Those that are meant.
@@ -80,70 +78,62 @@ fn head(text: &mut String, topic: &Topic) {
         ..
     } = &topic.topic;
     let replication_factor = topic.of_first_partition();
-    let configs = topic.configs.in_java_order();
-    let configs: Vec<String> = configs
-        .into_iter()
-        .map(|config| {
-            format!(
-                "{}={}",
-                config.key,
-                config.value.as_deref().unwrap_or("null")
-            )
-        })
-        .collect();
-    let id = if id.is_zero() {
-        String::new()
-    } else {
-        format!("\tTopicId: {id}")
-    };
     // Writing to a string cannot fail.
-    writeln!(
+    write!(text, "Topic: {name}").ok();
+    if !id.is_zero() {
+        write!(text, "\tTopicId: {id}").ok();
+    }
+    write!(
         text,
-        "Topic: {name}{id}\tPartitionCount: {}\tReplicationFactor: {replication_factor}\tConfigs: {}",
-        partitions.len(),
-        configs.join(","),
+        "\tPartitionCount: {}\tReplicationFactor: {replication_factor}\tConfigs: ",
+        partitions.len()
     )
     .ok();
+    for (place, config) in topic.configs.in_java_order().into_iter().enumerate() {
+        let comma = if place == 0 { "" } else { "," };
+        let value = config.value.as_deref().unwrap_or("null");
+        write!(text, "{comma}{}={value}", config.key).ok();
+    }
+    text.push('\n');
 }
 
 fn line(text: &mut String, topic: &Topic, partition: &PartitionDescription) {
-    let leader = partition
-        .leader
-        .map_or_else(|| "none".to_owned(), |leader| leader.0.to_string());
     write!(
         text,
-        "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
-        topic.topic.name,
-        partition.index,
-        brokers(&partition.replicas),
-        brokers(&partition.isr),
+        "\tTopic: {}\tPartition: {}\tLeader: ",
+        topic.topic.name, partition.index
     )
     .ok();
+    match partition.leader {
+        Some(leader) => write!(text, "{}", leader.0).ok(),
+        None => write!(text, "none").ok(),
+    };
+    list(text, "\tReplicas: ", Some(&partition.replicas));
+    list(text, "\tIsr: ", Some(&partition.isr));
     if let Some(moving) = topic.reassignments.get(&partition.index) {
-        let (adding, removing) = (ids(&moving.adding), ids(&moving.removing));
-        write!(
-            text,
-            "\tAdding Replicas: {adding}\tRemoving Replicas: {removing}"
-        )
-        .ok();
+        list(text, "\tAdding Replicas: ", Some(&moving.adding));
+        list(text, "\tRemoving Replicas: ", Some(&moving.removing));
     }
-    let or_unknown =
-        |list: &Option<Vec<BrokerId>>| list.as_deref().map_or_else(|| "N/A".to_owned(), brokers);
-    let (elr, last_known) = (
-        or_unknown(&partition.elr),
-        or_unknown(&partition.last_known_elr),
+    list(text, "\tElr: ", partition.elr.as_deref());
+    list(
+        text,
+        "\tLastKnownElr: ",
+        partition.last_known_elr.as_deref(),
     );
-    writeln!(text, "\tElr: {elr}\tLastKnownElr: {last_known}").ok();
+    text.push('\n');
 }
 
-fn brokers(list: &[BrokerId]) -> String {
-    let list: Vec<i32> = list.iter().map(|id| id.0).collect();
-    ids(&list)
-}
-
-fn ids(ids: &[i32]) -> String {
-    let ids: Vec<String> = ids.iter().map(i32::to_string).collect();
-    ids.join(",")
+/// Brokers' numbers, as far as they are known.
+fn list(text: &mut String, title: &str, brokers: Option<&[BrokerId]>) {
+    text.push_str(title);
+    let Some(brokers) = brokers else {
+        text.push_str("N/A");
+        return;
+    };
+    for (place, broker) in brokers.iter().enumerate() {
+        let comma = if place == 0 { "" } else { "," };
+        write!(text, "{comma}{}", broker.0).ok();
+    }
 }
 
 impl Topic {
@@ -156,7 +146,7 @@ impl Topic {
     /// What it will be when a running reassignment is done: replicas that are being added do not count yet.
     fn replication_factor(&self, partition: &PartitionDescription) -> usize {
         let moves = |moving: &Reassignment, id: &BrokerId| {
-            moving.adding.contains(&id.0) || moving.removing.contains(&id.0)
+            moving.adding.contains(id) || moving.removing.contains(id)
         };
         match self.reassignments.get(&partition.index) {
             Some(moving) if partition.replicas.iter().any(|id| moves(moving, id)) => {
@@ -169,10 +159,16 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
-    use ottla_client::admin::{ConfigEntry, ConfigSource, ConfigType};
-    use ottla_protocol::wire::Uuid;
+    use ottla_client::admin::{ConfigLook, ConfigSource};
+    use ottla_protocol::wire::{StrBytes, Uuid};
 
     use super::*;
+
+    fn described(topic: &Topic, show: Show, live_brokers: &BTreeSet<i32>) -> String {
+        let mut text = String::new();
+        describe(&mut text, topic, show, live_brokers);
+        text
+    }
 
     fn ids(ids: &[i32]) -> Vec<BrokerId> {
         ids.iter().copied().map(BrokerId).collect()
@@ -191,20 +187,19 @@ mod tests {
     }
 
     fn topic(partitions: Vec<PartitionDescription>) -> Topic {
-        let config = |key: &str, value: &str, source: ConfigSource| ConfigEntry {
-            name: key.into(),
-            value: Some(value.into()),
-            source,
-            is_read_only: false,
-            is_sensitive: false,
-            synonyms: Vec::new(),
-            kind: ConfigType::Int,
-            documentation: None,
-        };
-        let configs = vec![
-            config("min.insync.replicas", "2", ConfigSource::DynamicTopic),
-            config("retention.ms", "1", ConfigSource::Default),
+        let configs = [
+            ("min.insync.replicas", "2", ConfigSource::DynamicTopic),
+            ("retention.ms", "1", ConfigSource::Default),
         ];
+        let texts = configs.map(|(key, value, _)| (StrBytes::from(key), StrBytes::from(value)));
+        let looks = texts
+            .iter()
+            .zip(configs)
+            .map(|((name, value), (_, _, source))| ConfigLook {
+                name,
+                value: Some(value),
+                source,
+            });
         let topic = TopicDescription {
             name: "t".to_owned(),
             id: Uuid::METADATA_TOPIC,
@@ -213,14 +208,14 @@ mod tests {
         };
         Topic {
             topic,
-            configs: Configs::of(&configs),
+            configs: Configs::of(looks),
             reassignments: BTreeMap::new(),
         }
     }
 
     #[test]
     fn a_head_line_and_a_line_for_each_partition() {
-        let text = describe(
+        let text = described(
             &topic(vec![partition(0, &[1, 2, 3])]),
             Show::Everything,
             &BTreeSet::new(),
@@ -240,7 +235,7 @@ mod tests {
             leader: None,
             ..partition(0, &[1])
         };
-        let text = describe(&topic(vec![unknown]), Show::Everything, &BTreeSet::new());
+        let text = described(&topic(vec![unknown]), Show::Everything, &BTreeSet::new());
         assert!(
             text.ends_with("Leader: none\tReplicas: 1,2,3\tIsr: 1\tElr: N/A\tLastKnownElr: N/A\n"),
             "{text}"
@@ -256,7 +251,7 @@ mod tests {
             partition(3, &[]),
         ]);
         let shown = |show: Show| -> Vec<i32> {
-            let text = describe(&all, show, &BTreeSet::from([1, 2, 3]));
+            let text = described(&all, show, &BTreeSet::from([1, 2, 3]));
             let number = |line: &str| {
                 line.split("Partition: ")
                     .nth(1)?
