@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::vec;
 
@@ -61,6 +62,21 @@ impl Input {
 
     /// The next line and its number.
     pub(super) async fn next(&mut self, cx: &mut Context) -> Result<Option<(&[u8], u64)>, Stop> {
+        let line = self.find(cx).await?;
+        Ok(line.map(|line| (self.lines.line(line), self.read)))
+    }
+
+    /// The same where nothing has to be waited for and nobody to be asked.
+    pub(super) fn next_at_hand(&mut self) -> Option<(&[u8], u64)> {
+        let line = match self.prompt {
+            true => None,
+            false => self.lines.cut(),
+        }?;
+        self.count(&line);
+        Some((self.lines.line(line), self.read))
+    }
+
+    async fn find(&mut self, cx: &mut Context) -> Result<Option<Range<usize>>, Stop> {
         if self.prompt {
             write!(cx.out, ">")?;
             cx.flush()?;
@@ -75,10 +91,14 @@ impl Input {
             };
             (self.name, self.lines) = of_file(path, self.is_whole, self.line_bytes_max);
         };
+        self.count(&line);
+        Ok(Some(line))
+    }
+
+    fn count(&mut self, line: &Range<usize>) {
         self.read += 1;
         self.read_bytes += line.len() as u64 + 1;
         self.progress.set(self.read_bytes);
-        Ok(Some((self.lines.line(line), self.read)))
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {

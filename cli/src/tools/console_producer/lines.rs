@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::mpsc as std_mpsc;
 use std::thread;
 
 use memchr::memchr2;
@@ -17,9 +18,24 @@ const READ_BYTES: usize = 256 * 1024;
 /// Chunks read ahead of the producer.
 const CHUNKS_AHEAD: usize = 2;
 
+/// Room before what is read, for the begin of a line that the chunk before ended in: most lines are shorter, and then nothing
+/// else is copied.
+const CARRIED_BYTES_MAX: usize = 4 * 1024;
+
+const CHUNK_BYTES: usize = CARRIED_BYTES_MAX + READ_BYTES;
+
+/// What was read at once, in memory that is read into again when all lines of it are taken.
+#[derive(Default)]
+struct Chunk {
+    /// As long as it ever was; what counts ends at `end`.
+    bytes: Vec<u8>,
+    end: usize,
+}
+
 pub(super) struct Lines {
-    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
-    buffer: Vec<u8>,
+    chunks: mpsc::Receiver<io::Result<Chunk>>,
+    used: std_mpsc::Sender<Chunk>,
+    buffer: Chunk,
     /// Where the next line begins.
     start: usize,
     /// Up to where no end of a line has been found.
@@ -37,10 +53,12 @@ impl Lines {
     /// is not kept.
     pub(super) fn of(input: impl Read + Send + 'static, line_bytes_max: usize) -> Self {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
-        thread::spawn(move || read_chunks(input, &sender));
+        let (used, free) = std_mpsc::channel();
+        thread::spawn(move || read_chunks(input, &sender, &free));
         Self {
             chunks,
-            buffer: Vec::new(),
+            used,
+            buffer: Chunk::default(),
             start: 0,
             searched: 0,
             after_return: false,
@@ -65,7 +83,7 @@ impl Lines {
                 return Ok(Some(line));
             }
             if self.ended {
-                let end = self.buffer.len();
+                let end = self.buffer.end;
                 let last = std::mem::replace(&mut self.start, end)..end;
                 let is_there = std::mem::take(&mut self.is_whole) || !last.is_empty();
                 return Ok(is_there.then_some(last));
@@ -74,60 +92,88 @@ impl Lines {
         }
     }
 
-    /// The line that was found last.
-    pub(super) fn line(&self, found: Range<usize>) -> &[u8] {
-        self.buffer.get(found).unwrap_or_default()
-    }
-
-    /// Where a whole line is in the buffer.
-    fn cut(&mut self) -> Option<Range<usize>> {
-        if self.after_return && self.start < self.buffer.len() {
+    /// The next line, if all of it has been read.
+    pub(super) fn cut(&mut self) -> Option<Range<usize>> {
+        let bytes = self.buffer.bytes.get(..self.buffer.end)?;
+        if self.after_return && self.start < bytes.len() {
             self.after_return = false;
-            if self.buffer.get(self.start) == Some(&b'\n') {
+            if bytes.get(self.start) == Some(&b'\n') {
                 self.start += 1;
                 self.searched = self.searched.max(self.start);
             }
         }
-        let unseen = self.buffer.get(self.searched..)?;
+        let unseen = bytes.get(self.searched..)?;
         let end_of_line = || memchr2(b'\n', b'\r', unseen);
         let Some(at) = (!self.is_whole).then(end_of_line).flatten() else {
             let kept_max = self.start.saturating_add(self.line_bytes_max);
-            self.buffer.truncate(kept_max);
-            self.searched = self.buffer.len();
+            self.buffer.end = self.buffer.end.min(kept_max);
+            self.searched = self.buffer.end;
             return None;
         };
         let (start, end) = (self.start, self.searched + at);
-        self.after_return = self.buffer.get(end) == Some(&b'\r');
+        self.after_return = bytes.get(end) == Some(&b'\r');
         self.start = end + 1;
         self.searched = self.start;
         Some(start..end)
     }
 
+    /// The line that was found last.
+    pub(super) fn line(&self, found: Range<usize>) -> &[u8] {
+        self.buffer.bytes.get(found).unwrap_or_default()
+    }
+
     async fn fill(&mut self) -> io::Result<()> {
+        // Whoever takes lines as fast as they are read leaves nobody else a turn.
+        tokio::task::yield_now().await;
         let Some(chunk) = self.chunks.recv().await else {
             self.ended = true;
             return Ok(());
         };
-        let chunk = chunk?;
-        if self.start == self.buffer.len() {
-            self.buffer = chunk;
-        } else {
-            self.buffer.drain(..self.start);
-            self.buffer.extend_from_slice(&chunk);
+        let mut chunk = chunk?;
+        let begun = self.buffer.bytes.get(self.start..self.buffer.end);
+        let begun = begun.unwrap_or_default();
+        let searched = self.searched - self.start;
+        match CARRIED_BYTES_MAX.checked_sub(begun.len()) {
+            Some(start) => {
+                if let Some(room) = chunk.bytes.get_mut(start..CARRIED_BYTES_MAX) {
+                    room.copy_from_slice(begun);
+                }
+                self.start = start;
+                // Nobody waits for it once all has been read.
+                let _ = self.used.send(std::mem::replace(&mut self.buffer, chunk));
+            }
+            None => {
+                self.buffer.bytes.truncate(self.buffer.end);
+                self.buffer.bytes.drain(..self.start);
+                let read = chunk.bytes.get(CARRIED_BYTES_MAX..chunk.end);
+                self.buffer
+                    .bytes
+                    .extend_from_slice(read.unwrap_or_default());
+                self.buffer.end = self.buffer.bytes.len();
+                self.start = 0;
+                let _ = self.used.send(chunk);
+            }
         }
-        self.searched -= self.start;
-        self.start = 0;
+        self.searched = self.start + searched;
         Ok(())
     }
 }
 
-fn read_chunks(mut input: impl Read, chunks: &mpsc::Sender<io::Result<Vec<u8>>>) {
+fn read_chunks(
+    mut input: impl Read,
+    chunks: &mpsc::Sender<io::Result<Chunk>>,
+    free: &std_mpsc::Receiver<Chunk>,
+) {
     loop {
-        let mut chunk = vec![0; READ_BYTES];
-        let read = match input.read(&mut chunk) {
+        // One that a long line was put together in has grown, and is let go.
+        let is_usual = |chunk: &Chunk| chunk.bytes.len() <= CHUNK_BYTES;
+        let mut chunk = free.try_recv().ok().filter(is_usual).unwrap_or_default();
+        chunk.bytes.resize(CHUNK_BYTES, 0);
+        let room = chunk.bytes.get_mut(CARRIED_BYTES_MAX..);
+        let read = match input.read(room.unwrap_or_default()) {
             Ok(0) => return,
             Ok(read) => {
-                chunk.truncate(read);
+                chunk.end = CARRIED_BYTES_MAX + read;
                 Ok(chunk)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -199,7 +245,7 @@ mod tests {
             let mut lengths = Vec::new();
             while let Some(line) = lines.next().await.expect("readable") {
                 lengths.push(line.len());
-                assert!(lines.buffer.len() < 200, "step {step}");
+                assert!(lines.buffer.end - lines.start < 200, "step {step}");
             }
             let [one, cut, two, last] = *lengths else {
                 panic!("{lengths:?}");

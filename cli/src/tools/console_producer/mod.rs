@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
+use jiff::Timestamp;
 use ottla_client::cluster::{Cluster, ClusterSettings};
 use ottla_client::producer::{Producer, ProducerSettings, Record};
 
@@ -180,14 +181,14 @@ impl Plan {
         Ok(parsed)
     }
 
-    fn record<'a>(&'a self, parsed: &'a Parsed<'a>) -> Record<'a> {
+    fn record<'a>(&'a self, parsed: &'a Parsed<'a>, timestamp: Option<i64>) -> Record<'a> {
         Record {
             topic: &self.topic,
             partition: self.every.partition,
             key: parsed.key,
             value: parsed.value,
             headers: &parsed.headers,
-            timestamp: None,
+            timestamp,
         }
     }
 }
@@ -510,6 +511,10 @@ async fn never_begun(plan: &Plan, input: &mut Input, cx: &mut Context) -> Result
     Err(Failure::new(message).hint(hint).into())
 }
 
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
 async fn send_lines(
     plan: &Plan,
     mut input: Input,
@@ -517,15 +522,37 @@ async fn send_lines(
     troubles: &Troubles,
     cx: &mut Context,
 ) -> Result<(), Stop> {
+    let mut now = now_ms();
     loop {
-        let Some((line, number)) = input.next(cx).await? else {
-            return Ok(());
+        // Lines that were read together are of one time, and most of them go without anything being waited for.
+        let (line, number) = match input.next_at_hand() {
+            Some(line) => line,
+            None => {
+                let Some(line) = input.next(cx).await? else {
+                    return Ok(());
+                };
+                now = now_ms();
+                line
+            }
         };
         let parsed = plan.parse(line, number)?;
-        let sending = producer.send(plan.record(&parsed));
-        let outcome = producing::waiting_for(&[&plan.topic], producer.cluster(), sending).await;
+        let record = plan.record(&parsed, Some(now));
+        let outcome = match producer.try_send(&record) {
+            Some(outcome) => outcome,
+            None => {
+                let sending = producer.send(plan.record(&parsed, None));
+                let topics = [&*plan.topic];
+                let outcome = producing::waiting_for(&topics, producer.cluster(), sending).await;
+                now = now_ms();
+                outcome
+            }
+        };
         let failed = match outcome {
-            Ok(delivery) if plan.sync => delivery.await.err().map(drop),
+            Ok(delivery) if plan.sync => {
+                let refused = delivery.await.err();
+                now = now_ms();
+                refused.map(drop)
+            }
             Ok(_) => None,
             Err(error) => {
                 troubles.add(1, error.to_string());

@@ -75,7 +75,7 @@ async fn fill(
             return Ok(Filled::InputEnded);
         };
         let parsed = plan.parse(line, number)?;
-        let sending = transaction.send(plan.record(&parsed));
+        let sending = transaction.send(plan.record(&parsed, None));
         let sent = waiting_for(&[&plan.topic], cluster, sending).await;
         let delivery = sent.map_err(|error| not_in_transaction(&plan.topic, &error.to_string()))?;
         if plan.sync {

@@ -172,10 +172,11 @@ impl Run<'_> {
     async fn send_all(&mut self, producer: &Producer) -> Result<(), Stop> {
         let (plan, cluster) = (self.plan, producer.cluster());
         for index in 0..plan.records {
-            self.send(index, async |record| {
+            let at_once = |record: &Record<'_>| producer.try_send(record);
+            let later = async |record: Record<'_>| {
                 producing::waiting_for(&[&plan.topic], cluster, producer.send(record)).await
-            })
-            .await?;
+            };
+            self.send(index, at_once, later).await?;
         }
         Ok(())
     }
@@ -205,7 +206,11 @@ impl Run<'_> {
         let began_ms = self.recorder.now_ms();
         for index in first..self.plan.records {
             let at_ms = self
-                .send(index, async |record| transaction.send(record).await)
+                .send(
+                    index,
+                    |_| None,
+                    async |record| transaction.send(record).await,
+                )
                 .await?;
             if at_ms.saturating_sub(began_ms) >= duration_ms {
                 return Ok(index + 1);
@@ -214,11 +219,13 @@ impl Run<'_> {
         Ok(self.plan.records)
     }
 
-    /// Sends the record of this number, and waits until the next one may come. Returns when it was sent.
+    /// Sends the record of this number, later where it can't be at once, and waits until the next one may come. Returns when it
+    /// was sent.
     async fn send(
         &mut self,
         index: u64,
-        send: impl AsyncFnOnce(Record<'_>) -> Result<Delivery, ProduceError>,
+        at_once: impl FnOnce(&Record<'_>) -> Option<Result<Delivery, ProduceError>>,
+        later: impl AsyncFnOnce(Record<'_>) -> Result<Delivery, ProduceError>,
     ) -> Result<u64, Stop> {
         if index > 0 && index == self.plan.warmup_records {
             let records = self.plan.records - index;
@@ -226,16 +233,22 @@ impl Run<'_> {
         }
         let value = self.payloads.next(index);
         let bytes = value.len();
-        let record = Record {
-            topic: &self.plan.topic,
-            value: Some(value),
-            ..Default::default()
-        };
         if index.is_multiple_of(PROGRESS_EVERY) {
             self.progress.set(index);
         }
         let at_ms = self.recorder.now_ms();
-        match send(record).await {
+        let record = Record {
+            topic: &self.plan.topic,
+            value: Some(value),
+            // One look at the clock does for both.
+            timestamp: Some(self.recorder.timestamp_at(at_ms)),
+            ..Default::default()
+        };
+        let outcome = match at_once(&record) {
+            Some(outcome) => outcome,
+            None => later(record).await,
+        };
+        match outcome {
             Ok(delivery) => {
                 if self.recorder.sent(delivery.partition(), at_ms, bytes) {
                     self.show()?;

@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use ottla_client::producer::BatchReport;
 use tokio::sync::Notify;
 
 use super::stats::{Stats, Sum, Total};
 
 pub(super) struct Recorder {
-    /// Runs from the first look at it on.
-    clock: OnceLock<Instant>,
+    /// Runs from the first look at it on, and when that was.
+    clock: OnceLock<(Instant, Timestamp)>,
     inner: Mutex<Inner>,
     /// There are reports to be shown, or failures.
     pub(super) news: Notify,
@@ -94,7 +95,18 @@ impl Recorder {
     }
 
     pub(super) fn started(&self) -> Instant {
-        *self.clock.get_or_init(Instant::now)
+        self.clock().0
+    }
+
+    fn clock(&self) -> &(Instant, Timestamp) {
+        self.clock
+            .get_or_init(|| (Instant::now(), Timestamp::now()))
+    }
+
+    /// For a record that is sent at this time: milliseconds since 1970.
+    pub(super) fn timestamp_at(&self, at_ms: u64) -> i64 {
+        let since = i64::try_from(at_ms).unwrap_or(i64::MAX);
+        self.clock().1.as_millisecond().saturating_add(since)
     }
 
     pub(super) fn now_ms(&self) -> u64 {

@@ -5,7 +5,6 @@
 //! when a batch is split. Not here: brokers and connections; the sender asks with the time and puts answers back.
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,7 +24,7 @@ use super::{
     scope::{Scope, Started, TransactionProtocol},
     split::asks_for_less,
 };
-use topic::TopicState;
+use topic::Topics;
 
 /// What the accumulator goes by.
 #[derive(Clone, Debug)]
@@ -47,7 +46,7 @@ pub(super) struct Slot(usize);
 #[derive(Debug)]
 pub(super) struct Accumulator {
     settings: AccumulatorSettings,
-    topics: HashMap<Arc<str>, TopicState>,
+    topics: Topics,
     partitions: Vec<PartitionEntry>,
     memory_used: usize,
     /// Somebody waits for memory: everything there is goes out without lingering.
@@ -103,7 +102,7 @@ impl Accumulator {
         Self {
             settings,
             scope,
-            topics: HashMap::new(),
+            topics: Topics::default(),
             partitions: Vec::new(),
             memory_used: 0,
             starved: false,
@@ -116,10 +115,7 @@ impl Accumulator {
 
     /// Takes over what metadata says of a topic: for each partition its leader. Partitions never become fewer.
     pub(super) fn set_topic(&mut self, name: &Arc<str>, leaders: &[Option<BrokerId>]) {
-        let topic = self
-            .topics
-            .entry(name.clone())
-            .or_insert_with(|| TopicState::new(name.clone()));
+        let topic = self.topics.find_or_add(name);
         for index in topic.slots.len()..leaders.len() {
             topic.slots.push(Slot(self.partitions.len()));
             let index = i32::try_from(index).unwrap_or(i32::MAX);
@@ -141,7 +137,7 @@ impl Accumulator {
     }
 
     pub(super) fn topic_names(&self) -> Vec<Arc<str>> {
-        self.topics.keys().cloned().collect()
+        self.topics.names()
     }
 
     pub(super) fn set_identity(&mut self, identity: Identity) {
@@ -165,7 +161,7 @@ impl Accumulator {
         self.check_size(size_max).map_err(AppendError::Refused)?;
         let topic = self
             .topics
-            .get_mut(record.topic)
+            .find(record.topic)
             .ok_or(AppendError::UnknownTopic)?;
         let (index, is_sticky) = topic.choose(&self.settings.partitioner, record);
         let mut slot = topic.slot(index).map_err(AppendError::Refused)?;
@@ -197,7 +193,7 @@ impl Accumulator {
         let index = batch
             .append(timestamp, record.key, record.value, record.headers)
             .map_err(|error| AppendError::Refused(ProduceError::Invalid(error.to_string())))?;
-        if is_sticky && let Some(topic) = self.topics.get_mut(record.topic) {
+        if is_sticky && let Some(topic) = self.topics.find(record.topic) {
             topic.choice.count_sticky(record_size_max);
         }
         Ok(Appended {
@@ -320,7 +316,7 @@ impl Accumulator {
             return false;
         };
         tracing::debug!(topic = %drained.topic, partition = drained.partition, parts = parts.len(), "batch split");
-        if let Some(topic) = self.topics.get_mut(&*drained.topic) {
+        if let Some(topic) = self.topics.find(&drained.topic) {
             topic.batch_bytes_max = topic.batch_bytes_max.min(bytes_max);
         }
         self.partitions[drained.slot.0].queue.split(whole, parts);

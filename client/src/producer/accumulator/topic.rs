@@ -1,6 +1,6 @@
-//! A topic's partitions, and which of them a record goes to.
+//! The topics, their partitions, and which of them a record goes to.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use ottla_protocol::types::BrokerId;
 
@@ -20,8 +20,41 @@ pub(super) struct TopicState {
     pub(super) batch_bytes_max: usize,
 }
 
+/// Topics by name. Records for one topic mostly come in a row, so that the last one is looked at first.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    all: Vec<TopicState>,
+    places: HashMap<Arc<str>, usize>,
+    last: usize,
+}
+
+impl Topics {
+    pub(super) fn find(&mut self, name: &str) -> Option<&mut TopicState> {
+        if self
+            .all
+            .get(self.last)
+            .is_none_or(|last| &*last.name != name)
+        {
+            self.last = *self.places.get(name)?;
+        }
+        self.all.get_mut(self.last)
+    }
+
+    pub(super) fn find_or_add(&mut self, name: &Arc<str>) -> &mut TopicState {
+        let place = *self.places.entry(name.clone()).or_insert(self.all.len());
+        if place == self.all.len() {
+            self.all.push(TopicState::new(name.clone()));
+        }
+        &mut self.all[place]
+    }
+
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        self.all.iter().map(|topic| topic.name.clone()).collect()
+    }
+}
+
 impl TopicState {
-    pub(super) fn new(name: Arc<str>) -> Self {
+    fn new(name: Arc<str>) -> Self {
         Self {
             name,
             slots: Vec::new(),
