@@ -300,7 +300,9 @@ fn contents(plan: &Plan, record: &Record<'_>, told: &mut Map<String, Value>) -> 
         .parse(record.offset.0, record.key, record.value)?;
     for (name, text) in [("key", parsed.key), ("value", parsed.value)] {
         // What the decoders could not read is a sentence.
-        let value = text.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+        let value = text.map(|text| {
+            serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()))
+        });
         told.insert(name.to_owned(), value.unwrap_or_default());
     }
     Ok(())

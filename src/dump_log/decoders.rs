@@ -42,14 +42,16 @@ impl Decoder {
         }
     }
 
-    pub(super) fn decode(self, bytes: &[u8]) -> Result<String, Stop> {
+    pub(super) fn decode(self, bytes: &[u8]) -> Result<Cow<'_, str>, Stop> {
         let short = || Stop::failed(format!("{} bytes are too few for a number", bytes.len()));
         Ok(match self {
-            Self::String | Self::Bytes => java_text::lossy(bytes).into_owned(),
-            Self::Integer => {
-                i32::from_be_bytes(*bytes.first_chunk().ok_or_else(short)?).to_string()
-            }
-            Self::Long => i64::from_be_bytes(*bytes.first_chunk().ok_or_else(short)?).to_string(),
+            Self::String | Self::Bytes => java_text::lossy(bytes),
+            Self::Integer => i32::from_be_bytes(*bytes.first_chunk().ok_or_else(short)?)
+                .to_string()
+                .into(),
+            Self::Long => i64::from_be_bytes(*bytes.first_chunk().ok_or_else(short)?)
+                .to_string()
+                .into(),
         })
     }
 }
@@ -67,18 +69,18 @@ pub(super) enum Parsing {
 
 /// What is shown of a record; what is none is left out.
 #[derive(Default)]
-pub(super) struct Parsed {
-    pub(super) key: Option<String>,
-    pub(super) value: Option<String>,
+pub(super) struct Parsed<'a> {
+    pub(super) key: Option<Cow<'a, str>>,
+    pub(super) value: Option<Cow<'a, str>>,
 }
 
 impl Parsing {
-    pub(super) fn parse(
+    pub(super) fn parse<'a>(
         self,
         offset: i64,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-    ) -> Result<Parsed, Stop> {
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+    ) -> Result<Parsed<'a>, Stop> {
         let topic = match self {
             Self::Plain {
                 key: keys,
@@ -113,14 +115,19 @@ impl Parsing {
     }
 }
 
-fn only_value(text: String) -> Parsed {
+fn only_value(text: String) -> Parsed<'static> {
     Parsed {
         key: None,
-        value: Some(text),
+        value: Some(text.into()),
     }
 }
 
-fn coordinators(topic: CoordinatorTopic, offset: i64, key: &[u8], value: Option<&[u8]>) -> Parsed {
+fn coordinators(
+    topic: CoordinatorTopic,
+    offset: i64,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Parsed<'static> {
     let (key, value) = (
         Bytes::copy_from_slice(key),
         value.map(Bytes::copy_from_slice),
@@ -137,18 +144,16 @@ fn coordinators(topic: CoordinatorTopic, offset: i64, key: &[u8], value: Option<
             });
             let key = json!({ "type": record.record_type.to_string(), "data": record.key });
             Parsed {
-                key: Some(json_text(&key)),
-                value: Some(value.map_or_else(|| "<DELETE>".to_owned(), |v| json_text(&v))),
+                key: Some(json_text(&key).into()),
+                value: Some(value.map_or(Cow::Borrowed("<DELETE>"), |v| json_text(&v).into())),
             }
         }
         Err(CoordinatorRecordError::UnknownType(kind)) => Parsed {
-            key: Some(format!(
-                "Unknown record type {kind} at offset {offset}, skipping."
-            )),
+            key: Some(format!("Unknown record type {kind} at offset {offset}, skipping.").into()),
             value: None,
         },
         Err(error) => Parsed {
-            key: Some(format!("Error at offset {offset}, skipping. {error}")),
+            key: Some(format!("Error at offset {offset}, skipping. {error}").into()),
             value: None,
         },
     }

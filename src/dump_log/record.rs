@@ -1,6 +1,6 @@
 //! The line of a record: of batches in today's format, of control batches, and of the two formats before.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use ottla_cli::{Context, Failure, Stop, java_text};
@@ -125,52 +125,89 @@ fn write_record(
     plan: &Plan,
     cx: &mut Context,
 ) -> Result<(), Stop> {
-    if !plan.skips_record_metadata {
-        let sequence = sequence_of(header, record);
-        write!(
-            cx.out,
-            "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [",
-            record.offset,
-            header.timestamp_type().name(),
-            record.timestamp,
-            size(record.key),
-            size(record.value),
-        )?;
-        for (i, header) in record.headers.enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            let key = java_text::lossy(header.key);
-            write!(cx.out, "{comma}{}", plan.shown(&key, cx))?;
-        }
-        write!(cx.out, "]")?;
-        if header.is_control() {
-            write_control(record, cx)?;
-        }
-    }
-    if plan.shows_contents && !header.is_control() {
-        write_contents(plan, record.offset.0, record.key, record.value, cx)?;
-    }
-    Ok(writeln!(cx.out)?)
+    let mut line = String::with_capacity(LINE_BYTES_USUAL);
+    let whole = put_record(&mut line, header, record, plan, cx);
+    write_line(line, whole, cx)
 }
 
-fn write_contents(
+/// Of a record that cannot be read to its end, what could be is shown.
+fn write_line(mut line: String, whole: Result<(), Stop>, cx: &mut Context) -> Result<(), Stop> {
+    if whole.is_ok() {
+        line.push('\n');
+    }
+    cx.out.write_all(line.as_bytes())?;
+    whole
+}
+
+fn put_record(
+    line: &mut String,
+    header: &BatchHeader,
+    record: &Record<'_>,
+    plan: &Plan,
+    cx: &Context,
+) -> Result<(), Stop> {
+    if !plan.skips_record_metadata {
+        put_metadata(line, header, record, plan, cx);
+        if header.is_control() {
+            put_control(line, record)?;
+        }
+    }
+    match plan.shows_contents && !header.is_control() {
+        true => put_contents(line, plan, record.offset.0, (record.key, record.value), cx),
+        false => Ok(()),
+    }
+}
+
+/// Enough for what is said of a record and a short value. Lines are put together here, and numbers by a crate that does nothing
+/// else: formatting piece by piece into the stream was half of what this tool did.
+const LINE_BYTES_USUAL: usize = 512;
+
+fn put_metadata(
+    line: &mut String,
+    header: &BatchHeader,
+    record: &Record<'_>,
+    plan: &Plan,
+    cx: &Context,
+) {
+    put(line, "| offset: ", record.offset.0);
+    line.push(' ');
+    line.push_str(header.timestamp_type().name());
+    put(line, ": ", record.timestamp.0);
+    put(line, " keySize: ", size(record.key));
+    put(line, " valueSize: ", size(record.value));
+    put(line, " sequence: ", sequence_of(header, record));
+    line.push_str(" headerKeys: [");
+    for (i, header) in record.headers.enumerate() {
+        if i > 0 {
+            line.push(',');
+        }
+        line.push_str(&plan.shown(&java_text::lossy(header.key), cx));
+    }
+    line.push(']');
+}
+
+fn put(line: &mut String, title: &str, number: impl itoa::Integer) {
+    line.push_str(title);
+    line.push_str(itoa::Buffer::new().format(number));
+}
+
+fn put_contents(
+    line: &mut String,
     plan: &Plan,
     offset: i64,
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    cx: &mut Context,
+    (key, value): (Option<&[u8]>, Option<&[u8]>),
+    cx: &Context,
 ) -> Result<(), Stop> {
-    let mut prefix = if plan.skips_record_metadata {
-        "| "
-    } else {
-        " "
-    };
     let parsed = plan.parsing.parse(offset, key, value)?;
-    if let Some(key) = parsed.key {
-        write!(cx.out, "{prefix}key: {}", plan.shown(&key, cx))?;
-        prefix = " ";
-    }
-    if let Some(value) = parsed.value {
-        write!(cx.out, "{prefix}payload: {}", plan.shown(&value, cx))?;
+    let parts = [("key: ", parsed.key), ("payload: ", parsed.value)];
+    for (title, part) in parts {
+        let Some(part) = part else { continue };
+        line.push_str(match plan.skips_record_metadata && line.is_empty() {
+            true => "| ",
+            false => " ",
+        });
+        line.push_str(title);
+        line.push_str(&plan.shown(&part, cx));
     }
     Ok(())
 }
@@ -198,9 +235,10 @@ pub(super) fn control(record: &Record<'_>) -> Result<(String, Value), Stop> {
     Ok((name, said))
 }
 
-fn write_control(record: &Record<'_>, cx: &mut Context) -> Result<(), Stop> {
+fn put_control(line: &mut String, record: &Record<'_>) -> Result<(), Stop> {
     let failed = |error: &dyn std::fmt::Display| Stop::failed(error.to_string());
     let kind = ControlType::from_key(record.key.unwrap_or_default()).map_err(|e| failed(&e))?;
+    // Writing to a string cannot fail.
     match kind {
         ControlType::Abort | ControlType::Commit => {
             let marker = EndTxnMarker::from_record(record).map_err(|e| failed(&e))?;
@@ -210,29 +248,31 @@ fn write_control(record: &Record<'_>, cx: &mut Context) -> Result<(), Stop> {
                 "ABORT"
             };
             let epoch = marker.map_or(-1, |marker| marker.coordinator_epoch);
-            write!(cx.out, " endTxnMarker: {name} coordinatorEpoch: {epoch}")?;
+            write!(line, " endTxnMarker: {name} coordinatorEpoch: {epoch}").ok();
         }
         ControlType::LeaderChange => {
             let text = json_text(&message::<LeaderChangeMessage>(record)?);
-            write!(cx.out, " LeaderChange: {text}")?;
+            write!(line, " LeaderChange: {text}").ok();
         }
         ControlType::SnapshotHeader => {
             let text = json_text(&message::<SnapshotHeaderRecord>(record)?);
-            write!(cx.out, " SnapshotHeader {text}")?;
+            write!(line, " SnapshotHeader {text}").ok();
         }
         ControlType::SnapshotFooter => {
             let text = json_text(&message::<SnapshotFooterRecord>(record)?);
-            write!(cx.out, " SnapshotFooter {text}")?;
+            write!(line, " SnapshotFooter {text}").ok();
         }
         ControlType::KRaftVersion => {
             let text = json_text(&message::<KRaftVersionRecord>(record)?);
-            write!(cx.out, " KRaftVersion {text}")?;
+            write!(line, " KRaftVersion {text}").ok();
         }
         ControlType::KRaftVoters => {
             let text = json_text(&message::<VotersRecord>(record)?);
-            write!(cx.out, " KRaftVoters {text}")?;
+            write!(line, " KRaftVoters {text}").ok();
         }
-        ControlType::Unknown(id) => write!(cx.out, " controlType: UNKNOWN({id})")?,
+        ControlType::Unknown(id) => {
+            write!(line, " controlType: UNKNOWN({id})").ok();
+        }
     }
     Ok(())
 }
@@ -337,21 +377,24 @@ impl Legacy {
         let (Some((key_size, key)), Some((value_size, value))) = (part(), part()) else {
             return Err(Stop::failed("Found invalid record structure"));
         };
+        let mut line = String::with_capacity(LINE_BYTES_USUAL);
         if !plan.skips_record_metadata {
             write!(
-                cx.out,
+                line,
                 "| offset: {} {}: {} keySize: {key_size} valueSize: {value_size} isValid: {} crc: {}",
                 self.offset,
                 self.timestamp_type(),
                 self.timestamp,
                 self.is_valid(),
                 self.crc,
-            )?;
+            )
+            .ok();
         }
-        if plan.shows_contents {
-            write_contents(plan, self.offset, key, value, cx)?;
-        }
-        Ok(writeln!(cx.out)?)
+        let whole = match plan.shows_contents {
+            true => put_contents(&mut line, plan, self.offset, (key, value), cx),
+            false => Ok(()),
+        };
+        write_line(line, whole, cx)
     }
 }
 
