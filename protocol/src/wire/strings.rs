@@ -20,6 +20,13 @@ impl StrBytes {
         Self(Bytes::new())
     }
 
+    /// The empty text, for whoever wants a reference.
+    #[must_use]
+    pub fn empty() -> &'static Self {
+        static EMPTY: StrBytes = StrBytes::new();
+        &EMPTY
+    }
+
     /// Text that lives as long as the program, without an allocation.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {

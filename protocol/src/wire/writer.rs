@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::Uuid;
+use super::{StrBytes, Uuid};
 
 /// Record sets below this size are copied into the surrounding bytes: a chunk of its own costs more than the copy.
 const INLINE_RECORDS_BYTES_MAX: usize = 1024;
@@ -100,11 +100,11 @@ fn compact(length: usize) -> u32 {
 /// The protocol's strings end at 32,767 bytes. What is longer (only an error text could be) is cut rather than refused:
 /// by then there is nobody left to tell.
 #[inline]
-fn fit(text: &str) -> &str {
+fn fit(text: &StrBytes) -> &[u8] {
     if text.len() <= STRING_BYTES_MAX {
-        text
+        text.as_bytes()
     } else {
-        &text[..text.floor_char_boundary(STRING_BYTES_MAX)]
+        &text.as_bytes()[..text.floor_char_boundary(STRING_BYTES_MAX)]
     }
 }
 
@@ -128,9 +128,9 @@ impl Sizer {
     }
 
     #[inline]
-    pub fn string(&mut self, value: Option<&str>, flexible: bool) {
+    pub fn string(&mut self, value: Option<&StrBytes>, flexible: bool) {
         let value = value.map(fit);
-        let length = value.map_or(0, str::len);
+        let length = value.map_or(0, <[u8]>::len);
         self.total += length
             + if flexible {
                 value.map_or(1, |_| uvarint_size(compact(length)))
@@ -292,7 +292,7 @@ impl Writer {
 
     /// A string, or null; cut to the protocol's bound.
     #[inline]
-    pub fn string(&mut self, value: Option<&str>, flexible: bool) {
+    pub fn string(&mut self, value: Option<&StrBytes>, flexible: bool) {
         match value.map(fit) {
             Some(text) => {
                 if flexible {
@@ -300,7 +300,7 @@ impl Writer {
                 } else {
                     self.i16(i16::try_from(text.len()).expect("just cut to fit"));
                 }
-                self.raw(text.as_bytes());
+                self.raw(text);
             }
             None if flexible => self.uvarint(0),
             None => self.i16(-1),

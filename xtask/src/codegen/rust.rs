@@ -720,11 +720,11 @@ fn as_text(value: &str, null: bool, field: &Field, code: &StructCode<'_>) -> Str
     if !null {
         return format!("Some(&{value})");
     }
-    let absent = code.null_or(field, "None", "Some(\"\")");
+    let absent = code.null_or(field, "None", "Some(StrBytes::empty())");
     if absent == "None" {
-        format!("{value}.as_deref()")
+        format!("{value}.as_ref()")
     } else {
-        format!("{value}.as_deref().or({absent})")
+        format!("{value}.as_ref().or({absent})")
     }
 }
 

@@ -190,7 +190,7 @@ pub mod request {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
             s.string(Some(&self.entity_type), flexible);
-            s.string(self.entity_name.as_deref(), flexible);
+            s.string(self.entity_name.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -201,7 +201,7 @@ pub mod request {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
             w.string(Some(&self.entity_type), flexible);
-            w.string(self.entity_name.as_deref(), flexible);
+            w.string(self.entity_name.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
@@ -401,7 +401,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.entity;
                 s.long_length(Some(items.len()), flexible);
@@ -419,7 +419,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.entity;
                 w.long_length(Some(items.len()), flexible);
@@ -482,7 +482,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
             s.string(Some(&self.entity_type), flexible);
-            s.string(self.entity_name.as_deref(), flexible);
+            s.string(self.entity_name.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -493,7 +493,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
             w.string(Some(&self.entity_type), flexible);
-            w.string(self.entity_name.as_deref(), flexible);
+            w.string(self.entity_name.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

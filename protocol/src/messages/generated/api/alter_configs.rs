@@ -186,7 +186,7 @@ pub mod request {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.string(Some(&self.name), flexible);
-            s.string(self.value.as_deref(), flexible);
+            s.string(self.value.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -197,7 +197,7 @@ pub mod request {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.string(Some(&self.name), flexible);
-            w.string(self.value.as_deref(), flexible);
+            w.string(self.value.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
@@ -347,7 +347,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(1);
             s.string(Some(&self.resource_name), flexible);
             if flexible {
@@ -360,7 +360,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i8(self.resource_type);
             w.string(Some(&self.resource_name), flexible);
             if flexible {

@@ -345,7 +345,7 @@ pub mod response {
             let flexible = true;
             s.string(Some(&self.user), flexible);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -357,7 +357,7 @@ pub mod response {
             let flexible = true;
             w.string(Some(&self.user), flexible);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

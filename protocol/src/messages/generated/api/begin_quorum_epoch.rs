@@ -61,7 +61,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
-            s.string(self.cluster_id.as_deref(), flexible);
+            s.string(self.cluster_id.as_ref(), flexible);
             if version >= 1 {
                 s.add(4);
             }
@@ -90,7 +90,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
-            w.string(self.cluster_id.as_deref(), flexible);
+            w.string(self.cluster_id.as_ref(), flexible);
             if version >= 1 {
                 w.i32(self.voter_id);
             }

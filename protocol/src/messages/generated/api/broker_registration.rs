@@ -104,7 +104,7 @@ pub mod request {
                     item.measure(s, version);
                 }
             }
-            s.string(self.rack.as_deref(), flexible);
+            s.string(self.rack.as_ref(), flexible);
             if version >= 1 {
                 s.add(1);
             }
@@ -144,7 +144,7 @@ pub mod request {
                     item.encode(w, version);
                 }
             }
-            w.string(self.rack.as_deref(), flexible);
+            w.string(self.rack.as_ref(), flexible);
             if version >= 1 {
                 w.bool(self.is_migrating_zk_broker);
             }

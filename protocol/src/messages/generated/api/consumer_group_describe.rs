@@ -232,7 +232,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.string(Some(&self.group_id), flexible);
             s.string(Some(&self.group_state), flexible);
             s.add(4);
@@ -256,7 +256,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.string(Some(&self.group_id), flexible);
             w.string(Some(&self.group_state), flexible);
             w.i32(self.group_epoch);
@@ -379,8 +379,8 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
             s.string(Some(&self.member_id), flexible);
-            s.string(self.instance_id.as_deref(), flexible);
-            s.string(self.rack_id.as_deref(), flexible);
+            s.string(self.instance_id.as_ref(), flexible);
+            s.string(self.rack_id.as_ref(), flexible);
             s.add(4);
             s.string(Some(&self.client_id), flexible);
             s.string(Some(&self.client_host), flexible);
@@ -391,7 +391,7 @@ pub mod response {
                     s.string(Some(item), flexible);
                 }
             }
-            s.string(self.subscribed_topic_regex.as_deref(), flexible);
+            s.string(self.subscribed_topic_regex.as_ref(), flexible);
             self.assignment.measure(s, version);
             self.target_assignment.measure(s, version);
             if version >= 1 {
@@ -407,8 +407,8 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
             w.string(Some(&self.member_id), flexible);
-            w.string(self.instance_id.as_deref(), flexible);
-            w.string(self.rack_id.as_deref(), flexible);
+            w.string(self.instance_id.as_ref(), flexible);
+            w.string(self.rack_id.as_ref(), flexible);
             w.i32(self.member_epoch);
             w.string(Some(&self.client_id), flexible);
             w.string(Some(&self.client_host), flexible);
@@ -419,7 +419,7 @@ pub mod response {
                     w.string(Some(item), flexible);
                 }
             }
-            w.string(self.subscribed_topic_regex.as_deref(), flexible);
+            w.string(self.subscribed_topic_regex.as_ref(), flexible);
             self.assignment.encode(w, version);
             self.target_assignment.encode(w, version);
             if version >= 1 {

@@ -91,8 +91,8 @@ pub mod request {
             s.string(Some(&self.group_id), flexible);
             s.string(Some(&self.member_id), flexible);
             s.add(4);
-            s.string(self.instance_id.as_deref(), flexible);
-            s.string(self.rack_id.as_deref(), flexible);
+            s.string(self.instance_id.as_ref(), flexible);
+            s.string(self.rack_id.as_ref(), flexible);
             s.add(4);
             match &self.subscribed_topic_names {
                 Some(items) => {
@@ -106,9 +106,9 @@ pub mod request {
                 }
             }
             if version >= 1 {
-                s.string(self.subscribed_topic_regex.as_deref(), flexible);
+                s.string(self.subscribed_topic_regex.as_ref(), flexible);
             }
-            s.string(self.server_assignor.as_deref(), flexible);
+            s.string(self.server_assignor.as_ref(), flexible);
             match &self.topic_partitions {
                 Some(items) => {
                     s.long_length(Some(items.len()), flexible);
@@ -132,8 +132,8 @@ pub mod request {
             w.string(Some(&self.group_id), flexible);
             w.string(Some(&self.member_id), flexible);
             w.i32(self.member_epoch);
-            w.string(self.instance_id.as_deref(), flexible);
-            w.string(self.rack_id.as_deref(), flexible);
+            w.string(self.instance_id.as_ref(), flexible);
+            w.string(self.rack_id.as_ref(), flexible);
             w.i32(self.rebalance_timeout_ms);
             match &self.subscribed_topic_names {
                 Some(items) => {
@@ -147,9 +147,9 @@ pub mod request {
                 }
             }
             if version >= 1 {
-                w.string(self.subscribed_topic_regex.as_deref(), flexible);
+                w.string(self.subscribed_topic_regex.as_ref(), flexible);
             }
-            w.string(self.server_assignor.as_deref(), flexible);
+            w.string(self.server_assignor.as_ref(), flexible);
             match &self.topic_partitions {
                 Some(items) => {
                     w.long_length(Some(items.len()), flexible);
@@ -335,8 +335,8 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
-            s.string(self.member_id.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
+            s.string(self.member_id.as_ref(), flexible);
             s.add(4);
             s.add(4);
             s.add(1);
@@ -354,8 +354,8 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
-            w.string(self.member_id.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
+            w.string(self.member_id.as_ref(), flexible);
             w.i32(self.member_epoch);
             w.i32(self.heartbeat_interval_ms);
             match &self.assignment {

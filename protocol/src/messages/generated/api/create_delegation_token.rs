@@ -66,10 +66,10 @@ pub mod request {
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             if version >= 3 {
-                s.string(self.owner_principal_type.as_deref(), flexible);
+                s.string(self.owner_principal_type.as_ref(), flexible);
             }
             if version >= 3 {
-                s.string(self.owner_principal_name.as_deref(), flexible);
+                s.string(self.owner_principal_name.as_ref(), flexible);
             }
             {
                 let items = &self.renewers;
@@ -89,10 +89,10 @@ pub mod request {
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             if version >= 3 {
-                w.string(self.owner_principal_type.as_deref(), flexible);
+                w.string(self.owner_principal_type.as_ref(), flexible);
             }
             if version >= 3 {
-                w.string(self.owner_principal_name.as_deref(), flexible);
+                w.string(self.owner_principal_name.as_ref(), flexible);
             }
             {
                 let items = &self.renewers;

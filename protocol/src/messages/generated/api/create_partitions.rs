@@ -356,7 +356,7 @@ pub mod response {
             let flexible = version >= 2;
             s.string(Some(&self.name), flexible);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -368,7 +368,7 @@ pub mod response {
             let flexible = version >= 2;
             w.string(Some(&self.name), flexible);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

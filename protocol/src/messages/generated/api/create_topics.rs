@@ -304,7 +304,7 @@ pub mod request {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 5;
             s.string(Some(&self.name), flexible);
-            s.string(self.value.as_deref(), flexible);
+            s.string(self.value.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -315,7 +315,7 @@ pub mod request {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 5;
             w.string(Some(&self.name), flexible);
-            w.string(self.value.as_deref(), flexible);
+            w.string(self.value.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
@@ -513,7 +513,7 @@ pub mod response {
                 s.add(16);
             }
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if version >= 5 {
                 s.add(4);
             }
@@ -558,7 +558,7 @@ pub mod response {
                 w.uuid(self.topic_id);
             }
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if version >= 5 {
                 w.i32(self.num_partitions);
             }
@@ -706,7 +706,7 @@ pub mod response {
                 s.string(Some(&self.name), flexible);
             }
             if version >= 5 {
-                s.string(self.value.as_deref(), flexible);
+                s.string(self.value.as_ref(), flexible);
             }
             if version >= 5 {
                 s.add(1);
@@ -730,7 +730,7 @@ pub mod response {
                 w.string(Some(&self.name), flexible);
             }
             if version >= 5 {
-                w.string(self.value.as_deref(), flexible);
+                w.string(self.value.as_ref(), flexible);
             }
             if version >= 5 {
                 w.bool(self.read_only);

@@ -129,10 +129,10 @@ pub mod request {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.add(1);
-            s.string(self.resource_name_filter.as_deref(), flexible);
+            s.string(self.resource_name_filter.as_ref(), flexible);
             s.add(1);
-            s.string(self.principal_filter.as_deref(), flexible);
-            s.string(self.host_filter.as_deref(), flexible);
+            s.string(self.principal_filter.as_ref(), flexible);
+            s.string(self.host_filter.as_ref(), flexible);
             s.add(1);
             s.add(1);
             if flexible {
@@ -145,10 +145,10 @@ pub mod request {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.i8(self.resource_type_filter);
-            w.string(self.resource_name_filter.as_deref(), flexible);
+            w.string(self.resource_name_filter.as_ref(), flexible);
             w.i8(self.pattern_type_filter);
-            w.string(self.principal_filter.as_deref(), flexible);
-            w.string(self.host_filter.as_deref(), flexible);
+            w.string(self.principal_filter.as_ref(), flexible);
+            w.string(self.host_filter.as_ref(), flexible);
             w.i8(self.operation);
             w.i8(self.permission_type);
             if flexible {
@@ -320,7 +320,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.matching_acls;
                 s.long_length(Some(items.len()), flexible);
@@ -338,7 +338,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.matching_acls;
                 w.long_length(Some(items.len()), flexible);
@@ -429,7 +429,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(1);
             s.string(Some(&self.resource_name), flexible);
             s.add(1);
@@ -447,7 +447,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i8(self.resource_type);
             w.string(Some(&self.resource_name), flexible);
             w.i8(self.pattern_type);

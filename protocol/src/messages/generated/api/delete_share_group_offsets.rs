@@ -178,7 +178,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.responses;
                 s.long_length(Some(items.len()), flexible);
@@ -197,7 +197,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.responses;
                 w.long_length(Some(items.len()), flexible);
@@ -262,7 +262,7 @@ pub mod response {
             s.string(Some(&self.topic_name), flexible);
             s.add(16);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -275,7 +275,7 @@ pub mod response {
             w.string(Some(&self.topic_name), flexible);
             w.uuid(self.topic_id);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

@@ -152,7 +152,7 @@ pub mod request {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 4;
             if version >= 6 {
-                s.string(self.name.as_deref(), flexible);
+                s.string(self.name.as_ref(), flexible);
             }
             if version >= 6 {
                 s.add(16);
@@ -167,7 +167,7 @@ pub mod request {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 4;
             if version >= 6 {
-                w.string(self.name.as_deref(), flexible);
+                w.string(self.name.as_ref(), flexible);
             }
             if version >= 6 {
                 w.uuid(self.topic_id);
@@ -337,9 +337,11 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 4;
             s.string(
-                self.name
-                    .as_deref()
-                    .or(if version >= 6 { None } else { Some("") }),
+                self.name.as_ref().or(if version >= 6 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             if version >= 6 {
@@ -347,7 +349,7 @@ pub mod response {
             }
             s.add(2);
             if version >= 5 {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -359,9 +361,11 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 4;
             w.string(
-                self.name
-                    .as_deref()
-                    .or(if version >= 6 { None } else { Some("") }),
+                self.name.as_ref().or(if version >= 6 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             if version >= 6 {
@@ -369,7 +373,7 @@ pub mod response {
             }
             w.i16(self.error_code);
             if version >= 5 {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();

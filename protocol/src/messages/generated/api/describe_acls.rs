@@ -68,10 +68,10 @@ pub mod request {
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.add(1);
-            s.string(self.resource_name_filter.as_deref(), flexible);
+            s.string(self.resource_name_filter.as_ref(), flexible);
             s.add(1);
-            s.string(self.principal_filter.as_deref(), flexible);
-            s.string(self.host_filter.as_deref(), flexible);
+            s.string(self.principal_filter.as_ref(), flexible);
+            s.string(self.host_filter.as_ref(), flexible);
             s.add(1);
             s.add(1);
             if flexible {
@@ -84,10 +84,10 @@ pub mod request {
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.i8(self.resource_type_filter);
-            w.string(self.resource_name_filter.as_deref(), flexible);
+            w.string(self.resource_name_filter.as_ref(), flexible);
             w.i8(self.pattern_type_filter);
-            w.string(self.principal_filter.as_deref(), flexible);
-            w.string(self.host_filter.as_deref(), flexible);
+            w.string(self.principal_filter.as_ref(), flexible);
+            w.string(self.host_filter.as_ref(), flexible);
             w.i8(self.operation);
             w.i8(self.permission_type);
             if flexible {
@@ -194,7 +194,7 @@ pub mod response {
             let flexible = version >= 2;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.resources;
                 s.long_length(Some(items.len()), flexible);
@@ -213,7 +213,7 @@ pub mod response {
             let flexible = version >= 2;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.resources;
                 w.long_length(Some(items.len()), flexible);

@@ -120,7 +120,7 @@ pub mod request {
             let flexible = version >= 1;
             s.string(Some(&self.entity_type), flexible);
             s.add(1);
-            s.string(self.match_.as_deref(), flexible);
+            s.string(self.match_.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -132,7 +132,7 @@ pub mod request {
             let flexible = version >= 1;
             w.string(Some(&self.entity_type), flexible);
             w.i8(self.match_type);
-            w.string(self.match_.as_deref(), flexible);
+            w.string(self.match_.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
@@ -215,7 +215,7 @@ pub mod response {
             let flexible = version >= 1;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             match &self.entries {
                 Some(items) => {
                     s.long_length(Some(items.len()), flexible);
@@ -238,7 +238,7 @@ pub mod response {
             let flexible = version >= 1;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             match &self.entries {
                 Some(items) => {
                     w.long_length(Some(items.len()), flexible);
@@ -391,7 +391,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
             s.string(Some(&self.entity_type), flexible);
-            s.string(self.entity_name.as_deref(), flexible);
+            s.string(self.entity_name.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -402,7 +402,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
             w.string(Some(&self.entity_type), flexible);
-            w.string(self.entity_name.as_deref(), flexible);
+            w.string(self.entity_name.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

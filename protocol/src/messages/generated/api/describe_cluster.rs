@@ -193,7 +193,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if version >= 1 {
                 s.add(1);
             }
@@ -218,7 +218,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if version >= 1 {
                 w.i8(self.endpoint_type);
             }
@@ -305,7 +305,7 @@ pub mod response {
             s.add(4);
             s.string(Some(&self.host), flexible);
             s.add(4);
-            s.string(self.rack.as_deref(), flexible);
+            s.string(self.rack.as_ref(), flexible);
             if version >= 2 {
                 s.add(1);
             }
@@ -321,7 +321,7 @@ pub mod response {
             w.i32(self.broker_id);
             w.string(Some(&self.host), flexible);
             w.i32(self.port);
-            w.string(self.rack.as_deref(), flexible);
+            w.string(self.rack.as_ref(), flexible);
             if version >= 2 {
                 w.bool(self.is_fenced);
             }

@@ -335,7 +335,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 4;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(1);
             s.string(Some(&self.resource_name), flexible);
             {
@@ -355,7 +355,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 4;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i8(self.resource_type);
             w.string(Some(&self.resource_name), flexible);
             {
@@ -456,7 +456,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 4;
             s.string(Some(&self.name), flexible);
-            s.string(self.value.as_deref(), flexible);
+            s.string(self.value.as_ref(), flexible);
             s.add(1);
             s.add(1);
             s.add(1);
@@ -471,7 +471,7 @@ pub mod response {
                 s.add(1);
             }
             if version >= 3 {
-                s.string(self.documentation.as_deref(), flexible);
+                s.string(self.documentation.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -483,7 +483,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 4;
             w.string(Some(&self.name), flexible);
-            w.string(self.value.as_deref(), flexible);
+            w.string(self.value.as_ref(), flexible);
             w.bool(self.read_only);
             w.i8(self.config_source);
             w.bool(self.is_sensitive);
@@ -498,7 +498,7 @@ pub mod response {
                 w.i8(self.config_type);
             }
             if version >= 3 {
-                w.string(self.documentation.as_deref(), flexible);
+                w.string(self.documentation.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -571,7 +571,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 4;
             s.string(Some(&self.name), flexible);
-            s.string(self.value.as_deref(), flexible);
+            s.string(self.value.as_ref(), flexible);
             s.add(1);
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -583,7 +583,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 4;
             w.string(Some(&self.name), flexible);
-            w.string(self.value.as_deref(), flexible);
+            w.string(self.value.as_ref(), flexible);
             w.i8(self.source);
             if flexible {
                 let tags = self.unknown_tags.len();

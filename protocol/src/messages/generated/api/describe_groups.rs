@@ -256,7 +256,7 @@ pub mod response {
             let flexible = version >= 5;
             s.add(2);
             if version >= 6 {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             s.string(Some(&self.group_id), flexible);
             s.string(Some(&self.group_state), flexible);
@@ -283,7 +283,7 @@ pub mod response {
             let flexible = version >= 5;
             w.i16(self.error_code);
             if version >= 6 {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             w.string(Some(&self.group_id), flexible);
             w.string(Some(&self.group_state), flexible);
@@ -373,7 +373,7 @@ pub mod response {
             let flexible = version >= 5;
             s.string(Some(&self.member_id), flexible);
             if version >= 4 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             s.string(Some(&self.client_id), flexible);
             s.string(Some(&self.client_host), flexible);
@@ -390,7 +390,7 @@ pub mod response {
             let flexible = version >= 5;
             w.string(Some(&self.member_id), flexible);
             if version >= 4 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             w.string(Some(&self.client_id), flexible);
             w.string(Some(&self.client_host), flexible);

@@ -327,7 +327,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.active_producers;
                 s.long_length(Some(items.len()), flexible);
@@ -346,7 +346,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.partition_index);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.active_producers;
                 w.long_length(Some(items.len()), flexible);

@@ -258,7 +258,7 @@ pub mod response {
             let flexible = true;
             s.add(2);
             if version >= 2 {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             {
                 let items = &self.topics;
@@ -287,7 +287,7 @@ pub mod response {
             let flexible = true;
             w.i16(self.error_code);
             if version >= 2 {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             {
                 let items = &self.topics;
@@ -467,7 +467,7 @@ pub mod response {
             s.add(4);
             s.add(2);
             if version >= 2 {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             s.add(4);
             s.add(4);
@@ -498,7 +498,7 @@ pub mod response {
             w.i32(self.partition_index);
             w.i16(self.error_code);
             if version >= 2 {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             w.i32(self.leader_id);
             w.i32(self.leader_epoch);

@@ -365,7 +365,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
             s.add(2);
-            s.string(self.name.as_deref(), flexible);
+            s.string(self.name.as_ref(), flexible);
             s.add(16);
             s.add(1);
             {
@@ -386,7 +386,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
             w.i16(self.error_code);
-            w.string(self.name.as_deref(), flexible);
+            w.string(self.name.as_ref(), flexible);
             w.uuid(self.topic_id);
             w.bool(self.is_internal);
             {

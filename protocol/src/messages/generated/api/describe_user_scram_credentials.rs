@@ -198,7 +198,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.results;
                 s.long_length(Some(items.len()), flexible);
@@ -217,7 +217,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.results;
                 w.long_length(Some(items.len()), flexible);
@@ -295,7 +295,7 @@ pub mod response {
             let flexible = true;
             s.string(Some(&self.user), flexible);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.credential_infos;
                 s.long_length(Some(items.len()), flexible);
@@ -314,7 +314,7 @@ pub mod response {
             let flexible = true;
             w.string(Some(&self.user), flexible);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.credential_infos;
                 w.long_length(Some(items.len()), flexible);

@@ -46,7 +46,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
-            s.string(self.cluster_id.as_deref(), flexible);
+            s.string(self.cluster_id.as_ref(), flexible);
             {
                 let items = &self.topics;
                 s.long_length(Some(items.len()), flexible);
@@ -72,7 +72,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
-            w.string(self.cluster_id.as_deref(), flexible);
+            w.string(self.cluster_id.as_ref(), flexible);
             {
                 let items = &self.topics;
                 w.long_length(Some(items.len()), flexible);

@@ -166,7 +166,7 @@ pub mod request {
                     let mut t = Sizer::default();
                     {
                         let t = &mut t;
-                        t.string(self.cluster_id.as_deref(), flexible);
+                        t.string(self.cluster_id.as_ref(), flexible);
                     }
                     s.tagged(0, t);
                 }
@@ -229,10 +229,10 @@ pub mod request {
                     let mut t = Sizer::default();
                     {
                         let t = &mut t;
-                        t.string(self.cluster_id.as_deref(), flexible);
+                        t.string(self.cluster_id.as_ref(), flexible);
                     }
                     w.tag(0, t.total());
-                    w.string(self.cluster_id.as_deref(), flexible);
+                    w.string(self.cluster_id.as_ref(), flexible);
                 }
                 if version >= 15 && self.replica_state != ReplicaState::default() {
                     let mut t = Sizer::default();
@@ -1642,7 +1642,7 @@ pub mod response {
                 s.add(4);
             }
             if version >= 16 {
-                s.string(self.rack.as_deref(), flexible);
+                s.string(self.rack.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -1663,7 +1663,7 @@ pub mod response {
                 w.i32(self.port);
             }
             if version >= 16 {
-                w.string(self.rack.as_deref(), flexible);
+                w.string(self.rack.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();

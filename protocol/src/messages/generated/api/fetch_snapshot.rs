@@ -84,7 +84,7 @@ pub mod request {
                     let mut t = Sizer::default();
                     {
                         let t = &mut t;
-                        t.string(self.cluster_id.as_deref(), flexible);
+                        t.string(self.cluster_id.as_ref(), flexible);
                     }
                     s.tagged(0, t);
                 }
@@ -113,10 +113,10 @@ pub mod request {
                     let mut t = Sizer::default();
                     {
                         let t = &mut t;
-                        t.string(self.cluster_id.as_deref(), flexible);
+                        t.string(self.cluster_id.as_ref(), flexible);
                     }
                     w.tag(0, t.total());
-                    w.string(self.cluster_id.as_deref(), flexible);
+                    w.string(self.cluster_id.as_ref(), flexible);
                 }
                 self.unknown_tags.encode_range(w, 1..=u32::MAX);
             }

@@ -227,7 +227,7 @@ pub mod response {
                 s.add(2);
             }
             if (1..=3).contains(&version) {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             if version <= 3 {
                 s.add(4);
@@ -263,7 +263,7 @@ pub mod response {
                 w.i16(self.error_code);
             }
             if (1..=3).contains(&version) {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             if version <= 3 {
                 w.i32(self.node_id);
@@ -414,7 +414,7 @@ pub mod response {
                 s.add(2);
             }
             if version >= 4 {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -441,7 +441,7 @@ pub mod response {
                 w.i16(self.error_code);
             }
             if version >= 4 {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();

@@ -51,7 +51,7 @@ pub mod request {
             s.add(4);
             s.string(Some(&self.member_id), flexible);
             if version >= 3 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -66,7 +66,7 @@ pub mod request {
             w.i32(self.generation_id);
             w.string(Some(&self.member_id), flexible);
             if version >= 3 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();

@@ -191,7 +191,7 @@ pub mod request {
             let flexible = version >= 1;
             s.string(Some(&self.name), flexible);
             s.add(1);
-            s.string(self.value.as_deref(), flexible);
+            s.string(self.value.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -203,7 +203,7 @@ pub mod request {
             let flexible = version >= 1;
             w.string(Some(&self.name), flexible);
             w.i8(self.config_operation);
-            w.string(self.value.as_deref(), flexible);
+            w.string(self.value.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);
@@ -357,7 +357,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 1;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(1);
             s.string(Some(&self.resource_name), flexible);
             if flexible {
@@ -370,7 +370,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 1;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i8(self.resource_type);
             w.string(Some(&self.resource_name), flexible);
             if flexible {

@@ -79,7 +79,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
-            s.string(self.transactional_id.as_deref(), flexible);
+            s.string(self.transactional_id.as_ref(), flexible);
             s.add(4);
             if version >= 3 {
                 s.add(8);
@@ -102,7 +102,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
-            w.string(self.transactional_id.as_deref(), flexible);
+            w.string(self.transactional_id.as_ref(), flexible);
             w.i32(self.transaction_timeout_ms);
             if version >= 3 {
                 w.i64(self.producer_id);

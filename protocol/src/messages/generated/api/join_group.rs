@@ -92,7 +92,7 @@ pub mod request {
             }
             s.string(Some(&self.member_id), flexible);
             if version >= 5 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             s.string(Some(&self.protocol_type), flexible);
             {
@@ -103,7 +103,7 @@ pub mod request {
                 }
             }
             if version >= 8 {
-                s.string(self.reason.as_deref(), flexible);
+                s.string(self.reason.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -121,7 +121,7 @@ pub mod request {
             }
             w.string(Some(&self.member_id), flexible);
             if version >= 5 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             w.string(Some(&self.protocol_type), flexible);
             {
@@ -132,7 +132,7 @@ pub mod request {
                 }
             }
             if version >= 8 {
-                w.string(self.reason.as_deref(), flexible);
+                w.string(self.reason.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -330,12 +330,14 @@ pub mod response {
             s.add(2);
             s.add(4);
             if version >= 7 {
-                s.string(self.protocol_type.as_deref(), flexible);
+                s.string(self.protocol_type.as_ref(), flexible);
             }
             s.string(
-                self.protocol_name
-                    .as_deref()
-                    .or(if version >= 7 { None } else { Some("") }),
+                self.protocol_name.as_ref().or(if version >= 7 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             s.string(Some(&self.leader), flexible);
@@ -365,12 +367,14 @@ pub mod response {
             w.i16(self.error_code);
             w.i32(self.generation_id);
             if version >= 7 {
-                w.string(self.protocol_type.as_deref(), flexible);
+                w.string(self.protocol_type.as_ref(), flexible);
             }
             w.string(
-                self.protocol_name
-                    .as_deref()
-                    .or(if version >= 7 { None } else { Some("") }),
+                self.protocol_name.as_ref().or(if version >= 7 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             w.string(Some(&self.leader), flexible);
@@ -459,7 +463,7 @@ pub mod response {
             let flexible = version >= 6;
             s.string(Some(&self.member_id), flexible);
             if version >= 5 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             s.bytes(Some(&self.metadata), flexible);
             if flexible {
@@ -473,7 +477,7 @@ pub mod response {
             let flexible = version >= 6;
             w.string(Some(&self.member_id), flexible);
             if version >= 5 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             w.bytes(Some(&self.metadata), flexible);
             if flexible {

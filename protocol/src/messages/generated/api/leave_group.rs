@@ -147,10 +147,10 @@ pub mod request {
                 s.string(Some(&self.member_id), flexible);
             }
             if version >= 3 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             if version >= 5 {
-                s.string(self.reason.as_deref(), flexible);
+                s.string(self.reason.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -165,10 +165,10 @@ pub mod request {
                 w.string(Some(&self.member_id), flexible);
             }
             if version >= 3 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             if version >= 5 {
-                w.string(self.reason.as_deref(), flexible);
+                w.string(self.reason.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -364,7 +364,7 @@ pub mod response {
                 s.string(Some(&self.member_id), flexible);
             }
             if version >= 3 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             if version >= 3 {
                 s.add(2);
@@ -382,7 +382,7 @@ pub mod response {
                 w.string(Some(&self.member_id), flexible);
             }
             if version >= 3 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             if version >= 3 {
                 w.i16(self.error_code);

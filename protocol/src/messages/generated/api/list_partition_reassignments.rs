@@ -232,7 +232,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.topics;
                 s.long_length(Some(items.len()), flexible);
@@ -251,7 +251,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             {
                 let items = &self.topics;
                 w.long_length(Some(items.len()), flexible);

@@ -83,7 +83,7 @@ pub mod request {
                 s.add(8);
             }
             if version >= 2 {
-                s.string(self.transactional_id_pattern.as_deref(), flexible);
+                s.string(self.transactional_id_pattern.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -112,7 +112,7 @@ pub mod request {
                 w.i64(self.duration_filter);
             }
             if version >= 2 {
-                w.string(self.transactional_id_pattern.as_deref(), flexible);
+                w.string(self.transactional_id_pattern.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();

@@ -205,9 +205,11 @@ pub mod request {
                 s.add(16);
             }
             s.string(
-                self.name
-                    .as_deref()
-                    .or(if version >= 10 { None } else { Some("") }),
+                self.name.as_ref().or(if version >= 10 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             if flexible {
@@ -223,9 +225,11 @@ pub mod request {
                 w.uuid(self.topic_id);
             }
             w.string(
-                self.name
-                    .as_deref()
-                    .or(if version >= 10 { None } else { Some("") }),
+                self.name.as_ref().or(if version >= 10 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             if flexible {
@@ -355,7 +359,7 @@ pub mod response {
                 }
             }
             if version >= 2 {
-                s.string(self.cluster_id.as_deref(), flexible);
+                s.string(self.cluster_id.as_ref(), flexible);
             }
             if version >= 1 {
                 s.add(4);
@@ -393,7 +397,7 @@ pub mod response {
                 }
             }
             if version >= 2 {
-                w.string(self.cluster_id.as_deref(), flexible);
+                w.string(self.cluster_id.as_ref(), flexible);
             }
             if version >= 1 {
                 w.i32(self.controller_id);
@@ -492,7 +496,7 @@ pub mod response {
             s.string(Some(&self.host), flexible);
             s.add(4);
             if version >= 1 {
-                s.string(self.rack.as_deref(), flexible);
+                s.string(self.rack.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -507,7 +511,7 @@ pub mod response {
             w.string(Some(&self.host), flexible);
             w.i32(self.port);
             if version >= 1 {
-                w.string(self.rack.as_deref(), flexible);
+                w.string(self.rack.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -599,9 +603,11 @@ pub mod response {
             let flexible = version >= 9;
             s.add(2);
             s.string(
-                self.name
-                    .as_deref()
-                    .or(if version >= 12 { None } else { Some("") }),
+                self.name.as_ref().or(if version >= 12 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             if version >= 10 {
@@ -631,9 +637,11 @@ pub mod response {
             let flexible = version >= 9;
             w.i16(self.error_code);
             w.string(
-                self.name
-                    .as_deref()
-                    .or(if version >= 12 { None } else { Some("") }),
+                self.name.as_ref().or(if version >= 12 {
+                    None
+                } else {
+                    Some(StrBytes::empty())
+                }),
                 flexible,
             );
             if version >= 10 {

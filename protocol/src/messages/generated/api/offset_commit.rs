@@ -77,7 +77,7 @@ pub mod request {
             s.add(4);
             s.string(Some(&self.member_id), flexible);
             if version >= 7 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             if version <= 4 {
                 s.add(8);
@@ -102,7 +102,7 @@ pub mod request {
             w.i32(self.generation_id_or_member_epoch);
             w.string(Some(&self.member_id), flexible);
             if version >= 7 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             if version <= 4 {
                 w.i64(self.retention_time_ms);
@@ -291,7 +291,7 @@ pub mod request {
             if version >= 6 {
                 s.add(4);
             }
-            s.string(self.committed_metadata.as_deref(), flexible);
+            s.string(self.committed_metadata.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -306,7 +306,7 @@ pub mod request {
             if version >= 6 {
                 w.i32(self.committed_leader_epoch);
             }
-            w.string(self.committed_metadata.as_deref(), flexible);
+            w.string(self.committed_metadata.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

@@ -343,7 +343,7 @@ pub mod request {
                 s.string(Some(&self.group_id), flexible);
             }
             if version >= 9 {
-                s.string(self.member_id.as_deref(), flexible);
+                s.string(self.member_id.as_ref(), flexible);
             }
             if version >= 9 {
                 s.add(4);
@@ -374,7 +374,7 @@ pub mod request {
                 w.string(Some(&self.group_id), flexible);
             }
             if version >= 9 {
-                w.string(self.member_id.as_deref(), flexible);
+                w.string(self.member_id.as_ref(), flexible);
             }
             if version >= 9 {
                 w.i32(self.member_epoch);
@@ -846,7 +846,7 @@ pub mod response {
                 s.add(4);
             }
             if version <= 7 {
-                s.string(self.metadata.as_deref(), flexible);
+                s.string(self.metadata.as_ref(), flexible);
             }
             if version <= 7 {
                 s.add(2);
@@ -870,7 +870,7 @@ pub mod response {
                 w.i32(self.committed_leader_epoch);
             }
             if version <= 7 {
-                w.string(self.metadata.as_deref(), flexible);
+                w.string(self.metadata.as_ref(), flexible);
             }
             if version <= 7 {
                 w.i16(self.error_code);
@@ -1195,7 +1195,7 @@ pub mod response {
                 s.add(4);
             }
             if version >= 8 {
-                s.string(self.metadata.as_deref(), flexible);
+                s.string(self.metadata.as_ref(), flexible);
             }
             if version >= 8 {
                 s.add(2);
@@ -1219,7 +1219,7 @@ pub mod response {
                 w.i32(self.committed_leader_epoch);
             }
             if version >= 8 {
-                w.string(self.metadata.as_deref(), flexible);
+                w.string(self.metadata.as_ref(), flexible);
             }
             if version >= 8 {
                 w.i16(self.error_code);

@@ -45,7 +45,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 9;
-            s.string(self.transactional_id.as_deref(), flexible);
+            s.string(self.transactional_id.as_ref(), flexible);
             s.add(2);
             s.add(4);
             {
@@ -64,7 +64,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 9;
-            w.string(self.transactional_id.as_deref(), flexible);
+            w.string(self.transactional_id.as_ref(), flexible);
             w.i16(self.acks);
             w.i32(self.timeout_ms);
             {
@@ -595,7 +595,7 @@ pub mod response {
                 }
             }
             if version >= 8 {
-                s.string(self.error_message.as_deref(), flexible);
+                s.string(self.error_message.as_ref(), flexible);
             }
             if flexible {
                 let mut tags = self.unknown_tags.len();
@@ -634,7 +634,7 @@ pub mod response {
                 }
             }
             if version >= 8 {
-                w.string(self.error_message.as_deref(), flexible);
+                w.string(self.error_message.as_ref(), flexible);
             }
             if flexible {
                 let mut tags = self.unknown_tags.len();
@@ -723,7 +723,7 @@ pub mod response {
                 s.add(4);
             }
             if version >= 8 {
-                s.string(self.batch_index_error_message.as_deref(), flexible);
+                s.string(self.batch_index_error_message.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -738,7 +738,7 @@ pub mod response {
                 w.i32(self.batch_index);
             }
             if version >= 8 {
-                w.string(self.batch_index_error_message.as_deref(), flexible);
+                w.string(self.batch_index_error_message.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -898,7 +898,7 @@ pub mod response {
                 s.add(4);
             }
             if version >= 10 {
-                s.string(self.rack.as_deref(), flexible);
+                s.string(self.rack.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -919,7 +919,7 @@ pub mod response {
                 w.i32(self.port);
             }
             if version >= 10 {
-                w.string(self.rack.as_deref(), flexible);
+                w.string(self.rack.as_ref(), flexible);
             }
             if flexible {
                 let tags = self.unknown_tags.len();

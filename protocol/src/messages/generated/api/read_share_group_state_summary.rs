@@ -405,7 +405,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(4);
             s.add(4);
             s.add(8);
@@ -423,7 +423,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.partition);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i32(self.state_epoch);
             w.i32(self.leader_epoch);
             w.i64(self.start_offset);

@@ -51,7 +51,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
-            s.string(self.cluster_id.as_deref(), flexible);
+            s.string(self.cluster_id.as_ref(), flexible);
             s.add(4);
             s.add(16);
             if flexible {
@@ -63,7 +63,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
-            w.string(self.cluster_id.as_deref(), flexible);
+            w.string(self.cluster_id.as_ref(), flexible);
             w.i32(self.voter_id);
             w.uuid(self.voter_directory_id);
             if flexible {
@@ -143,7 +143,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -155,7 +155,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

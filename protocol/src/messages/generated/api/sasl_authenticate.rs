@@ -124,7 +124,7 @@ pub mod response {
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = version >= 2;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.bytes(Some(&self.auth_bytes), flexible);
             if version >= 1 {
                 s.add(8);
@@ -139,7 +139,7 @@ pub mod response {
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = version >= 2;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.bytes(Some(&self.auth_bytes), flexible);
             if version >= 1 {
                 w.i64(self.session_lifetime_ms);

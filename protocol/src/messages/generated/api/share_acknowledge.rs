@@ -63,8 +63,8 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
-            s.string(self.group_id.as_deref(), flexible);
-            s.string(self.member_id.as_deref(), flexible);
+            s.string(self.group_id.as_ref(), flexible);
+            s.string(self.member_id.as_ref(), flexible);
             s.add(4);
             if version >= 2 {
                 s.add(1);
@@ -85,8 +85,8 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
-            w.string(self.group_id.as_deref(), flexible);
-            w.string(self.member_id.as_deref(), flexible);
+            w.string(self.group_id.as_ref(), flexible);
+            w.string(self.member_id.as_ref(), flexible);
             w.i32(self.share_session_epoch);
             if version >= 2 {
                 w.bool(self.is_renew_ack);
@@ -403,7 +403,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             if version >= 2 {
                 s.add(4);
             }
@@ -432,7 +432,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             if version >= 2 {
                 w.i32(self.acquisition_lock_timeout_ms);
             }
@@ -583,7 +583,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             self.current_leader.measure(s, version);
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -596,7 +596,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.partition_index);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             self.current_leader.encode(w, version);
             if flexible {
                 let tags = self.unknown_tags.len();
@@ -702,7 +702,7 @@ pub mod response {
             s.add(4);
             s.string(Some(&self.host), flexible);
             s.add(4);
-            s.string(self.rack.as_deref(), flexible);
+            s.string(self.rack.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -715,7 +715,7 @@ pub mod response {
             w.i32(self.node_id);
             w.string(Some(&self.host), flexible);
             w.i32(self.port);
-            w.string(self.rack.as_deref(), flexible);
+            w.string(self.rack.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

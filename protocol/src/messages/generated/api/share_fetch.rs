@@ -97,8 +97,8 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
-            s.string(self.group_id.as_deref(), flexible);
-            s.string(self.member_id.as_deref(), flexible);
+            s.string(self.group_id.as_ref(), flexible);
+            s.string(self.member_id.as_ref(), flexible);
             s.add(4);
             s.add(4);
             s.add(4);
@@ -134,8 +134,8 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
-            w.string(self.group_id.as_deref(), flexible);
-            w.string(self.member_id.as_deref(), flexible);
+            w.string(self.group_id.as_ref(), flexible);
+            w.string(self.member_id.as_ref(), flexible);
             w.i32(self.share_session_epoch);
             w.i32(self.max_wait_ms);
             w.i32(self.min_bytes);
@@ -541,7 +541,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(4);
             {
                 let items = &self.responses;
@@ -568,7 +568,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i32(self.acquisition_lock_timeout_ms);
             {
                 let items = &self.responses;
@@ -734,9 +734,9 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.add(2);
-            s.string(self.acknowledge_error_message.as_deref(), flexible);
+            s.string(self.acknowledge_error_message.as_ref(), flexible);
             self.current_leader.measure(s, version);
             s.records(self.records.as_ref(), flexible);
             {
@@ -757,9 +757,9 @@ pub mod response {
             let flexible = true;
             w.i32(self.partition_index);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.i16(self.acknowledge_error_code);
-            w.string(self.acknowledge_error_message.as_deref(), flexible);
+            w.string(self.acknowledge_error_message.as_ref(), flexible);
             self.current_leader.encode(w, version);
             w.records(self.records.as_ref(), flexible);
             {
@@ -952,7 +952,7 @@ pub mod response {
             s.add(4);
             s.string(Some(&self.host), flexible);
             s.add(4);
-            s.string(self.rack.as_deref(), flexible);
+            s.string(self.rack.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -965,7 +965,7 @@ pub mod response {
             w.i32(self.node_id);
             w.string(Some(&self.host), flexible);
             w.i32(self.port);
-            w.string(self.rack.as_deref(), flexible);
+            w.string(self.rack.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

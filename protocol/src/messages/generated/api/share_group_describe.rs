@@ -232,7 +232,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.string(Some(&self.group_id), flexible);
             s.string(Some(&self.group_state), flexible);
             s.add(4);
@@ -256,7 +256,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.string(Some(&self.group_id), flexible);
             w.string(Some(&self.group_state), flexible);
             w.i32(self.group_epoch);
@@ -344,7 +344,7 @@ pub mod response {
         pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
             s.string(Some(&self.member_id), flexible);
-            s.string(self.rack_id.as_deref(), flexible);
+            s.string(self.rack_id.as_ref(), flexible);
             s.add(4);
             s.string(Some(&self.client_id), flexible);
             s.string(Some(&self.client_host), flexible);
@@ -366,7 +366,7 @@ pub mod response {
         pub(super) fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
             w.string(Some(&self.member_id), flexible);
-            w.string(self.rack_id.as_deref(), flexible);
+            w.string(self.rack_id.as_ref(), flexible);
             w.i32(self.member_epoch);
             w.string(Some(&self.client_id), flexible);
             w.string(Some(&self.client_host), flexible);

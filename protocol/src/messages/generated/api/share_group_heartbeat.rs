@@ -52,7 +52,7 @@ pub mod request {
             s.string(Some(&self.group_id), flexible);
             s.string(Some(&self.member_id), flexible);
             s.add(4);
-            s.string(self.rack_id.as_deref(), flexible);
+            s.string(self.rack_id.as_ref(), flexible);
             match &self.subscribed_topic_names {
                 Some(items) => {
                     s.long_length(Some(items.len()), flexible);
@@ -76,7 +76,7 @@ pub mod request {
             w.string(Some(&self.group_id), flexible);
             w.string(Some(&self.member_id), flexible);
             w.i32(self.member_epoch);
-            w.string(self.rack_id.as_deref(), flexible);
+            w.string(self.rack_id.as_ref(), flexible);
             match &self.subscribed_topic_names {
                 Some(items) => {
                     w.long_length(Some(items.len()), flexible);
@@ -173,8 +173,8 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
-            s.string(self.member_id.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
+            s.string(self.member_id.as_ref(), flexible);
             s.add(4);
             s.add(4);
             s.add(1);
@@ -192,8 +192,8 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
-            w.string(self.member_id.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
+            w.string(self.member_id.as_ref(), flexible);
             w.i32(self.member_epoch);
             w.i32(self.heartbeat_interval_ms);
             match &self.assignment {

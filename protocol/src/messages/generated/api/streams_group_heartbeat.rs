@@ -119,8 +119,8 @@ pub mod request {
             s.string(Some(&self.member_id), flexible);
             s.add(4);
             s.add(4);
-            s.string(self.instance_id.as_deref(), flexible);
-            s.string(self.rack_id.as_deref(), flexible);
+            s.string(self.instance_id.as_ref(), flexible);
+            s.string(self.rack_id.as_ref(), flexible);
             s.add(4);
             s.add(1);
             if let Some(value) = &self.topology {
@@ -159,7 +159,7 @@ pub mod request {
                     s.long_length(None, flexible);
                 }
             }
-            s.string(self.process_id.as_deref(), flexible);
+            s.string(self.process_id.as_ref(), flexible);
             s.add(1);
             if let Some(value) = &self.user_endpoint {
                 value.measure(s, version);
@@ -211,8 +211,8 @@ pub mod request {
             w.string(Some(&self.member_id), flexible);
             w.i32(self.member_epoch);
             w.i32(self.endpoint_information_epoch);
-            w.string(self.instance_id.as_deref(), flexible);
-            w.string(self.rack_id.as_deref(), flexible);
+            w.string(self.instance_id.as_ref(), flexible);
+            w.string(self.rack_id.as_ref(), flexible);
             w.i32(self.rebalance_timeout_ms);
             match &self.topology {
                 Some(value) => {
@@ -254,7 +254,7 @@ pub mod request {
                     w.long_length(None, flexible);
                 }
             }
-            w.string(self.process_id.as_deref(), flexible);
+            w.string(self.process_id.as_ref(), flexible);
             match &self.user_endpoint {
                 Some(value) => {
                     w.i8(1);
@@ -1141,7 +1141,7 @@ pub mod response {
             let flexible = true;
             s.add(4);
             s.add(2);
-            s.string(self.error_message.as_deref(), flexible);
+            s.string(self.error_message.as_ref(), flexible);
             s.string(Some(&self.member_id), flexible);
             s.add(4);
             s.add(4);
@@ -1214,7 +1214,7 @@ pub mod response {
             let flexible = true;
             w.i32(self.throttle_time_ms);
             w.i16(self.error_code);
-            w.string(self.error_message.as_deref(), flexible);
+            w.string(self.error_message.as_ref(), flexible);
             w.string(Some(&self.member_id), flexible);
             w.i32(self.member_epoch);
             w.i32(self.heartbeat_interval_ms);

@@ -70,13 +70,13 @@ pub mod request {
             s.add(4);
             s.string(Some(&self.member_id), flexible);
             if version >= 3 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             if version >= 5 {
-                s.string(self.protocol_type.as_deref(), flexible);
+                s.string(self.protocol_type.as_ref(), flexible);
             }
             if version >= 5 {
-                s.string(self.protocol_name.as_deref(), flexible);
+                s.string(self.protocol_name.as_ref(), flexible);
             }
             {
                 let items = &self.assignments;
@@ -98,13 +98,13 @@ pub mod request {
             w.i32(self.generation_id);
             w.string(Some(&self.member_id), flexible);
             if version >= 3 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             if version >= 5 {
-                w.string(self.protocol_type.as_deref(), flexible);
+                w.string(self.protocol_type.as_ref(), flexible);
             }
             if version >= 5 {
-                w.string(self.protocol_name.as_deref(), flexible);
+                w.string(self.protocol_name.as_ref(), flexible);
             }
             {
                 let items = &self.assignments;
@@ -269,10 +269,10 @@ pub mod response {
             }
             s.add(2);
             if version >= 5 {
-                s.string(self.protocol_type.as_deref(), flexible);
+                s.string(self.protocol_type.as_ref(), flexible);
             }
             if version >= 5 {
-                s.string(self.protocol_name.as_deref(), flexible);
+                s.string(self.protocol_name.as_ref(), flexible);
             }
             s.bytes(Some(&self.assignment), flexible);
             if flexible {
@@ -289,10 +289,10 @@ pub mod response {
             }
             w.i16(self.error_code);
             if version >= 5 {
-                w.string(self.protocol_type.as_deref(), flexible);
+                w.string(self.protocol_type.as_ref(), flexible);
             }
             if version >= 5 {
-                w.string(self.protocol_name.as_deref(), flexible);
+                w.string(self.protocol_name.as_ref(), flexible);
             }
             w.bytes(Some(&self.assignment), flexible);
             if flexible {

@@ -96,7 +96,7 @@ pub mod request {
                 s.string(Some(&self.member_id), flexible);
             }
             if version >= 3 {
-                s.string(self.group_instance_id.as_deref(), flexible);
+                s.string(self.group_instance_id.as_ref(), flexible);
             }
             {
                 let items = &self.topics;
@@ -125,7 +125,7 @@ pub mod request {
                 w.string(Some(&self.member_id), flexible);
             }
             if version >= 3 {
-                w.string(self.group_instance_id.as_deref(), flexible);
+                w.string(self.group_instance_id.as_ref(), flexible);
             }
             {
                 let items = &self.topics;
@@ -286,7 +286,7 @@ pub mod request {
             if version >= 2 {
                 s.add(4);
             }
-            s.string(self.committed_metadata.as_deref(), flexible);
+            s.string(self.committed_metadata.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 s.add(uvarint_size(tags));
@@ -301,7 +301,7 @@ pub mod request {
             if version >= 2 {
                 w.i32(self.committed_leader_epoch);
             }
-            w.string(self.committed_metadata.as_deref(), flexible);
+            w.string(self.committed_metadata.as_ref(), flexible);
             if flexible {
                 let tags = self.unknown_tags.len();
                 w.uvarint(tags);

@@ -63,7 +63,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
-            s.string(self.cluster_id.as_deref(), flexible);
+            s.string(self.cluster_id.as_ref(), flexible);
             s.add(4);
             s.add(4);
             s.add(16);
@@ -84,7 +84,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
-            w.string(self.cluster_id.as_deref(), flexible);
+            w.string(self.cluster_id.as_ref(), flexible);
             w.i32(self.current_leader_epoch);
             w.i32(self.voter_id);
             w.uuid(self.voter_directory_id);

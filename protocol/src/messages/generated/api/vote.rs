@@ -51,7 +51,7 @@ pub mod request {
 
         fn measure(&self, s: &mut Sizer, version: i16) {
             let flexible = true;
-            s.string(self.cluster_id.as_deref(), flexible);
+            s.string(self.cluster_id.as_ref(), flexible);
             if version >= 1 {
                 s.add(4);
             }
@@ -71,7 +71,7 @@ pub mod request {
 
         fn encode(&self, w: &mut Writer, version: i16) {
             let flexible = true;
-            w.string(self.cluster_id.as_deref(), flexible);
+            w.string(self.cluster_id.as_ref(), flexible);
             if version >= 1 {
                 w.i32(self.voter_id);
             }

@@ -93,7 +93,7 @@ impl Message for ConsumerProtocolSubscription {
             s.add(4);
         }
         if version >= 3 {
-            s.string(self.rack_id.as_deref(), flexible);
+            s.string(self.rack_id.as_ref(), flexible);
         }
     }
 
@@ -120,7 +120,7 @@ impl Message for ConsumerProtocolSubscription {
             w.i32(self.generation_id);
         }
         if version >= 3 {
-            w.string(self.rack_id.as_deref(), flexible);
+            w.string(self.rack_id.as_ref(), flexible);
         }
     }
 

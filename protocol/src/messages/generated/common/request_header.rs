@@ -57,7 +57,7 @@ impl Message for RequestHeader {
         s.add(2);
         s.add(2);
         s.add(4);
-        s.string(self.client_id.as_deref(), false);
+        s.string(self.client_id.as_ref(), false);
         if flexible {
             let tags = self.unknown_tags.len();
             s.add(uvarint_size(tags));
@@ -70,7 +70,7 @@ impl Message for RequestHeader {
         w.i16(self.request_api_key);
         w.i16(self.request_api_version);
         w.i32(self.correlation_id);
-        w.string(self.client_id.as_deref(), false);
+        w.string(self.client_id.as_ref(), false);
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);

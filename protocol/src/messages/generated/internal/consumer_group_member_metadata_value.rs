@@ -96,8 +96,8 @@ impl Message for ConsumerGroupMemberMetadataValue {
 
     fn measure(&self, s: &mut Sizer, version: i16) {
         let flexible = true;
-        s.string(self.instance_id.as_deref(), flexible);
-        s.string(self.rack_id.as_deref(), flexible);
+        s.string(self.instance_id.as_ref(), flexible);
+        s.string(self.rack_id.as_ref(), flexible);
         s.string(Some(&self.client_id), flexible);
         s.string(Some(&self.client_host), flexible);
         {
@@ -107,9 +107,9 @@ impl Message for ConsumerGroupMemberMetadataValue {
                 s.string(Some(item), flexible);
             }
         }
-        s.string(self.subscribed_topic_regex.as_deref(), flexible);
+        s.string(self.subscribed_topic_regex.as_ref(), flexible);
         s.add(4);
-        s.string(self.server_assignor.as_deref(), flexible);
+        s.string(self.server_assignor.as_ref(), flexible);
         if flexible {
             let mut tags = self.unknown_tags.len();
             if self.classic_member_metadata != Some(Default::default()) {
@@ -133,8 +133,8 @@ impl Message for ConsumerGroupMemberMetadataValue {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.string(self.instance_id.as_deref(), flexible);
-        w.string(self.rack_id.as_deref(), flexible);
+        w.string(self.instance_id.as_ref(), flexible);
+        w.string(self.rack_id.as_ref(), flexible);
         w.string(Some(&self.client_id), flexible);
         w.string(Some(&self.client_host), flexible);
         {
@@ -144,9 +144,9 @@ impl Message for ConsumerGroupMemberMetadataValue {
                 w.string(Some(item), flexible);
             }
         }
-        w.string(self.subscribed_topic_regex.as_deref(), flexible);
+        w.string(self.subscribed_topic_regex.as_ref(), flexible);
         w.i32(self.rebalance_timeout_ms);
-        w.string(self.server_assignor.as_deref(), flexible);
+        w.string(self.server_assignor.as_ref(), flexible);
         if flexible {
             let mut tags = self.unknown_tags.len();
             if self.classic_member_metadata != Some(Default::default()) {

@@ -68,8 +68,8 @@ impl Message for GroupMetadataValue {
         let flexible = version >= 4;
         s.string(Some(&self.protocol_type), flexible);
         s.add(4);
-        s.string(self.protocol.as_deref(), flexible);
-        s.string(self.leader.as_deref(), flexible);
+        s.string(self.protocol.as_ref(), flexible);
+        s.string(self.leader.as_ref(), flexible);
         if version >= 2 {
             s.add(8);
         }
@@ -91,8 +91,8 @@ impl Message for GroupMetadataValue {
         let flexible = version >= 4;
         w.string(Some(&self.protocol_type), flexible);
         w.i32(self.generation);
-        w.string(self.protocol.as_deref(), flexible);
-        w.string(self.leader.as_deref(), flexible);
+        w.string(self.protocol.as_ref(), flexible);
+        w.string(self.leader.as_ref(), flexible);
         if version >= 2 {
             w.i64(self.current_state_timestamp);
         }
@@ -202,7 +202,7 @@ impl MemberMetadata {
         let flexible = version >= 4;
         s.string(Some(&self.member_id), flexible);
         if version >= 3 {
-            s.string(self.group_instance_id.as_deref(), flexible);
+            s.string(self.group_instance_id.as_ref(), flexible);
         }
         s.string(Some(&self.client_id), flexible);
         s.string(Some(&self.client_host), flexible);
@@ -223,7 +223,7 @@ impl MemberMetadata {
         let flexible = version >= 4;
         w.string(Some(&self.member_id), flexible);
         if version >= 3 {
-            w.string(self.group_instance_id.as_deref(), flexible);
+            w.string(self.group_instance_id.as_ref(), flexible);
         }
         w.string(Some(&self.client_id), flexible);
         w.string(Some(&self.client_host), flexible);

@@ -56,7 +56,7 @@ impl Message for ShareGroupMemberMetadataValue {
 
     fn measure(&self, s: &mut Sizer, version: i16) {
         let flexible = true;
-        s.string(self.rack_id.as_deref(), flexible);
+        s.string(self.rack_id.as_ref(), flexible);
         s.string(Some(&self.client_id), flexible);
         s.string(Some(&self.client_host), flexible);
         {
@@ -75,7 +75,7 @@ impl Message for ShareGroupMemberMetadataValue {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.string(self.rack_id.as_deref(), flexible);
+        w.string(self.rack_id.as_ref(), flexible);
         w.string(Some(&self.client_id), flexible);
         w.string(Some(&self.client_host), flexible);
         {

@@ -74,8 +74,8 @@ impl Message for StreamsGroupMemberMetadataValue {
 
     fn measure(&self, s: &mut Sizer, version: i16) {
         let flexible = true;
-        s.string(self.instance_id.as_deref(), flexible);
-        s.string(self.rack_id.as_deref(), flexible);
+        s.string(self.instance_id.as_ref(), flexible);
+        s.string(self.rack_id.as_ref(), flexible);
         s.string(Some(&self.client_id), flexible);
         s.string(Some(&self.client_host), flexible);
         s.add(4);
@@ -101,8 +101,8 @@ impl Message for StreamsGroupMemberMetadataValue {
 
     fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
-        w.string(self.instance_id.as_deref(), flexible);
-        w.string(self.rack_id.as_deref(), flexible);
+        w.string(self.instance_id.as_ref(), flexible);
+        w.string(self.rack_id.as_ref(), flexible);
         w.string(Some(&self.client_id), flexible);
         w.string(Some(&self.client_host), flexible);
         w.i32(self.rebalance_timeout_ms);

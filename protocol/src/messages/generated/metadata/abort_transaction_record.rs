@@ -53,7 +53,7 @@ impl Message for AbortTransactionRecord {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
-                    t.string(self.reason.as_deref(), flexible);
+                    t.string(self.reason.as_ref(), flexible);
                 }
                 s.tagged(0, t);
             }
@@ -73,10 +73,10 @@ impl Message for AbortTransactionRecord {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
-                    t.string(self.reason.as_deref(), flexible);
+                    t.string(self.reason.as_ref(), flexible);
                 }
                 w.tag(0, t.total());
-                w.string(self.reason.as_deref(), flexible);
+                w.string(self.reason.as_ref(), flexible);
             }
             self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }

@@ -50,7 +50,7 @@ impl Message for BeginTransactionRecord {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
-                    t.string(self.name.as_deref(), flexible);
+                    t.string(self.name.as_ref(), flexible);
                 }
                 s.tagged(0, t);
             }
@@ -70,10 +70,10 @@ impl Message for BeginTransactionRecord {
                 let mut t = Sizer::default();
                 {
                     let t = &mut t;
-                    t.string(self.name.as_deref(), flexible);
+                    t.string(self.name.as_ref(), flexible);
                 }
                 w.tag(0, t.total());
-                w.string(self.name.as_deref(), flexible);
+                w.string(self.name.as_ref(), flexible);
             }
             self.unknown_tags.encode_range(w, 1..=u32::MAX);
         }

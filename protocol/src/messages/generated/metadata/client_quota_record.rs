@@ -124,7 +124,7 @@ impl EntityData {
     pub(super) fn measure(&self, s: &mut Sizer, version: i16) {
         let flexible = true;
         s.string(Some(&self.entity_type), flexible);
-        s.string(self.entity_name.as_deref(), flexible);
+        s.string(self.entity_name.as_ref(), flexible);
         if flexible {
             let tags = self.unknown_tags.len();
             s.add(uvarint_size(tags));
@@ -135,7 +135,7 @@ impl EntityData {
     pub(super) fn encode(&self, w: &mut Writer, version: i16) {
         let flexible = true;
         w.string(Some(&self.entity_type), flexible);
-        w.string(self.entity_name.as_deref(), flexible);
+        w.string(self.entity_name.as_ref(), flexible);
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);

@@ -57,7 +57,7 @@ impl Message for ConfigRecord {
         s.add(1);
         s.string(Some(&self.resource_name), flexible);
         s.string(Some(&self.name), flexible);
-        s.string(self.value.as_deref(), flexible);
+        s.string(self.value.as_ref(), flexible);
         if flexible {
             let tags = self.unknown_tags.len();
             s.add(uvarint_size(tags));
@@ -70,7 +70,7 @@ impl Message for ConfigRecord {
         w.i8(self.resource_type);
         w.string(Some(&self.resource_name), flexible);
         w.string(Some(&self.name), flexible);
-        w.string(self.value.as_deref(), flexible);
+        w.string(self.value.as_ref(), flexible);
         if flexible {
             let tags = self.unknown_tags.len();
             w.uvarint(tags);

@@ -131,7 +131,7 @@ impl Message for RegisterBrokerRecord {
                 item.measure(s, version);
             }
         }
-        s.string(self.rack.as_deref(), flexible);
+        s.string(self.rack.as_ref(), flexible);
         s.add(1);
         if version >= 1 {
             s.add(1);
@@ -199,7 +199,7 @@ impl Message for RegisterBrokerRecord {
                 item.encode(w, version);
             }
         }
-        w.string(self.rack.as_deref(), flexible);
+        w.string(self.rack.as_ref(), flexible);
         w.bool(self.fenced);
         if version >= 1 {
             w.bool(self.in_controlled_shutdown);
