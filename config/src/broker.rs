@@ -423,7 +423,7 @@ const OWN: &[Def] = &[
         .doc("The largest size of the offsets topic's segments."),
     Def::new("ottla.durability", String).default("disk").one_of(&["disk", "memory"]).high().cluster_wide().effective()
         .doc("What becomes of acknowledged records: `disk` has them flushed before the acknowledgement, `memory` leaves flushing to the operating system. A topic may say otherwise."),
-    Def::new("ottla.partitions.max", Int).default("10000").at_least(1).effective()
+    Def::new("ottla.partitions.max", Int).default("100000").at_least(1).effective()
         .doc("How many partitions topics may have in all; creating more is refused. The broker's own topics don't count."),
     Def::new("principal.builder.class", Class).default("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder").per_broker()
         .doc("Class that decides who an authenticated client is."),

@@ -108,6 +108,16 @@ fn p14_topics_that_cannot_be_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn twelve_thousand_partitions_find_room_where_nobody_has_set_a_limit() {
+    let server = Server::with(&[], &[]);
+    for at in 0..3 {
+        let codes = create(&server, vec![topic(&format!("large-{at}"), 4_000, 1)]);
+        assert_eq!(codes, [ErrorCode::None]);
+    }
+    assert_well(&server);
+}
+
+#[test]
 fn p14_ten_thousand_topics_in_one_request_meet_the_limit_of_partitions() {
     let server = Server::with(&["--override", "ottla.partitions.max=50"], &[]);
     let topics = (0..10_000).map(|at| topic(&format!("flood-{at}"), 1, 1));

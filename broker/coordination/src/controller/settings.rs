@@ -30,7 +30,7 @@ impl Default for Settings {
         Self {
             partition_count_default: 1,
             replication_factor_default: 1,
-            partitions_max: 10_000,
+            partitions_max: 100_000,
             min_insync_replicas: 1,
             node_id: BrokerId(1),
             features: Vec::new(),
