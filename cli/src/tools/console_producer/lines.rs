@@ -220,6 +220,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lines_that_reads_share_are_whole_also_where_they_are_long() {
+        let lengths = [1, CARRIED_BYTES_MAX, CARRIED_BYTES_MAX + 1, 30_000, 0, 7];
+        let text: Vec<u8> = lengths
+            .iter()
+            .flat_map(|&length| [vec![b'x'; length], vec![b'\n']].concat())
+            .collect();
+        for step in [1000, CARRIED_BYTES_MAX, CARRIED_BYTES_MAX + 1, READ_BYTES] {
+            let mut lines = Lines::of(Dribble(text.clone(), step), 100_000);
+            let mut seen = Vec::new();
+            while let Some(line) = lines.next().await.expect("readable") {
+                assert!(lines.line(line.clone()).iter().all(|byte| *byte == b'x'));
+                seen.push(line.len());
+            }
+            assert_eq!(seen, lengths, "step {step}");
+        }
+    }
+
+    #[tokio::test]
     async fn whole_input_is_one_record_also_where_nothing_is_in_it() {
         let text = "one\r\ntwo\n";
         for (input, step) in [(text, 1), (text, 100), ("", 1)] {
