@@ -7,14 +7,14 @@
 use std::net::TcpListener;
 use std::ops::Range;
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
 const RANGE: Range<u16> = 15_000..30_000;
 
-/// How many were looked at by this process.
-static LOOKED_AT: AtomicU32 = AtomicU32::new(0);
+/// How many were looked at by this process, by one caller at a time.
+static LOOKED_AT: Mutex<u32> = Mutex::new(0);
 
 pub(crate) fn free() -> Result<u16> {
     free_with(&[])
@@ -26,12 +26,13 @@ pub(crate) fn free_with(others: &[u16]) -> Result<u16> {
     // Processes that run side by side begin at other places.
     let begin = process::id().wrapping_mul(97);
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut looked_at = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..len {
-        let looked_at = LOOKED_AT.fetch_add(1, Ordering::Relaxed);
-        let port = RANGE.start + u16::try_from(begin.wrapping_add(looked_at) % len)?;
+        let port = RANGE.start + u16::try_from(begin.wrapping_add(*looked_at) % len)?;
+        *looked_at += 1;
         if is_free(port) && others.iter().all(|other| is_free(port + other)) {
             let span = others.iter().max().copied().unwrap_or(0);
-            LOOKED_AT.fetch_add(u32::from(span), Ordering::Relaxed);
+            *looked_at += u32::from(span);
             return Ok(port);
         }
     }

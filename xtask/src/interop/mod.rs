@@ -24,6 +24,8 @@ mod transcripts;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -59,6 +61,10 @@ const NEEDS: &[Need] = &[
     Need::Go,
     Need::Shells,
 ];
+
+/// Most of the time a part waits: for a broker to start, for a group to find together. What they print is mixed; each says its
+/// name when it begins and when it ends.
+const PARTS_AT_A_TIME: usize = 2;
 
 struct Part {
     name: &'static str,
@@ -250,21 +256,52 @@ pub(crate) fn run_all(missing: Missing, only: Option<&str>) -> Result<()> {
             }
         }
     }
-    for part in chosen() {
-        eprintln!("== interop: {}", part.name);
-        let started = Instant::now();
-        if let Some(need) = part.needs.iter().find(|need| lacking.contains(need)) {
-            eprintln!("!!!! SKIPPED, NOT TESTED: {} (needs {need:?})", part.name);
-        } else if let Err(error) = (part.run)() {
-            eprintln!("{}: {error:#}", part.name);
-            failures.push(format!("{}: {error:#}", part.name));
-        }
-        eprintln!("   took {} s", started.elapsed().as_secs());
-    }
+    failures.extend(run_side_by_side(chosen().collect(), &lacking));
     if failures.is_empty() {
         return Ok(());
     }
     bail!("interop:\n{}", failures.join("\n"));
+}
+
+/// Each worker takes the next part as soon as it is done with one. Returns what has failed.
+fn run_side_by_side(parts: Vec<&Part>, lacking: &[Need]) -> Vec<String> {
+    let (left, failures) = (Mutex::new(parts.into_iter()), Mutex::new(Vec::new()));
+    let take = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..PARTS_AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(part) = take() {
+                    if let Err(failure) = run_part(part, lacking) {
+                        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                        failures.push(failure);
+                    }
+                }
+            });
+        }
+    });
+    failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run_part(part: &Part, lacking: &[Need]) -> Result<(), String> {
+    let name = part.name;
+    if let Some(need) = part.needs.iter().find(|need| lacking.contains(need)) {
+        eprintln!("!!!! SKIPPED, NOT TESTED: {name} (needs {need:?})");
+        return Ok(());
+    }
+    eprintln!("== interop: {name}");
+    let started = Instant::now();
+    let outcome = (part.run)().map_err(|error| format!("{name}: {error:#}"));
+    let word = outcome.as_ref().err().map_or("done", |_| "FAILED");
+    eprintln!(
+        "== interop: {name}: {word} after {} s",
+        started.elapsed().as_secs()
+    );
+    if let Err(failure) = &outcome {
+        eprintln!("{failure}");
+    }
+    outcome
 }
 
 fn install(need: Need) -> Result<()> {
