@@ -1,7 +1,7 @@
 //! Descriptions as text, in the reference's layout. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use ottla_client::admin::{PartitionDescription, TopicDescription};
 use ottla_protocol::types::BrokerId;
@@ -89,11 +89,12 @@ fn head(text: &mut String, topic: &Topic) {
         partitions.len()
     )
     .ok();
-    for (place, config) in topic.configs.in_java_order().into_iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
+    let configs = topic.configs.in_java_order().into_iter();
+    let shown = configs.map(|config| {
         let value = config.value.as_deref().unwrap_or("null");
-        write!(text, "{comma}{}={value}", config.key).ok();
-    }
+        format!("{}={value}", config.key)
+    });
+    join(text, shown);
     text.push('\n');
 }
 
@@ -126,13 +127,17 @@ fn line(text: &mut String, topic: &Topic, partition: &PartitionDescription) {
 /// Brokers' numbers, as far as they are known.
 fn list(text: &mut String, title: &str, brokers: Option<&[BrokerId]>) {
     text.push_str(title);
-    let Some(brokers) = brokers else {
-        text.push_str("N/A");
-        return;
-    };
-    for (place, broker) in brokers.iter().enumerate() {
+    match brokers {
+        Some(brokers) => join(text, brokers.iter().map(|broker| broker.0)),
+        None => text.push_str("N/A"),
+    }
+}
+
+/// Adds the items with commas between them.
+fn join(text: &mut String, items: impl Iterator<Item = impl Display>) {
+    for (place, item) in items.enumerate() {
         let comma = if place == 0 { "" } else { "," };
-        write!(text, "{comma}{}", broker.0).ok();
+        write!(text, "{comma}{item}").ok();
     }
 }
 
