@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -208,10 +209,13 @@ fn serve(given: &ArgMatches, cx: &mut Context) -> anyhow::Result<()> {
             let applied = apply(&declared, &reach(first.1), cx).await;
             applied.map_err(apply_failed)?;
         }
+        // Before the screen: whoever has seen that, as `-daemon` has when it returns, finds the file.
+        if let Some(file) = ready_file {
+            write_ready_file(file, started)?;
+        }
         cx.out
             .write_all(screen(started, ephemeral.is_some()).as_bytes())?;
-        cx.flush()?;
-        ready_file.map_or(Ok(()), |file| write_ready_file(file, started))
+        Ok(cx.flush()?)
     })
 }
 
@@ -234,8 +238,8 @@ fn apply_failed(failure: Failure) -> anyhow::Error {
 struct Here(Endpoint);
 
 impl Transport for Here {
-    fn connect<'a>(&'a self, _: &'a Endpoint) -> Connecting<'a> {
-        Plain.connect(&self.0)
+    fn connect<'a>(&'a self, _: &'a Endpoint, within: Duration) -> Connecting<'a> {
+        Plain.connect(&self.0, within)
     }
 }
 

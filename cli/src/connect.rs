@@ -258,8 +258,13 @@ pub fn refused(error: ApiError) -> Failure {
     Failure::new(error.text())
 }
 
+/// As a sentence begins; a host name stays as it is written.
 pub fn capitalized(text: impl ToString) -> String {
     let text = text.to_string();
+    let word = text.split_whitespace().next();
+    if word.is_some_and(|word| word.contains(':')) {
+        return text;
+    }
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),

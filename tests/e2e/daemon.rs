@@ -62,6 +62,18 @@ fn a_script_goes_on_when_the_broker_is_ready_and_the_broker_stays() {
     wait::until("the broker to end", || TcpStream::connect(address).is_err());
 }
 
+/// The file is there before the screen, at which the script goes on: where it cannot be, there is no screen.
+#[test]
+fn a_script_does_not_go_on_before_the_ready_file_is_there() {
+    let folder = configured("127.0.0.1:0");
+    fs::create_dir(folder.path().join("ready")).unwrap();
+    let started = start(folder.path(), None);
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert_eq!(started.status.code(), Some(1), "{said}");
+    let log = fs::read_to_string(folder.path().join("logs/kafkaServer.out")).unwrap();
+    assert!(!log.contains("is ready"), "{log}");
+}
+
 #[test]
 fn a_broker_that_cannot_start_fails_with_its_reason_and_leaves_it_in_the_log() {
     let folder = configured("127.0.0.1:none");

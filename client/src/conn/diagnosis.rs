@@ -23,6 +23,8 @@ pub enum EndpointFault {
     Refused,
     /// The host name does not resolve.
     NameNotFound(String),
+    /// The host name was not resolved in time: whether it exists is not known.
+    NameTimeout(Duration),
     /// No route, or the network refuses.
     Unreachable(String),
     /// The TCP connection did not come about in time.
@@ -61,6 +63,7 @@ impl EndpointError {
         match self.fault {
             EndpointFault::Refused
             | EndpointFault::Unreachable(_)
+            | EndpointFault::NameTimeout(_)
             | EndpointFault::ConnectTimeout(_)
             | EndpointFault::NoAnswer(_)
             | EndpointFault::Silent(..)
@@ -77,9 +80,12 @@ impl EndpointError {
 }
 
 impl EndpointFault {
-    pub(crate) fn of_connect(fault: ConnectFault) -> Self {
+    /// `allowed` is the time that there was.
+    pub(crate) fn of_connect(fault: ConnectFault, allowed: Duration) -> Self {
         match fault {
             ConnectFault::NameNotFound(error) => Self::NameNotFound(error.to_string()),
+            ConnectFault::NameTimeout => Self::NameTimeout(allowed),
+            ConnectFault::ConnectTimeout => Self::ConnectTimeout(allowed),
             ConnectFault::Connect(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => Self::Refused,
                 io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
@@ -118,6 +124,9 @@ impl fmt::Display for Brief<'_> {
             EndpointFault::Unreachable(detail)
             | EndpointFault::Dialect(detail)
             | EndpointFault::Io(detail) => f.write_str(detail),
+            EndpointFault::NameTimeout(after) => {
+                write!(f, "its name was not resolved within {}", Seconds(*after))
+            }
             EndpointFault::ConnectTimeout(after) => {
                 write!(f, "no connection within {}", Seconds(*after))
             }
@@ -157,6 +166,12 @@ impl fmt::Display for EndpointError {
                     "the host name of {at} is not known ({detail}): correct the name or the DNS entry"
                 )
             }
+            EndpointFault::NameTimeout(after) => write!(
+                f,
+                "the host name of {at} was not resolved within {}: the name server does not answer; check the DNS settings, or \
+                 give the broker's IP address",
+                Seconds(*after)
+            ),
             EndpointFault::Unreachable(detail) => {
                 write!(
                     f,

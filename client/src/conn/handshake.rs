@@ -39,10 +39,9 @@ pub(super) async fn connect(
     let allowed = settings.setup_timeout;
     let started = Instant::now();
     let fail = |fault| EndpointError::new(endpoint, fault);
-    let halves = match timeout(allowed, settings.transport.connect(endpoint)).await {
-        Ok(Ok(halves)) => halves,
-        Ok(Err(fault)) => return Err(fail(EndpointFault::of_connect(fault))),
-        Err(_) => return Err(fail(EndpointFault::ConnectTimeout(allowed))),
+    let halves = match settings.transport.connect(endpoint, allowed).await {
+        Ok(halves) => halves,
+        Err(fault) => return Err(fail(EndpointFault::of_connect(fault, allowed))),
     };
     let mut ready = Ready {
         reader: FrameReader::new(halves.reader),

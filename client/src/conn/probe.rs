@@ -28,7 +28,7 @@ pub(super) async fn probe(
     within: Duration,
 ) -> Option<EndpointFault> {
     let ask = async |question, expected| {
-        first_answer(endpoint, settings, question)
+        first_answer(endpoint, settings, within, question)
             .await
             .filter(|fault| *fault == expected)
     };
@@ -46,9 +46,11 @@ pub(super) async fn probe(
 async fn first_answer(
     endpoint: &Endpoint,
     settings: &ConnSettings,
+    within: Duration,
     question: &[u8],
 ) -> Option<EndpointFault> {
-    let mut halves = settings.transport.connect(endpoint).await.ok()?;
+    let halves = settings.transport.connect(endpoint, within);
+    let mut halves = halves.await.ok()?;
     halves.writer.write_all(question).await.ok()?;
     // Read as if it were a frame: TLS and HTTP alike give a size beyond any bound.
     match FrameReader::new(halves.reader).next(0).await {

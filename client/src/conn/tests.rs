@@ -52,6 +52,23 @@ async fn the_newest_version_is_offered_and_the_peers_ranges_are_kept() {
 }
 
 #[tokio::test]
+async fn time_that_went_by_at_the_name_server_is_not_blamed_on_the_broker() {
+    let endpoint = Endpoint::new("localhost", 9092);
+    let allowed = Duration::from_millis(1500);
+    let silence = std::future::pending::<std::io::Result<()>>();
+    let fault = transport::resolved(silence, tokio::time::Instant::now()).await;
+    let fault = EndpointFault::of_connect(fault.unwrap_err(), allowed);
+    assert_eq!(fault, EndpointFault::NameTimeout(allowed));
+    let error = EndpointError::new(&endpoint, fault);
+    assert!(error.may_pass());
+    let said = error.to_string();
+    assert!(
+        said.starts_with("the host name of localhost:9092 was not resolved within 1.5 s"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_broker_that_does_not_know_our_version_is_asked_again_in_its_own() {
     let endpoint = raw_server(|mut stream| async move {
         let mut buffer = BytesMut::new();
