@@ -57,12 +57,18 @@ impl Sum {
     }
 
     pub(super) fn records_per_second(&self) -> f64 {
-        1000.0 * self.records as f64 / self.elapsed_ms as f64
+        self.records as f64 / self.seconds()
+    }
+
+    /// A few records take no millisecond here, which no run of the reference does: a rate is a number all the same.
+    pub(super) fn seconds(&self) -> f64 {
+        let least_ms = u64::from(self.records > 0);
+        self.elapsed_ms.max(least_ms) as f64 / 1000.0
     }
 
     /// MiB; the reference calls them MB.
     pub(super) fn mb_per_second(&self) -> f64 {
-        1000.0 * self.bytes as f64 / self.elapsed_ms as f64 / (1024.0 * 1024.0)
+        self.bytes as f64 / self.seconds() / (1024.0 * 1024.0)
     }
 
     pub(super) fn latency_ms_avg(&self) -> f64 {
@@ -163,6 +169,15 @@ mod tests {
         let total = stats.total(500);
         assert_eq!(total.percentiles_ms, [500, 950, 990, 999]);
         assert_eq!((total.sum.records, total.sum.elapsed_ms), (1000, 500));
+    }
+
+    #[test]
+    fn records_that_took_no_millisecond_have_a_rate() {
+        let mut stats = Stats::new(10, 10_000, 0);
+        for _ in 0..10 {
+            stats.record(100, 0, 0);
+        }
+        assert_eq!(stats.total(0).sum.records_per_second(), 10_000.0);
     }
 
     #[test]
