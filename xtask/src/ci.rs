@@ -12,7 +12,7 @@ use crate::bench_guard::Figures;
 use crate::faults::FaultOptions;
 use crate::interop::Missing;
 use crate::shell::{cargo, root, run, script};
-use crate::{bench_guard, faults, interop, tidy};
+use crate::{bench_guard, faults, interop, link_order, tidy};
 
 type Step = fn() -> Result<()>;
 
@@ -24,6 +24,8 @@ const STEPS: &[(&str, Step)] = &[
     ("pages of the benchmarks", pages),
     ("bench-guard", || bench_guard::run(Figures::Compare)),
     ("faults", || faults::run_all(&FaultOptions::quick())),
+    // Of the binary that the faults were played with.
+    ("link-order", link_order::check),
     ("interop", || interop::run_all(Missing::Fails, None)),
 ];
 

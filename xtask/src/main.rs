@@ -1,4 +1,4 @@
-//! Project chores: gen, tidy, bench-guard, interop, faults, ci.
+//! Project chores: gen, tidy, bench-guard, link-order, interop, faults, ci.
 #![expect(clippy::print_stderr, reason = "a chore reports to whoever typed it")]
 
 mod bench_guard;
@@ -6,6 +6,7 @@ mod ci;
 mod codegen;
 mod faults;
 mod interop;
+mod link_order;
 mod ports;
 mod shell;
 mod tidy;
@@ -22,6 +23,8 @@ cargo xtask gen [--check]  write the generated files, or say which are stale
 cargo xtask tidy           check what must hold of the tree
 cargo xtask bench-guard [--update]
                            instructions of the hot paths against bench/guard.tsv, or into it
+cargo xtask link-order [--check]
+                           which functions of the release build lie side by side, or whether they do
 cargo xtask interop [PART] other clients against ours, ours against Apache Kafka; sets itself up
 cargo xtask faults [SCENARIO...] [--seed N] [--rounds N] [--quick] [--list]
                            real processes, real clients, real faults; many need root, all need time
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["bench-guard"] => bench_guard::run(Figures::Compare),
         ["bench-guard", "--update"] => bench_guard::run(Figures::Update),
+        ["link-order"] => link_order::update(),
+        ["link-order", "--check"] => link_order::check(),
         ["interop"] => interop::run_all(Missing::Skips, None),
         ["interop", part] => interop::run_all(Missing::Skips, Some(part)),
         ["faults", ref words @ ..] => {

@@ -12,7 +12,7 @@ use super::clients::{Load, Make, Producer};
 use super::kills::PATIENT;
 use super::report::{Report, spread};
 use super::{Stage, check};
-use crate::shell::stdout;
+use crate::shell::{resident_kib, stdout};
 
 const TOPIC: &str = "filled";
 const MEBIBYTES: u64 = 192;
@@ -55,7 +55,7 @@ fn fill_and_free(stage: &mut Stage, point: &std::path::Path) -> Result<Report> {
         stage.path(),
     )?;
     patient.wait_for(100)?;
-    let memory_before = resident_kib(&broker)?;
+    let memory_before = resident_kib(broker.pid()?)?;
     let mut told = check::Told::new();
     let mut resumed = Vec::new();
     for round in 0..stage.rounds {
@@ -91,7 +91,7 @@ fn fill_and_free(stage: &mut Stage, point: &std::path::Path) -> Result<Report> {
         patient.wait_for(1)?;
         resumed.push(freed.elapsed());
     }
-    let growth = resident_kib(&broker)?.saturating_sub(memory_before);
+    let growth = resident_kib(broker.pid()?)?.saturating_sub(memory_before);
     ensure!(
         growth <= GROWTH_MAX_KIB,
         "the broker has grown by {growth} KiB"
@@ -142,11 +142,4 @@ fn fill(point: &std::path::Path, ballast: &std::path::Path) -> Result<()> {
     drop(file);
     let length = free.saturating_sub(LEFT).to_string();
     stdout(Command::new("fallocate").args(["-l", &length]).arg(ballast)).map(drop)
-}
-
-fn resident_kib(broker: &Broker) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{}/status", broker.pid()?))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.context("no VmRSS")?.parse()?)
 }
