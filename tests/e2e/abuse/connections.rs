@@ -25,6 +25,8 @@ fn is_closed(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     match stream.read(&mut [0]) {
         Ok(read) => read == 0,
+        // A read with a limit of time is not begun again by itself when the process was stopped meanwhile.
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => is_closed(stream),
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => true,
         Err(error) => panic!("not closed within {PATIENCE:?}: {error}"),
     }
