@@ -9,13 +9,11 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::interop::{ottla, package};
+use crate::interop::{Broker, ottla, package};
 use crate::shell::{cargo, resident_kib, root, run, stdout, target_dir};
 
 const ORDER: &str = "link/order.txt";
@@ -25,8 +23,6 @@ const HEADER: &str = "\
 
 /// A broker that serves nobody yet takes less than this, mostly 6 MiB; it takes more than 10 where the order fits no longer.
 const IDLE_KIB_MAX: u64 = 9 << 10;
-
-const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What tools do while their functions are written down, in this order; `BROKER` is the broker's address.
 const WORK: &[&str] = &[
@@ -83,9 +79,8 @@ pub(crate) fn update() -> Result<()> {
 
 /// The memory of a broker that serves nobody yet, of the release build that is there.
 pub(crate) fn check() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let broker = Broker::start(Command::new(ottla()), folder.path())?;
-    let kib = resident_kib(broker.child.id())?;
+    let broker = Broker::ours_bare(Command::new(ottla()))?;
+    let kib = resident_kib(broker.pid())?;
     broker.stop()?;
     eprintln!("an idle broker takes {kib} KiB");
     ensure!(
@@ -128,66 +123,7 @@ impl Traced<'_> {
     }
 
     fn broker(&self, name: &str) -> Result<Broker> {
-        let folder = self.folder.join(name);
-        fs::create_dir(&folder)?;
-        Broker::start(self.command(name, &[]), &folder)
-    }
-}
-
-struct Broker {
-    child: Child,
-    address: String,
-}
-
-impl Broker {
-    fn start(mut command: Command, folder: &Path) -> Result<Self> {
-        let ready = folder.join("ready");
-        command.args([
-            "server",
-            "--ephemeral",
-            "--listen",
-            "127.0.0.1:0",
-            "--ready-file",
-        ]);
-        let child = command
-            .arg(&ready)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut broker = Self {
-            child,
-            address: String::new(),
-        };
-        let deadline = Instant::now() + DEADLINE;
-        while broker.address.is_empty() {
-            broker.address = fs::read_to_string(&ready)
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
-            ensure!(
-                broker.child.try_wait()?.is_none(),
-                "the broker did not start"
-            );
-            ensure!(Instant::now() < deadline, "the broker is not ready in time");
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(broker)
-    }
-
-    fn stop(mut self) -> Result<()> {
-        run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("the broker ended with {status}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Broker::ours_bare(self.command(name, &[]))
     }
 }
 

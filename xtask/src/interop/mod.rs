@@ -33,6 +33,8 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, root, run, script, stdout, target_dir};
 pub(crate) use transactions::pipe;
 
+pub(crate) use process::Broker;
+
 /// What becomes of a part whose tools can't be had on this machine.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Missing {

@@ -28,8 +28,8 @@ pub(super) enum Voters {
     InTheLog,
 }
 
-pub(super) struct Broker {
-    pub(super) address: String,
+pub(crate) struct Broker {
+    pub(crate) address: String,
     directory: TempDir,
     child: Child,
 }
@@ -62,6 +62,15 @@ impl Broker {
         command.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(paths.join(",")).arg("--ready-file").arg(&ready);
         command.arg("--override").args(profile()?);
+        Self::when_ready(command, directory)
+    }
+
+    /// Our broker with nothing configured; the command is the binary, or a program that runs it.
+    pub(crate) fn ours_bare(mut command: Command) -> Result<Broker> {
+        let directory = tempfile::tempdir()?;
+        let ready = directory.path().join("ready");
+        command.args(["server", "--ephemeral", "--listen", "127.0.0.1:0"]);
+        command.arg("--ready-file").arg(&ready);
         Self::when_ready(command, directory)
     }
 
@@ -207,6 +216,10 @@ impl Broker {
         Self::ours_on(directory)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -235,7 +248,7 @@ impl Broker {
     }
 
     /// Asks for an orderly end and checks that it is one.
-    pub(super) fn stop(mut self) -> Result<TempDir> {
+    pub(crate) fn stop(mut self) -> Result<TempDir> {
         let pid = self.child.id().to_string();
         Command::new("kill").arg(&pid).status()?;
         let deadline = Instant::now() + Duration::from_secs(60);
