@@ -261,13 +261,28 @@ pub fn refused(error: ApiError) -> Failure {
 /// As a sentence begins; a host name stays as it is written.
 pub fn capitalized(text: impl ToString) -> String {
     let text = text.to_string();
-    let word = text.split_whitespace().next();
-    if word.is_some_and(|word| word.contains(':')) {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let port = word.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if matches!(port, Some(Ok(_))) {
         return text;
     }
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_begin_large_and_host_names_stay_as_they_are() {
+        assert_eq!(capitalized("no answer"), "No answer");
+        assert_eq!(capitalized("topic: unknown"), "Topic: unknown");
+        let told = "kafka-1:9092 did not take a connection";
+        assert_eq!(capitalized(told), told);
+        assert_eq!(capitalized(""), "");
     }
 }
