@@ -31,9 +31,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{cargo, root, run, script, stdout, target_dir};
-pub(crate) use transactions::pipe;
-
 pub(crate) use process::Broker;
+pub(crate) use transactions::pipe;
 
 /// What becomes of a part whose tools can't be had on this machine.
 #[derive(Clone, Copy, PartialEq)]
