@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::{env, str};
+use std::{env, fs, str};
 
 const ORDER: &str = "link/order.txt";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -20,8 +20,11 @@ fn main() {
     if asks_for_another_linker() || !has_own_linker().unwrap_or(false) {
         return;
     }
-    let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let order = format!("--symbol-ordering-file={folder}/{ORDER}");
+    // A copy, as clones that share a build folder would name the file of the one that was there first.
+    let folder = env::var_os("OUT_DIR").expect("cargo says where output goes");
+    let order = Path::new(&folder).join("order.txt");
+    fs::copy(ORDER, &order).expect("link/order.txt is part of the project");
+    let order = format!("--symbol-ordering-file={}", order.display());
     // A function that is gone, or has another name in another compiler's build, lies where it comes.
     for option in ["--icf=all", &order, "--no-warn-symbol-ordering"] {
         println!("cargo::rustc-link-arg-bins=-Xlinker");
