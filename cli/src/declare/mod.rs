@@ -129,6 +129,9 @@ pub async fn carry_out(
         let left = plan_unjudged(admin, declared, rules).await?;
         let is_done = left.topics.is_empty();
         carried.moving = left.moving.clone();
+        // The controller has ended a move before each broker knows of its end.
+        let behind = left.behind.iter().filter(|at| begun.contains_key(*at));
+        carried.moving.extend(behind.cloned());
         if is_done && carried.moving.is_empty() {
             break;
         }

@@ -20,6 +20,13 @@ pub(super) struct Placed {
     pub(super) is_moving: bool,
 }
 
+impl Placed {
+    /// Nothing moves, and yet a replica is not in sync.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.is_moving && self.replicas.iter().any(|id| !self.isr.contains(id))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
     pub partition: i32,

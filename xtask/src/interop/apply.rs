@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::cluster::Cluster;
 use super::ottla;
 use super::process::with_kafka;
-use super::tools::{agree, our_output};
+use super::tools::{agree, our_output, settles};
 
 const FILE: &str = "\
 topics:
@@ -138,11 +138,15 @@ pub(super) fn on_a_cluster() -> Result<()> {
         apply(bootstrap, options, file, *status, told)?;
         let described = our_output("topics --describe --exclude-internal", bootstrap)?;
         if *status == 0 && described.contains("Topic: moved\t") {
-            let lagging = our_output("topics --describe --under-replicated-partitions", bootstrap)?;
-            ensure!(
-                lagging.is_empty(),
-                "replicas are missing after {file}:\n{lagging}"
-            );
+            settles(|| {
+                let lagging = "topics --describe --under-replicated-partitions";
+                let lagging = our_output(lagging, bootstrap)?;
+                ensure!(
+                    lagging.is_empty(),
+                    "replicas are missing after {file}:\n{lagging}"
+                );
+                Ok(())
+            })?;
         }
     }
     agree("topics --describe --exclude-internal", bootstrap)?;

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -111,7 +112,7 @@ const STORY: &[(Who, &str)] = &[
 ];
 
 /// How long a broker may need to know everywhere what it has confirmed.
-const SETTLES_WITHIN: Duration = Duration::from_secs(3);
+const SETTLES_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn on_ours() -> Result<()> {
     with_ours(tell)
@@ -154,16 +155,23 @@ pub(super) fn verdict(steps: usize, differences: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Both tools, until they say the same. Steps of this kind only read. Kafka answers a change before its brokers know of
-/// it, and our tool may ask in between.
+/// Both tools, until they say the same. Steps of this kind only read.
 pub(super) fn agree(line: &str, bootstrap: &str) -> Result<()> {
+    settles(|| {
+        let ours = our_output(line, bootstrap)?;
+        same(&ours, &kafkas_output(line, bootstrap)?)
+    })
+}
+
+/// Tries until it is so. Kafka answers a change before all its brokers know of it, and we may ask one in between.
+pub(super) fn settles(attempt: impl Fn() -> Result<()>) -> Result<()> {
     let deadline = Instant::now() + SETTLES_WITHIN;
     loop {
-        let ours = our_output(line, bootstrap)?;
-        let outcome = same(&ours, &kafkas_output(line, bootstrap)?);
+        let outcome = attempt();
         if outcome.is_ok() || Instant::now() > deadline {
             return outcome;
         }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Plan {
     pub spared: Vec<String>,
     /// Partitions of topics in the file whose replicas are on their way to where they shall be.
     pub moving: Vec<TopicPartition>,
+    /// Partitions with as many replicas as the file says, not all of which are in sync.
+    pub(super) behind: Vec<TopicPartition>,
 }
 
 impl Plan {
@@ -100,4 +102,48 @@ pub(super) fn plan(declared: &Declared, present: &Present, rules: Rules) -> Plan
         }
     }
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declare::present::PresentTopic;
+    use crate::declare::replicas::Placed;
+
+    /// A broker that has not heard of the end of a move shows all replicas already, and the old ones in sync.
+    #[test]
+    fn as_many_replicas_as_the_file_says_may_still_not_be_in_sync() {
+        let mut declared = Declared::default();
+        let file = "topics: {moved: {replication_factor: 2}}";
+        declared.add("topics.yaml", file).unwrap();
+        let placed = |partition, isr: &[i32], is_moving| Placed {
+            partition,
+            replicas: vec![BrokerId(1), BrokerId(2)],
+            isr: isr.iter().copied().map(BrokerId).collect(),
+            is_moving,
+        };
+        let topic = PresentTopic {
+            partitions: 3,
+            replication_factor: Some(2),
+            placed: vec![
+                placed(0, &[1], false),
+                placed(1, &[2, 1], false),
+                placed(2, &[1], true),
+            ],
+            ..PresentTopic::default()
+        };
+        let present = Present {
+            names: [("moved".to_owned(), false)].into(),
+            topics: [("moved".to_owned(), topic)].into(),
+            ..Present::default()
+        };
+        let rules = Rules {
+            prune: false,
+            move_offsets: true,
+        };
+        let plan = plan(&declared, &present, rules);
+        assert!(plan.is_empty() && plan.problems.is_empty(), "{plan:?}");
+        assert_eq!(plan.behind, [TopicPartition::new("moved", 0)]);
+        assert_eq!(plan.moving, [TopicPartition::new("moved", 2)]);
+    }
 }

@@ -6,7 +6,7 @@ use super::configs::{self, ConfigChange};
 use super::{Plan, Rules};
 use crate::declare::file::{Declared, Topic};
 use crate::declare::present::{Present, PresentTopic};
-use crate::declare::replicas::{self, Brokers, Move};
+use crate::declare::replicas::{self, Brokers, Move, Placed};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicChange {
@@ -151,9 +151,11 @@ fn replica_change(
 ) -> Option<ReplicaChange> {
     let from = there.replication_factor;
     if from == Some(to) {
+        let named = |placed: &Placed| TopicPartition::new(name, placed.partition);
         let moving = there.placed.iter().filter(|placed| placed.is_moving);
-        let moving = moving.map(|placed| TopicPartition::new(name, placed.partition));
-        plan.moving.extend(moving);
+        plan.moving.extend(moving.map(named));
+        let behind = there.placed.iter().filter(|placed| placed.is_behind());
+        plan.behind.extend(behind.map(named));
         return None;
     }
     match replicas::moves(&there.placed, brokers, usize::try_from(to).unwrap_or(0)) {
