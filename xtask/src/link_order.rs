@@ -118,7 +118,9 @@ impl Traced<'_> {
             ])
             .arg(format!("--callgrind-out-file={}", file.display()))
             .arg(self.binary)
-            .args(words);
+            .args(words)
+            // What resets leave for their undoing is nobody's here.
+            .env("XDG_STATE_HOME", self.folder);
         command
     }
 

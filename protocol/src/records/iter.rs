@@ -6,6 +6,7 @@ use super::batch::{BATCH_OVERHEAD, BatchHeader};
 use super::error::RecordError;
 use super::outline::Outline;
 use super::record::{Fields, OwnedRecord, Record, malformed};
+use super::run::Run;
 use crate::compress::{Compression, InflateLimits};
 
 /// A batch whose records can be read: its header, and the records inflated if they were compressed.
@@ -151,6 +152,14 @@ impl<'a> Iter<'a> {
         let outline = outline.map_err(|reason| malformed(self.read, reason))?;
         self.read += 1;
         Ok(Some(outline))
+    }
+
+    /// Goes past the plain records that come next.
+    pub(super) fn next_run(&mut self) -> Run {
+        let count = u32::try_from(self.header.record_count).unwrap_or(0);
+        let run = Run::read(&mut self.rest, count - self.read.min(count), self.read);
+        self.read += run.count;
+        run
     }
 
     #[inline]

@@ -14,6 +14,7 @@ mod error;
 pub mod iter;
 mod outline;
 pub mod record;
+mod run;
 mod stream;
 pub mod validate;
 mod varint;

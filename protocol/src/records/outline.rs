@@ -18,33 +18,38 @@ impl Outline {
     #[inline]
     pub(super) fn read(input: &mut &[u8]) -> Result<Self, &'static str> {
         match Self::plain(input) {
-            Some((outline, rest)) => {
-                *input = rest;
+            Some((outline, layout)) => {
+                *input = input.get(layout.size..).unwrap_or_default();
                 Ok(outline)
             }
             None => Self::any(input),
         }
     }
 
-    /// A plain record and what follows it. `None`: it is another one, or not right.
+    /// A plain record, and where in it is what. `None`: it is another one, or not right.
     #[inline(always)]
-    fn plain(input: &[u8]) -> Option<(Self, &[u8])> {
+    pub(super) fn plain(input: &[u8]) -> Option<(Self, Layout)> {
         // What stands before the key takes no more than these bytes, and is read from a register.
         let mut head = Head::of(input)?;
+        let bytes = head.bytes;
         let size = head.number()?;
         let end = head.read + length(size);
         // The attributes of a record mean nothing so far.
         head.skip_byte();
         let timestamp_delta = unzigzag_long(head.number()?);
+        let offset_at = head.read;
         let offset_delta = unzigzag(head.number()? as u32);
+        let key_at = head.read;
         let key = head.number()?;
-        let mut at = head.read + length(key);
+        let value_at = head.read + length(key);
+        let mut at = value_at;
         let value = number(input, &mut at)?;
+        let value_bytes = at - value_at;
         at += length(value);
         let headers = *input.get(at)?;
         // What was read behind the head was nothing; what was read behind the record's end leads behind that.
         let is_whole = head.read <= Head::BYTES && headers == 0 && at + 1 == end;
-        if !is_whole || is_negative(size) {
+        if !is_whole || is_negative(size) || end > input.len() {
             return None;
         }
         let outline = Self {
@@ -52,11 +57,20 @@ impl Outline {
             offset_delta,
             has_key: !is_negative(key),
         };
-        Some((outline, input.get(end..)?))
+        let layout = Layout {
+            head: bytes,
+            head_bytes: head.read,
+            offset_at,
+            key_at,
+            value_at,
+            value_bytes,
+            size: end,
+        };
+        Some((outline, layout))
     }
 
     #[inline(never)]
-    fn any(input: &mut &[u8]) -> Result<Self, &'static str> {
+    pub(super) fn any(input: &mut &[u8]) -> Result<Self, &'static str> {
         let mut rest = *input;
         let fields = Fields::read(&mut rest)?;
         *input = rest;
@@ -68,17 +82,31 @@ impl Outline {
     }
 }
 
+/// Where a plain record has what, counted from its first byte.
+pub(super) struct Layout {
+    /// Its first bytes, and how many of them stand before the key.
+    pub(super) head: u64,
+    pub(super) head_bytes: usize,
+    pub(super) offset_at: usize,
+    /// Of the key's length.
+    pub(super) key_at: usize,
+    /// Of the value's length, and how many bytes that takes: one or two.
+    pub(super) value_at: usize,
+    pub(super) value_bytes: usize,
+    pub(super) size: usize,
+}
+
 /// The first bytes of a record, the next one lowest.
-struct Head {
-    bytes: u64,
+pub(super) struct Head {
+    pub(super) bytes: u64,
     read: usize,
 }
 
 impl Head {
-    const BYTES: usize = 8;
+    pub(super) const BYTES: usize = 8;
 
     #[inline(always)]
-    fn of(input: &[u8]) -> Option<Self> {
+    pub(super) fn of(input: &[u8]) -> Option<Self> {
         let bytes = u64::from_le_bytes(*input.first_chunk()?);
         Some(Self { bytes, read: 0 })
     }
@@ -89,7 +117,7 @@ impl Head {
         self.read += 1;
     }
 
-    /// A number of one byte or two, as it is written: zigzag. Behind the last byte all are 0.
+    /// A number of up to three bytes, as it is written: zigzag. Behind the last byte all are 0.
     #[inline(always)]
     fn number(&mut self) -> Option<u64> {
         let bytes = self.bytes;
@@ -97,16 +125,27 @@ impl Head {
             self.skip_byte();
             return Some(bytes & 0x7f);
         }
-        if bytes & 0x8000 != 0 {
+        if bytes & 0x8000 == 0 {
+            self.bytes >>= 16;
+            self.read += 2;
+            return Some(joined(bytes & 0x7f7f));
+        }
+        if bytes & 0x80_0000 != 0 {
             return None;
         }
-        self.bytes >>= 16;
-        self.read += 2;
-        Some(bytes & 0x7f | bytes >> 1 & 0x3f80)
+        self.bytes >>= 24;
+        self.read += 3;
+        Some(joined(bytes & 0x7f_7f7f))
     }
 }
 
-/// The same, anywhere.
+/// The digits of up to three bytes.
+#[inline(always)]
+pub(super) const fn joined(digits: u64) -> u64 {
+    digits & 0x7f | digits >> 1 & 0x3f80 | digits >> 2 & 0x1f_c000
+}
+
+/// The same as [`Head::number`] of two bytes, anywhere.
 #[inline(always)]
 fn number(input: &[u8], at: &mut usize) -> Option<u64> {
     let first = *input.get(*at)?;
@@ -135,12 +174,18 @@ const fn length(zigzag: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::varint::write_varlong;
     use super::*;
 
     /// A record of these parts; headers have no value.
-    fn record(time: i64, offset: i64, key: Option<&[u8]>, value: &[u8], headers: i64) -> Vec<u8> {
+    pub(in crate::records) fn record(
+        time: i64,
+        offset: i64,
+        key: Option<&[u8]>,
+        value: &[u8],
+        headers: i64,
+    ) -> Vec<u8> {
         let mut body = vec![0];
         write_varlong(time, &mut body);
         write_varlong(offset, &mut body);
@@ -177,7 +222,7 @@ mod tests {
         }
     }
 
-    fn samples() -> Vec<Vec<u8>> {
+    pub(in crate::records) fn samples() -> Vec<Vec<u8>> {
         vec![
             record(0, 0, None, b"", 0),
             record(-1, 3, Some(b""), b"v", 0),

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use super::error::RecordError;
 use super::outline::Outline;
 use super::record::malformed;
+use super::run::Run;
 use super::varint::{VarintError, read_varint, read_varlong};
 use crate::compress::{CompressError, Inflater};
 
@@ -20,6 +21,12 @@ thread_local! {
 
 pub(super) struct Outlines<'a> {
     input: Input<'a>,
+    read: u32,
+}
+
+/// A place among the records that are inflated.
+pub(super) struct Mark {
+    start: usize,
     read: u32,
 }
 
@@ -72,6 +79,26 @@ impl<'a> Outlines<'a> {
             Err(Trouble::Structure(reason)) => Err(malformed(self.read, reason)),
             Err(Trouble::Stream(error)) => Err(error.into()),
         }
+    }
+
+    /// The plain records that come next, as far as they are inflated, and where they begin. The first one's offset delta
+    /// should be `offset_delta`.
+    pub(super) fn next_run(&mut self, count_max: u32, offset_delta: u32) -> (Run, Mark) {
+        let mark = Mark {
+            start: self.input.start,
+            read: self.read,
+        };
+        let mut rest = &self.input.buffer[self.input.start..self.input.end];
+        let run = Run::read(&mut rest, count_max, offset_delta);
+        self.input.start = self.input.end - rest.len();
+        self.read += run.count;
+        (run, mark)
+    }
+
+    /// Back to the beginning of the run that was the last thing read.
+    pub(super) fn rewind(&mut self, mark: &Mark) {
+        self.input.start = mark.start;
+        self.read = mark.read;
     }
 
     /// Whether nothing is left.

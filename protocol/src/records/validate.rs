@@ -11,6 +11,7 @@ use super::batches::batches;
 use super::error::{RecordError, RejectReason, RejectedRecord};
 use super::iter::{Iter, split};
 use super::record::record_timestamp;
+use super::run::Run;
 use super::stream::Outlines;
 use crate::compress::{Compression, InflateLimits};
 use crate::types::{Millis, ProducerEpoch};
@@ -163,12 +164,21 @@ fn validate_header(header: &BatchHeader) -> Result<(), RecordError> {
 }
 
 fn walk(header: &BatchHeader, payload: &[u8], checks: &mut Checks<'_>) -> Result<(), RecordError> {
+    // Offset deltas are not looked at here: the reference lets any pass.
     let mut records = Iter::new(*header, payload);
-    while let Some(outline) = records.next_outline()? {
-        // Offset deltas are not looked at here: the reference lets any pass.
-        checks.record(outline.timestamp_delta, outline.has_key);
+    loop {
+        let before = records.clone();
+        let run = records.next_run();
+        if !checks.run(&run) {
+            records = before;
+            for _ in 0..run.count {
+                checks.next(&mut records)?;
+            }
+        }
+        if !checks.next(&mut records)? {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn walk_compressed(
@@ -178,17 +188,26 @@ fn walk_compressed(
     checks: &mut Checks<'_>,
 ) -> Result<(), RecordError> {
     let count = header.record_count;
+    let total = count.cast_unsigned();
     let mut outlines = Outlines::new(compression.inflater(packed, checks.rules.inflate)?);
     let mut consecutive = true;
-    for index in 0..count {
-        let Some(outline) = outlines.next()? else {
-            return Err(RecordError::MissingRecords {
+    while checks.seen < total {
+        let first = checks.seen;
+        let (run, before) = outlines.next_run(total - first, first);
+        consecutive &= run.is_consecutive;
+        let mut singly = 1;
+        if !checks.run(&run) {
+            outlines.rewind(&before);
+            singly += run.count;
+        }
+        for _ in 0..singly.min(total - checks.seen) {
+            let outline = outlines.next()?.ok_or(RecordError::MissingRecords {
                 found: checks.seen,
                 count,
-            });
-        };
-        consecutive &= outline.offset_delta == index;
-        checks.record(outline.timestamp_delta, outline.has_key);
+            })?;
+            consecutive &= outline.offset_delta.cast_unsigned() == checks.seen;
+            checks.record(outline.timestamp_delta, outline.has_key);
+        }
     }
     if !outlines.at_end()? {
         return Err(RecordError::BytesLeft(count));
@@ -221,6 +240,37 @@ impl<'a> Checks<'a> {
             seen: 0,
             rejected: Vec::new(),
         }
+    }
+
+    /// Takes the whole run, unless a record in it may have to be rejected.
+    fn run(&mut self, run: &Run) -> bool {
+        let time = |delta| self.header.base_timestamp.0.checked_add(delta);
+        let (Some(first), Some(last)) =
+            (time(run.timestamp_delta_min), time(run.timestamp_delta_max))
+        else {
+            return false;
+        };
+        let fits = match self.rules.timestamp_type {
+            TimestampType::CreateTime => self.earliest <= first && last <= self.latest,
+            TimestampType::LogAppendTime => true,
+        };
+        let is_taken = self.header.timestamp_type() == TimestampType::CreateTime
+            && fits
+            && (run.all_have_keys || !self.rules.compacted);
+        if is_taken {
+            self.max_timestamp = self.max_timestamp.max(Millis(last));
+            self.seen += run.count;
+        }
+        is_taken
+    }
+
+    /// The next record; false where there is none.
+    fn next(&mut self, records: &mut Iter<'_>) -> Result<bool, RecordError> {
+        let outline = records.next_outline()?;
+        if let Some(outline) = &outline {
+            self.record(outline.timestamp_delta, outline.has_key);
+        }
+        Ok(outline.is_some())
     }
 
     fn record(&mut self, timestamp_delta: i64, has_key: bool) {

@@ -99,6 +99,34 @@ fn every_rejected_record_is_named_with_its_reason() {
 }
 
 #[test]
+fn one_record_is_rejected_among_many_that_are_alike() {
+    let rules = Rules {
+        now: Millis(1000),
+        timestamp_before_max: Millis(10),
+        timestamp_after_max: Millis(10),
+        ..Rules::default()
+    };
+    for codec in Compression::ALL {
+        let mut records = vec![(1000, Some("k")); 300];
+        // No time at all is none that could be wrong.
+        records[7].0 = -1;
+        let validated = validate_produce(&batch_of(codec, &records), &rules).expect("valid");
+        assert_eq!(validated.max_timestamp, Millis(1000));
+        records[170].0 = 1011;
+        records[171].0 = 1010;
+        let error = refused(&batch_of(codec, &records), &rules);
+        let RecordError::Rejected(rejected) = error else {
+            panic!("{error}")
+        };
+        let indexes: Vec<u32> = rejected.iter().map(|record| record.index).collect();
+        assert_eq!(indexes, [170]);
+        records[170].0 = 1009;
+        let validated = validate_produce(&batch_of(codec, &records), &rules).expect("valid");
+        assert_eq!(validated.max_timestamp, Millis(1010));
+    }
+}
+
+#[test]
 fn a_producer_must_not_set_append_times() {
     let mut batch = batch_of(Compression::None, &[(5, None)]);
     patch_append_time(&mut batch, Millis(7));

@@ -7,8 +7,9 @@
 
 use bytes::{Buf, BytesMut};
 
-/// What an idle connection may keep. Also the first capacity of a connection that has sent nothing yet.
-const IDLE_BYTES_MAX: usize = 4 * 1024;
+/// The first capacity of a connection that has sent nothing yet, and the least: a thousand idle connections have two of it
+/// each.
+const CAPACITY_MIN: usize = 1024;
 
 /// The most that is asked for ahead of the bytes, once a connection has shown that it sends frames of such size.
 const READ_AHEAD_BYTES_MAX: usize = 1024 * 1024;
@@ -93,7 +94,7 @@ impl Inbox {
     pub(crate) fn wanted_capacity(&self) -> usize {
         let have = self.received.len();
         let trusted = (have * 2).max(self.expected.min(READ_AHEAD_BYTES_MAX) + SLACK_BYTES);
-        let trusted = trusted.max(IDLE_BYTES_MAX);
+        let trusted = trusted.max(CAPACITY_MIN);
         let wanted = match self.announced() {
             Ok(Some(length)) if LENGTH_BYTES + length > have => {
                 trusted.min(LENGTH_BYTES + length + SLACK_BYTES)
@@ -233,7 +234,7 @@ mod tests {
         inbox.buffer().extend_from_slice(&frame(&[7; 40]));
         inbox.took_in(44);
         inbox.take_frame().unwrap().unwrap();
-        assert!(inbox.wanted_capacity() <= IDLE_BYTES_MAX);
+        assert!(inbox.wanted_capacity() <= CAPACITY_MIN);
     }
 
     #[test]
@@ -243,7 +244,7 @@ mod tests {
             .buffer()
             .extend_from_slice(&(100 * MAX as u32 - 1).to_be_bytes());
         inbox.buffer().extend_from_slice(&[0]);
-        assert!(inbox.wanted_capacity() <= IDLE_BYTES_MAX);
+        assert!(inbox.wanted_capacity() <= CAPACITY_MIN);
         inbox.buffer().extend_from_slice(&vec![0; 100_000]);
         assert!(inbox.wanted_capacity() <= 2 * 100_005);
     }
