@@ -289,13 +289,13 @@ impl Server {
     }
 }
 
-/// Fires the timers of all machines and parked fetches until the server stops.
+/// Fires the timers of all machines and parked requests until the server stops.
 fn watch_timers(broker: &Broker) -> impl Future<Output = ()> + Send + 'static {
     let groups = broker.groups.watch_timers();
     let transactions = broker.transactions.watch_timers();
-    let fetches = broker.fetch_deadlines.clone();
+    let requests = broker.deadlines.clone();
     async move {
-        tokio::join!(groups, transactions, fetches.watch());
+        tokio::join!(groups, transactions, requests.watch());
     }
 }
 
@@ -322,7 +322,7 @@ pub(crate) fn assemble(
             settings.fetch_sessions_max,
             FETCH_SESSION_SAFE_MS,
         )),
-        fetch_deadlines: Arc::default(),
+        deadlines: Arc::default(),
         log_limits: LogLimits::default(),
         loggers,
         moves: Moves::default(),

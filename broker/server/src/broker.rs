@@ -38,7 +38,8 @@ pub(crate) struct Broker {
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
     pub(crate) fetch_sessions: Mutex<FetchSessions<Arc<Watch>>>,
-    pub(crate) fetch_deadlines: Arc<Deadlines>,
+    /// Of requests that are parked.
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) log_limits: LogLimits,
     pub(crate) loggers: Loggers,
     pub(crate) moves: Moves,

@@ -75,7 +75,20 @@ struct Part {
     run: fn() -> Result<()>,
 }
 
+/// The two longest first, so that neither is left over to run alone.
 const PARTS: &[Part] = &[
+    Part {
+        name: "move-in: Kafka's data directory to ours and back, and ours again after a kill",
+        needs: &[Need::Kafka, Need::Jdk],
+        in_ci: true,
+        run: move_in::there_and_back_twice,
+    },
+    Part {
+        name: "dump-log of Kafka's tools and ours on the files of both brokers",
+        needs: &[Need::Kafka],
+        in_ci: true,
+        run: disk::run_all,
+    },
     Part {
         name: "librdkafka, aiokafka and kcat against our broker",
         needs: &[Need::Librdkafka],
@@ -173,12 +186,6 @@ const PARTS: &[Part] = &[
         run: transactions_tool::on_kafka,
     },
     Part {
-        name: "dump-log of Kafka's tools and ours on the files of both brokers",
-        needs: &[Need::Kafka],
-        in_ci: true,
-        run: disk::run_all,
-    },
-    Part {
         name: "compaction: what Kafka's cleaner and ours leave of the same log",
         needs: &[Need::Kafka, Need::Jdk],
         in_ci: false,
@@ -201,12 +208,6 @@ const PARTS: &[Part] = &[
         needs: &[Need::Go],
         in_ci: true,
         run: franz::on_ours,
-    },
-    Part {
-        name: "move-in: Kafka's data directory to ours and back, and ours again after a kill",
-        needs: &[Need::Kafka, Need::Jdk],
-        in_ci: true,
-        run: move_in::there_and_back_twice,
     },
     Part {
         name: "move-in: the directory of a Kafka that was killed at once, its voters in its log",

@@ -179,8 +179,8 @@ impl Fetch {
             let is_over = match self.watch_all(&found) {
                 None => false,
                 Some(waiting) => {
-                    let deadlines = &self.broker.fetch_deadlines;
-                    let _deadline = deadlines.enter(deadline, waiting.wait());
+                    let deadlines = &self.broker.deadlines;
+                    let _deadline = deadlines.enter(deadline, waiting.wait().clone());
                     waiting.wait().ready().await
                 }
             };

@@ -26,9 +26,11 @@ use ottla_protocol::records::batch::{TimestampType, patch_max_timestamp};
 use ottla_protocol::records::builder::{RecompressError, recompress};
 use ottla_protocol::records::{Rules, Validated, validate_produce};
 use ottla_protocol::types::{Millis, ProducerId};
+use tokio::time::Instant;
 
 use super::{Answer, Context};
 use crate::clock;
+use crate::exec::deadlines::Deadlines;
 use crate::exec::partition::{Acks, Append, Placed};
 use crate::exec::producers::producer_batch;
 use crate::exec::topic::TopicSettings;
@@ -47,6 +49,7 @@ struct Batches {
     frame: BytesMut,
     terms: Terms,
     timeout: Duration,
+    deadlines: Arc<Deadlines>,
 }
 
 /// What holds for all partitions of the request.
@@ -85,6 +88,7 @@ pub(crate) fn handle(context: &Context<'_>, request: ProduceRequest) -> Answer<P
         frame,
         terms,
         timeout,
+        deadlines: context.broker.deadlines.clone(),
     };
     if let Some(transactional_id) = transactional_id {
         let version = context.version;
@@ -133,7 +137,10 @@ impl Batches {
                 Some(code) => Answer::Close(format!("produce with acks=0 failed: {}", code.name())),
             },
             (_, None) => Answer::now(response),
-            (_, Some(wait)) => Answer::later(acknowledge(response, wait, self.timeout)),
+            (_, Some(wait)) => {
+                let deadline = Instant::now() + self.timeout;
+                Answer::later(acknowledge(response, wait, self.deadlines, deadline))
+            }
         };
         (answer, self.frame)
     }
@@ -231,13 +238,18 @@ fn first_error(response: &ProduceResponse) -> Option<ErrorCode> {
 async fn acknowledge(
     mut response: ProduceResponse,
     wait: Arc<AckWait>,
-    timeout: Duration,
+    deadlines: Arc<Deadlines>,
+    deadline: Instant,
 ) -> ProduceResponse {
     wait.release();
-    let trouble = match tokio::time::timeout(timeout, wait.settled()).await {
-        Ok(true) => return response,
-        Ok(false) => ErrorCode::KafkaStorageError,
-        Err(_) => ErrorCode::RequestTimedOut,
+    let settled = {
+        let _deadline = deadlines.enter(deadline, wait.clone());
+        wait.settled_in_time().await
+    };
+    let trouble = match settled {
+        Some(true) => return response,
+        Some(false) => ErrorCode::KafkaStorageError,
+        None => ErrorCode::RequestTimedOut,
     };
     let partitions = response
         .responses
@@ -250,4 +262,41 @@ async fn acknowledge(
         partition.log_start_offset = NO_OFFSET;
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::messages::api::produce::response::{
+        PartitionProduceResponse, TopicProduceResponse,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_longer_for_the_disk_than_it_may_is_told_so() {
+        let deadlines = Arc::new(Deadlines::default());
+        let watched = deadlines.clone();
+        tokio::spawn(async move { watched.watch().await });
+        let wait = AckWait::new();
+        // The disk never says anything.
+        wait.add();
+        let partition = PartitionProduceResponse {
+            base_offset: 7,
+            ..Default::default()
+        };
+        let topic = TopicProduceResponse {
+            partition_responses: vec![partition],
+            ..Default::default()
+        };
+        let response = ProduceResponse {
+            responses: vec![topic],
+            ..Default::default()
+        };
+        let deadline = Instant::now() + Duration::from_millis(5);
+        let answer = acknowledge(response, wait, deadlines, deadline).await;
+        assert!(Instant::now() >= deadline);
+        assert_eq!(first_error(&answer), Some(ErrorCode::RequestTimedOut));
+        let partition = &answer.responses[0].partition_responses[0];
+        assert_eq!(partition.base_offset, NO_OFFSET);
+    }
 }

@@ -1,7 +1,7 @@
-//! When parked fetches have waited long enough: one task that sleeps until the earliest deadline.
+//! When parked requests have waited long enough: one task that sleeps until the earliest deadline.
 //!
-//! Always: a fetch is released at its deadline or a little later. A deadline that is taken back leaves the alarm as it is
-//! set, which then rings for nothing, once: fetches that follow each other set it once in the time that they wait. With a
+//! Always: a request is released at its deadline or a little later. A deadline that is taken back leaves the alarm as it is
+//! set, which then rings for nothing, once: requests that follow each other set it once in the time that they wait. With a
 //! timer of the runtime's own for each of them its thread would be woken by most, to be told of an earlier deadline.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::waits::FetchWait;
+use super::waits::Expire;
 
 #[derive(Default)]
 pub(crate) struct Deadlines {
@@ -22,7 +22,7 @@ pub(crate) struct Deadlines {
 #[derive(Default)]
 struct List {
     /// By time, and by order of asking among equals.
-    by_time: BTreeMap<(Instant, u64), Arc<FetchWait>>,
+    by_time: BTreeMap<(Instant, u64), Arc<dyn Expire>>,
     last: u64,
     /// Not later than the earliest of them.
     rings_at: Option<Instant>,
@@ -42,11 +42,11 @@ impl Drop for Deadline<'_> {
 
 impl Deadlines {
     /// Has `wait` released at that time, as long as what is returned is kept.
-    pub(crate) fn enter(&self, at: Instant, wait: &Arc<FetchWait>) -> Deadline<'_> {
+    pub(crate) fn enter(&self, at: Instant, wait: Arc<dyn Expire>) -> Deadline<'_> {
         let mut list = self.list.lock();
         list.last += 1;
         let key = (at, list.last);
-        list.by_time.insert(key, wait.clone());
+        list.by_time.insert(key, wait);
         let is_earlier = list.rings_at.is_none_or(|rings_at| at < rings_at);
         if is_earlier {
             list.rings_at = Some(at);
@@ -93,6 +93,7 @@ impl Deadlines {
 mod tests {
     use std::time::Duration;
 
+    use super::super::waits::FetchWait;
     use super::*;
 
     #[tokio::test]
@@ -102,8 +103,8 @@ mod tests {
         tokio::spawn(async move { watched.watch().await });
         let (late, early) = (FetchWait::new(1), FetchWait::new(1));
         let begun = Instant::now();
-        let _late = deadlines.enter(begun + Duration::from_secs(3600), &late);
-        let _early = deadlines.enter(begun + Duration::from_millis(5), &early);
+        let _late = deadlines.enter(begun + Duration::from_secs(3600), late.clone());
+        let _early = deadlines.enter(begun + Duration::from_millis(5), early.clone());
         assert!(early.ready().await, "its time was over");
         assert!(begun.elapsed() >= Duration::from_millis(5));
         assert!(!late.is_over());
@@ -115,8 +116,8 @@ mod tests {
         let (first, second) = (FetchWait::new(1), FetchWait::new(1));
         let now = Instant::now();
         let at = |ms| now + Duration::from_millis(ms);
-        drop(deadlines.enter(at(10), &first));
-        let _second = deadlines.enter(at(20), &second);
+        drop(deadlines.enter(at(10), first.clone()));
+        let _second = deadlines.enter(at(20), second.clone());
         assert_eq!(deadlines.list.lock().rings_at, Some(at(10)));
         assert_eq!(deadlines.release_due(at(10)), Some(at(20)));
         assert!(!first.is_over() && !second.is_over());

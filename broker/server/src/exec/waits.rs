@@ -8,12 +8,19 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+/// What does not wait longer than until a deadline ([`super::deadlines`]).
+pub(crate) trait Expire: Send + Sync {
+    /// The time is over: wakes whoever waits.
+    fn expire(&self);
+}
+
 /// Acknowledgements of one produce request that wait for flushes, one count per partition.
 #[derive(Debug)]
 pub(crate) struct AckWait {
     /// The request itself holds one count until all its partitions are registered.
     left: AtomicUsize,
     failed: AtomicBool,
+    is_late: AtomicBool,
     done: Notify,
 }
 
@@ -22,6 +29,7 @@ impl AckWait {
         Arc::new(Self {
             left: AtomicUsize::new(1),
             failed: AtomicBool::new(false),
+            is_late: AtomicBool::new(false),
             done: Notify::new(),
         })
     }
@@ -49,6 +57,24 @@ impl AckWait {
             self.done.notified().await;
         }
         !self.failed.load(Ordering::Acquire)
+    }
+
+    /// The same, until it expires: `None` then.
+    pub(crate) async fn settled_in_time(&self) -> Option<bool> {
+        while self.left.load(Ordering::Acquire) != 0 {
+            if self.is_late.load(Ordering::Acquire) {
+                return None;
+            }
+            self.done.notified().await;
+        }
+        Some(!self.failed.load(Ordering::Acquire))
+    }
+}
+
+impl Expire for AckWait {
+    fn expire(&self) {
+        self.is_late.store(true, Ordering::Release);
+        self.done.notify_one();
     }
 }
 
@@ -83,12 +109,6 @@ impl FetchWait {
         self.ready.notify_one();
     }
 
-    /// The time that it may wait is over.
-    pub(crate) fn expire(&self) {
-        self.is_over.store(true, Ordering::Release);
-        self.ready.notify_one();
-    }
-
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }
@@ -97,6 +117,13 @@ impl FetchWait {
     pub(crate) async fn ready(&self) -> bool {
         self.ready.notified().await;
         self.is_over()
+    }
+}
+
+impl Expire for FetchWait {
+    fn expire(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.ready.notify_one();
     }
 }
 
@@ -118,6 +145,17 @@ mod tests {
         assert!(!waiting.is_finished());
         wait.fail();
         assert!(!waiting.await.unwrap(), "one of them failed");
+    }
+
+    #[tokio::test]
+    async fn an_ack_waits_no_longer_than_it_may_unless_it_is_settled() {
+        let late = AckWait::new();
+        late.expire();
+        assert_eq!(late.settled_in_time().await, None);
+        let settled = AckWait::new();
+        settled.release();
+        settled.expire();
+        assert_eq!(settled.settled_in_time().await, Some(true));
     }
 
     #[tokio::test]

@@ -163,21 +163,33 @@ impl Partition {
         }
     }
 
-    /// Takes in what a flush achieved; true if another one is wanted.
+    /// Takes in what a flush achieved, and acknowledges it; true if another one is wanted.
     pub(super) fn finish_flush(
         &self,
         flushed: Result<Option<Flushed>, DiskError>,
         bytes: u64,
     ) -> bool {
+        let (again, acks) = self.take_in(flushed, bytes);
+        // Without the lock: whoever is woken comes back for it at once.
+        acks.iter().for_each(|ack| ack.release());
+        again
+    }
+
+    /// Whether another flush is wanted, and what is to be acknowledged.
+    fn take_in(
+        &self,
+        flushed: Result<Option<Flushed>, DiskError>,
+        bytes: u64,
+    ) -> (bool, Vec<Arc<AckWait>>) {
         let mut state = self.state.lock();
         let State::Open(replica) = &mut *state else {
-            return false;
+            return (false, Vec::new());
         };
         match flushed {
             // Another partition's sync failed meanwhile: nothing is acknowledged from the directory any more.
             Ok(_) if self.dir().is_offline() => {
                 self.flush_failed(replica);
-                false
+                (false, Vec::new())
             }
             Ok(flushed) => {
                 if let Some(flushed) = flushed {
@@ -185,7 +197,7 @@ impl Partition {
                 }
                 let end = replica.log.flushed_end();
                 replica.show(end, bytes);
-                replica.release_acks();
+                let acks = replica.due_acks();
                 self.note(replica);
                 replica.flushed_bytes = bytes;
                 if bytes - replica.checkpointed_bytes >= UNCHECKPOINTED_MAX {
@@ -200,7 +212,7 @@ impl Partition {
                 if !again {
                     replica.flush = Flush::Idle;
                 }
-                again
+                (again, acks)
             }
             Err(error) => {
                 // Even where the disk was only full: the kernel has dropped what it could not write.
@@ -209,7 +221,7 @@ impl Partition {
                     false => self.storage.dirs.fail(&self.dir(), &error),
                 }
                 self.flush_failed(replica);
-                false
+                (false, Vec::new())
             }
         }
     }

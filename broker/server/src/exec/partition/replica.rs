@@ -133,11 +133,10 @@ impl Replica {
         self.watchers.grow(more);
     }
 
-    /// Acknowledges everything that is flushed.
-    pub(super) fn release_acks(&mut self) {
+    /// Acknowledgements of everything that is flushed, to be released.
+    pub(super) fn due_acks(&mut self) -> Vec<Arc<AckWait>> {
         let flushed_end = self.log.flushed_end();
-        while let Some((_, wait)) = self.acks.pop_front_if(|(end, _)| *end <= flushed_end) {
-            wait.release();
-        }
+        let is_due = |ack: &mut (Offset, _)| ack.0 <= flushed_end;
+        std::iter::from_fn(|| Some(self.acks.pop_front_if(is_due)?.1)).collect()
     }
 }
