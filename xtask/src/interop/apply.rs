@@ -138,15 +138,17 @@ pub(super) fn on_a_cluster() -> Result<()> {
         apply(bootstrap, options, file, *status, told)?;
         let described = our_output("topics --describe --exclude-internal", bootstrap)?;
         if *status == 0 && described.contains("Topic: moved\t") {
-            settles(|| {
-                let lagging = "topics --describe --under-replicated-partitions";
-                let lagging = our_output(lagging, bootstrap)?;
-                ensure!(
-                    lagging.is_empty(),
-                    "replicas are missing after {file}:\n{lagging}"
-                );
-                Ok(())
-            })?;
+            let lagging = "topics --describe --under-replicated-partitions";
+            settles(
+                || our_output(lagging, bootstrap),
+                |lagging| {
+                    ensure!(
+                        lagging.is_empty(),
+                        "replicas are missing after {file}:\n{lagging}"
+                    );
+                    Ok(())
+                },
+            )?;
         }
     }
     agree("topics --describe --exclude-internal", bootstrap)?;

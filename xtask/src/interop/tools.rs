@@ -3,7 +3,6 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -112,7 +111,7 @@ const STORY: &[(Who, &str)] = &[
 ];
 
 /// How long a broker may need to know everywhere what it has confirmed.
-const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+const SETTLES_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) fn on_ours() -> Result<()> {
     with_ours(tell)
@@ -157,21 +156,29 @@ pub(super) fn verdict(steps: usize, differences: &[String]) -> Result<()> {
 
 /// Both tools, until they say the same. Steps of this kind only read.
 pub(super) fn agree(line: &str, bootstrap: &str) -> Result<()> {
-    settles(|| {
-        let ours = our_output(line, bootstrap)?;
-        same(&ours, &kafkas_output(line, bootstrap)?)
-    })
+    settles(
+        || {
+            Ok((
+                our_output(line, bootstrap)?,
+                kafkas_output(line, bootstrap)?,
+            ))
+        },
+        |(ours, kafkas)| same(&ours, &kafkas),
+    )
 }
 
-/// Tries until it is so. Kafka answers a change before all its brokers know of it, and we may ask one in between.
-pub(super) fn settles(attempt: impl Fn() -> Result<()>) -> Result<()> {
+/// Asks until the answer is right; who does not answer at all fails at once. Kafka answers a change before all its brokers
+/// know of it, and we may ask one in between.
+pub(super) fn settles<T>(
+    ask: impl Fn() -> Result<T>,
+    judge: impl Fn(T) -> Result<()>,
+) -> Result<()> {
     let deadline = Instant::now() + SETTLES_WITHIN;
     loop {
-        let outcome = attempt();
+        let outcome = judge(ask()?);
         if outcome.is_ok() || Instant::now() > deadline {
             return outcome;
         }
-        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -53,13 +53,10 @@ impl AckWait {
 
     /// Waits until every count is released; false if one of them failed.
     pub(crate) async fn settled(&self) -> bool {
-        while self.left.load(Ordering::Acquire) != 0 {
-            self.done.notified().await;
-        }
-        !self.failed.load(Ordering::Acquire)
+        self.settled_in_time().await == Some(true)
     }
 
-    /// The same, until it expires: `None` then.
+    /// The same where it has a deadline: `None` if that comes first.
     pub(crate) async fn settled_in_time(&self) -> Option<bool> {
         while self.left.load(Ordering::Acquire) != 0 {
             if self.is_late.load(Ordering::Acquire) {

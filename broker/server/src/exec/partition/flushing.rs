@@ -169,27 +169,15 @@ impl Partition {
         flushed: Result<Option<Flushed>, DiskError>,
         bytes: u64,
     ) -> bool {
-        let (again, acks) = self.take_in(flushed, bytes);
-        // Without the lock: whoever is woken comes back for it at once.
-        acks.iter().for_each(|ack| ack.release());
-        again
-    }
-
-    /// Whether another flush is wanted, and what is to be acknowledged.
-    fn take_in(
-        &self,
-        flushed: Result<Option<Flushed>, DiskError>,
-        bytes: u64,
-    ) -> (bool, Vec<Arc<AckWait>>) {
         let mut state = self.state.lock();
         let State::Open(replica) = &mut *state else {
-            return (false, Vec::new());
+            return false;
         };
         match flushed {
             // Another partition's sync failed meanwhile: nothing is acknowledged from the directory any more.
             Ok(_) if self.dir().is_offline() => {
                 self.flush_failed(replica);
-                (false, Vec::new())
+                false
             }
             Ok(flushed) => {
                 if let Some(flushed) = flushed {
@@ -212,7 +200,10 @@ impl Partition {
                 if !again {
                     replica.flush = Flush::Idle;
                 }
-                (again, acks)
+                drop(state);
+                // Without the lock: whoever is woken comes back for it at once.
+                acks.iter().for_each(|ack| ack.release());
+                again
             }
             Err(error) => {
                 // Even where the disk was only full: the kernel has dropped what it could not write.
@@ -221,7 +212,7 @@ impl Partition {
                     false => self.storage.dirs.fail(&self.dir(), &error),
                 }
                 self.flush_failed(replica);
-                (false, Vec::new())
+                false
             }
         }
     }
