@@ -18,17 +18,17 @@ impl Outline {
     #[inline]
     pub(super) fn read(input: &mut &[u8]) -> Result<Self, &'static str> {
         match Self::plain(input) {
-            Some((outline, layout)) => {
-                *input = input.get(layout.size..).unwrap_or_default();
+            Some((outline, _, rest)) => {
+                *input = rest;
                 Ok(outline)
             }
             None => Self::any(input),
         }
     }
 
-    /// A plain record, and where in it is what. `None`: it is another one, or not right.
+    /// A plain record, where in it is what, and what follows it. `None`: it is another one, or not right.
     #[inline(always)]
-    pub(super) fn plain(input: &[u8]) -> Option<(Self, Layout)> {
+    pub(super) fn plain(input: &[u8]) -> Option<(Self, Layout<'_>, &[u8])> {
         // What stands before the key takes no more than these bytes, and is read from a register.
         let mut head = Head::of(input)?;
         let bytes = head.bytes;
@@ -49,9 +49,10 @@ impl Outline {
         let headers = *input.get(at)?;
         // What was read behind the head was nothing; what was read behind the record's end leads behind that.
         let is_whole = head.read <= Head::BYTES && headers == 0 && at + 1 == end;
-        if !is_whole || is_negative(size) || end > input.len() {
+        if !is_whole || is_negative(size) {
             return None;
         }
+        let (record, rest) = input.split_at_checked(end)?;
         let outline = Self {
             timestamp_delta,
             offset_delta,
@@ -64,9 +65,9 @@ impl Outline {
             key_at,
             value_at,
             value_bytes,
-            size: end,
+            record,
         };
-        Some((outline, layout))
+        Some((outline, layout, rest))
     }
 
     #[inline(never)]
@@ -83,7 +84,8 @@ impl Outline {
 }
 
 /// Where a plain record has what, counted from its first byte.
-pub(super) struct Layout {
+pub(super) struct Layout<'a> {
+    pub(super) record: &'a [u8],
     /// Its first bytes, and how many of them stand before the key.
     pub(super) head: u64,
     pub(super) head_bytes: usize,
@@ -93,7 +95,6 @@ pub(super) struct Layout {
     /// Of the value's length, and how many bytes that takes: one or two.
     pub(super) value_at: usize,
     pub(super) value_bytes: usize,
-    pub(super) size: usize,
 }
 
 /// The first bytes of a record, the next one lowest.

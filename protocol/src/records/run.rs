@@ -27,8 +27,7 @@ impl Run {
             all_have_keys: true,
         };
         while run.count < count_max
-            && let Some((outline, layout)) = Outline::plain(input)
-            && let Some((record, rest)) = input.split_at_checked(layout.size)
+            && let Some((outline, layout, rest)) = Outline::plain(input)
         {
             let time = outline.timestamp_delta;
             run.timestamp_delta_min = run.timestamp_delta_min.min(time);
@@ -39,8 +38,8 @@ impl Run {
             run.count += 1;
             *input = rest;
             // Most that are not alike differ in size, so that no more need be looked at.
-            if run.count < count_max && rest.first_chunk::<2>() == record.first_chunk() {
-                let same = layout.same(record);
+            if run.count < count_max && rest.first_chunk::<2>() == layout.record.first_chunk() {
+                let same = layout.same();
                 run.pass(input, count_max, offset_delta, &same);
             }
         }
@@ -62,9 +61,9 @@ impl Run {
     }
 }
 
-impl Layout {
+impl Layout<'_> {
     #[inline(always)]
-    fn same(&self, record: &[u8]) -> Same {
+    fn same(&self) -> Same {
         let offset = below(self.key_at) & !below(self.offset_at);
         let offset_digits = offset & DIGITS;
         let value_mask = below(self.value_bytes) as u16;
@@ -74,9 +73,9 @@ impl Layout {
             offset_digits,
             offset_at_bits: 8 * self.offset_at,
             value_at: self.value_at,
-            value: value_length(record, self.value_at).unwrap_or_default() & value_mask,
+            value: value_length(self.record, self.value_at).unwrap_or_default() & value_mask,
             value_mask,
-            size: self.size,
+            size: self.record.len(),
         }
     }
 }
