@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use ottla_protocol::{
     errors::ErrorCode,
-    types::{BrokerId, PartitionIndex},
+    types::{BrokerId, LeaderEpoch, PartitionIndex},
 };
 
+use crate::cluster::{Partition, Topic};
 use crate::error::{ApiError, ClientError};
 
-use super::{Admin, Outcomes, TopicPartition, all_at_once, grouped, in_order};
+use super::{
+    Admin, Outcomes, PartitionDescription, TopicDescription, TopicPartition, all_at_once, grouped,
+    in_order,
+};
+
+/// A description does not say in which epoch a leader leads.
+const NO_EPOCH: LeaderEpoch = LeaderEpoch(-1);
 
 impl Admin {
     /// Calls `ask` once per leader with its partitions, all leaders at once, and again for those whose answer is a retriable
@@ -94,6 +101,27 @@ impl Admin {
         Ok(in_order(partitions.iter().cloned(), answers))
     }
 
+    /// The partitions' leaders are as described, so that the next question about them need not look for them. Whoever leads
+    /// no longer says so.
+    pub fn note_leaders<'a>(&self, described: impl IntoIterator<Item = &'a TopicDescription>) {
+        let partition = |partition: &PartitionDescription| Partition {
+            index: PartitionIndex(partition.index),
+            leader: partition.leader,
+            leader_epoch: NO_EPOCH,
+            replicas: partition.replicas.clone(),
+            isr: partition.isr.clone(),
+            offline: partition.offline.clone(),
+            error: ErrorCode::None,
+        };
+        self.cluster.learn(described.into_iter().map(|topic| Topic {
+            name: topic.name.as_str().into(),
+            id: topic.id,
+            is_internal: topic.is_internal,
+            error: ErrorCode::None,
+            partitions: topic.partitions.iter().map(partition).collect(),
+        }));
+    }
+
     fn is_given_up(&self, error: &ClientError) -> bool {
         let waits = self.cluster.settings().unreachable_after;
         let is_out_of_reach = matches!(
@@ -133,7 +161,11 @@ fn sort_out<T>(
 #[cfg(test)]
 mod tests {
     use ottla_protocol::messages::{
-        ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, ListOffsetsRequest,
+        ListOffsetsResponse, MetadataRequest,
+        describe_topic_partitions::response::{
+            DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+        },
         list_offsets::response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
     };
 
@@ -146,23 +178,44 @@ mod tests {
 
     use super::*;
 
+    /// The end of the log of partition 0 of topic t.
+    fn offset_5(error: ErrorCode) -> ListOffsetsResponse {
+        let partition = ListOffsetsPartitionResponse {
+            error_code: error.code(),
+            offset: 5,
+            ..Default::default()
+        };
+        ListOffsetsResponse {
+            topics: vec![ListOffsetsTopicResponse {
+                name: "t".into(),
+                partitions: vec![partition],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+    }
+
+    /// Topic t, whose partition 0 the only broker leads.
+    fn described() -> DescribeTopicPartitionsResponse {
+        let partition = DescribeTopicPartitionsResponsePartition {
+            leader_id: 1,
+            ..Default::default()
+        };
+        DescribeTopicPartitionsResponse {
+            topics: vec![DescribeTopicPartitionsResponseTopic {
+                name: Some("t".into()),
+                partitions: vec![partition],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+    }
+
     #[tokio::test]
     async fn leaders_that_are_known_are_asked_at_once_and_looked_up_when_they_lead_no_more() {
         let mut codes = [ErrorCode::None, ErrorCode::NotLeaderOrFollower].into_iter();
         let (endpoint, seen) = cluster_of_one(move |request| {
-            let partition = ListOffsetsPartitionResponse {
-                error_code: codes.next().unwrap_or_default().code(),
-                offset: 5,
-                ..Default::default()
-            };
-            request.answer(&ListOffsetsResponse {
-                topics: vec![ListOffsetsTopicResponse {
-                    name: "t".into(),
-                    partitions: vec![partition],
-                    ..Default::default()
-                }],
-                ..Default::default()
-            })
+            request.answer(&offset_5(codes.next().unwrap_or_default()))
         })
         .await;
         let settings = ClusterSettings {
@@ -185,6 +238,27 @@ mod tests {
             3,
             "the first look is used once"
         );
+    }
+
+    #[tokio::test]
+    async fn leaders_that_a_description_has_named_are_not_looked_up_again() {
+        let (endpoint, seen) = cluster_of_one(|request| {
+            if request.is::<DescribeTopicPartitionsRequest>() {
+                return request.answer(&described());
+            }
+            request.answer(&offset_5(ErrorCode::None))
+        })
+        .await;
+        let admin = Admin::connect(quick_cluster(vec![endpoint])).await.unwrap();
+        let looks = count::<MetadataRequest>(&seen);
+        let mut outcomes = admin.describe_topics(&["t".to_owned()], 10).await.unwrap();
+        let (_, description) = outcomes.remove(0);
+        admin.note_leaders([&description.unwrap()]);
+        let asked = [(TopicPartition::new("t", 0), OffsetSpec::Latest)];
+        let listed = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
+        let (_, outcome) = listed.unwrap().remove(0);
+        assert_eq!(outcome.unwrap().offset, Some(5));
+        assert_eq!(count::<MetadataRequest>(&seen), looks);
     }
 
     /// It was asked for again until the call's whole time was up.

@@ -203,6 +203,21 @@ impl Metadata {
         }
     }
 
+    /// This snapshot with topics that it does not have. What metadata has said of a topic stays.
+    pub(super) fn and(&self, topics: impl IntoIterator<Item = Topic>) -> Self {
+        let mut more = self.clone();
+        for topic in topics {
+            if more.topics.contains_key(&topic.name) {
+                continue;
+            }
+            if !topic.id.is_zero() {
+                more.names.insert(topic.id, topic.name.clone());
+            }
+            more.topics.insert(topic.name.clone(), Arc::new(topic));
+        }
+        more
+    }
+
     pub fn brokers(&self) -> impl Iterator<Item = &Broker> {
         self.brokers.values()
     }

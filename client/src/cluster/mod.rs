@@ -450,6 +450,12 @@ impl Cluster {
         current.clone()
     }
 
+    /// Takes in topics that a request other than for metadata has told of. Refreshes do not ask for them.
+    pub(crate) fn learn(&self, topics: impl IntoIterator<Item = Topic>) {
+        let mut current = lock(&self.inner.metadata);
+        *current = Arc::new(current.and(topics));
+    }
+
     /// Waits before the next attempt; where the deadline or the attempts are used up, the caller gets the reason.
     pub(crate) async fn pause(
         &self,

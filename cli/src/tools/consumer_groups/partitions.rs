@@ -68,6 +68,7 @@ pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result
             }
         }
     }
+    admin.note_leaders(described.values());
     for at in partitions {
         let partition = described.get(&at.topic).and_then(|topic| {
             let mut partitions = topic.partitions.iter();
@@ -93,6 +94,7 @@ pub(super) async fn of_topics(topics: &[String], admin: &Admin) -> Result<Found,
             Ok(described) => described,
             Err(error) => return Err(unknown(&topic, error, Wrapped::Not, admin).await.into()),
         };
+        admin.note_leaders([&described]);
         for partition in &described.partitions {
             let at = TopicPartition::new(&*topic, partition.index);
             found.add(at, partition);
@@ -128,6 +130,7 @@ pub(super) async fn of_topic(
     for (_, outcome) in outcomes {
         match outcome {
             Ok(description) => {
+                admin.note_leaders([&description]);
                 let partitions = description.partitions.iter();
                 found.extend(partitions.map(|at| TopicPartition::new(topic, at.index)));
             }

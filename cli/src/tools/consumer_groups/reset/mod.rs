@@ -3,6 +3,7 @@
 //! Always: nothing is written before every new offset of every group is known and the file for `--undo` is written; that is on
 //! disk before the tool ends. An offset that is written lies within its log.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -235,18 +236,24 @@ async fn moves(
     };
     let mut scope = check_found(found, admin).await?;
     order(&mut scope, |at| at);
-    let mut moves = reset.target.moves(group, scope, format, admin, cx).await?;
+    let is_undo = matches!(reset.target, Target::Undo(_));
+    let is_shown = reset.execute || reset.explain || is_undo || format.is_data();
+    // Neither answer says anything about the other's question: they are asked at once.
+    let (moves, before) =
+        tokio::join!(reset.target.moves(group, scope, format, admin, cx), async {
+            match is_shown {
+                true => describe::committed(group, admin).await,
+                false => Ok(HashMap::new()),
+            }
+        });
+    let (mut moves, mut before) = (moves?, before?);
     match reset.explain || format.is_data() {
         // Nobody expects the reference's order of what the reference does not show.
         true => moves.sort_by(|a, b| a.at.cmp(&b.at)),
         false => order(&mut moves, |step| &step.at),
     }
-    let is_undo = matches!(reset.target, Target::Undo(_));
-    if reset.execute || reset.explain || is_undo || format.is_data() {
-        let mut committed = describe::committed(group, admin).await?;
-        for step in &mut moves {
-            step.from = committed.remove(&step.at);
-        }
+    for step in &mut moves {
+        step.from = before.remove(&step.at);
     }
     if let Target::Undo(file) = &reset.target {
         warn_of_progress(group, &moves, file.steps(group), cx);

@@ -184,7 +184,9 @@ pub(super) fn write(
 ) -> io::Result<Written> {
     fs::create_dir_all(folder)?;
     let (path, mut file) = create(folder, &stem(plans, now))?;
-    writeln!(file, "{:#}", content(plans, cluster, now))?;
+    // In one piece: formatted into the file, each brace would be a call of the system.
+    let text = format!("{:#}\n", content(plans, cluster, now));
+    file.write_all(text.as_bytes())?;
     let folder = File::open(folder)?;
     let syncing = thread::spawn(move || {
         file.sync_all()?;
