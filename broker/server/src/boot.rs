@@ -166,6 +166,7 @@ pub(crate) struct Server {
     accepting: JoinSet<()>,
     /// Fires the timers of coordinators.
     timers: JoinHandle<()>,
+    bell: JoinHandle<()>,
     /// Sees to failed log directories.
     failures: JoinHandle<()>,
     keeper: Option<std::thread::JoinHandle<()>>,
@@ -210,6 +211,10 @@ impl Server {
             .recovery
             .start(&storage, broker.settings.recovery_threads_per_dir);
         let timers = tokio::spawn(watch_timers(&broker));
+        let bell = tokio::spawn({
+            let storage = storage.clone();
+            async move { storage.bell.watch().await }
+        });
         let failures = tokio::spawn(dir_failures::watch(broker.clone()));
         let (pace, configured) = (broker.settings.keeper_pace, broker.clone());
         let keeper = std::thread::Builder::new()
@@ -249,6 +254,7 @@ impl Server {
             stopping,
             accepting,
             timers,
+            bell,
             failures,
             keeper: Some(keeper),
             fatal,
@@ -267,6 +273,7 @@ impl Server {
             self.accepting.abort_all();
         }
         self.timers.abort();
+        self.bell.abort();
         self.failures.abort();
         self.broker.transactions.end().await;
         let broker = self.broker.clone();

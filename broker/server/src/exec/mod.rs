@@ -1,6 +1,7 @@
 //! Carries out what is decided: partitions and their files, flushes, timers.
 
 pub(crate) mod auto_create;
+mod bell;
 mod bootstrap;
 pub(crate) mod checkpoints;
 pub(crate) mod cleaner;
@@ -48,6 +49,7 @@ use ottla_protocol::wire::Uuid;
 use parking_lot::Mutex;
 use tracing::warn;
 
+use bell::Bell;
 use cleaner::Cleaner;
 use flusher::Flusher;
 use keeper::Keeper;
@@ -61,6 +63,7 @@ pub(crate) struct Storage {
     pub(crate) dirs: LogDirs,
     pub(crate) topics: Topics,
     pub(crate) flusher: Flusher,
+    pub(crate) bell: Bell,
     pub(crate) keeper: Keeper,
     pub(crate) cleaner: Cleaner,
     pub(crate) open_files: OpenFiles,
@@ -75,6 +78,7 @@ impl Storage {
             dirs,
             topics: Topics::default(),
             flusher: Flusher::default(),
+            bell: Bell::default(),
             keeper: Keeper::default(),
             cleaner: Cleaner::default(),
             open_files: OpenFiles::default(),

@@ -75,6 +75,29 @@ impl Expire for AckWait {
     }
 }
 
+/// Who is released, once no lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    pub(crate) acks: Vec<Arc<AckWait>>,
+    pub(crate) fetches: Vec<Arc<FetchWait>>,
+}
+
+impl Due {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.acks.is_empty() && self.fetches.is_empty()
+    }
+
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.acks.extend(more.acks);
+        self.fetches.extend(more.fetches);
+    }
+
+    pub(crate) fn release(self) {
+        self.acks.iter().for_each(|ack| ack.release());
+        self.fetches.iter().for_each(|fetch| fetch.release());
+    }
+}
+
 /// A fetch that waits for bytes on any of its partitions.
 #[derive(Debug)]
 pub(crate) struct FetchWait {
@@ -92,16 +115,15 @@ impl FetchWait {
         })
     }
 
-    /// More bytes can be read; wakes when that makes the answer large enough.
-    pub(crate) fn grow(&self, bytes: u64) {
+    /// More bytes can be read; true if that makes the answer large enough, and the fetch is to be released.
+    #[must_use]
+    pub(crate) fn grow(&self, bytes: u64) -> bool {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let before = self.missing.fetch_sub(bytes, Ordering::AcqRel);
-        if before > 0 && before <= bytes {
-            self.ready.notify_one();
-        }
+        before > 0 && before <= bytes
     }
 
-    /// The answer has changed in a way that should be told now: the partition is gone, truncated or failed.
+    /// The answer is large enough, or has changed in a way that should be told now: the partition is gone, truncated or failed.
     pub(crate) fn release(&self) {
         self.ready.notify_one();
     }
@@ -158,14 +180,11 @@ mod tests {
     #[tokio::test]
     async fn a_fetch_wakes_when_enough_has_come() {
         let wait = FetchWait::new(100);
-        wait.grow(60);
-        wait.grow(39);
-        let mut ready = Box::pin(wait.ready());
-        let pending =
-            std::future::poll_fn(|cx| std::task::Poll::Ready(ready.as_mut().poll(cx).is_pending()))
-                .await;
-        assert!(pending);
-        wait.grow(1);
-        ready.await;
+        assert!(!wait.grow(60));
+        assert!(!wait.grow(39));
+        assert!(wait.grow(1));
+        assert!(!wait.grow(1), "once");
+        wait.release();
+        assert!(!wait.ready().await);
     }
 }

@@ -102,16 +102,21 @@ impl Watchers {
         });
     }
 
-    /// So many bytes more can be read.
-    pub(crate) fn grow(&mut self, bytes: u64) {
-        self.0
-            .retain_mut(|watcher| watcher.tell(|wait| wait.grow(bytes)));
+    /// So many bytes more can be read. Fetches that this is enough for are put with those that are `due`.
+    pub(crate) fn grow(&mut self, bytes: u64, due: &mut Vec<Arc<FetchWait>>) {
+        self.0.retain_mut(|watcher| {
+            watcher.tell(|wait| {
+                if wait.grow(bytes) {
+                    due.push(wait.clone());
+                }
+            })
+        });
     }
 
     /// Something has changed that should be told now.
     pub(crate) fn release(&mut self) {
         for mut watcher in self.0.drain(..) {
-            watcher.tell(FetchWait::release);
+            watcher.tell(|wait| wait.release());
         }
     }
 
@@ -129,7 +134,7 @@ impl Watcher {
     }
 
     /// Whether it has to stay in the list.
-    fn tell(&mut self, how: impl FnOnce(&FetchWait)) -> bool {
+    fn tell(&mut self, how: impl FnOnce(&Arc<FetchWait>)) -> bool {
         let Some(watch) = self.watch.upgrade() else {
             return false;
         };
@@ -170,21 +175,23 @@ mod tests {
     #[test]
     fn a_change_that_nobody_waits_for_is_told_once_and_ends_the_watch() {
         let (watch, mut watchers) = watched(Some(7));
-        watchers.grow(10);
+        watchers.grow(10, &mut Vec::new());
         assert!(watchers.0.is_empty());
-        watchers.grow(10);
+        watchers.grow(10, &mut Vec::new());
         assert_eq!(watch.take_changed(), [7]);
         assert!(watch.take_changed().is_empty());
     }
 
-    #[tokio::test]
-    async fn who_waits_for_many_bytes_is_told_of_all_and_woken_by_the_last() {
+    #[test]
+    fn who_waits_for_many_bytes_is_told_of_all_and_woken_by_the_last() {
         let (watch, mut watchers) = watched(Some(7));
         let waiting = watch.wait_with(FetchWait::new(100)).expect("no changes");
-        watchers.grow(60);
+        let mut due = Vec::new();
+        watchers.grow(60, &mut due);
+        assert!(due.is_empty());
         assert!(watch.wait_with(FetchWait::new(100)).is_none(), "changed");
-        watchers.grow(40);
-        waiting.wait().ready().await;
+        watchers.grow(40, &mut due);
+        assert!(Arc::ptr_eq(&due[0], waiting.wait()) && due.len() == 1);
         assert_eq!(watch.take_changed(), [7]);
     }
 

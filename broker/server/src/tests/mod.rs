@@ -29,3 +29,4 @@ mod transaction_power_cut;
 mod transactional_produce;
 mod transactions;
 mod txn_offsets;
+mod wakes;

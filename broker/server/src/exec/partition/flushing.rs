@@ -66,12 +66,12 @@ impl Partition {
         }
     }
 
-    /// Has the flusher sync what is appended, one flush at a time.
+    /// Has the flusher sync what is appended, one flush at a time, once the partition's lock is free.
     pub(super) fn demand_flush(self: &Arc<Self>, replica: &mut Replica) {
         match replica.flush {
             Flush::Idle => {
                 replica.flush = Flush::Running;
-                self.storage.flusher.submit(self.clone());
+                replica.afterwards.flush = Some(self.clone());
             }
             Flush::Running | Flush::Again => replica.flush = Flush::Again,
         }
@@ -105,6 +105,9 @@ impl Partition {
             .is_some_and(|since| since > now);
         if !is_flushed && (is_idle || is_moved || due.is_some_and(|due| due <= now)) {
             self.demand_flush(replica);
+            let afterwards = std::mem::take(&mut replica.afterwards);
+            drop(state);
+            afterwards.run();
         }
         Some(due.map_or(Millis(i64::MAX), |due| due.max(now)))
     }
@@ -185,7 +188,7 @@ impl Partition {
                 }
                 let end = replica.log.flushed_end();
                 replica.show(end, bytes);
-                let acks = replica.due_acks();
+                replica.acknowledge();
                 self.note(replica);
                 replica.flushed_bytes = bytes;
                 if bytes - replica.checkpointed_bytes >= UNCHECKPOINTED_MAX {
@@ -200,9 +203,9 @@ impl Partition {
                 if !again {
                     replica.flush = Flush::Idle;
                 }
+                let due = std::mem::take(&mut replica.afterwards.due);
                 drop(state);
-                // Without the lock: whoever is woken comes back for it at once.
-                acks.iter().for_each(|ack| ack.release());
+                self.storage.bell.ring(due);
                 again
             }
             Err(error) => {

@@ -11,9 +11,10 @@ use ottla_log::errors::OpenError;
 use ottla_log::{Log, OpenInput, names, partition_metadata};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset};
-use parking_lot::{MappedMutexGuard, MutexGuard};
+use parking_lot::MutexGuard;
 use tracing::warn;
 
+use super::opened::{Afterwards, Opened};
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
 use crate::exec::checkpoints::Checkpointed;
@@ -185,7 +186,7 @@ impl Partition {
             && dir.checkpointed(&self.topic.name, self.index) == Checkpointed::NEVER
     }
 
-    pub(super) fn open(&self, now: Millis) -> Result<MappedMutexGuard<'_, Replica>, ErrorCode> {
+    pub(super) fn open(&self, now: Millis) -> Result<Opened<'_>, ErrorCode> {
         if self.dir.load().is_offline() {
             return Err(ErrorCode::KafkaStorageError);
         }
@@ -205,6 +206,7 @@ impl Partition {
             State::Open(replica) => Some(&mut **replica),
             State::Closed(_) | State::Deleted => None,
         })
+        .map(Opened::new)
         .map_err(|_| ErrorCode::UnknownTopicOrPartition)
     }
 
@@ -264,6 +266,7 @@ impl Partition {
             flush: Flush::Idle,
             acks: VecDeque::new(),
             watchers: Watchers::default(),
+            afterwards: Afterwards::default(),
             is_listed: false,
             was_used: false,
             used_at: now,

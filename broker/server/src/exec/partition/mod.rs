@@ -11,6 +11,7 @@ mod cleaning;
 mod flushing;
 mod life;
 mod moving;
+mod opened;
 mod replica;
 mod residence;
 mod retention;

@@ -164,7 +164,7 @@ impl Partition {
         self.change_directory(from, to);
         let (end, bytes) = (replica.log.flushed_end(), replica.appended_bytes);
         replica.show(end, bytes);
-        replica.due_acks().iter().for_each(|ack| ack.release());
+        replica.acknowledge();
         self.note(&replica);
         drop(replica);
         let delay = self.settings().log.file_delete_delay_ms;

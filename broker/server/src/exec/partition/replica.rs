@@ -9,6 +9,7 @@ use ottla_log::disk::{Disk, DiskError};
 use ottla_protocol::types::{Millis, Offset};
 
 use super::Bounds;
+use super::opened::Afterwards;
 use crate::data_dirs::random_number;
 use crate::exec::producers::{self, Extent};
 use crate::exec::waits::AckWait;
@@ -28,6 +29,7 @@ pub(crate) struct Replica {
     pub(super) flush: Flush,
     pub(super) acks: VecDeque<(Offset, Arc<AckWait>)>,
     pub(super) watchers: Watchers,
+    pub(super) afterwards: Afterwards,
     /// Waits in the keeper's list for its next round.
     pub(super) is_listed: bool,
     /// Since the keeper looked last, and when it saw that for the last time.
@@ -130,13 +132,14 @@ impl Replica {
         }
         let more = bytes.saturating_sub(self.visible_bytes);
         self.visible_bytes = self.visible_bytes.max(bytes);
-        self.watchers.grow(more);
+        self.watchers.grow(more, &mut self.afterwards.due.fetches);
     }
 
-    /// Acknowledgements of everything that is flushed, to be released.
-    pub(super) fn due_acks(&mut self) -> Vec<Arc<AckWait>> {
+    /// Acknowledges everything that is flushed.
+    pub(super) fn acknowledge(&mut self) {
         let flushed_end = self.log.flushed_end();
         let is_due = |ack: &mut (Offset, _)| ack.0 <= flushed_end;
-        std::iter::from_fn(|| Some(self.acks.pop_front_if(is_due)?.1)).collect()
+        let due = std::iter::from_fn(|| Some(self.acks.pop_front_if(is_due)?.1));
+        self.afterwards.due.acks.extend(due);
     }
 }
