@@ -4,11 +4,15 @@
 //! longer than that to start, so scripts rely on the next command to see what the one before has done, whichever broker
 //! that asks. Always: the change is made already, so nothing here fails, and nobody waits for longer than a second.
 
+mod configs;
+
 use std::time::Duration;
 
 use ottla_client::admin::Admin;
 use ottla_client::cluster::EndpointType;
 use tokio::time::{sleep, timeout};
+
+pub(crate) use configs::until_altered;
 
 const WITHIN: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(5);

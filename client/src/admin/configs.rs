@@ -73,6 +73,21 @@ impl ConfigResource {
         }
     }
 
+    /// Where values come from that are set for this resource itself; a logger's have no such source.
+    pub fn own_source(&self) -> Option<ConfigSource> {
+        match self.kind {
+            ResourceType::Topic => Some(ConfigSource::DynamicTopic),
+            // Without a name: what holds for all brokers.
+            ResourceType::Broker if self.name.is_empty() => {
+                Some(ConfigSource::DynamicDefaultBroker)
+            }
+            ResourceType::Broker => Some(ConfigSource::DynamicBroker),
+            ResourceType::ClientMetrics => Some(ConfigSource::DynamicClientMetrics),
+            ResourceType::Group => Some(ConfigSource::DynamicGroup),
+            ResourceType::BrokerLogger | ResourceType::Other(_) => None,
+        }
+    }
+
     /// Only the broker itself knows its own configuration; everything else any broker can answer.
     fn target(&self) -> Target {
         let own = matches!(self.kind, ResourceType::Broker | ResourceType::BrokerLogger);

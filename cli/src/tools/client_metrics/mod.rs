@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::jopt;
 use crate::options::{self, Connection, Given, Standard, ToolArgs};
 use crate::output::{Format, OutputOnce, Report, Rows};
+use crate::settling::until_altered;
 use crate::stop::{Failure, Stop};
 use crate::tool::Tool;
 
@@ -229,11 +230,14 @@ async fn alter(name: &str, changes: Vec<(String, AlterOp)>, admin: &Admin) -> Re
         resource: resource(name),
         changes,
     };
-    let outcomes = admin.alter_configs(&[change], false).await;
+    let altered = [change];
+    let outcomes = admin.alter_configs(&altered, false).await;
     let mut outcomes = outcomes
         .map_err(failed("incrementalAlterConfigs"))?
         .into_iter();
-    outcomes.try_for_each(|(_, outcome)| outcome.map_err(connect::refused))
+    outcomes.try_for_each(|(_, outcome)| outcome.map_err(connect::refused))?;
+    until_altered(&altered, admin).await;
+    Ok(())
 }
 
 /// The keys of each subscription, sorted.

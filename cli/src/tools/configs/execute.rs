@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::check::Entities;
 use super::plan::{Kind, Plan};
-use super::{json, quotas, render, scram, settle};
+use super::{json, quotas, render, scram};
 use crate::connect::{self, failed, unkept};
 use crate::java_order;
 use crate::meant::meant;
 use crate::nearest;
 use crate::output::Format;
+use crate::settling::until_altered;
 use crate::stop::Failure;
 
 const QUOTAS: &str = "quotas of users, clients or addresses";
@@ -255,8 +256,9 @@ async fn alter(
         resource: kind.resource(name),
         changes: changes.to_vec(),
     };
+    let altered = [change];
     let outcomes = admin
-        .alter_configs(&[change], false)
+        .alter_configs(&altered, false)
         .await
         .map_err(failed("incrementalAlterConfigs"))?;
     for (_, outcome) in outcomes {
@@ -269,7 +271,7 @@ async fn alter(
         };
         return Err(hint.into_iter().fold(failure, Failure::hint));
     }
-    settle::until_altered(kind, name, changes, admin).await;
+    until_altered(&altered, admin).await;
     Ok(())
 }
 

@@ -20,7 +20,6 @@ mod plan;
 mod quotas;
 mod render;
 mod scram;
-mod settle;
 
 pub const TOOL: Tool = Tool {
     name: "configs",

@@ -38,35 +38,28 @@ pub(super) struct Kind {
     /// As options name it; without its last letter it names one of them.
     pub(super) plural: &'static str,
     pub(super) resource: ResourceType,
-    /// What makes a value of such a resource its own; `None`: all values do.
-    own: Option<ConfigSource>,
 }
 
 const KINDS: [Kind; 5] = [
     Kind {
         plural: TOPICS,
         resource: ResourceType::Topic,
-        own: Some(ConfigSource::DynamicTopic),
     },
     Kind {
         plural: BROKERS,
         resource: ResourceType::Broker,
-        own: Some(ConfigSource::DynamicBroker),
     },
     Kind {
         plural: BROKER_LOGGERS,
         resource: ResourceType::BrokerLogger,
-        own: None,
     },
     Kind {
         plural: CLIENT_METRICS,
         resource: ResourceType::ClientMetrics,
-        own: Some(ConfigSource::DynamicClientMetrics),
     },
     Kind {
         plural: GROUPS,
         resource: ResourceType::Group,
-        own: Some(ConfigSource::DynamicGroup),
     },
 ];
 
@@ -110,12 +103,9 @@ impl Kind {
         singular(self.plural)
     }
 
-    /// Where values come from that are of this resource's own.
+    /// Where values come from that are of this resource's own; `None`: all are.
     pub(super) fn own_source(&self, name: &str) -> Option<ConfigSource> {
-        match self.resource {
-            ResourceType::Broker if name.is_empty() => Some(ConfigSource::DynamicDefaultBroker),
-            _ => self.own,
-        }
+        self.resource(name).own_source()
     }
 
     pub(super) fn resource(&self, name: &str) -> ConfigResource {

@@ -8,6 +8,7 @@ use ottla_client::admin::{
 use ottla_protocol::types::BrokerId;
 
 use crate::java_order;
+use crate::settling::until_altered;
 
 use super::Teller;
 use super::plan::{Assignment, joined};
@@ -204,7 +205,10 @@ async fn alter(admin: &Admin, changes: Vec<AlterResource>) -> Result<(), Trouble
     let outcomes = admin.alter_configs(&changes, false).await;
     let outcomes = outcomes.map_err(Trouble::failed("incrementalAlterConfigs"))?;
     match outcomes.into_iter().find_map(|(_, outcome)| outcome.err()) {
-        None => Ok(()),
+        None => {
+            until_altered(&changes, admin).await;
+            Ok(())
+        }
         Some(error) => Err(Trouble::in_call(&error)),
     }
 }
