@@ -116,6 +116,10 @@ impl Askings {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_producer.is_empty()
+    }
+
     pub(super) fn expire(&mut self, now: Millis, expiration_ms: i64) {
         self.by_producer
             .retain(|_, asking| now.0.saturating_sub(asking.begun.0) < expiration_ms);

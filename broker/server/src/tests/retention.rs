@@ -1,20 +1,25 @@
 //! What retention takes away, when, and what readers see of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use ottla_coordination::txn::{Origin, ProducerBatch};
+use ottla_log::testing::{FaultyDisk, MemoryDisk};
 use ottla_protocol::compress::Compression;
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::messages::ListOffsetsRequest;
 use ottla_protocol::messages::list_offsets::request::{ListOffsetsPartition, ListOffsetsTopic};
 use ottla_protocol::records::BatchBuilder;
-use ottla_protocol::types::{Millis, Offset};
+use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
 
 use super::produce_fetch::{fetch, latest, produce, values};
+use super::storage::partition_on;
 use super::topic_rules::delete_records;
 use crate::clock;
-use crate::testing::{Client, TestServer, eventually};
+use crate::exec::partition::{Acks, Append};
+use crate::testing::{Client, TestServer, batch, eventually};
 
 const HOUR: i64 = 3_600_000;
 
@@ -252,4 +257,33 @@ fn read_from_the_start(server: &TestServer, topic: &str, back: i64, done: &Atomi
         }
     }
     read
+}
+
+/// The guard went with the states that were closed, and the producer was told that its transaction is in no state for it.
+#[tokio::test]
+async fn a_partition_that_was_opened_for_a_look_stays_open_while_a_coordinator_is_asked_about_it() {
+    let disk = FaultyDisk::new(Arc::new(MemoryDisk::new()));
+    let (_storage, partition, _fatal) = partition_on(&disk, &[], 1 << 20);
+    let first = ProducerBatch {
+        producer_id: ProducerId(7),
+        producer_epoch: ProducerEpoch(0),
+        first_sequence: 0,
+        last_sequence: 0,
+        offset_delta: 0,
+        max_timestamp: clock::now(),
+        is_transactional: true,
+    };
+    let asked = partition.begin_verification(&first, true, clock::now());
+    let verification = asked.expect("a guard");
+    partition.close_if_unused();
+    assert!(!partition.is_closed());
+    let how = Append {
+        acks: Acks::Leader,
+        log_append_time: false,
+        producer: Some(first),
+        origin: Origin::Client(verification),
+    };
+    let mut bytes = BytesMut::from(&batch(&["x"])[..]);
+    let placed = partition.append(&mut bytes, how, &mut None, clock::now());
+    assert_eq!(placed.map(|placed| placed.base_offset), Ok(Offset(0)));
 }

@@ -158,6 +158,13 @@ impl ProducerStates {
         Ok(Verification::Asked(guard))
     }
 
+    /// Whether the coordinator is being asked about a producer. These states alone know of that: a batch that comes back with
+    /// a guard is refused by states that were read from the log anew.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        !self.askings.is_empty()
+    }
+
     /// Remembers a batch that is on the log at `base_offset`: after `check`, or when reading the log.
     pub fn apply(&mut self, batch: &ProducerBatch, base_offset: Offset) {
         let producer = self

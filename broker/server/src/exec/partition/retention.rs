@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use ottla_coordination::txn::ProducerStates;
 use ottla_log::{DeleteReason, DeletedSegment};
 use ottla_protocol::types::{Millis, Offset};
 use tracing::info;
@@ -117,7 +118,7 @@ impl Partition {
     }
 
     /// Puts a partition that was opened for a look back to sleep, unless somebody has come to use it.
-    pub(super) fn close_if_unused(&self) {
+    pub(crate) fn close_if_unused(&self) {
         let mut state = self.state.lock();
         let State::Open(replica) = &*state else {
             return;
@@ -159,8 +160,9 @@ fn why(reason: DeleteReason, settings: &TopicSettings) -> String {
 }
 
 impl Replica {
-    /// Whether an acknowledgement waits for it or the keeper looks after it.
+    /// Whether an acknowledgement waits for it, the keeper looks after it, or a coordinator is asked about a batch for it.
     fn is_in_use(&self) -> bool {
-        self.is_listed || !self.acks.is_empty()
+        let states = self.producers.as_ref();
+        self.is_listed || !self.acks.is_empty() || states.is_some_and(ProducerStates::is_asking)
     }
 }
