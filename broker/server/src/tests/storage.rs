@@ -29,10 +29,10 @@ use crate::testing::{PATIENCE, batch, eventually};
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
-struct Bench {
+pub(super) struct Bench {
     disk: Arc<FaultyDisk>,
     storage: Arc<Storage>,
-    partition: Arc<Partition>,
+    pub(super) partition: Arc<Partition>,
     fatal: mpsc::UnboundedReceiver<String>,
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn settled(wait: Option<Arc<AckWait>>) -> Result<(), ErrorCode>
 }
 
 impl Bench {
-    fn new(durability: &str) -> Self {
+    pub(super) fn new(durability: &str) -> Self {
         Self::with_segments(durability, 1 << 20)
     }
 
@@ -94,7 +94,7 @@ impl Bench {
     }
 
     /// Appends one record and waits for its acknowledgement; its offset.
-    async fn produce(&self, acks: Acks) -> Result<i64, ErrorCode> {
+    pub(super) async fn produce(&self, acks: Acks) -> Result<i64, ErrorCode> {
         self.produce_as(None, acks).await
     }
 

@@ -5,18 +5,15 @@ use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 
-use bytes::BytesMut;
-use ottla_coordination::txn::{Origin, Verification};
 use ottla_log::MinimumRead;
-use ottla_log::testing::{FaultyDisk, MemoryDisk};
 use ottla_protocol::types::Offset;
 
-use super::storage::{partition_on, settled};
+use super::storage::Bench;
 use crate::clock;
-use crate::exec::partition::{Acks, Append, Isolation, Partition};
+use crate::exec::partition::{Acks, Isolation, Partition};
 use crate::exec::waits::FetchWait;
 use crate::exec::watch::Watch;
-use crate::testing::{PATIENCE, batch, eventually};
+use crate::testing::{PATIENCE, eventually};
 
 /// A reader that comes back for the partition on another thread the moment it is woken, and before whoever wakes it goes on.
 struct Reader {
@@ -34,26 +31,12 @@ impl Wake for Reader {
     }
 }
 
-async fn append(partition: &Arc<Partition>) {
-    let how = Append {
-        acks: Acks::All,
-        log_append_time: false,
-        producer: None,
-        origin: Origin::Client(Verification::Waived),
-    };
-    let (mut bytes, mut wait) = (BytesMut::from(&batch(&["x"])[..]), None);
-    let placed = partition.append(&mut bytes, how, &mut wait, clock::now());
-    placed.expect("room for a record");
-    settled(wait).await.expect("a disk that works");
-}
-
 #[tokio::test]
 async fn whoever_is_woken_finds_the_partition_free() {
     for durability in ["memory", "disk"] {
-        let disk = FaultyDisk::new(Arc::new(MemoryDisk::new()));
-        let (_storage, partition, _fatal) =
-            partition_on(&disk, &[("ottla.durability", durability)], 1 << 20);
-        append(&partition).await;
+        let bench = Bench::new(durability);
+        let partition = &bench.partition;
+        assert_eq!(bench.produce(Acks::All).await, Ok(0));
         eventually("the first record is shown", || {
             partition.bounds(clock::now()).unwrap().high_watermark == Offset(1)
         });
@@ -74,7 +57,7 @@ async fn whoever_is_woken_finds_the_partition_free() {
         let polled = ready.as_mut().poll(&mut Context::from_waker(&waker));
         assert_eq!(polled, Poll::Pending);
 
-        append(&partition).await;
+        assert_eq!(bench.produce(Acks::All).await, Ok(1));
         eventually("the reader is woken", || {
             reader.found_it_free.get().is_some()
         });

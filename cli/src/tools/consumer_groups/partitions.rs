@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ottla_client::ApiError;
 use ottla_client::admin::{
-    Admin, PARTITIONS_PER_REQUEST, PartitionDescription, TopicDescription, TopicPartition,
+    Admin, Outcomes, PARTITIONS_PER_REQUEST, PartitionDescription, TopicDescription, TopicPartition,
 };
 
 use super::ended::{Ended, Problem, Wrapped};
@@ -43,6 +43,22 @@ impl Found {
     }
 }
 
+/// Topics as they are described, which spares the next question about them a look for their leaders.
+async fn described(
+    topics: &[String],
+    wrapped: Wrapped,
+    admin: &Admin,
+) -> Result<Outcomes<String, TopicDescription>, Ended> {
+    let described = admin.describe_topics(topics, PARTITIONS_PER_REQUEST).await;
+    let outcomes = described.map_err(wrapped.failed("describeTopics"))?;
+    admin.note_leaders(
+        outcomes
+            .iter()
+            .filter_map(|(_, outcome)| outcome.as_ref().ok()),
+    );
+    Ok(outcomes)
+}
+
 pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result<Found, Ended> {
     let mut topics: Vec<String> = Vec::new();
     for at in partitions {
@@ -52,10 +68,7 @@ pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result
     }
     topics.sort();
     topics.dedup();
-    let outcomes = admin
-        .describe_topics(&topics, PARTITIONS_PER_REQUEST)
-        .await
-        .map_err(Wrapped::Twice.failed("describeTopics"))?;
+    let outcomes = described(&topics, Wrapped::Twice, admin).await?;
     let mut found = Found::default();
     let mut described: HashMap<String, TopicDescription> = HashMap::new();
     for (topic, outcome) in outcomes {
@@ -68,7 +81,6 @@ pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result
             }
         }
     }
-    admin.note_leaders(described.values());
     for at in partitions {
         let partition = described.get(&at.topic).and_then(|topic| {
             let mut partitions = topic.partitions.iter();
@@ -84,17 +96,13 @@ pub(super) async fn find(partitions: &[TopicPartition], admin: &Admin) -> Result
 
 /// All partitions of topics, which have to be there.
 pub(super) async fn of_topics(topics: &[String], admin: &Admin) -> Result<Found, Ended> {
-    let outcomes = admin
-        .describe_topics(topics, PARTITIONS_PER_REQUEST)
-        .await
-        .map_err(Wrapped::Not.failed("describeTopics"))?;
+    let outcomes = described(topics, Wrapped::Not, admin).await?;
     let mut found = Found::default();
     for (topic, outcome) in outcomes {
         let described = match outcome {
             Ok(described) => described,
             Err(error) => return Err(unknown(&topic, error, Wrapped::Not, admin).await.into()),
         };
-        admin.note_leaders([&described]);
         for partition in &described.partitions {
             let at = TopicPartition::new(&*topic, partition.index);
             found.add(at, partition);
@@ -122,15 +130,11 @@ pub(super) async fn of_topic(
     topic: &str,
     admin: &Admin,
 ) -> Result<Result<Vec<TopicPartition>, ApiError>, Ended> {
-    let outcomes = admin
-        .describe_topics(&[topic.to_owned()], PARTITIONS_PER_REQUEST)
-        .await
-        .map_err(Wrapped::Not.failed("describeTopics"))?;
+    let outcomes = described(&[topic.to_owned()], Wrapped::Not, admin).await?;
     let mut found = Vec::new();
     for (_, outcome) in outcomes {
         match outcome {
             Ok(description) => {
-                admin.note_leaders([&description]);
                 let partitions = description.partitions.iter();
                 found.extend(partitions.map(|at| TopicPartition::new(topic, at.index)));
             }
