@@ -9,6 +9,7 @@ use ottla_log::disk::DiskError;
 use ottla_log::log::{FlushTicket, Flushed};
 use ottla_protocol::types::Millis;
 
+use super::opened::opened;
 use super::replica::{Flush, Replica};
 use super::{Acks, Partition, State};
 use crate::exec::checkpoints::Checkpointed;
@@ -81,10 +82,7 @@ impl Partition {
     /// the latest; never, once it is idle and everything is flushed.
     pub(crate) fn keep(self: &Arc<Self>, now: Millis) -> Option<Millis> {
         let durability = self.settings().durability;
-        let mut state = self.state.lock();
-        let State::Open(replica) = &mut *state else {
-            return None;
-        };
+        let mut replica = opened(self.state.lock())?;
         if std::mem::take(&mut replica.was_used) || now < replica.used_at {
             replica.used_at = now;
         }
@@ -104,10 +102,7 @@ impl Partition {
             .unflushed_since()
             .is_some_and(|since| since > now);
         if !is_flushed && (is_idle || is_moved || due.is_some_and(|due| due <= now)) {
-            self.demand_flush(replica);
-            let afterwards = std::mem::take(&mut replica.afterwards);
-            drop(state);
-            afterwards.run();
+            self.demand_flush(&mut replica);
         }
         Some(due.map_or(Millis(i64::MAX), |due| due.max(now)))
     }

@@ -11,10 +11,9 @@ use ottla_log::errors::OpenError;
 use ottla_log::{Log, OpenInput, names, partition_metadata};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset};
-use parking_lot::MutexGuard;
 use tracing::warn;
 
-use super::opened::{Afterwards, Opened};
+use super::opened::{Afterwards, Opened, opened};
 use super::replica::{Flush, Replica};
 use super::{Partition, State};
 use crate::exec::checkpoints::Checkpointed;
@@ -202,12 +201,7 @@ impl Partition {
             replica.watchers = std::mem::take(&mut closed.watchers);
             *guard = State::Open(Box::new(replica));
         }
-        MutexGuard::try_map(guard, |state| match state {
-            State::Open(replica) => Some(&mut **replica),
-            State::Closed(_) | State::Deleted => None,
-        })
-        .map(Opened::new)
-        .map_err(|_| ErrorCode::UnknownTopicOrPartition)
+        opened(guard).ok_or(ErrorCode::UnknownTopicOrPartition)
     }
 
     /// Opens the log if nobody has yet, so that what a crash has left is looked over, and what was not flushed will be.

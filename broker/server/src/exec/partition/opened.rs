@@ -6,10 +6,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use parking_lot::MappedMutexGuard;
+use parking_lot::{MappedMutexGuard, MutexGuard};
 
-use super::Partition;
 use super::replica::Replica;
+use super::{Partition, State};
 use crate::exec::waits::Due;
 
 /// What was put off until the lock is free.
@@ -25,7 +25,7 @@ impl Afterwards {
         self.flush.is_none() && self.due.is_empty()
     }
 
-    pub(super) fn run(self) {
+    fn run(self) {
         if let Some(partition) = self.flush {
             let storage = partition.storage.clone();
             storage.flusher.submit(partition);
@@ -39,10 +39,13 @@ pub(crate) struct Opened<'a>(Option<MappedMutexGuard<'a, Replica>>);
 
 const HELD: &str = "the lock is held until it is dropped";
 
-impl<'a> Opened<'a> {
-    pub(super) fn new(lock: MappedMutexGuard<'a, Replica>) -> Self {
-        Self(Some(lock))
-    }
+/// None: the partition is not open.
+pub(super) fn opened(state: MutexGuard<'_, State>) -> Option<Opened<'_>> {
+    let replica = MutexGuard::try_map(state, |state| match state {
+        State::Open(replica) => Some(&mut **replica),
+        State::Closed(_) | State::Deleted => None,
+    });
+    Some(Opened(Some(replica.ok()?)))
 }
 
 impl Deref for Opened<'_> {
