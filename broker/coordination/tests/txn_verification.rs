@@ -114,6 +114,20 @@ fn the_marker_of_a_transaction_does_not_touch_the_next_one_in_the_epoch_it_begin
 }
 
 /// The first batch met a coordinator that was not there, the second did not.
+/// A transaction that was aborted before anything was sent raises the epoch without a marker here, so that of the one before
+/// it may come again.
+#[test]
+fn a_marker_that_comes_again_does_not_touch_a_later_transaction() {
+    for supports_epoch_bump in [true, false] {
+        let mut states = ProducerStates::default();
+        states.apply_marker(&marker(1), Offset(0));
+        let batch = record(2, 0);
+        let asked = states.begin_verification(&batch, supports_epoch_bump, NOW);
+        states.apply_marker(&marker(1), Offset(1));
+        assert_eq!(check(&states, &batch, asked.unwrap()), APPEND);
+    }
+}
+
 #[test]
 fn a_batch_does_not_overtake_one_that_waits_for_the_coordinator() {
     let mut states = ProducerStates::default();

@@ -5,6 +5,7 @@
 //! Not here: the asking. Nothing of it outlives a restart: the producer's next request begins anew.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, ProducerEpoch, ProducerId};
@@ -107,13 +108,20 @@ impl Askings {
         self.by_producer.remove(&producer_id);
     }
 
-    /// The transaction has ended. Where the marker has the epoch in which the next one begins (KIP-890), it is the next
-    /// that is being asked for.
+    /// The transaction has ended, and what is being asked for a later one stands: one of a higher epoch, and, where the marker
+    /// has the epoch in which the next one begins (KIP-890), one of its own.
     pub(super) fn ended(&mut self, producer_id: ProducerId, epoch: ProducerEpoch) {
-        let is_of_next = |asking: &Asking| asking.supports_epoch_bump && asking.epoch == epoch;
+        let is_of_next = |asking: &Asking| {
+            asking.epoch > epoch || (asking.supports_epoch_bump && asking.epoch == epoch)
+        };
         if !self.by_producer.get(&producer_id).is_some_and(is_of_next) {
             self.by_producer.remove(&producer_id);
         }
+    }
+
+    /// For who looks into a refusal.
+    pub(super) fn told_of(&self, producer_id: ProducerId) -> impl Debug {
+        self.by_producer.get(&producer_id)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -10,6 +10,7 @@ mod producer;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset, ProducerEpoch, ProducerId};
@@ -163,6 +164,15 @@ impl ProducerStates {
     #[must_use]
     pub fn is_asking(&self) -> bool {
         !self.askings.is_empty()
+    }
+
+    /// All that is known of a producer, for who looks into a refusal.
+    #[must_use]
+    pub fn told_of(&self, producer_id: ProducerId) -> impl Debug {
+        (
+            self.producers.get(&producer_id),
+            self.askings.told_of(producer_id),
+        )
     }
 
     /// Remembers a batch that is on the log at `base_offset`: after `check`, or when reading the log.

@@ -2,6 +2,7 @@
 //!
 //! Always: the state of the producers knows what is on the log, under one lock with it.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use ottla_coordination::txn::{Origin, ProducerBatch, Verdict};
@@ -9,7 +10,7 @@ use ottla_log::errors::AppendError;
 use ottla_log::{Appended, Offsets, Timestamps};
 use ottla_protocol::errors::ErrorCode;
 use ottla_protocol::types::{Millis, Offset};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::Partition;
 use super::replica::Replica;
@@ -60,7 +61,11 @@ impl Partition {
             let states = replica
                 .producers(&*self.dir().disk)
                 .map_err(|error| self.disk_failed(&error))?;
-            if let Verdict::Duplicate(first) = states.check(producer, how.origin)? {
+            let verdict = states.check(producer, how.origin);
+            if verdict == Err(ErrorCode::InvalidTxnState) {
+                self.tell_of_refusal(producer, how.origin, &states.told_of(producer.producer_id));
+            }
+            if let Verdict::Duplicate(first) = verdict? {
                 let placed = Placed {
                     base_offset: first.base_offset,
                     // Whatever the topic's timestamp type: the reference tells it of duplicates only.
@@ -139,6 +144,14 @@ impl Partition {
             replica.show(end, bytes);
         }
         self.after_append(replica, durability, acks, wait, now);
+    }
+
+    /// The answer has a code only: why a batch is of no transaction here, nobody but the broker knows.
+    fn tell_of_refusal(&self, batch: &ProducerBatch, shown: Origin, known: &impl Debug) {
+        warn!(
+            topic = %self.topic.name, partition = %self.index, ?batch, ?shown, ?known,
+            "a batch is not part of an open transaction: refused"
+        );
     }
 
     fn append_failed(&self, error: &AppendError) -> ErrorCode {
