@@ -17,6 +17,7 @@ use super::plan::{GroupChange, Plan, TopicChange};
 use super::replacement;
 use crate::connect::failed;
 use crate::progress::Progress;
+use crate::settling::until_altered;
 use crate::stop::Failure;
 
 /// Topics in one request: a controller takes all of a request, or none of it, at once.
@@ -119,6 +120,9 @@ impl Requests<'_> {
         for changes in self.altered.chunks(TOPICS_AT_ONCE) {
             let outcomes = admin.alter_configs(changes, validate_only).await;
             let outcomes = outcomes.map_err(failed("incrementalAlterConfigs"))?;
+            if !validate_only && outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
+                until_altered(changes, admin).await;
+            }
             let outcomes = outcomes.into_iter().map(|(at, outcome)| (at.name, outcome));
             add("topic", outcomes.collect(), refusals);
             progress.add(changes.len());
