@@ -113,7 +113,6 @@ fn the_marker_of_a_transaction_does_not_touch_the_next_one_in_the_epoch_it_begin
     );
 }
 
-/// The first batch met a coordinator that was not there, the second did not.
 /// A transaction that was aborted before anything was sent raises the epoch without a marker here, so that of the one before
 /// it may come again.
 #[test]
@@ -128,6 +127,7 @@ fn a_marker_that_comes_again_does_not_touch_a_later_transaction() {
     }
 }
 
+/// The first batch met a coordinator that was not there, the second did not.
 #[test]
 fn a_batch_does_not_overtake_one_that_waits_for_the_coordinator() {
     let mut states = ProducerStates::default();
