@@ -75,6 +75,9 @@ pub(super) async fn execute(
     requests
         .topics(admin, false, &mut refusals, progress)
         .await?;
+    if refusals.is_empty() {
+        until_altered(&requests.altered, admin).await;
+    }
     for names in requests.deleted.chunks(TOPICS_AT_ONCE) {
         let outcomes = admin.delete_topics(names).await;
         add(
@@ -120,9 +123,6 @@ impl Requests<'_> {
         for changes in self.altered.chunks(TOPICS_AT_ONCE) {
             let outcomes = admin.alter_configs(changes, validate_only).await;
             let outcomes = outcomes.map_err(failed("incrementalAlterConfigs"))?;
-            if !validate_only && outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
-                until_altered(changes, admin).await;
-            }
             let outcomes = outcomes.into_iter().map(|(at, outcome)| (at.name, outcome));
             add("topic", outcomes.collect(), refusals);
             progress.add(changes.len());
